@@ -1,0 +1,199 @@
+"""CAD files as triangles: finding them, reading them, and making them fit for the renderer."""
+
+import dataclasses
+import hashlib
+import pathlib
+import struct
+
+import numpy as np
+import trimesh
+
+SOURCE_SUFFIXES = (".off", ".obj", ".ply")
+MAX_STL_FACES = 200_000  # MuJoCo refuses larger STL files.
+
+# What trimesh's readers raise on files that are cut short, empty or not of their kind.
+_READ_ERRORS = (
+    ValueError,
+    IndexError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    NotImplementedError,
+    EOFError,
+    struct.error,
+    trimesh.exchange.stl.HeaderError,
+)
+
+
+class MeshError(ValueError):
+    """A CAD file that cannot be rendered; the message is the reason, without the file's name."""
+
+
+@dataclasses.dataclass(frozen=True, order=True)
+class CadObject:
+    """One CAD model on disk.
+
+    Attributes:
+        category: the object class, which is the name of the folder the file lies in.
+        name: the file's name without suffix.
+        path: the file to read.
+    """
+
+    category: str
+    name: str
+    path: pathlib.Path
+
+    def __str__(self) -> str:
+        return f"{self.category}/{self.name}"
+
+
+def is_up_to_date(stl: pathlib.Path, source: pathlib.Path) -> bool:
+    """Whether `stl` exists and is at least as new as `source`."""
+    return stl.exists() and stl.stat().st_mtime >= source.stat().st_mtime
+
+
+def find_objects(cad_dir: pathlib.Path, skip_classes=(), *, sources: bool = False):
+    """Lists the models of a CAD folder, `<cad_dir>/<class>/<name>.{stl,off,obj,ply}`.
+
+    A name with several files is one object. Its `.stl` is read unless a source beside it is newer.
+
+    Args:
+        cad_dir: the folder of class folders.
+        skip_classes: names of class folders to leave out.
+        sources: list the `.off`, `.obj` or `.ply` files only, never `.stl`.
+
+    Returns:
+        A list of `CadObject`, sorted by class and name.
+
+    Raises:
+        NotADirectoryError: `cad_dir` is not a folder.
+        FileNotFoundError: there is no model in it.
+    """
+    cad_dir = pathlib.Path(cad_dir)
+    if not cad_dir.is_dir():
+        raise NotADirectoryError(f"{cad_dir} is not a folder; name the folder of CAD models.")
+    suffixes = SOURCE_SUFFIXES if sources else (".stl", *SOURCE_SUFFIXES)
+    found = []
+    for folder in sorted(cad_dir.iterdir()):
+        if not folder.is_dir() or folder.name in skip_classes or folder.name.startswith("."):
+            continue
+        files: dict[str, dict[str, pathlib.Path]] = {}
+        for path in sorted(folder.iterdir()):
+            suffix = path.suffix.lower()
+            if suffix in suffixes and not path.name.startswith("."):
+                files.setdefault(path.stem, {})[suffix] = path
+        for name, by_suffix in files.items():
+            path = next((by_suffix[s] for s in SOURCE_SUFFIXES if s in by_suffix), None)
+            stl = by_suffix.get(".stl")
+            if stl is not None and (path is None or is_up_to_date(stl, path)):
+                path = stl
+            found.append(CadObject(folder.name, name, path))
+    if not found:
+        wanted = ", ".join(f"*{s}" for s in suffixes)
+        raise FileNotFoundError(
+            f"no CAD model to work on in {cad_dir}: files are looked for as <class>/{wanted}."
+        )
+    return sorted(found)
+
+
+def read_triangles(path: pathlib.Path) -> np.ndarray:
+    """Reads a CAD file; polygons are cut into triangles, axes stay as they are in the file.
+
+    Args:
+        path: an `.off`, `.obj`, `.ply` or `.stl` file.
+
+    Returns:
+        Corners of the triangles, float32 `[F, 3, 3]` (face, corner, xyz), in the file's unit.
+
+    Raises:
+        MeshError: the file cannot be read, or what is in it cannot be rendered.
+    """
+    try:
+        mesh = trimesh.load(path, force="mesh", process=False, skip_materials=True)
+        triangles = np.asarray(mesh.triangles, dtype=np.float64)
+    except OSError as error:
+        raise MeshError(f"cannot be read: {error.strerror or error}") from error
+    except _READ_ERRORS as error:
+        raise MeshError(f"is not a readable {path.suffix} file ({error})") from error
+    return check_triangles(triangles)
+
+
+def check_triangles(triangles: np.ndarray) -> np.ndarray:
+    """Returns the corners as float32 `[F, 3, 3]`, or raises MeshError with what is wrong."""
+    if triangles.size == 0:
+        raise MeshError("has no faces")
+    if not np.isfinite(triangles).all():
+        raise MeshError("has coordinates that are not finite")
+    corners = triangles.reshape(-1, 3)
+    extent = np.ptp(corners, axis=0).max()
+    if extent == 0:
+        raise MeshError("has no extent: all its points coincide")
+    # Far from the origin float32 would crush the shape, so its place is dropped before its precision.
+    if np.abs(corners).max() > 1e3 * extent:
+        triangles = triangles - corners.mean(axis=0)
+    triangles = triangles.astype(np.float32)
+    if len(np.unique(triangles.reshape(-1, 3), axis=0)) < 4:
+        raise MeshError("has fewer than 4 different vertices, so it is not a solid shape")
+    return triangles
+
+
+def stl_bytes(triangles: np.ndarray) -> bytes:
+    """Returns a binary STL file of `triangles` `[F, 3, 3]`, the same bytes for the same input.
+
+    Raises:
+        MeshError: there are more faces than MuJoCo reads.
+    """
+    count = len(triangles)
+    if count > MAX_STL_FACES:
+        raise MeshError(f"has {count:,} faces, more than the {MAX_STL_FACES:,} that MuJoCo reads")
+    faces = np.arange(3 * count).reshape(-1, 3)
+    mesh = trimesh.Trimesh(triangles.reshape(-1, 3), faces, process=False)
+    return mesh.export(file_type="stl")
+
+
+def checksum(triangles: np.ndarray) -> str:
+    """Returns the SHA-256 of the corners, so that a file and its conversion count as one."""
+    return hashlib.sha256(np.ascontiguousarray(triangles, dtype="<f4").tobytes()).hexdigest()
+
+
+def place(triangles: np.ndarray, longest_side: float) -> np.ndarray:
+    """Scales the shape and puts the middle of its bounding box's bottom at the origin.
+
+    Args:
+        triangles: corners, `[F, 3, 3]`, any unit.
+        longest_side: the longest side of the bounding box afterwards, metres.
+
+    Returns:
+        Corners in metres, float32 `[F, 3, 3]`; a turn about z keeps the shape in its place.
+    """
+    corners = triangles.reshape(-1, 3).astype(np.float64)
+    low, high = corners.min(axis=0), corners.max(axis=0)
+    origin = np.array([*(low + high)[:2] / 2, low[2]])
+    return ((triangles - origin) * (longest_side / (high - low).max())).astype(np.float32)
+
+
+def two_sided(triangles: np.ndarray) -> np.ndarray:
+    """Gives an open shape both sides of each face, so that it looks whole from everywhere.
+
+    CAD files mix faces that point in and out, and sheets without thickness; a renderer draws the
+    front of a face only, and chairs lose their seats. Drawing backs too is no cure: files that
+    hold each face twice, once each way, would flicker between a lit and a dark copy.
+
+    Args:
+        triangles: corners, float32 `[F, 3, 3]`.
+
+    Returns:
+        Corners, float32 `[G, 3, 3]`, F <= G <= 2 F less the faces without area and the copies. A
+        closed shape whose faces all point outward comes back with its own faces only.
+    """
+    vertices, faces = np.unique(triangles.reshape(-1, 3), axis=0, return_inverse=True)
+    faces = faces.reshape(-1, 3)
+    a, b, c = faces.T
+    faces = faces[(a != b) & (b != c) & (c != a)]
+    # Rotated to start at their smallest index, equal faces are equal rows.
+    start = faces.argmin(axis=1)[:, None]
+    faces = np.unique(np.take_along_axis(faces, (start + np.arange(3)) % 3, axis=1), axis=0)
+    mesh = trimesh.Trimesh(vertices, faces, process=False)
+    if not (mesh.is_volume and mesh.volume > 0):
+        faces = np.unique(np.concatenate([faces, faces[:, [0, 2, 1]]]), axis=0)
+    return vertices[faces]
