@@ -1,0 +1,44 @@
+"""Meta-learners over episodes, behind two hooks: ``encode`` a support set, ``predict`` a query.
+
+A :class:`TaskFamily` gives episodes, a :class:`MetaLearner` is a Keras model that trains on them, a
+regularizer adds a term to its loss, :mod:`maml.diagnostics` says whether it memorizes.
+"""
+
+from maml.contextual import CNP
+from maml.diagnostics import evaluate
+from maml.episodes import Episode, TaskFamily
+from maml.gradient_based import MAML
+from maml.interventions import (
+    Intervention,
+    LabelPermutation,
+    LabelScale,
+    LabelShift,
+    LabelSwap,
+    OtherTask,
+    SameTask,
+)
+from maml.likelihoods import CircularHead, Distribution, Head, NormalHead
+from maml.meta_learner import MetaLearner
+from maml.regularizers import MutualInformation, Regularizer
+
+__all__ = [
+    "CNP",
+    "MAML",
+    "CircularHead",
+    "Distribution",
+    "Episode",
+    "Head",
+    "Intervention",
+    "LabelPermutation",
+    "LabelScale",
+    "LabelShift",
+    "LabelSwap",
+    "MetaLearner",
+    "MutualInformation",
+    "NormalHead",
+    "OtherTask",
+    "Regularizer",
+    "SameTask",
+    "TaskFamily",
+    "evaluate",
+]

@@ -1,0 +1,78 @@
+"""Learners whose task state is a context vector."""
+
+import keras
+import tensorflow as tf
+
+from maml.likelihoods import Head
+from maml.meta_learner import MetaLearner
+
+
+class CNP(MetaLearner):
+    """Conditional neural process (Garnelo et al. 2018, arXiv 1807.01613).
+
+    ``d = project(mean_k encoder([embed(x_k), lift(y_k)]))`` and the prediction at x* is
+    ``decoder([d, embed(x*)])``.
+
+    Args:
+      embedding: Keras network from inputs [n, ...] to features [n, features], shared by support
+        and queries.
+      head: from outputs to a distribution over labels.
+      hidden: units of each hidden layer of encoder and decoder.
+      dim_r: size of the average over the support.
+      dim_z: size of the task state.
+      initializer_seed: seed of the initial weights of encoder and decoder.
+      **kwargs: of :class:`MetaLearner`.
+    """
+
+    def __init__(
+        self,
+        embedding: keras.Model,
+        head: Head,
+        hidden=(100, 100),
+        dim_r: int = 100,
+        dim_z: int = 64,
+        initializer_seed: int = 0,
+        **kwargs,
+    ):
+        super().__init__(head, **kwargs)
+        self.embedding = embedding
+        self.dim_z = dim_z
+        seeds = iter(range(1000 * initializer_seed, 1000 * (initializer_seed + 1)))
+
+        def dense(units, activation=None):
+            initializer = keras.initializers.GlorotUniform(seed=next(seeds))
+            return keras.layers.Dense(
+                units, activation, kernel_initializer=initializer, dtype=self.dtype_policy
+            )
+
+        def perceptron(outputs):
+            return [*(dense(units, "relu") for units in hidden), dense(outputs)]
+
+        self.lift = dense(max(embedding.output_shape[-1] // 4, 1))
+        self.encoder = perceptron(dim_r)
+        self.project = dense(dim_z)
+        self.decoder = perceptron(head.units)
+
+    def embed(self, x):
+        flat = tf.reshape(x, tf.concat([[-1], tf.shape(x)[2:]], 0))
+        flat = tf.ensure_shape(flat, [None, *x.shape[2:]])
+        features = self.embedding(flat)
+        return tf.reshape(features, tf.concat([tf.shape(x)[:2], [features.shape[-1]]], 0))
+
+    def encode(self, x, y, training=False):
+        pairs = tf.concat([x, self.lift(self.head.features(y))], axis=-1)
+        return self.project(tf.reduce_mean(_through(self.encoder, pairs), axis=1))
+
+    def predict(self, d, x):
+        context = tf.repeat(d[:, tf.newaxis], tf.shape(x)[1], axis=1)
+        return self.head(_through(self.decoder, tf.concat([context, x], axis=-1)))
+
+    def prior(self, tasks):
+        """A zero context: a CNP is never trained there, so read the swap gap beside it."""
+        return tf.zeros([tasks, self.dim_z], self.compute_dtype)
+
+
+def _through(layers, x):
+    for layer in layers:
+        x = layer(x)
+    return x

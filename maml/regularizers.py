@@ -1,0 +1,240 @@
+"""Terms of the meta-loss that fight memorization, for every learner alike."""
+
+import abc
+import math
+
+import keras
+import tensorflow as tf
+
+import mine
+from maml.episodes import Episode, fold_in
+from maml.interventions import Intervention
+
+POWER_LIMIT = 1.2
+"""Mean square of predictions over that of labels from which a free critic is being gamed."""
+
+
+class Regularizer(keras.layers.Layer, abc.ABC):
+    """One term of the meta-loss.
+
+    Attributes:
+      metric_names: names of the scalars that :meth:`term` logs.
+      critic_variables: variables stepped by the critic's optimizer rather than the learner's.
+    """
+
+    metric_names: tuple[str, ...] = ()
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.built = True
+
+    @property
+    def critic_variables(self) -> list:
+        return []
+
+    @abc.abstractmethod
+    def term(self, learner, episode: Episode, prediction, seed, training: bool):
+        """What to add to the meta-loss.
+
+        Args:
+          learner: the :class:`maml.MetaLearner`.
+          episode: the batch, its inputs replaced by ``learner.embed`` of them.
+          prediction: the learner's q(y* | x*, d) at the queries.
+          seed: stateless seed [2].
+          training: whether this is a training step.
+
+        Returns:
+          ``(term, logs)``: a scalar, and a dict of the scalars in ``metric_names``.
+        """
+
+
+@tf.custom_gradient
+def scale_gradient(x, factor):
+    """The identity, whose gradient is multiplied by ``factor`` (a scalar)."""
+    return tf.identity(x), lambda upstream: (upstream * factor, None)
+
+
+class MutualInformation(Regularizer):
+    r"""Raises the information that the support labels carry about the query's answer.
+
+    An intervention g relabels a task: Y' = g(Y), y*' = g(y*). The term added to the meta-loss is
+    :math:`-\lambda I`, for one of two informations, both in nats:
+
+    * ``target="label"``: :math:`I(y^{*\prime}; Y' | x^*, X)`. The critic is the model's own
+      likelihood, :math:`T = \log q(y^{*\prime} | x^*, D') - h`. ``bound="ba"`` drops the learned
+      marginal h: the Barber-Agakov bound :math:`E \log q(y^{*\prime} | x^*, D') + H(y^{*\prime})`,
+      which is label augmentation (Rajendran et al. 2020) read as an information bound.
+    * ``target="prediction"``: :math:`I(\hat y^*; Y' | x^*, X)`, a free critic over the model's own
+      noisy predictions. It is Definition 1 of Yin et al. 2020 with X held fixed, and can be gamed:
+      any invertible recoding of the prediction counts. Outputs must be bounded, and predictions
+      whose mean square exceeds ``POWER_LIMIT`` times the labels' are penalised.
+
+    Model and critic ascend the *same* bound in one backward pass; the gradient that reaches the
+    model is scaled by :math:`\lambda`. In the tasks this is for, x* determines the original label
+    y*, so critics see y* (and the support's original labels) in place of raw inputs.
+
+    Args:
+      intervention: draws g.
+      target: "label" or "prediction".
+      bound: "ba" (label only), "mine", "dv" or "js".
+      weight: lambda, per nat.
+      warmup: training steps over which lambda rises linearly from 0; the critic learns throughout.
+      negatives: relabelled queries a pair is set against (target "label").
+      power_penalty: weight of the penalty on the power of predictions (target "prediction").
+      hidden: units of the critic's hidden layers.
+      rate: weight of the newest batch in MINE's running normaliser.
+      seed: seed of the critic's initial weights.
+
+    Raises:
+      ValueError: a combination that has no meaning.
+    """
+
+    TARGETS = ("label", "prediction")
+    BOUNDS = ("ba", "mine", "dv", "js")
+
+    def __init__(
+        self,
+        intervention: Intervention,
+        target: str = "label",
+        bound: str = "ba",
+        weight: float = 1.0,
+        warmup: int = 0,
+        negatives: int = 4,
+        power_penalty: float = 1.0,
+        hidden=(64, 64),
+        rate: float = 0.01,
+        seed: int = 0,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        if target not in self.TARGETS:
+            raise ValueError(f"target must be one of {self.TARGETS}, not {target!r}.")
+        if bound not in self.BOUNDS:
+            raise ValueError(f"bound must be one of {self.BOUNDS}, not {bound!r}.")
+        if target == "prediction" and bound == "ba":
+            raise ValueError(
+                "bound='ba' needs target='label': a prediction has no likelihood but the model's."
+            )
+        if target == "label" and not intervention.relabels_queries:
+            raise ValueError(
+                f"{type(intervention).__name__} does not relabel the queries, so target='label' "
+                "has no label to predict; use target='prediction' or a label intervention."
+            )
+        self.intervention, self.target, self.bound = intervention, target, bound
+        self.weight, self.warmup, self.negatives = weight, warmup, negatives
+        self.power_penalty, self.rate = power_penalty, rate
+        self.step = self._state("step", 0.0)
+        if bound == "mine":
+            self.log_sum = self._state("log_sum", -math.inf)
+            self.log_weight = self._state("log_weight", -math.inf)
+        if target == "prediction":
+            self.critic = mine.Concatenated(hidden, seed=seed, dtype=self.dtype_policy)
+            self.set_encoder = mine.SetEncoder(hidden, seed=seed + 100, dtype=self.dtype_policy)
+        elif bound != "ba":
+            self.critic = mine.Likelihood(hidden, seed=seed, dtype=self.dtype_policy)
+
+    def _state(self, name, value):
+        initializer = keras.initializers.Constant(value)
+        return self.add_weight(name=name, shape=(), initializer=initializer, trainable=False)
+
+    @property
+    def metric_names(self):
+        names = ["mi_weight", "mi_surrogate", "mi_nats"]
+        if self.bound != "ba":
+            names.append("effective_negatives")
+        if self.target == "prediction":
+            names.append("power_ratio")
+        return tuple(names)
+
+    @property
+    def critic_variables(self):
+        return self.trainable_variables
+
+    def term(self, learner, episode, prediction, seed, training):
+        if training:
+            self.step.assign_add(1.0)
+        ramp = tf.minimum(self.step / self.warmup, 1.0) if self.warmup else tf.ones_like(self.step)
+        weight = self.weight * ramp
+        logs = {"mi_weight": weight}
+        scores = self._label if self.target == "label" else self._prediction
+        joint, marginal, penalty, extra = scores(learner, episode, weight, seed, training)
+        bound = self._bound(joint, marginal, training)
+        logs["mi_surrogate"] = bound.surrogate
+        # A value on the batch that is being fitted is no estimate: nats are for held-out batches.
+        if not training:
+            logs["mi_nats"] = bound.nats
+        if marginal is not None:
+            logs["effective_negatives"] = mine.effective_sample_size(marginal)
+        return penalty - bound.surrogate, logs | extra
+
+    def _label(self, learner, episode, weight, seed, training):
+        relabelled = self.intervention(episode, fold_in(seed, 0))
+        d = learner.encode(relabelled.support_x, relabelled.support_y, training=training)
+        predicted = learner.predict(d, relabelled.query_x)
+
+        def score(y):
+            log_prob = scale_gradient(predicted.log_prob(y), weight)
+            if self.bound == "ba":
+                return log_prob
+            inputs = [learner.head.features(y), learner.head.features(episode.query_y)]
+            return self.critic(log_prob, inputs, training=training)
+
+        joint = score(relabelled.query_y)
+        if self.bound == "ba":
+            return joint, None, 0.0, {}
+        others = [self.intervention(episode, fold_in(seed, 1 + i)) for i in range(self.negatives)]
+        return joint, tf.stack([score(other.query_y) for other in others]), 0.0, {}
+
+    def _prediction(self, learner, episode, weight, seed, training):
+        # Two draws of g make two joint pairs, and crosswise two negatives with the same x* and X.
+        draws, codes, sets = [], [], []
+        for index in range(2):
+            draw = self.intervention(episode, fold_in(seed, index))
+            d = learner.encode(draw.support_x, draw.support_y, training=training)
+            predicted = learner.predict(d, episode.query_x)
+            clean = predicted.code()
+            noise = tf.random.stateless_normal(
+                tf.shape(clean), fold_in(seed, 2 + index), dtype=clean.dtype
+            )
+            draws.append(clean)
+            codes.append(scale_gradient(clean, weight) + predicted.code_noise * noise)
+            described = self.set_encoder(self._describe(learner, episode, draw), training=training)
+            sets.append(tf.repeat(described[:, tf.newaxis], tf.shape(clean)[1], axis=1))
+        original = learner.head.features(episode.query_y)
+
+        def score(i, j):
+            return self.critic([codes[i], sets[j], original], training=training)
+
+        joint, marginal = tf.stack([score(0, 0), score(1, 1)]), tf.stack([score(0, 1), score(1, 0)])
+        power = tf.reduce_mean(tf.stack(draws) ** 2) / tf.reduce_mean(original**2)
+        penalty = self.power_penalty * tf.nn.relu(power - POWER_LIMIT)
+        return joint, marginal, penalty, {"power_ratio": power}
+
+    def _describe(self, learner, episode, draw):
+        """What the critic is told of a support set: elements [tasks, shots, features]."""
+        features = learner.head.features
+        if self.intervention.relabels_queries:
+            return tf.concat([features(episode.support_y), features(draw.support_y)], axis=-1)
+        # The inputs changed too. Of an image, a critic needs to know which one it is, no pixels.
+        x = tf.stop_gradient(draw.support_x)
+        if x.shape.rank > 3:
+            tasks, shots = tf.shape(x)[0], tf.shape(x)[1]
+            flat = tf.reshape(x, [tasks * shots, *x.shape[2:]])
+            pooled = tf.image.resize(flat, [4, 4], method="area")
+            x = tf.reshape(pooled, [tasks, shots, 16 * x.shape[-1]])
+        return tf.concat([x, features(draw.support_y)], axis=-1)
+
+    def _bound(self, joint, marginal, training):
+        if self.bound == "ba":
+            value = tf.reduce_mean(joint)
+            return mine.Bound(value, value + (self.intervention.entropy or 0.0))
+        if self.bound == "dv":
+            return mine.donsker_varadhan(joint, marginal)
+        if self.bound == "js":
+            return mine.jensen_shannon(joint, marginal)
+        seen = (tf.convert_to_tensor(state) for state in (self.log_sum, self.log_weight))
+        bound, state = mine.mine(joint, marginal, mine.Normalizer(*seen), self.rate)
+        if training:
+            self.log_sum.assign(state.log_sum)
+            self.log_weight.assign(state.log_weight)
+        return bound

@@ -1,0 +1,38 @@
+"""Package metadata. `pip install .` for the library, `pip install .[dev]` for its tests."""
+
+from pathlib import Path
+
+from setuptools import setup
+
+setup(
+    name="exact-meta-information",
+    version="0.1.0",
+    description="Meta-learning without memorization, by exact information estimation.",
+    long_description=Path(__file__).with_name("README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    license_files=["LICENSE"],
+    packages=["maml", "mine", "pose_code", "pose_data"],
+    package_data={"pose_code": ["run.sh"]},
+    python_requires=">=3.10",
+    install_requires=[
+        "tensorflow>=2.18,<3",
+        "keras>=3.5,<4",
+        "numpy>=1.26",
+        "scipy>=1.11",
+        "absl-py>=2.0",
+        "numpy-stl>=3.1",
+        "pillow>=10.1",
+        "mujoco>=3.2",
+        "gymnasium>=1.0",
+        "trimesh>=4.0",
+        "matplotlib>=3.8",
+        "tqdm>=4.66",
+    ],
+    extras_require={
+        "gpu": ["tensorflow[and-cuda]>=2.18,<3"],
+        "dev": ["build", "pytest>=8", "pytest-xdist>=3.5", "ruff>=0.6", "tensorboard>=2.18"],
+        "bench": ["tabulate>=0.9"],
+        "notebooks": ["jupyterlab>=4"],
+    },
+)
