@@ -1,8 +1,7 @@
-"""Solid parts from which `shapes` builds its objects: lofts, boxes, extrusions, turned parts.
+"""Solid parts from which the shapes are built: lofts, blocks, extrusions, wheels, cabins.
 
-Every function returns a closed `trimesh.Trimesh` with outward normals. Coordinates are metres with
-x forward, y to the left and z up; a span is a pair (low, high). Parts may overlap: they are joined
-without boolean operations, which is all that rendering needs.
+A part is a closed `trimesh.Trimesh` with outward normals; several parts are a list. Coordinates are metres with x forward, y to the left and z up; a span is a pair (low, high). Parts
+may overlap: they are joined without boolean operations, which is all that rendering needs.
 """
 
 from collections.abc import Iterable, Sequence
@@ -12,18 +11,24 @@ import trimesh
 
 Span = tuple[float, float]
 Point = Sequence[float]
+Parts = list[trimesh.Trimesh]
+
+
+def middle(half: float, at: float = 0.0) -> Span:
+    """The span of half-length `half` around `at`."""
+    return at - half, at + half
 
 
 def loft(sections: Sequence, cap: Sequence | None = None) -> trimesh.Trimesh:
     """Skins a stack of closed loops and closes both ends.
 
     Args:
-      sections: [S, N, 3], S loops of N corners, corner i of one joined to corner i of the next.
-      cap: [T, 3], triangles over the N corners that close the first and last loop; a fan, right for
-        convex loops, if omitted.
+        sections: [S, N, 3], S loops of N corners, corner i of one joined to corner i of the next.
+        cap: [T, 3], triangles over the N corners that close the first and last loop; if omitted
+            a fan, right for convex loops.
 
     Returns:
-      The closed mesh; the loops may run either way round.
+        The closed mesh; the loops may run either way round.
     """
     sections = np.asarray(sections, dtype=np.float64)
     loops, corners = sections.shape[:2]
@@ -63,9 +68,9 @@ def extrude(outline: Sequence, span: Span, axis: str = "y") -> trimesh.Trimesh:
     """Pulls a flat outline, concave or not, along an axis.
 
     Args:
-      outline: [N, 2] corners in order, in the other two axes: (y, z), (x, z) or (x, y).
-      span: extent along `axis`.
-      axis: "x", "y" or "z".
+        outline: [N, 2] corners in order, in the other two axes: (y, z), (x, z) or (x, y).
+        span: extent along `axis`.
+        axis: "x", "y" or "z".
     """
     outline = np.asarray(outline, dtype=np.float64)
     column = "xyz".index(axis)
@@ -77,10 +82,10 @@ def lathe(profile: Sequence, start: Point, direction: Point, sides: int = 16) ->
     """Turns a profile round an axis.
 
     Args:
-      profile: [S, 2], pairs (radius, distance along the axis from `start`).
-      start: [3], where the axis begins.
-      direction: [3], where it points; any length.
-      sides: corners of the circle, whose radius is that of the corners.
+        profile: [S, 2], pairs (radius, distance along the axis from `start`).
+        start: [3], where the axis begins.
+        direction: [3], where it points; any length.
+        sides: corners of the circle, whose radius is that of the corners.
     """
     axis = np.asarray(direction, dtype=np.float64)
     axis = axis / np.linalg.norm(axis)
@@ -102,12 +107,23 @@ def rod(start: Point, end: Point, radius: float, end_radius: float | None = None
     return lathe(profile, start, direction, sides)
 
 
+def rods(path: Sequence[Point], radius: float, sides: int = 8) -> Parts:
+    """Round bars of one radius along a path, [N, 3]."""
+    return [rod(a, b, radius, sides=sides) for a, b in zip(path[:-1], path[1:], strict=True)]
+
+
+def legs(x: Iterable[float], y: float, height: float, radius: float, sides: int = 8) -> Parts:
+    """Pairs of upright legs from the ground at each x, at y and -y."""
+    return [leg for foot in x
+            for leg in pair(rod((foot, y, 0), (foot, y, height), radius, sides=sides))]
+
+
 def ring(x: float, z: float, half_width: float, half_height: float, sides: int = 16,
          squareness: float = 1.0) -> np.ndarray:
     """A loop across the x axis, for `loft`: an ellipse, boxier as `squareness` nears 0.
 
     Returns:
-      [sides, 3] corners around (x, 0, z).
+        [sides, 3] corners around (x, 0, z).
     """
     angle = (np.arange(sides) + 0.5) * (2 * np.pi / sides)
     cos, sin = np.cos(angle), np.sin(angle)
@@ -125,23 +141,12 @@ def wheel(x: float, y: float, radius: float, width: float, sides: int = 16) -> t
     return lathe(profile, (x, y, radius), (0, 1, 0), sides)
 
 
-def tyre(x: float, y: float, radius: float, thickness: float, sides: int = 20) -> trimesh.Trimesh:
-    """A thin open hoop that stands on z = 0 with its middle at (x, y), rolling along x."""
-    inner, half = radius - thickness, thickness / 2
-    section = ((radius, -half), (radius, half), (inner, half), (inner, -half))
-    # The last section falls on the first, so the caps of the loft lie hidden inside the rim.
-    return loft([
-        [(x + r * np.cos(angle), y + across, radius + r * np.sin(angle)) for r, across in section]
-        for angle in np.linspace(0, 2 * np.pi, sides + 1)
-    ])
-
-
 def mirrored(part: trimesh.Trimesh) -> trimesh.Trimesh:
     """The part reflected to the other side, y -> -y."""
     return trimesh.Trimesh(part.vertices * (1, -1, 1), part.faces[:, ::-1], process=False)
 
 
-def pair(part: trimesh.Trimesh) -> list[trimesh.Trimesh]:
+def pair(part: trimesh.Trimesh) -> Parts:
     """The part and its mirror image."""
     return [part, mirrored(part)]
 
@@ -166,6 +171,42 @@ def join(parts: Iterable[trimesh.Trimesh]) -> trimesh.Trimesh:
         np.concatenate([part.vertices for part in parts]),
         np.concatenate([part.faces + offset for part, offset in zip(parts, offsets, strict=True)]),
         process=False)
+
+
+def tub(x: Span, y: Span, z: Span, wall: float) -> Parts:
+    """A box open at the top: a floor and four walls."""
+    floor_top = z[0] + wall
+    return [
+        box(x, y, (z[0], floor_top)),
+        *(box(span, y, (floor_top, z[1])) for span in ((x[0], x[0] + wall), (x[1] - wall, x[1]))),
+        *(box((x[0] + wall, x[1] - wall), span, (floor_top, z[1]))
+          for span in ((y[0], y[0] + wall), (y[1] - wall, y[1]))),
+    ]
+
+
+def cabin(base: Span, roof: Span, half_width: float, z: Span, posts: int = 3,
+          sink: float = 0.09) -> Parts:
+    """A glazed upper body: sunken panes between posts, under a roof that casts a shadow on them.
+
+    Args:
+        base: extent along x at the sills; the difference to `roof` slopes the windscreens.
+        roof: extent along x of the roof.
+        half_width: half the width at the sills; the roof is a tenth narrower.
+        z: heights of the sills and of the roof's top.
+        posts: number of posts on each side.
+        sink: depth of the panes behind the outside of the roof.
+    """
+    top, under = 0.9 * half_width, z[1] - 0.1 * (z[1] - z[0])
+    panes = frustum((base[0] + sink, base[1] - sink), middle(half_width - sink),
+                    (roof[0] + sink, roof[1] - sink), middle(top - sink), (z[0], under))
+    pillars = [
+        rod((low, half_width - 0.5 * sink, z[0] - sink), (high, top - 0.5 * sink, under),
+            0.6 * sink, sides=4)
+        for low, high in zip(np.linspace(base[0] + sink, base[1] - sink, posts),
+                             np.linspace(roof[0] + sink, roof[1] - sink, posts), strict=True)
+    ]
+    return [panes, box(roof, middle(top), (under, z[1])),
+            *(part for pillar in pillars for part in pair(pillar))]
 
 
 def _triangulate(outline: np.ndarray) -> list[tuple[int, int, int]]:

@@ -1,0 +1,300 @@
+"""Things that drive: car, truck, bus, motorbike, excavator, tractor.
+
+See `shapes` for what such a function promises.
+"""
+
+import numpy as np
+import trimesh
+
+from pose_data.solids import (
+    Parts,
+    box,
+    cabin,
+    extrude,
+    frustum,
+    join,
+    lathe,
+    loft,
+    middle,
+    pair,
+    ring,
+    rod,
+    rods,
+    tub,
+    turned,
+    wheel,
+)
+
+# Rear and front end of a car's cabin at the sills, then at the roof, in half lengths of the car.
+_CAR_CABINS = {
+    "saloon": ((-0.66, 0.38), (-0.42, 0.06)),
+    "hatchback": ((-0.96, 0.4), (-0.78, 0.08)),
+    "estate": ((-0.97, 0.4), (-0.92, 0.12)),
+    "coupe": ((-0.8, 0.22), (-0.34, -0.08)),
+    "pickup": ((-0.16, 0.46), (-0.12, 0.2)),
+    "open": ((-0.5, 0.2), (-0.5, 0.2)),
+}
+
+
+def car(rng: np.random.Generator) -> trimesh.Trimesh:
+    """Saloon, hatchback, estate, coupe, pick-up or open sports car."""
+    u, style = rng.uniform, rng.choice(list(_CAR_CABINS))
+    length = u(1.55, 1.75) if style == "hatchback" else u(1.8, 2.15)
+    half, sill, low = u(0.8, 0.95), u(0.85, 1.0), 0.28
+    base, roof = (tuple(length * x for x in span) for span in _CAR_CABINS[style])
+    tail, nose = u(0.86, 0.97) * sill, u(0.6, 0.75) * sill
+    rear = -0.18 * length if style == "pickup" else -length
+    body = [(rear, low), (rear, tail), (base[0], sill), (base[1], sill), (0.88 * length, nose),
+            (length, nose - 0.16), (length, low)]
+    parts = [extrude(body, middle(half)),
+             box((length - 0.1, length + 0.1), middle(0.95 * half), (low + 0.02, low + 0.22)),
+             box((-length - 0.1, 0.1 - length), middle(0.95 * half), (low + 0.04, low + 0.24))]
+    parts += [tyre for x in (-0.6 * length, 0.62 * length)
+              for tyre in pair(wheel(x, half - 0.02, u(0.34, 0.4), 0.26))]
+    if style == "open":
+        screen = box(middle(0.03, base[1]), middle(0.8 * half), (sill - 0.02, sill + 0.45))
+        parts += [turned(screen, -30, "y", (base[1], 0, sill))]
+        parts += [seat for x in (base[0], 0.4 * base[0]) for seat in pair(
+            box((x, x + 0.2), (0.1, 0.62), (sill - 0.02, sill + 0.38)))]
+        return join(parts)
+    tall = u(0.7, 0.95) if style == "estate" else u(0.55, 0.72)
+    parts += cabin(base, roof, half - 0.02, (sill - 0.01, sill + tall), rng.integers(3, 5), 0.1)
+    parts += pair(box(middle(0.08, base[1] - 0.2), (half - 0.1, half + 0.18), (sill, sill + 0.16)))
+    if style == "pickup":
+        parts += tub((-length, 0.02 + rear), middle(half - 0.005), (0.4, sill - 0.02), 0.12)
+    elif style == "coupe":
+        parts += [box((-length - 0.05, 0.2 - length), middle(0.85 * half),
+                      (tail + 0.15, tail + 0.21)),
+                  *pair(box((0.05 - length, 0.15 - length), (0.4, 0.5), (tail - 0.1, tail + 0.16)))]
+    return join(parts)
+
+
+def truck(rng: np.random.Generator) -> trimesh.Trimesh:
+    """A cab over the engine or behind a bonnet, with a box, tipper, tank or stakes."""
+    u = rng.uniform
+    half, bed, eaves, front = u(1.1, 1.25), u(0.95, 1.15), u(1.5, 1.8), u(1.5, 1.9)
+    bonnet, rear, radius = rng.choice([0.0, u(0.8, 1.2)]), -u(3.4, 5.6), u(0.48, 0.58)
+    parts = [box((rear, front), middle(0.45 * half), (0.6, bed)),
+             box((0, front), middle(half), (0.5, eaves)),
+             *cabin((0, front), (0.08, front - u(0.15, 0.4)), half,
+                    (eaves - 0.01, eaves + u(0.8, 1.0)), posts=2, sink=0.16),
+             *pair(box((front - 0.13, front + 0.03), (half - 0.05, half + 0.3),
+                       (eaves, eaves + 0.55)))]
+    if bonnet:
+        nose = front + bonnet
+        parts += [frustum((front - 0.1, nose), middle(0.75 * half), (front - 0.1, nose - 0.15),
+                          middle(0.65 * half), (0.5, eaves + 0.05)),
+                  *pair(box((front - 0.01, nose - 0.1), (0.6 * half, half), (0.5, 1.05)))]
+    if rng.random() < 0.6:
+        parts += pair(rod((-0.2, half - 0.2, 0.7), (-0.2, half - 0.2, eaves + 1.3), 0.11))
+    parts += rng.choice([_box_load, _tipper, _tank, _stakes])(rng, half, bed, (rear, -0.45))
+    axles = [front + 0.6 * bonnet - 0.75, *(rear + 0.8 + 1.15 * np.arange(rng.integers(1, 4)))]
+    parts += [tyre for x in axles for tyre in pair(wheel(x, half - 0.1, radius, 0.42))]
+    return join(parts)
+
+
+def _box_load(rng, half, bed, x) -> Parts:
+    top = bed + rng.uniform(1.6, 2.4)
+    return [box(x, middle(half + 0.05), (bed - 0.05, top)),
+            *(box((rib, rib + 0.1), middle(half + 0.13), (bed, top - 0.05))
+              for rib in np.linspace(x[0] + 0.05, x[1] - 0.15, rng.integers(4, 7)))]
+
+
+def _tipper(rng, half, bed, x) -> Parts:
+    tilt = -rng.choice([0.0, 12.0, 24.0])
+    return [turned(part, tilt, "y", (x[0], 0, bed))
+            for part in tub(x, middle(half), (bed - 0.02, bed + rng.uniform(0.9, 1.3)), 0.16)]
+
+
+def _tank(rng, half, bed, x) -> Parts:
+    long, radius = x[1] - x[0], rng.uniform(0.9, 1.1)
+    domes = np.linspace(x[0] + 0.8, x[1] - 0.75, rng.integers(2, 4))
+    return [lathe([(0.7 * radius, 0), (radius, 0.25), (radius, long - 0.25), (0.7 * radius, long)],
+                  (x[0], 0, bed + 0.9 * radius), (1, 0, 0), 20),
+            *(rod((dome, 0, bed + radius), (dome, 0, bed + 1.9 * radius + 0.25), 0.3)
+              for dome in domes)]
+
+
+def _stakes(rng, half, bed, x) -> Parts:
+    posts = np.linspace(x[0] + 0.1, x[1] - 0.8, rng.integers(4, 7))
+    return [box(x, middle(half), (bed - 0.05, bed + 0.1)),
+            box((x[1] - 0.1, x[1] + 0.05), middle(half - 0.01), (bed, bed + 1.2)),
+            *pair(box((x[0] + 0.05, x[1] - 0.05), (half - 0.1, half - 0.02),
+                      (bed + 0.5, bed + 0.75))),
+            *(part for post in posts for part in pair(
+                box(middle(0.06, post), (half - 0.12, half), (bed, bed + 0.8))))]
+
+
+def bus(rng: np.random.Generator) -> trimesh.Trimesh:
+    """City bus, coach, school bus with a bonnet, or double-decker; the doors are on the right."""
+    u, style = rng.uniform, rng.choice(["city", "coach", "school", "double"])
+    length, half, sill, top = u(2.7, 4.0), u(1.1, 1.3), u(1.25, 1.5), u(2.8, 3.2)
+    posts, front = rng.integers(4, 8), length - (u(1.0, 1.3) if style == "school" else 0.0)
+    rake = {"coach": u(0.9, 1.3), "city": u(0.4, 0.7)}.get(style, 0.25)
+    parts = [box((-length, front), middle(half), (0.35, sill)),
+             *cabin((-length, front), (0.1 - length, front - rake), half, (sill - 0.01, top), posts,
+                    sink=0.22),
+             *pair(box(middle(0.12, length + 0.1), (0.75 * half, half + 0.3),
+                       (sill + 0.5, sill + 1.2)))]
+    if style == "double":
+        deck = top + 0.3
+        parts += [box((-length, front), middle(half), (top - 0.05, deck)),
+                  *cabin((-length, front), (0.3 - length, front - u(0.3, 0.7)), half,
+                         (deck - 0.01, deck + u(1.1, 1.3)), posts, sink=0.22)]
+    else:
+        x = -u(0.45, 0.65) * length
+        parts += [frustum(middle(0.8, x), middle(0.7 * half), middle(0.5, x), middle(0.5 * half),
+                          (top - 0.02, top + u(0.3, 0.45)))]
+    if style == "school":
+        parts += [frustum((front - 0.1, length), middle(0.8 * half), (front - 0.1, length - 0.15),
+                          middle(0.7 * half), (0.4, sill + 0.1)),
+                  *pair(box((front - 0.01, length - 0.15), (0.7 * half, half), (0.4, 0.95)))]
+    parts += [box((length - 0.1, length + 0.2), middle(0.95 * half), (0.4, 0.75))]
+    parts += [box(middle(0.5, x), (-half - 0.16, -0.5 * half), (0.3, 0.92 * top))
+              for x in (front - 0.9, -0.05 * length)[:rng.integers(1, 3)]]
+    parts += [tyre for x in (-0.55 * length, 0.5 * length)
+              for tyre in pair(wheel(x, half - 0.06, 0.52, 0.36))]
+    return join(parts)
+
+
+def motorbike(rng: np.random.Generator) -> trimesh.Trimesh:
+    """Roadster, sports bike, cruiser or tourer, or a scooter, leaning on its stand."""
+    u = rng.uniform
+    style = rng.choice(["roadster", "sports", "cruiser", "tourer", "scooter"])
+    radius = u(0.2, 0.26) if style == "scooter" else u(0.3, 0.36)
+    rear, front = -u(0.55, 0.7), u(0.58, 0.7) + (0.15 if style == "cruiser" else 0)
+    rake = 0.42 if style == "cruiser" else 0.25
+    head, seat, grip = np.array([front - rake, 0, u(0.92, 1.02)]), u(0.66, 0.78), u(0.32, 0.42)
+    parts = [wheel(rear, 0, radius, u(0.2, 0.27)), wheel(front, 0, radius, 0.18),
+             *pair(rod((front, 0.13, radius), head + (0, 0.1, 0), 0.045)),
+             rod(head + (-0.08, -grip, 0.04), head + (-0.08, grip, 0.04), 0.04),
+             box((head[0] - 0.02, head[0] + 0.16), middle(0.11), (head[2] - 0.2, head[2])),
+             extrude([(rear - 0.25, seat + 0.1), (-0.1, seat), (0, seat - 0.12),
+                      (rear, seat - 0.14)], middle(u(0.13, 0.17))),
+             extrude([(front - 0.8 * radius, 1.75 * radius), (front, 2.25 * radius),
+                      (front + 0.9 * radius, 1.7 * radius), (front, 2.02 * radius)], middle(0.12)),
+             *pair(rod((rear, 0.13, radius), (-0.1, 0.13, 0.45), 0.05)),
+             rod((0.1, -0.22, 0.3), (rear - 0.2, -0.25, 0.36), 0.06, 0.1)]
+    parts += _scooter_body(rear, seat, head) if style == "scooter" else _engine(seat, head)
+    if style in ("sports", "tourer"):
+        parts += [extrude([(front + 0.1, 0.6), (front + 0.02, 0.82),
+                           (head[0] - 0.02, head[2] + u(0.1, 0.3)), (0.2, 0.85), (0.15, 0.3),
+                           (0.35, 0.25)], middle(0.21))]
+    if style == "tourer":
+        parts += [*pair(box((rear - 0.28, rear + 0.25), (0.18, 0.38), (0.42, 0.75))),
+                  box((rear - 0.4, rear - 0.05), middle(0.22), (seat + 0.06, seat + 0.36))]
+    elif style in ("cruiser", "scooter"):
+        parts += [box((rear - 0.3, rear - 0.24), middle(0.15), (seat - 0.05, seat + u(0.3, 0.45)))]
+    bike = turned(join(parts), u(2, 8), "x")
+    ground = bike.bounds[0, 2]
+    return join([bike, rod((0.05, -0.1, 0.3 + ground), (0.1, -0.36, ground), 0.03)])
+
+
+def _engine(seat, head) -> Parts:
+    tank = [(-0.12, -0.02, 0.08, 0.08), (0.05, 0.07, 0.17, 0.16), (0.28, 0.11, 0.18, 0.17),
+            (0.42, 0.08, 0.08, 0.08)]
+    return [loft([ring(x, seat + up, wide, high, 10) for x, up, wide, high in tank]),
+            box((-0.22, 0.3), middle(0.17), (0.22, 0.56)),
+            box((-0.1, 0.15), middle(0.27), (0.34, 0.5)),
+            rod((0.35, 0, 0.35), head - (0, 0, 0.1), 0.05)]
+
+
+def _scooter_body(rear, seat, head) -> Parts:
+    shield = box(middle(0.03, 0.36), middle(0.25), (0.2, head[2]))
+    return [frustum((rear - 0.28, -0.1), middle(0.21), (rear - 0.3, -0.12), middle(0.14),
+                    (0.25, seat - 0.05)),
+            box((-0.3, 0.37), middle(0.2), (0.2, 0.28)),
+            turned(shield, -14, "y", (0.36, 0, 0.2))]
+
+
+def excavator(rng: np.random.Generator) -> trimesh.Trimesh:
+    """Tracks or wheels, the cab on the left, and an arm raised, stretched or digging."""
+    u = rng.uniform
+    reach, gauge, high = u(1.3, 2.0), u(0.85, 1.2), u(0.7, 0.95)
+    parts = [box(middle(0.8 * reach), middle(gauge + 0.1), (0.35, high - 0.1)),
+             lathe([(0.8, 0), (0.8, 0.3)], (0, 0, high - 0.15), (0, 0, 1), 20)]
+    if rng.random() < 0.65:
+        track = [(-reach, 0.3 * high), (0.3 - reach, 0), (reach - 0.3, 0), (reach, 0.3 * high),
+                 (reach, 0.7 * high), (reach - 0.3, high), (0.3 - reach, high),
+                 (-reach, 0.7 * high)]
+        parts += pair(extrude(track, (gauge, gauge + u(0.45, 0.7))))
+    else:
+        parts += [tyre for x in (-0.7 * reach, 0.7 * reach)
+                  for tyre in pair(wheel(x, gauge + 0.2, 0.6 * high, 0.45))]
+    floor, rear, half = high + 0.1, -u(1.4, 2.3), u(1.1, 1.35)
+    parts += [frustum((rear, 0.9), middle(half), (rear, 0.7), middle(half), (floor, floor + 0.4)),
+              frustum((rear - 0.1, -0.3), middle(half + 0.05), (rear + 0.2, -0.35),
+                      middle(half - 0.1), (floor + 0.1, floor + u(0.8, 1.3))),
+              rod((rear + 0.6, -0.6, floor + 0.8), (rear + 0.6, -0.6, floor + 1.6), 0.12)]
+    cab = [box((-0.35, 1.2), middle(0.44), (floor + 0.1, floor + 0.75)),
+           *cabin((-0.35, 1.2), (-0.3, u(0.85, 1.05)), 0.46, (floor + 0.74, floor + u(1.6, 2.0)), 2,
+                  sink=0.14)]
+    for part in cab:
+        part.apply_translation((0, half - 0.35, 0))
+    parts += cab + _arm(rng, np.array([0.6, -0.15, floor + 0.3]))
+    if rng.random() < 0.5:  # a dozer blade
+        parts += [box((reach + 0.2, reach + 0.45), middle(gauge + 0.5), (0.05, 0.75)),
+                  *pair(rod((0.5 * reach, 0.5, 0.5), (reach + 0.3, 0.6, 0.4), 0.12, sides=4))]
+    return join(parts)
+
+
+def _arm(rng, foot) -> Parts:
+    """Boom and dipper as chains of square beams, a ram above each, and a bucket."""
+    u = rng.uniform
+    rise, fold, curl = np.deg2rad([u(20, 60), u(-100, -35), u(-150, -40)])
+    upper, lower = u(1.2, 1.8), u(1.5, 2.1)
+    knee = foot + upper * np.array([np.cos(rise + 0.5), 0, np.sin(rise + 0.5)])
+    elbow = knee + upper * np.array([np.cos(rise - 0.4), 0, np.sin(rise - 0.4)])
+    along = np.array([np.cos(fold), 0, np.sin(fold)])
+    wrist = elbow + lower * along
+    bucket = np.array([(0.3, 0.25), (0.1, -0.3), (-0.45, -0.45), (-0.9, -0.1), (-0.8, 0.3)])
+    cos, sin = np.cos(curl + np.pi / 2), np.sin(curl + np.pi / 2)
+    bucket = bucket @ np.array([[cos, sin], [-sin, cos]]) + wrist[[0, 2]]
+    return [rod(foot, knee, 0.36, 0.42, 4), rod(knee, elbow, 0.42, 0.3, 4),
+            rod(elbow - 0.5 * along, wrist, 0.34, 0.24, 4),
+            *rods([foot + (0.5, 0, 0.2), knee + (0.2, 0, -0.3)], 0.12),
+            *rods([knee + (0.1, 0, 0.45), elbow - 0.5 * along], 0.12),
+            extrude(bucket, middle(u(0.45, 0.7), wrist[1]))]
+
+
+def tractor(rng: np.random.Generator) -> trimesh.Trimesh:
+    """Large wheels behind, small ones in front; a cab, roll bar or canopy; perhaps a loader."""
+    u = rng.uniform
+    big, half, gauge = u(0.75, 0.95), u(0.38, 0.48), u(0.75, 0.9)
+    front, deck, exhaust = u(1.4, 1.9), u(0.8, 0.95), u(0.6, 1.1)
+    hood, axle = deck + u(0.45, 0.6), front - 0.35
+    parts = [*pair(wheel(-0.5, gauge, big, u(0.4, 0.55), 20)),
+             *pair(wheel(axle, gauge - 0.1, u(0.4, 0.55), 0.32)),
+             box((-0.9, front), middle(0.25), (0.45, deck)),
+             rod((axle, -gauge, 0.45), (axle, gauge, 0.45), 0.09),
+             extrude([(0.2, deck - 0.1), (0.2, hood), (front - 0.2, hood - 0.12),
+                      (front + 0.1, hood - 0.3), (front + 0.1, deck - 0.1)], middle(half - 0.05)),
+             rod((exhaust, -0.2, hood - 0.2), (exhaust, -0.25, hood + u(0.5, 0.8)), 0.08)]
+    fender = [(-0.5 - big, 1.1), (-0.9, 2.15), (-0.1, 2.15), (0.3, 1.4), (0.2, 1.4), (-0.15, 2.05),
+              (-0.85, 2.05)]
+    parts += pair(extrude([(x, z * big) for x, z in fender], (half - 0.1, gauge + 0.2)))
+    parts += _driver_seat(rng, half, deck, hood)
+    if rng.random() < 0.4:
+        tip, low = front + u(0.6, 0.9), u(0.1, 0.8)
+        scoop = [(0, 0), (0, 0.55), (0.1, 0.55), (0.15, 0.1), (0.6, 0.08), (0.6, 0)]
+        parts += pair(rod((0.2, half + 0.1, hood - 0.1), (tip, half + 0.1, low + 0.2), 0.1,
+                          sides=4))
+        parts += [extrude([(tip + x, low + z) for x, z in scoop], middle(gauge + 0.15))]
+    return join(parts)
+
+
+def _driver_seat(rng, half, deck, hood) -> Parts:
+    style, top = rng.choice(["cab", "bar", "canopy"]), hood + rng.uniform(0.7, 1.0)
+    if style == "cab":
+        return [box((-0.95, 0.3), middle(half), (deck - 0.1, hood)),
+                *cabin((-0.95, 0.3), (-1.0, 0.3), half + 0.1, (hood - 0.01, top), 2, sink=0.13)]
+    parts = [box((-0.75, -0.3), middle(0.25), (deck - 0.1, deck + 0.25)),
+             box((-0.85, -0.7), middle(0.25), (deck, deck + 0.65)),
+             *pair(rod((-0.9, half, deck - 0.2), (-0.9, half, top), 0.06, sides=4)),
+             box((-0.96, -0.84), middle(half + 0.05), (top - 0.08, top)),
+             rod((0.25, 0, hood - 0.2), (-0.1, 0, hood + 0.2), 0.04),
+             lathe([(0.22, 0), (0.22, 0.05)], (-0.1, 0, hood + 0.18), (-0.6, 0, 0.8), 14)]
+    if style == "canopy":
+        parts += [box((-1.0, 0.4), middle(half + 0.12), (top - 0.02, top + 0.1)),
+                  *pair(rod((0.3, half, deck), (0.3, half, top), 0.05, sides=4))]
+    return parts
