@@ -152,15 +152,16 @@ def _yacht(rng, length, half, rim, deck) -> Parts:
 
 
 def _rigging(rng, length, half, rim, deck) -> Parts:
-    """A mainsail swung out to one side, a foresail, and a low cabin."""
-    u = rng.uniform
+    """Mainsail and foresail, heeling so that they catch the light from above; a low cabin."""
+    u, lee = rng.uniform, rng.choice([-1, 1])
     mast, low, head = u(0.05, 0.25) * length, rim + 0.5, u(3.6, 5.0)
-    boom = u(8, 24) * rng.choice([-1, 1])
+    heel = -lee * u(16, 26)
     main = extrude([(mast, low), (mast, head), (-u(0.7, 0.9) * length, low + 0.1)], middle(0.07))
-    return [rod((mast, 0, deck), (mast, 0, head + 0.1), 0.12, 0.08),
-            turned(main, boom, "z", (mast, 0, 0)),
-            extrude([(mast + 0.15, 0.85 * head), (0.95 * length, low + 0.2),
-                     (mast + 0.15, low + 0.2)], middle(0.07)),
+    jib = extrude([(mast + 0.15, 0.85 * head), (0.95 * length, low + 0.2),
+                   (mast + 0.15, low + 0.2)], middle(0.07))
+    rig = [rod((mast, 0, deck), (mast, 0, head + 0.1), 0.12, 0.08), jib,
+           turned(main, lee * u(8, 24), "z", (mast, 0, 0))]
+    return [*(turned(part, heel, "x", (0, 0, deck)) for part in rig),
             *cabin((-0.3 * length, 0.4 * length), (-0.28 * length, 0.25 * length), 0.55 * half,
                    (deck, rim + 0.3), sink=0.12)]
 

@@ -75,8 +75,8 @@ def sofa(rng: np.random.Generator) -> trimesh.Trimesh:
     """One to four seats between square or round arms, perhaps with a chaise at one end."""
     u = rng.uniform
     seats, pitch, front = rng.integers(1, 5), u(0.55, 0.72), u(0.39, 0.48)
-    half, seat, tall, arm = seats * pitch / 2, u(0.38, 0.46), u(0.7, 0.95), u(0.12, 0.24)
-    rear, lean, high = -front, -u(4, 14), seat + u(0.1, 0.25)
+    half, seat, tall, arm = seats * pitch / 2, u(0.36, 0.44), u(0.8, 1.05), u(0.12, 0.2)
+    rear, lean, high, short = -front, -u(4, 14), seat + u(0.1, 0.22), u(0.0, 0.25)
     cushions = [middle(pitch / 2 - 0.02, (i - (seats - 1) / 2) * pitch) for i in range(seats)]
     parts = [box((rear, front), middle(half), (0.1, seat - 0.1)),
              box((rear - 0.05, rear + 0.1), middle(half), (0.1, u(0.6, 0.8) * tall)),
@@ -85,10 +85,10 @@ def sofa(rng: np.random.Generator) -> trimesh.Trimesh:
         parts += [box((rear + 0.2, front + 0.03), y, (seat - 0.12, seat)),
                   turned(box((rear + 0.02, rear + 0.22), y, (seat - 0.08, tall)), lean, "y",
                          (rear, 0, seat))]
-    parts += pair(box((rear - 0.06, front), (half - 0.005, half + arm), (0.1, high)))
+    parts += pair(box((rear - 0.06, front - short), (half - 0.005, half + arm), (0.1, high)))
     if rng.random() < 0.4:
         y = half + arm / 2
-        parts += pair(rod((rear - 0.07, y, high), (front + 0.01, y, high), 0.7 * arm, sides=12))
+        parts += pair(rod((rear - 0.07, y, high), (front + 0.01 - short, y, high), 0.7 * arm, sides=12))
     if seats > 1 and rng.random() < 0.45:
         y = cushions[rng.choice([0, -1])]
         parts += [box((0, front + u(0.4, 0.7)), y, (0.06, seat + 0.01))]
@@ -120,7 +120,7 @@ def desk(rng: np.random.Generator) -> trimesh.Trimesh:
 
 
 def _desk_hutch(rng, half, deep, top) -> Parts:
-    high, reach = top + rng.uniform(0.28, 0.5), rng.uniform(0.16, 0.24) - deep
+    high, reach = top + rng.uniform(0.3, 0.6), rng.uniform(0.18, 0.28) - deep
     return [box((-deep, reach), middle(half - 0.01), (high, high + 0.05)),
             box((-deep, 0.03 - deep), middle(half - 0.02), (top - 0.01, high + 0.01)),
             *(box((-deep, reach - 0.01), middle(0.025, y), (top - 0.01, high + 0.01))
@@ -143,24 +143,27 @@ def _desk_screen(rng, half, deep, top) -> Parts:
 
 
 def bed(rng: np.random.Generator) -> trimesh.Trimesh:
-    """Single, double, four-poster or bunk bed, with pillows and a folded blanket."""
+    """Single, double or bunk bed, or one with a canopy over the head; pillows, folded blanket."""
     u = rng.uniform
-    style, end = rng.choice(["plain", "plain", "poster", "bunk"]), u(0.95, 1.08)
+    style, end = rng.choice(["plain", "plain", "canopy", "bunk"]), u(0.95, 1.08)
     double, base = style != "bunk" and rng.random() < 0.6, u(0.22, 0.35)
     half = u(0.7, 0.9) if double else u(0.45, 0.55)
     upper = base + u(0.85, 1.0) if style == "bunk" else base
-    head, foot = upper + u(0.5, 0.8), upper + rng.choice([0.0, 0.35])
+    head, foot = upper + u(0.55, 0.85), upper + rng.choice([0.0, 0.2])
     parts = [part for z in sorted({base, upper}) for part in _mattress(rng, end, half, z, double)]
-    parts += [box((-end - 0.08, -end), middle(half + 0.05), (0.05, head)),
+    board = box((-end - 0.08, -end), middle(half + 0.05), (0.05, head))
+    parts += [turned(board, -u(2, 12), "y", (-end, 0, upper)),
               box((end - 0.005, end + 0.06), middle(half + 0.05), (0.1, foot))]
-    posts = {"poster": u(1.5, 1.9), "bunk": head}.get(style, base)
-    parts += legs((-end - 0.04, end + 0.03), half + 0.01, posts, 0.055, sides=4)
-    if style == "poster":
-        parts += pair(box(middle(end + 0.06), (half - 0.03, half + 0.05), (posts - 0.07, posts)))
-        parts += [box((x, x + 0.08), middle(half), (posts - 0.075, posts - 0.005))
-                  for x in np.linspace(-end - 0.08, end, rng.integers(2, 5))]
+    top, reach = (u(1.5, 1.8), u(0.45, 0.7)) if style == "canopy" else (upper, 0.0)
+    parts += legs((-end - 0.04,), half + 0.01, top, 0.055, sides=4)
+    parts += legs((end + 0.03,), half + 0.01, upper, 0.055, sides=4)
+    if style == "canopy":
+        parts += [extrude([(-end - 0.1, top), (reach - end, top - 0.15), (reach - end, top - 0.05),
+                           (-end - 0.1, top + 0.15)], middle(half + 0.08)),
+                  *pair(rod((-end - 0.04, half, top - 0.5), (reach - 0.1 - end, half, top - 0.1),
+                            0.035))]
     elif style == "bunk":
-        parts += [rod((x, half + 0.28, 0), (x, half + 0.06, upper + 0.4), 0.035)
+        parts += [rod((x, half + 0.28, 0), (x, half + 0.06, upper + 0.35), 0.035)
                   for x in (0.4, 0.8)]
         parts += [rod((0.4, y, z), (0.8, y, z), 0.03) for y, z in zip(
             np.linspace(0.25, 0.12, 4) + half, np.linspace(0.2, upper + 0.1, 4), strict=True)]

@@ -1,7 +1,8 @@
 """Solid parts from which the shapes are built: lofts, blocks, extrusions, wheels, cabins.
 
-A part is a closed `trimesh.Trimesh` with outward normals; several parts are a list. Coordinates are metres with x forward, y to the left and z up; a span is a pair (low, high). Parts
-may overlap: they are joined without boolean operations, which is all that rendering needs.
+A part is a closed `trimesh.Trimesh` with outward normals; several parts are a list. Coordinates
+are metres with x forward, y to the left and z up; a span is a pair (low, high). Parts may overlap:
+they are joined without boolean operations, which is all that rendering needs.
 """
 
 from collections.abc import Iterable, Sequence
