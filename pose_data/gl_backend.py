@@ -51,12 +51,9 @@ def choose() -> str:
         GlError: none works.
     """
     wanted = os.environ.get("MUJOCO_GL")
-    if wanted:
-        candidates = [wanted]
-    else:
-        candidates = ["egl", "osmesa"] if sys.platform == "linux" else [""]
+    usual = ["egl", "osmesa"] if sys.platform == "linux" else [""]
     failures = []
-    for backend in candidates:
+    for backend in [wanted] if wanted else usual:
         failure = _failure(backend)
         if failure is None:
             return backend

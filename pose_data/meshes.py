@@ -128,7 +128,7 @@ def check_triangles(triangles: np.ndarray) -> np.ndarray:
     extent = np.ptp(corners, axis=0).max()
     if extent == 0:
         raise MeshError("has no extent: all its points coincide")
-    # Far from the origin float32 would crush the shape, so its place is dropped before its precision.
+    # Far from the origin float32 would crush the shape, so its place is dropped first.
     if np.abs(corners).max() > 1e3 * extent:
         triangles = triangles - corners.mean(axis=0)
     triangles = triangles.astype(np.float32)
@@ -138,15 +138,8 @@ def check_triangles(triangles: np.ndarray) -> np.ndarray:
 
 
 def stl_bytes(triangles: np.ndarray) -> bytes:
-    """Returns a binary STL file of `triangles` `[F, 3, 3]`, the same bytes for the same input.
-
-    Raises:
-        MeshError: there are more faces than MuJoCo reads.
-    """
-    count = len(triangles)
-    if count > MAX_STL_FACES:
-        raise MeshError(f"has {count:,} faces, more than the {MAX_STL_FACES:,} that MuJoCo reads")
-    faces = np.arange(3 * count).reshape(-1, 3)
+    """Returns a binary STL file of `triangles` `[F, 3, 3]`, the same bytes for the same input."""
+    faces = np.arange(3 * len(triangles)).reshape(-1, 3)
     mesh = trimesh.Trimesh(triangles.reshape(-1, 3), faces, process=False)
     return mesh.export(file_type="stl")
 
@@ -172,6 +165,19 @@ def place(triangles: np.ndarray, longest_side: float) -> np.ndarray:
     return ((triangles - origin) * (longest_side / (high - low).max())).astype(np.float32)
 
 
+def _weld(triangles: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Returns vertices `[V, 3]` and faces `[F, 3]`, less copies and faces without area."""
+    vertices, faces = np.unique(triangles.reshape(-1, 3), axis=0, return_inverse=True)
+    faces = faces.reshape(-1, 3)
+    a, b, c = faces.T
+    faces = faces[(a != b) & (b != c) & (c != a)]
+    # Rotated to start at their smallest index, equal faces are equal rows.
+    start = faces.argmin(axis=1)[:, None]
+    return vertices, np.unique(
+        np.take_along_axis(faces, (start + np.arange(3)) % 3, axis=1), axis=0
+    )
+
+
 def two_sided(triangles: np.ndarray) -> np.ndarray:
     """Gives an open shape both sides of each face, so that it looks whole from everywhere.
 
@@ -183,17 +189,37 @@ def two_sided(triangles: np.ndarray) -> np.ndarray:
         triangles: corners, float32 `[F, 3, 3]`.
 
     Returns:
-        Corners, float32 `[G, 3, 3]`, F <= G <= 2 F less the faces without area and the copies. A
-        closed shape whose faces all point outward comes back with its own faces only.
+        Corners, float32 `[G, 3, 3]`, without copies and faces without area. A closed shape whose
+        faces all point outward gets no second sides.
     """
-    vertices, faces = np.unique(triangles.reshape(-1, 3), axis=0, return_inverse=True)
-    faces = faces.reshape(-1, 3)
-    a, b, c = faces.T
-    faces = faces[(a != b) & (b != c) & (c != a)]
-    # Rotated to start at their smallest index, equal faces are equal rows.
-    start = faces.argmin(axis=1)[:, None]
-    faces = np.unique(np.take_along_axis(faces, (start + np.arange(3)) % 3, axis=1), axis=0)
+    vertices, faces = _weld(triangles)
     mesh = trimesh.Trimesh(vertices, faces, process=False)
     if not (mesh.is_volume and mesh.volume > 0):
         faces = np.unique(np.concatenate([faces, faces[:, [0, 2, 1]]]), axis=0)
     return vertices[faces]
+
+
+def renderable(triangles: np.ndarray, grain: float) -> np.ndarray:
+    """Returns the two-sided shape, made coarser where it has more faces than MuJoCo reads.
+
+    Args:
+        triangles: corners, float32 `[F, 3, 3]`.
+        grain: the distance that may be lost, in the unit of the corners: of a shape with too many
+            faces the points are moved to a grid that fine, where small faces vanish.
+
+    Raises:
+        MeshError: there are too many faces nevertheless, even with one side each.
+    """
+    shape = two_sided(triangles)
+    if len(shape) > MAX_STL_FACES:
+        coarse = (np.round(triangles / grain) * grain).astype(np.float32)
+        shape = two_sided(coarse)
+        if len(shape) > MAX_STL_FACES:
+            vertices, faces = _weld(coarse)
+            shape = vertices[faces]
+    if len(shape) > MAX_STL_FACES:
+        raise MeshError(
+            f"has {len(shape):,} faces, more than the {MAX_STL_FACES:,} that MuJoCo reads: "
+            "simplify it in a mesh editor"
+        )
+    return shape

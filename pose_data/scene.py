@@ -16,11 +16,12 @@ LONGEST_SIDE = 1.2  # metres
 
 _TABLE_HEIGHT = -0.4
 _GAP = 0.001  # Between table and object: faces in one plane would flicker.
+_GRAIN = 0.002  # What a mesh with too many faces may lose, metres: a sixth of a pixel at 256.
 _OBJECT_GROUP = 1
 _LOOK_AT = (0.475, -0.025, -0.323)
 
-# A shadow map of 1024 looks the same at these image sizes as MuJoCo's 4096, which is most of its
-# cost. Edges are smoothed by the resizing that follows, so multisampling would only double the time.
+# A shadow map of 1024 looks the same at these image sizes as MuJoCo's 4096, which is most of the
+# cost. The resizing that follows smooths edges; multisampling them as well would double the time.
 _XML = """
 <mujoco>
   <statistic extent="2" center="{look_at}"/>
@@ -56,7 +57,7 @@ class ObjectRenderer:
         Raises:
             pose_data.meshes.MeshError: MuJoCo cannot use the mesh.
         """
-        placed = meshes.two_sided(meshes.place(triangles, LONGEST_SIDE))
+        shape = meshes.renderable(meshes.place(triangles, LONGEST_SIDE), _GRAIN)
         xml = _XML.format(
             look_at=" ".join(map(str, _LOOK_AT)),
             size=image_size,
@@ -66,7 +67,7 @@ class ObjectRenderer:
             z=_TABLE_HEIGHT + _GAP,
             group=_OBJECT_GROUP,
         )
-        assets = {"object.stl": meshes.stl_bytes(placed)}
+        assets = {"object.stl": meshes.stl_bytes(shape)}
         try:
             self._model = mujoco.MjModel.from_xml_string(xml, assets)
         except (ValueError, mujoco.FatalError) as error:

@@ -1,0 +1,205 @@
+"""Gathers images and labels into train_data.pkl and val_data.pkl, split by object.
+
+    python data_gen.py --data_dir=data/rotate_resize
+
+Each pickle is [images, labels]: a list over objects of lists of uint8 [H, W], and a list over
+objects of lists of [x, y, angle], each scaled to [0, 1]. split.json says which object is where.
+"""
+
+import concurrent.futures
+import dataclasses
+import functools
+import hashlib
+import json
+import os
+import pathlib
+import sys
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from absl import app, flags
+from PIL import Image
+from tqdm import tqdm
+
+from pose_data import files, pickles, records
+
+FLAGS = flags.FLAGS
+
+# A label (x, y, angle) is stored as (label - offset) / scale.
+LABEL_OFFSET = np.array([0.0, -1.0, 0.0])
+LABEL_SCALE = np.array([1.0, 2.0, 2 * np.pi])
+
+
+@dataclasses.dataclass(frozen=True)
+class ObjectData:
+    """One object's images and labels.
+
+    Attributes:
+        name: "class/object".
+        images: uint8 `[H, W]` each, in the order of the image numbers.
+        labels: `[x, y, angle]` each, scaled to [0, 1].
+        manifest: what the renderer wrote down, None for images of another renderer.
+    """
+
+    name: str
+    images: list[np.ndarray]
+    labels: list[list[float]]
+    manifest: dict | None
+
+
+def define_flags() -> None:
+    """Defines this script's flags."""
+    flags.DEFINE_string(
+        "data_dir", None, "Folder of grey images, <class>/<object>/*.png, and labels."
+    )
+    flags.DEFINE_string("output_dir", ".", "Folder to write the pickles and split.json to.")
+    flags.DEFINE_integer("num_val", 15, "Objects held out for validation.", 1)
+    flags.DEFINE_integer("seed", 1, "Seed of the split.", 0)
+    flags.mark_flag_as_required("data_dir")
+
+
+def split(names: Sequence[str], num_val: int, seed: int) -> tuple[list[str], list[str]]:
+    """Chooses the held-out objects: those whose names hash lowest with the seed.
+
+    So the order of `names` plays no part, and an object more or less moves at most one other.
+
+    Returns:
+        Training and held-out names, each sorted.
+
+    Raises:
+        RecordError: there are too few objects.
+    """
+    if len(names) <= num_val:
+        raise records.RecordError(
+            f"there are {len(names)} objects and --num_val={num_val} would hold out {num_val} of "
+            "them, which leaves none to train on; give a smaller --num_val."
+        )
+    order = sorted(names, key=lambda name: hashlib.sha256(f"{seed} {name}".encode()).digest())
+    return sorted(order[num_val:]), sorted(order[:num_val])
+
+
+def read_object(folder: pathlib.Path) -> ObjectData:
+    """Reads the images and labels of one object.
+
+    Raises:
+        RecordError: images or labels are missing, broken, or of different sizes.
+        pose_data.pickles.PickleError: the label file cannot be read.
+    """
+    paths = records.image_files(folder)
+    labels = records.read_labels(folder)
+    if len(labels) != len(paths):
+        raise records.RecordError(
+            f"{folder} holds {len(paths)} images and {len(labels)} labels: render it again."
+        )
+    images = []
+    for path in paths:
+        try:
+            with Image.open(path) as image:
+                mode, pixels = image.mode, np.array(image)
+        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+            raise records.RecordError(f"{path} is not a whole image: render it again.") from error
+        if mode != "L":
+            raise records.RecordError(f"{path} is not grey: run resize_images.py first.")
+        if images and pixels.shape != images[0].shape:
+            raise records.RecordError(f"{path} has another size than 0.png: run resize_images.py.")
+        images.append(pixels)
+    scaled = (np.array(labels, dtype=np.float64)[:, 1:] - LABEL_OFFSET) / LABEL_SCALE
+    name = f"{folder.parent.name}/{folder.name}"
+    return ObjectData(name, images, scaled.tolist(), records.read_manifest(folder))
+
+
+def check_alike(objects: Sequence[ObjectData]) -> None:
+    """Raises RecordError, naming an object, unless all have the same count, size and settings."""
+    first = objects[0]
+    # Angle 0 must mean one thing; seeds may differ, since angles of any seed are equally good.
+    traits: dict[str, Callable[[ObjectData], object]] = {
+        "images": lambda data: len(data.images),
+        "pixels (height, width)": lambda data: data.images[0].shape,
+        "for --canonical": lambda data: (data.manifest or {}).get("canonical"),
+    }
+    for data in objects:
+        for what, trait in traits.items():
+            if trait(data) != trait(first):
+                raise records.RecordError(
+                    f"{data.name} has {trait(data)} {what} and {first.name} has {trait(first)}: "
+                    "render and resize all objects with the same flags."
+                )
+
+
+def generate(
+    data_dir: pathlib.Path | str,
+    output_dir: pathlib.Path | str = ".",
+    *,
+    num_val: int = 15,
+    seed: int = 1,
+    progress: Callable = lambda results, total: results,
+) -> dict:
+    """Writes `train_data.pkl`, `val_data.pkl` and `split.json`.
+
+    Args:
+        data_dir: folder of `<class>/<object>/`.
+        output_dir: folder to write to, made if need be.
+        num_val: objects held out.
+        seed: of the split.
+        progress: wraps the iterator over objects; called with it and their number.
+
+    Returns:
+        What `split.json` holds: `train` and `val`, lists of "class/object" in the order of the
+        pickles, and the settings; `canonical_yaw`, radians by object, where it is known.
+
+    Raises:
+        RecordError: the data are not complete and alike, or too few.
+        pose_data.pickles.PickleError: a label file cannot be read.
+        OSError: `output_dir` cannot be written to.
+    """
+    folders = records.object_folders(data_dir)
+    names = [f"{folder.parent.name}/{folder.name}" for folder in folders]
+    train, val = split(names, num_val, seed)
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        objects = list(progress(pool.map(read_object, folders), len(folders)))
+    check_alike(objects)
+    by_name = {data.name: data for data in objects}
+    manifests = {data.name: data.manifest for data in objects if data.manifest}
+    summary = {
+        "train": train,
+        "val": val,
+        "seed": seed,
+        "num_val": num_val,
+        "num_images": len(objects[0].images),
+        "image_shape": list(objects[0].images[0].shape),
+        "canonical": (objects[0].manifest or {}).get("canonical"),
+        "canonical_yaw": {name: m.get("canonical_yaw") for name, m in manifests.items()},
+    }
+    output_dir = pathlib.Path(output_dir)
+    output_dir.mkdir(parents=True, exist_ok=True)
+    for file, members in (("train_data.pkl", train), ("val_data.pkl", val)):
+        chosen = [by_name[name] for name in members]
+        images = [data.images for data in chosen]
+        pickles.dump([images, [data.labels for data in chosen]], output_dir / file)
+    files.write_bytes(output_dir / "split.json", json.dumps(summary, indent=1).encode())
+    return summary
+
+
+def main(argv: list[str]) -> None:
+    """Writes the pickles and says what is in them."""
+    if len(argv) > 1:
+        raise app.UsageError(f"unknown argument {argv[1]}")
+    try:
+        summary = generate(
+            FLAGS.data_dir,
+            FLAGS.output_dir,
+            num_val=FLAGS.num_val,
+            seed=FLAGS.seed,
+            progress=functools.partial(tqdm, unit=" objects"),
+        )
+    except (records.RecordError, pickles.PickleError, OSError) as error:
+        sys.exit(f"data_gen: {error}")
+    print(
+        f"{FLAGS.output_dir}: {len(summary['train'])} objects in train_data.pkl, "
+        f"{len(summary['val'])} in val_data.pkl, {summary['num_images']} images each."
+    )
+
+
+if __name__ == "__main__":
+    define_flags()
+    app.run(main)

@@ -1,0 +1,153 @@
+"""Pickles of arrays and numbers: written for every NumPy to read, and read without trust.
+
+A pickle is a program. `load` runs none of it but what builds lists, numbers and arrays; it reads
+pickles of Python 2 and NumPy 1 too, such as TensorFlow 1 code has left.
+"""
+
+import pathlib
+import pickle
+import re
+import struct
+
+import numpy as np
+
+from pose_data import files
+
+# Native bytes (a protocol 2 pickle of images is half as large again), and known since Python 3.4.
+_PROTOCOL = 4
+_DTYPE_CODE = re.compile(r"(b1|[iu][1248]|f[248])")
+
+
+class PickleError(ValueError):
+    """A file that is no pickle of arrays and numbers; the message names it and the remedy."""
+
+
+class _Pickler(pickle.Pickler):
+    def reducer_override(self, obj):
+        # NumPy's own form names a private module that moved between NumPy 1 and 2.
+        if type(obj) is np.ndarray and not obj.dtype.hasobject:
+            return np.ndarray, ((0,), obj.dtype), obj.__reduce__()[2]
+        return NotImplemented
+
+
+def dump(value, path: pathlib.Path | str) -> None:
+    """Pickles nested lists of numbers and arrays, in one step and for NumPy 1 as well as 2.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    with files.replacing(pathlib.Path(path)) as temporary, temporary.open("wb") as file:
+        _Pickler(file, protocol=_PROTOCOL).dump(value)
+
+
+class _Dtype:
+    """Stands for numpy.dtype while a pickle is read."""
+
+    def __init__(self, code, *_):
+        if not isinstance(code, str) or not _DTYPE_CODE.fullmatch(code):
+            raise pickle.UnpicklingError(f"it holds an array of type {code!r}")
+        self.dtype = np.dtype(code)
+
+    def __setstate__(self, state):
+        self.dtype = self.dtype.newbyteorder({"<": "<", ">": ">"}.get(state[1], "="))
+
+
+class _Array:
+    """Stands for numpy.ndarray while a pickle is read: NumPy's own code never sees its state."""
+
+    def __init__(self, *_):
+        self.array = None
+
+    def __setstate__(self, state):
+        _, shape, dtype, is_fortran, content = state
+        if isinstance(content, str):  # Bytes, as Python 2 writes them.
+            content = content.encode("latin1")
+        array = np.frombuffer(content, dtype.dtype).reshape(shape, order="F" if is_fortran else "C")
+        self.array = array.copy()  # Writable.
+
+
+def _from_buffer(content, dtype, shape, order):
+    stand_in = _Array()
+    stand_in.__setstate__((1, shape, dtype, order == "F", content))
+    return stand_in
+
+
+def _scalar(dtype, content):
+    stand_in = _from_buffer(_encode(content), dtype, (), "C")
+    stand_in.array = stand_in.array[()]
+    return stand_in
+
+
+def _encode(text, _="latin1"):
+    return text.encode("latin1") if isinstance(text, str) else text
+
+
+_ADMITTED = {
+    ("numpy", "ndarray"): _Array,
+    ("numpy", "dtype"): _Dtype,
+    ("_codecs", "encode"): _encode,
+}
+for _core in ("numpy.core", "numpy._core"):
+    _ADMITTED[f"{_core}.multiarray", "_reconstruct"] = _Array
+    _ADMITTED[f"{_core}.multiarray", "scalar"] = _scalar
+    _ADMITTED[f"{_core}.numeric", "_frombuffer"] = _from_buffer
+
+
+class _Unpickler(pickle.Unpickler):
+    def find_class(self, module, name):
+        try:
+            return _ADMITTED[module, name]
+        except KeyError:
+            raise pickle.UnpicklingError(f"it asks for {module}.{name}") from None
+
+
+def _resolve(value, done: dict[int, tuple[object, object]]):
+    """Replaces stand-ins by what they stand for; each list and tuple is visited once."""
+    if type(value) in (bool, int, float):
+        return value
+    if type(value) is _Array and value.array is not None:
+        return value.array
+    if type(value) not in (list, tuple):
+        raise pickle.UnpicklingError(f"it holds a {type(value).__name__.lstrip('_')}")
+    if id(value) not in done:
+        # The original is kept beside the result: freed, its id could be given out again.
+        done[id(value)] = type(value)(_resolve(item, done) for item in value), value
+    return done[id(value)][0]
+
+
+def load(path: pathlib.Path | str):
+    """Reads a pickle of arrays, lists, tuples and numbers, and refuses every other.
+
+    Args:
+        path: the file; by any Python from 2.7 and any NumPy.
+
+    Returns:
+        What was pickled; NumPy arrays and scalars are new and writable.
+
+    Raises:
+        PickleError: the file cannot be read, is cut short, is no pickle, or holds something else.
+    """
+    path = pathlib.Path(path)
+    remedy = "make it anew, with data_gen.py or mujoco_render.py"
+    try:
+        with path.open("rb") as file:
+            return _resolve(_Unpickler(file, encoding="latin1").load(), {})
+    except OSError as error:
+        raise PickleError(f"{path} cannot be read ({error.strerror}): {remedy}.") from error
+    except (
+        pickle.UnpicklingError,
+        EOFError,
+        ValueError,
+        TypeError,
+        KeyError,
+        IndexError,
+        AttributeError,
+        ImportError,
+        OverflowError,
+        MemoryError,
+        RecursionError,
+        struct.error,
+    ) as error:
+        raise PickleError(
+            f"{path} is not a whole pickle of arrays and numbers ({error}): {remedy}."
+        ) from error

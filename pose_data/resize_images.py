@@ -1,0 +1,112 @@
+"""Makes images small and grey, in place.
+
+    cp -r data/rotate data/rotate_resize
+    python resize_images.py --data_dir=data/rotate_resize
+
+Images that are that size and grey already are left alone, so a stopped run goes on where it was.
+"""
+
+import concurrent.futures
+import os
+import pathlib
+import sys
+from collections.abc import Iterator
+
+from absl import app, flags
+from PIL import Image
+from tqdm import tqdm
+
+from pose_data import files
+
+FLAGS = flags.FLAGS
+
+
+class ImageError(ValueError):
+    """An image that cannot be read; the message is the reason, without the file's name."""
+
+
+def define_flags() -> None:
+    """Defines this script's flags."""
+    flags.DEFINE_string(
+        "data_dir", None, "Folder of images, <class>/<object>/*.png, changed in place."
+    )
+    flags.DEFINE_integer("image_size", 128, "Width and height to make, pixels.", 1, 4096)
+    flags.DEFINE_integer("workers", os.cpu_count(), "Threads; number of cores by default.", 1)
+    flags.mark_flag_as_required("data_dir")
+
+
+def resize(path: pathlib.Path, image_size: int) -> bool:
+    """Makes one PNG file `image_size` x `image_size` pixels, 8 bit grey, by Lanczos filtering.
+
+    Returns:
+        Whether it was changed.
+
+    Raises:
+        ImageError: it is no whole image.
+        OSError: it cannot be written.
+    """
+    try:
+        with Image.open(path) as image:
+            image.load()
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise ImageError(f"is not a whole image ({error}): render it again") from error
+    if image.size == (image_size, image_size) and image.mode == "L":
+        return False
+    small = image.resize((image_size, image_size), Image.Resampling.LANCZOS).convert("L")
+    with files.replacing(path) as temporary:
+        small.save(temporary, "png")
+    return True
+
+
+def resize_all(
+    paths: list[pathlib.Path], image_size: int, workers: int
+) -> Iterator[tuple[pathlib.Path, bool, str | None]]:
+    """Resizes files in threads (Pillow works outside Python's lock), going on after a bad one.
+
+    Yields:
+        In the order of `paths`: the path, whether it was changed, and why it could not be, or None.
+
+    Raises:
+        OSError: a file cannot be written.
+    """
+
+    def attempt(path):
+        try:
+            return path, resize(path, image_size), None
+        except ImageError as error:
+            return path, False, str(error)
+
+    with concurrent.futures.ThreadPoolExecutor(workers) as pool:
+        yield from pool.map(attempt, paths)
+
+
+def main(argv: list[str]) -> None:
+    """Resizes all images, and exits with 1 if one failed."""
+    if len(argv) > 1:
+        raise app.UsageError(f"unknown argument {argv[1]}")
+    paths = sorted(pathlib.Path(FLAGS.data_dir).glob("*/*/[!.]*.png"))
+    if not paths:
+        sys.exit(
+            f"resize_images: {FLAGS.data_dir} holds no <class>/<object>/*.png; give the copy of "
+            "<data_dir>/rotate that mujoco_render.py wrote."
+        )
+    changed = failed = 0
+    try:
+        results = resize_all(paths, FLAGS.image_size, FLAGS.workers)
+        with tqdm(results, total=len(paths), unit=" images") as bar:
+            for path, written, failure in bar:
+                changed += written
+                failed += failure is not None
+                if failure:
+                    bar.write(f"{path} {failure}", file=sys.stderr)
+    except OSError as error:
+        sys.exit(f"resize_images: {error}")
+    unchanged = len(paths) - changed - failed
+    print(f"{FLAGS.data_dir}: {changed} resized, {unchanged} were so already, {failed} failed.")
+    if failed:
+        sys.exit(f"resize_images: {failed} images could not be read; the reasons stand above.")
+
+
+if __name__ == "__main__":
+    define_flags()
+    app.run(main)
