@@ -119,7 +119,7 @@ def boat(rng: np.random.Generator) -> trimesh.Trimesh:
         (u(3.0, 4.0), 0.2, _yacht), (u(3.0, 4.0), 0.35, _rigging), (u(2.6, 3.6), 0.65, _rowing),
         (u(2.6, 3.2), 0.2, _yacht), (u(4.2, 5.5), 0.2, _cargo)][rng.integers(5)]
     half, rim = u(1.0, 1.35), u(0.9, 1.2)
-    return join([_hull(length, half, rim, u(0.3, 0.8), well),
+    return join([_hull(length, half, rim, u(0.5, 1.1), well),
                  *fit_out(rng, length, half, rim, rim - well - 0.02)])
 
 
@@ -167,11 +167,14 @@ def _rigging(rng, length, half, rim, deck) -> Parts:
 
 
 def _rowing(rng, length, half, rim, deck) -> Parts:
-    """Thwarts, a rudder, and perhaps oars."""
+    """Thwarts, a deck at the bow, a rudder, and perhaps oars."""
     x = rng.uniform(-0.3, 0.1) * length
     parts = [box(middle(0.16, at * length), middle(0.85 * half), (rim - 0.25, rim - 0.1))
              for at in np.linspace(-0.7, 0.35, rng.integers(2, 5))]
-    parts += [box((-length - 0.35, 0.1 - length), middle(0.22), (0.3, rim + 0.4))]
+    parts += [extrude([(0.4 * length, 0.75 * half), (0.4 * length, -0.75 * half),
+                       (0.85 * length, -0.2 * half), (0.85 * length, 0.2 * half)],
+                      (rim - 0.1, rim + 0.1), "z"),
+              box((-length - 0.35, 0.1 - length), middle(0.22), (0.3, rim + 0.4))]
     if rng.random() < 0.6:
         parts += pair(rod((x, 0.4 * half, rim + 0.2), (x - 1.3, 2.1 * half, rim - 0.3), 0.08))
     return parts

@@ -75,7 +75,8 @@ def sofa(rng: np.random.Generator) -> trimesh.Trimesh:
     """One to four seats between square or round arms, perhaps with a chaise at one end."""
     u = rng.uniform
     seats, pitch, front = rng.integers(1, 5), u(0.55, 0.72), u(0.39, 0.48)
-    half, seat, tall, arm = seats * pitch / 2, u(0.36, 0.44), u(0.8, 1.05), u(0.12, 0.2)
+    half, seat, arm = seats * pitch / 2, u(0.36, 0.44), u(0.12, 0.2)
+    tall = seat + u(0.4, 0.5) + 0.06 * seats  # a low back is lost in a long sofa seen small
     rear, lean, high, short = -front, -u(4, 14), seat + u(0.1, 0.22), u(0.0, 0.25)
     cushions = [middle(pitch / 2 - 0.02, (i - (seats - 1) / 2) * pitch) for i in range(seats)]
     parts = [box((rear, front), middle(half), (0.1, seat - 0.1)),
@@ -88,7 +89,8 @@ def sofa(rng: np.random.Generator) -> trimesh.Trimesh:
     parts += pair(box((rear - 0.06, front - short), (half - 0.005, half + arm), (0.1, high)))
     if rng.random() < 0.4:
         y = half + arm / 2
-        parts += pair(rod((rear - 0.07, y, high), (front + 0.01 - short, y, high), 0.7 * arm, sides=12))
+        parts += pair(rod((rear - 0.07, y, high), (front + 0.01 - short, y, high), 0.7 * arm,
+                          sides=12))
     if seats > 1 and rng.random() < 0.45:
         y = cushions[rng.choice([0, -1])]
         parts += [box((0, front + u(0.4, 0.7)), y, (0.06, seat + 0.01))]
@@ -131,12 +133,13 @@ def _desk_tower(rng, half, deep, top) -> Parts:
     u = rng.uniform
     return [box((-deep, u(0.16, 0.24) - deep), (half - u(0.3, 0.5), half - 0.01),
                 (top - 0.01, top + u(0.35, 0.6))),
-            box((-deep, 0.04 - deep), middle(half - 0.02), (top - 0.01, top + u(0.1, 0.2)))]
+            box((-deep, 0.04 - deep), middle(half - 0.02), (top - 0.01, top + u(0.2, 0.3)))]
 
 
 def _desk_screen(rng, half, deep, top) -> Parts:
     wide, tall, y = rng.uniform(0.22, 0.34), rng.uniform(0.4, 0.5), rng.uniform(-0.15, 0.15)
-    return [box((0.1 - deep, 0.15 - deep), middle(wide, y), (top + 0.1, top + tall)),
+    return [box((-deep, 0.04 - deep), middle(half - 0.02), (top - 0.01, top + 0.28)),
+            box((0.1 - deep, 0.15 - deep), middle(wide, y), (top + 0.1, top + tall)),
             box(middle(0.1, 0.13 - deep), middle(0.1, y), (top - 0.01, top + 0.02)),
             box(middle(0.03, 0.1 - deep), middle(0.04, y), (top, top + 0.3)),
             box(middle(0.08, 0.06), middle(0.24, y), (top - 0.01, top + 0.035))]

@@ -138,14 +138,15 @@ def bus(rng: np.random.Generator) -> trimesh.Trimesh:
                        (sill + 0.5, sill + 1.2)))]
     if style == "double":
         # Upstairs stops short of the rear, or front and rear would look the same.
-        deck, rear = top + 0.3, u(0.8, 1.6) - length
+        deck, rear = top + 0.3, u(1.4, 2.4) - length
         parts += [box((-length, front), middle(half), (top - 0.05, deck)),
                   *cabin((rear, front), (rear + 0.1, front - u(0.3, 0.7)), half,
                          (deck - 0.01, deck + u(1.1, 1.3)), posts, sink=0.22)]
     else:
         cooler, rear = u(0.6, 1.0), 0.35 - length
-        parts += [frustum((rear, rear + 2 * cooler), middle(0.8 * half), (rear, rear + 1.4 * cooler),
-                          middle(0.65 * half), (top - 0.02, top + u(0.35, 0.55)))]
+        parts += [frustum((rear, rear + 2 * cooler), middle(0.8 * half),
+                          (rear, rear + 1.4 * cooler), middle(0.65 * half),
+                          (top - 0.02, top + u(0.4, 0.6)))]
     if style == "school":
         parts += [frustum((front - 0.1, length), middle(0.8 * half), (front - 0.1, length - 0.15),
                           middle(0.7 * half), (0.4, sill + 0.1)),
