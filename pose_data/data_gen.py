@@ -8,7 +8,6 @@ objects of lists of [x, y, angle], each scaled to [0, 1]. split.json says which 
 
 import concurrent.futures
 import dataclasses
-import functools
 import hashlib
 import json
 import os
@@ -190,7 +189,7 @@ def main(argv: list[str]) -> None:
             FLAGS.output_dir,
             num_val=FLAGS.num_val,
             seed=FLAGS.seed,
-            progress=functools.partial(tqdm, unit=" objects"),
+            progress=lambda results, total: tqdm(results, total=total, unit=" objects"),
         )
     except (records.RecordError, pickles.PickleError, OSError) as error:
         sys.exit(f"data_gen: {error}")

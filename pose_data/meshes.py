@@ -208,9 +208,11 @@ def renderable(triangles: np.ndarray, grain: float) -> np.ndarray:
             faces the points are moved to a grid that fine, where small faces vanish.
 
     Raises:
-        MeshError: there are too many faces nevertheless, even with one side each.
+        MeshError: there are too many faces nevertheless, even with one side each; or none at all.
     """
     shape = two_sided(triangles)
+    if not len(shape):
+        raise MeshError("has no face with an area")
     if len(shape) > MAX_STL_FACES:
         coarse = (np.round(triangles / grain) * grain).astype(np.float32)
         shape = two_sided(coarse)

@@ -16,7 +16,7 @@ from absl import app, flags
 from PIL import Image
 from tqdm import tqdm
 
-from pose_data import files
+from pose_data import files, records
 
 FLAGS = flags.FLAGS
 
@@ -54,7 +54,7 @@ def resize(path: pathlib.Path, image_size: int) -> bool:
         return False
     small = image.resize((image_size, image_size), Image.Resampling.LANCZOS).convert("L")
     with files.replacing(path) as temporary:
-        small.save(temporary, "png")
+        small.save(temporary, "png", compress_level=records.PNG_LEVEL)
     return True
 
 
