@@ -233,7 +233,7 @@ def _screen(rng, half, z, tube) -> Parts:
 def piano(rng: np.random.Generator) -> trimesh.Trimesh:
     """A grand with its lid up, or an upright; perhaps a bench before the keys."""
     u = rng.uniform
-    half, high, bench = u(0.7, 0.8), u(0.65, 0.75), u(0.3, 0.5)
+    half, high, bench = u(0.6, 0.85), u(0.62, 0.78), u(0.25, 0.5)
     parts = (_grand if rng.random() < 0.6 else _upright)(rng, half, high)
     parts += [box((-0.1, 0.24), middle(half), (high - 0.06, high + 0.05)),
               *pair(box((-0.1, 0.27), (half - 0.08, half + 0.01), (high - 0.07, high + 0.17))),
@@ -247,7 +247,7 @@ def piano(rng: np.random.Generator) -> trimesh.Trimesh:
 
 
 def _grand(rng, half, high) -> Parts:
-    long, tail = rng.uniform(1.1, 1.9), rng.uniform(-0.35, -0.1)
+    long, tail = rng.uniform(1.0, 2.2), rng.uniform(-0.4, 0.0)
     curve = [(-0.35, 1), (-0.6, 0.55), (-0.85, tail + 0.4), (-1, tail), (-0.97, -0.75), (-0.8, -1)]
     case = [(0, -half), (0, half), *((x * long, y * half) for x, y in curve)]
     lid = extrude([(-0.2, -1.03 * half), (-0.2, 1.03 * half),
@@ -262,7 +262,7 @@ def _grand(rng, half, high) -> Parts:
 
 
 def _upright(rng, half, high) -> Parts:
-    tall, rear = rng.uniform(1.0, 1.35), -rng.uniform(0.3, 0.45)
+    tall, rear = rng.uniform(0.95, 1.5), -rng.uniform(0.25, 0.5)
     return [box((rear, -0.02), middle(half), (0.05, tall)),
             box((rear - 0.02, 0.02), middle(half + 0.03), (tall - 0.01, tall + 0.05)),
             *pair(box((rear + 0.01, 0.3), (half - 0.08, half + 0.02), (0, high + 0.14))),

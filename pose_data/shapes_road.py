@@ -39,10 +39,10 @@ _CAR_CABINS = {
 def car(rng: np.random.Generator) -> trimesh.Trimesh:
     """Saloon, hatchback, estate, coupe, pick-up or open sports car."""
     u, style = rng.uniform, rng.choice(list(_CAR_CABINS))
-    length = u(1.55, 1.75) if style == "hatchback" else u(1.8, 2.15)
-    half, sill, low = u(0.8, 0.95), u(0.85, 1.0), 0.28
+    length = u(1.4, 1.75) if style == "hatchback" else u(1.75, 2.3)
+    half, sill, low, radius = u(0.74, 1.0), u(0.8, 1.1), u(0.24, 0.36), u(0.32, 0.44)
     base, roof = (tuple(length * x for x in span) for span in _CAR_CABINS[style])
-    tail, nose = u(0.86, 0.97) * sill, u(0.6, 0.75) * sill
+    tail, nose = u(0.82, 0.97) * sill, u(0.58, 0.8) * sill
     rear = -0.18 * length if style == "pickup" else -length
     body = [(rear, low), (rear, tail), (base[0], sill), (base[1], sill), (0.88 * length, nose),
             (length, nose - 0.16), (length, low)]
@@ -50,14 +50,14 @@ def car(rng: np.random.Generator) -> trimesh.Trimesh:
              box((length - 0.1, length + 0.1), middle(0.95 * half), (low + 0.02, low + 0.22)),
              box((-length - 0.1, 0.1 - length), middle(0.95 * half), (low + 0.04, low + 0.24))]
     parts += [tyre for x in (-0.6 * length, 0.62 * length)
-              for tyre in pair(wheel(x, half - 0.02, u(0.34, 0.4), 0.26))]
+              for tyre in pair(wheel(x, half - 0.02, radius, 0.26))]
     if style == "open":
         screen = box(middle(0.03, base[1]), middle(0.8 * half), (sill - 0.02, sill + 0.45))
         parts += [turned(screen, -30, "y", (base[1], 0, sill))]
         parts += [seat for x in (base[0], 0.4 * base[0]) for seat in pair(
             box((x, x + 0.2), (0.1, 0.62), (sill - 0.02, sill + 0.38)))]
         return join(parts)
-    tall = u(0.7, 0.95) if style == "estate" else u(0.55, 0.72)
+    tall = u(0.6, 1.0) if style == "estate" else u(0.5, 0.75)
     parts += cabin(base, roof, half - 0.02, (sill - 0.01, sill + tall), rng.integers(3, 5), 0.1)
     parts += pair(box(middle(0.08, base[1] - 0.2), (half - 0.1, half + 0.18), (sill, sill + 0.16)))
     if style == "pickup":
@@ -128,7 +128,7 @@ def _stakes(rng, half, bed, x) -> Parts:
 def bus(rng: np.random.Generator) -> trimesh.Trimesh:
     """City bus, coach, school bus with a bonnet, or double-decker; the doors are on the right."""
     u, style = rng.uniform, rng.choice(["city", "coach", "school", "double"])
-    length, half, sill, top = u(2.7, 4.0), u(1.1, 1.3), u(1.25, 1.5), u(2.8, 3.2)
+    length, half, sill, top = u(2.4, 4.3), u(1.0, 1.35), u(1.15, 1.6), u(2.6, 3.3)
     posts, front = rng.integers(4, 8), length - (u(1.0, 1.3) if style == "school" else 0.0)
     rake = {"coach": u(0.9, 1.3), "city": u(0.4, 0.7)}.get(style, 0.25)
     parts = [box((-length, front), middle(half), (0.35, sill)),
@@ -143,7 +143,7 @@ def bus(rng: np.random.Generator) -> trimesh.Trimesh:
                   *cabin((rear, front), (rear + 0.1, front - u(0.3, 0.7)), half,
                          (deck - 0.01, deck + u(1.1, 1.3)), posts, sink=0.22)]
     else:
-        cooler, rear = u(0.6, 1.0), 0.35 - length
+        cooler, rear = u(0.5, 1.2), 0.35 - length
         parts += [frustum((rear, rear + 2 * cooler), middle(0.8 * half),
                           (rear, rear + 1.4 * cooler), middle(0.65 * half),
                           (top - 0.02, top + u(0.4, 0.6)))]
