@@ -122,11 +122,13 @@ def desk(rng: np.random.Generator) -> trimesh.Trimesh:
 
 
 def _desk_hutch(rng, half, deep, top) -> Parts:
+    """Shelves over the whole width or the part above the drawers."""
     high, reach = top + rng.uniform(0.3, 0.6), rng.uniform(0.18, 0.28) - deep
-    return [box((-deep, reach), middle(half - 0.01), (high, high + 0.05)),
-            box((-deep, 0.03 - deep), middle(half - 0.02), (top - 0.01, high + 0.01)),
+    left = 0.02 + rng.choice([-half, rng.uniform(-0.6, 0.2) * half])
+    return [box((-deep, reach), (left - 0.01, half - 0.01), (high, high + 0.05)),
+            box((-deep, 0.03 - deep), (left, half - 0.02), (top - 0.01, high + 0.01)),
             *(box((-deep, reach - 0.01), middle(0.025, y), (top - 0.01, high + 0.01))
-              for y in np.linspace(0.05 - half, half - 0.05, rng.integers(3, 6)))]
+              for y in np.linspace(left + 0.03, half - 0.05, rng.integers(3, 6)))]
 
 
 def _desk_tower(rng, half, deep, top) -> Parts:

@@ -28,8 +28,8 @@ from pose_data.solids import (
 # Rear and front end of a car's cabin at the sills, then at the roof, in half lengths of the car.
 _CAR_CABINS = {
     "saloon": ((-0.66, 0.38), (-0.42, 0.06)),
-    "hatchback": ((-0.96, 0.4), (-0.78, 0.08)),
-    "estate": ((-0.97, 0.4), (-0.92, 0.12)),
+    "hatchback": ((-0.9, 0.4), (-0.74, 0.08)),
+    "estate": ((-0.92, 0.4), (-0.88, 0.12)),
     "coupe": ((-0.8, 0.22), (-0.34, -0.08)),
     "pickup": ((-0.16, 0.46), (-0.12, 0.2)),
     "open": ((-0.5, 0.2), (-0.5, 0.2)),
@@ -41,7 +41,8 @@ def car(rng: np.random.Generator) -> trimesh.Trimesh:
     u, style = rng.uniform, rng.choice(list(_CAR_CABINS))
     length = u(1.4, 1.75) if style == "hatchback" else u(1.75, 2.3)
     half, sill, low, radius = u(0.74, 1.0), u(0.8, 1.1), u(0.24, 0.36), u(0.32, 0.44)
-    base, roof = (tuple(length * x for x in span) for span in _CAR_CABINS[style])
+    shift = u(-0.06, 0.06)  # cab forward or long bonnet
+    base, roof = (tuple(length * (x + shift) for x in span) for span in _CAR_CABINS[style])
     tail, nose = u(0.82, 0.97) * sill, u(0.58, 0.8) * sill
     rear = -0.18 * length if style == "pickup" else -length
     body = [(rear, low), (rear, tail), (base[0], sill), (base[1], sill), (0.88 * length, nose),
@@ -60,6 +61,7 @@ def car(rng: np.random.Generator) -> trimesh.Trimesh:
     tall = u(0.6, 1.0) if style == "estate" else u(0.5, 0.75)
     parts += cabin(base, roof, half - 0.02, (sill - 0.01, sill + tall), rng.integers(3, 5), 0.1)
     parts += pair(box(middle(0.08, base[1] - 0.2), (half - 0.1, half + 0.18), (sill, sill + 0.16)))
+    parts += _car_roof(rng, roof, 0.9 * half, sill + tall)
     if style == "pickup":
         parts += tub((-length, 0.02 + rear), middle(half - 0.005), (0.4, sill - 0.02), 0.12)
     elif style == "coupe":
@@ -67,6 +69,19 @@ def car(rng: np.random.Generator) -> trimesh.Trimesh:
                       (tail + 0.15, tail + 0.21)),
                   *pair(box((0.05 - length, 0.15 - length), (0.4, 0.5), (tail - 0.1, tail + 0.16)))]
     return join(parts)
+
+
+def _car_roof(rng, x, half, z) -> Parts:
+    """Nothing, most often, or a luggage box, a rack, or a taxi's sign."""
+    style, at = rng.choice(["", "", "", "box", "rack", "sign"]), (x[0] + x[1]) / 2
+    if style == "box":
+        y = rng.uniform(-0.2, 0.2)
+        return [frustum((x[0], x[1] - 0.1), middle(0.3, y), (x[0] + 0.1, x[1] - 0.5),
+                        middle(0.22, y), (z - 0.01, z + 0.3))]
+    if style == "rack":
+        return [box(middle(0.05, rail), middle(half), (z - 0.01, z + 0.1))
+                for rail in np.linspace(x[0] + 0.1, x[1] - 0.1, 3)]
+    return [box(middle(0.12, at), middle(0.35), (z - 0.01, z + 0.16))] if style else []
 
 
 def truck(rng: np.random.Generator) -> trimesh.Trimesh:
@@ -147,6 +162,8 @@ def bus(rng: np.random.Generator) -> trimesh.Trimesh:
         parts += [frustum((rear, rear + 2 * cooler), middle(0.8 * half),
                           (rear, rear + 1.4 * cooler), middle(0.65 * half),
                           (top - 0.02, top + u(0.4, 0.6)))]
+        parts += [box(middle(u(0.2, 0.4), u(0.0, 0.3) * length), middle(0.5 * half),
+                      (top - 0.01, top + u(0.15, 0.3)))] if rng.random() < 0.5 else []
     if style == "school":
         parts += [frustum((front - 0.1, length), middle(0.8 * half), (front - 0.1, length - 0.15),
                           middle(0.7 * half), (0.4, sill + 0.1)),

@@ -72,6 +72,9 @@ def extrude(outline: Sequence, span: Span, axis: str = "y") -> trimesh.Trimesh:
         outline: [N, 2] corners in order, in the other two axes: (y, z), (x, z) or (x, y).
         span: extent along `axis`.
         axis: "x", "y" or "z".
+
+    Raises:
+        ValueError: the outline crosses itself, so that it cannot be cut into triangles.
     """
     outline = np.asarray(outline, dtype=np.float64)
     column = "xyz".index(axis)
@@ -139,7 +142,8 @@ def wheel(x: float, y: float, radius: float, width: float, sides: int = 16) -> t
     profile = [(0.5 * radius, -0.4 * half), (0.62 * radius, -half), (0.9 * radius, -half),
                (radius, -0.6 * half), (radius, 0.6 * half), (0.9 * radius, half),
                (0.62 * radius, half), (0.5 * radius, 0.4 * half)]
-    return lathe(profile, (x, y, radius), (0, 1, 0), sides)
+    # The lowest facet, not a corner, meets the ground.
+    return lathe(profile, (x, y, radius * np.cos(np.pi / sides)), (0, 1, 0), sides)
 
 
 def mirrored(part: trimesh.Trimesh) -> trimesh.Trimesh:
@@ -230,5 +234,5 @@ def _triangulate(outline: np.ndarray) -> list[tuple[int, int, int]]:
                 del left[k]
                 break
         else:
-            raise ValueError(f"The outline crosses itself: {outline.tolist()}.")
+            raise ValueError(f"the outline crosses itself: {outline.tolist()}")
     return [*triangles, tuple(left)]
