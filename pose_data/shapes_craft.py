@@ -3,6 +3,9 @@
 See `shapes` for what such a function promises.
 """
 
+# A part a line: exploded by the formatter, a shape would not fit on a screen.
+# fmt: off
+
 import numpy as np
 import trimesh
 
@@ -52,17 +55,20 @@ def aeroplane(rng: np.random.Generator) -> trimesh.Trimesh:
     high_tail = style == "tailjet" or rng.random() < 0.3
     parts += _tail(length, z, u(2.2, 3.0), 0.38 * span, high_tail and not twin, twin)
     if style == "airliner":
-        outer = np.linspace(0.33, 0.62, rng.integers(1, 3)) * span
-        parts += [engine for y in outer
+        parts += [engine for y in np.linspace(0.33, 0.62, rng.integers(1, 3)) * span
                   for engine in pair(_nacelle(root - sweep * y / span - 0.6, y, low - 0.5))]
     elif style == "tailjet":
         parts += pair(_nacelle(-0.7 * length, belly + 0.3, z + 0.4))
     elif style == "propeller":
-        blade = box(middle(0.08, length), middle(1.7), middle(0.18, z - 0.2))
-        parts += [turned(blade, u(0, 180), "x", (0, 0, z - 0.2)),
-                  *pair(rod((root - 0.5, 0, z), (root - 0.5, 1.3, 0.45), 0.14)),
-                  *pair(wheel(root - 0.5, 1.3, 0.5, 0.35, 12))]
+        parts += _propeller_and_wheels(rng, length, root - 0.5, z)
     return join(parts)
+
+
+def _propeller_and_wheels(rng, nose, axle, z) -> Parts:
+    blade = box(middle(0.08, nose), middle(1.7), middle(0.18, z - 0.2))
+    return [turned(blade, rng.uniform(0, 180), "x", (0, 0, z - 0.2)),
+            *pair(rod((axle, 0, z), (axle, 1.3, 0.45), 0.14)),
+            *pair(wheel(axle, 1.3, 0.5, 0.35, 12))]
 
 
 def _tail(length, z, height, half, high, twin) -> Parts:
@@ -100,16 +106,20 @@ def helicopter(rng: np.random.Generator) -> trimesh.Trimesh:
                        (-boom - 0.3, z + 0.2)], middle(0.12)),
               box((0.5 - boom, 1.0 - boom), middle(u(0.8, 1.2)), (z + 0.5, z + 0.62)),
               lathe([(0.62, 0), (0.62, 0.1)], (-boom - 0.45, 0.14 * side, z + 1.2), (0, side, 0))]
-    if rng.random() < 0.65:
-        parts += [*pair(rod((-1.6, 1.1, 0.1), (1.6, 1.1, 0.1), 0.1)),
-                  *pair(rod((1.6, 1.1, 0.1), (1.95, 1.1, 0.4), 0.1)),
-                  *(strut for x in (-0.8, 0.8)
-                    for strut in pair(rod((x, 1.1, 0.1), (x, 0.4, z - 0.5), 0.08)))]
-    else:
-        parts += [wheel(1.2, 0, 0.38, 0.3), *pair(wheel(-0.7, 1.0, 0.42, 0.3)),
-                  rod((1.2, 0, 0.35), (1.2, 0, z - 0.4), 0.12),
-                  *pair(rod((-0.7, 1.0, 0.4), (-0.7, 0.4, z - 0.4), 0.12))]
-    return join(parts)
+    return join(parts + (_skids(z) if rng.random() < 0.65 else _undercarriage(z)))
+
+
+def _skids(z) -> Parts:
+    return [*pair(rod((-1.6, 1.1, 0.1), (1.6, 1.1, 0.1), 0.1)),
+            *pair(rod((1.6, 1.1, 0.1), (1.95, 1.1, 0.4), 0.1)),
+            *(strut for x in (-0.8, 0.8)
+              for strut in pair(rod((x, 1.1, 0.1), (x, 0.4, z - 0.5), 0.08)))]
+
+
+def _undercarriage(z) -> Parts:
+    return [wheel(1.2, 0, 0.38, 0.3), *pair(wheel(-0.7, 1.0, 0.42, 0.3)),
+            rod((1.2, 0, 0.35), (1.2, 0, z - 0.4), 0.12),
+            *pair(rod((-0.7, 1.0, 0.4), (-0.7, 0.4, z - 0.4), 0.12))]
 
 
 def boat(rng: np.random.Generator) -> trimesh.Trimesh:

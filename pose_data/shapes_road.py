@@ -3,6 +3,9 @@
 See `shapes` for what such a function promises.
 """
 
+# A part a line: exploded by the formatter, a shape would not fit on a screen.
+# fmt: off
+
 import numpy as np
 import trimesh
 
@@ -52,16 +55,12 @@ def car(rng: np.random.Generator) -> trimesh.Trimesh:
              box((-length - 0.1, 0.1 - length), middle(0.95 * half), (low + 0.04, low + 0.24))]
     parts += [tyre for x in (-0.6 * length, 0.62 * length)
               for tyre in pair(wheel(x, half - 0.02, radius, 0.26))]
-    if style == "open":
-        screen = box(middle(0.03, base[1]), middle(0.8 * half), (sill - 0.02, sill + 0.45))
-        parts += [turned(screen, -30, "y", (base[1], 0, sill))]
-        parts += [seat for x in (base[0], 0.4 * base[0]) for seat in pair(
-            box((x, x + 0.2), (0.1, 0.62), (sill - 0.02, sill + 0.38)))]
-        return join(parts)
-    tall = u(0.6, 1.0) if style == "estate" else u(0.5, 0.75)
-    parts += cabin(base, roof, half - 0.02, (sill - 0.01, sill + tall), rng.integers(3, 5), 0.1)
     parts += pair(box(middle(0.08, base[1] - 0.2), (half - 0.1, half + 0.18), (sill, sill + 0.16)))
-    parts += _car_roof(rng, roof, 0.9 * half, sill + tall)
+    if style == "open":
+        return join(parts + _open_seats(base, half, sill))
+    top = sill + (u(0.6, 1.0) if style == "estate" else u(0.5, 0.75))
+    parts += cabin(base, roof, half - 0.02, (sill - 0.01, top), rng.integers(3, 5), 0.1)
+    parts += _car_roof(rng, roof, 0.9 * half, top)
     if style == "pickup":
         parts += tub((-length, 0.02 + rear), middle(half - 0.005), (0.4, sill - 0.02), 0.12)
     elif style == "coupe":
@@ -69,6 +68,14 @@ def car(rng: np.random.Generator) -> trimesh.Trimesh:
                       (tail + 0.15, tail + 0.21)),
                   *pair(box((0.05 - length, 0.15 - length), (0.4, 0.5), (tail - 0.1, tail + 0.16)))]
     return join(parts)
+
+
+def _open_seats(x, half, sill) -> Parts:
+    """Two rows of seat backs behind a windscreen."""
+    screen = box(middle(0.03, x[1]), middle(0.8 * half), (sill - 0.02, sill + 0.45))
+    return [turned(screen, -30, "y", (x[1], 0, sill)),
+            *(seat for rear in (x[0], 0.4 * x[0]) for seat in pair(
+                box((rear, rear + 0.2), (0.1, 0.62), (sill - 0.02, sill + 0.38))))]
 
 
 def _car_roof(rng, x, half, z) -> Parts:
@@ -158,12 +165,7 @@ def bus(rng: np.random.Generator) -> trimesh.Trimesh:
                   *cabin((rear, front), (rear + 0.1, front - u(0.3, 0.7)), half,
                          (deck - 0.01, deck + u(1.1, 1.3)), posts, sink=0.22)]
     else:
-        cooler, rear = u(0.5, 1.2), 0.35 - length
-        parts += [frustum((rear, rear + 2 * cooler), middle(0.8 * half),
-                          (rear, rear + 1.4 * cooler), middle(0.65 * half),
-                          (top - 0.02, top + u(0.4, 0.6)))]
-        parts += [box(middle(u(0.2, 0.4), u(0.0, 0.3) * length), middle(0.5 * half),
-                      (top - 0.01, top + u(0.15, 0.3)))] if rng.random() < 0.5 else []
+        parts += _bus_roof(rng, length, half, top)
     if style == "school":
         parts += [frustum((front - 0.1, length), middle(0.8 * half), (front - 0.1, length - 0.15),
                           middle(0.7 * half), (0.4, sill + 0.1)),
@@ -174,6 +176,17 @@ def bus(rng: np.random.Generator) -> trimesh.Trimesh:
     parts += [tyre for x in (-0.55 * length, 0.5 * length)
               for tyre in pair(wheel(x, half - 0.06, 0.52, 0.36))]
     return join(parts)
+
+
+def _bus_roof(rng, length, half, z) -> Parts:
+    """A cooler at the rear, and perhaps a hatch."""
+    u, rear = rng.uniform, 0.35 - length
+    long = u(1.0, 2.4)
+    cooler = frustum((rear, rear + long), middle(0.8 * half), (rear, rear + 0.7 * long),
+                     middle(0.65 * half), (z - 0.02, z + u(0.4, 0.6)))
+    hatch = box(middle(u(0.2, 0.4), u(0.0, 0.3) * length), middle(0.5 * half),
+                (z - 0.01, z + u(0.15, 0.3)))
+    return [cooler, hatch] if rng.random() < 0.5 else [cooler]
 
 
 def motorbike(rng: np.random.Generator) -> trimesh.Trimesh:
@@ -195,15 +208,11 @@ def motorbike(rng: np.random.Generator) -> trimesh.Trimesh:
              *pair(rod((rear, 0.13, radius), (-0.1, 0.13, 0.45), 0.05)),
              rod((0.1, -0.22, 0.3), (rear - 0.2, -0.25, 0.36), 0.06, 0.1)]
     parts += _scooter_body(rear, seat, head) if style == "scooter" else _engine(seat, head)
-    if style in ("sports", "tourer"):
+    if style in ("sports", "tourer"):  # a fairing
         parts += [extrude([(front + 0.1, 0.6), (front + 0.02, 0.82),
                            (head[0] - 0.02, head[2] + u(0.1, 0.3)), (0.2, 0.85), (0.15, 0.3),
                            (0.35, 0.25)], middle(0.21))]
-    if style == "tourer":
-        parts += [*pair(box((rear - 0.28, rear + 0.25), (0.18, 0.38), (0.42, 0.75))),
-                  box((rear - 0.4, rear - 0.05), middle(0.22), (seat + 0.06, seat + 0.36))]
-    elif style in ("cruiser", "scooter"):
-        parts += [box((rear - 0.3, rear - 0.24), middle(0.15), (seat - 0.05, seat + u(0.3, 0.45)))]
+    parts += _luggage(rng, style, rear, seat)
     bike = turned(join(parts), u(2, 8), "x")
     ground = bike.bounds[0, 2]
     return join([bike, rod((0.05, -0.1, 0.3 + ground), (0.1, -0.36, ground), 0.03)])
@@ -218,6 +227,17 @@ def _engine(seat, head) -> Parts:
             rod((0.35, 0, 0.35), head - (0, 0, 0.1), 0.05)]
 
 
+def _luggage(rng, style, rear, seat) -> Parts:
+    """Side cases and a top case for the tourer, a back rest for cruiser and scooter."""
+    if style == "tourer":
+        return [*pair(box((rear - 0.28, rear + 0.25), (0.18, 0.38), (0.42, 0.75))),
+                box((rear - 0.4, rear - 0.05), middle(0.22), (seat + 0.06, seat + 0.36))]
+    if style in ("cruiser", "scooter"):
+        return [box((rear - 0.3, rear - 0.24), middle(0.15),
+                    (seat - 0.05, seat + rng.uniform(0.3, 0.45)))]
+    return []
+
+
 def _scooter_body(rear, seat, head) -> Parts:
     shield = box(middle(0.03, 0.36), middle(0.25), (0.2, head[2]))
     return [frustum((rear - 0.28, -0.1), middle(0.21), (rear - 0.3, -0.12), middle(0.14),
@@ -230,16 +250,7 @@ def excavator(rng: np.random.Generator) -> trimesh.Trimesh:
     """Tracks or wheels, the cab on the left, and an arm raised, stretched or digging."""
     u = rng.uniform
     reach, gauge, high = u(1.3, 2.0), u(0.85, 1.2), u(0.7, 0.95)
-    parts = [box(middle(0.8 * reach), middle(gauge + 0.1), (0.35, high - 0.1)),
-             lathe([(0.8, 0), (0.8, 0.3)], (0, 0, high - 0.15), (0, 0, 1), 20)]
-    if rng.random() < 0.65:
-        track = [(-reach, 0.3 * high), (0.3 - reach, 0), (reach - 0.3, 0), (reach, 0.3 * high),
-                 (reach, 0.7 * high), (reach - 0.3, high), (0.3 - reach, high),
-                 (-reach, 0.7 * high)]
-        parts += pair(extrude(track, (gauge, gauge + u(0.45, 0.7))))
-    else:
-        parts += [tyre for x in (-0.7 * reach, 0.7 * reach)
-                  for tyre in pair(wheel(x, gauge + 0.2, 0.6 * high, 0.45))]
+    parts = _undercarriage(rng, reach, gauge, high)
     floor, rear, half = high + 0.1, -u(1.4, 2.3), u(1.1, 1.35)
     parts += [frustum((rear, 0.9), middle(half), (rear, 0.7), middle(half), (floor, floor + 0.4)),
               frustum((rear - 0.1, -0.3), middle(half + 0.05), (rear + 0.2, -0.35),
@@ -250,11 +261,25 @@ def excavator(rng: np.random.Generator) -> trimesh.Trimesh:
                   sink=0.14)]
     for part in cab:
         part.apply_translation((0, half - 0.35, 0))
-    parts += cab + _arm(rng, np.array([0.6, -0.15, floor + 0.3]))
-    if rng.random() < 0.5:  # a dozer blade
+    return join(parts + cab + _arm(rng, np.array([0.6, -0.15, floor + 0.3])))
+
+
+def _undercarriage(rng, reach, gauge, high) -> Parts:
+    """Tracks or wheels under a turntable, and perhaps a dozer blade."""
+    parts = [box(middle(0.8 * reach), middle(gauge + 0.1), (0.35, high - 0.1)),
+             rod((0, 0, high - 0.15), (0, 0, high + 0.15), 0.8, sides=20)]
+    if rng.random() < 0.65:
+        track = [(-reach, 0.3 * high), (0.3 - reach, 0), (reach - 0.3, 0), (reach, 0.3 * high),
+                 (reach, 0.7 * high), (reach - 0.3, high), (0.3 - reach, high),
+                 (-reach, 0.7 * high)]
+        parts += pair(extrude(track, (gauge, gauge + rng.uniform(0.45, 0.7))))
+    else:
+        parts += [tyre for x in (-0.7 * reach, 0.7 * reach)
+                  for tyre in pair(wheel(x, gauge + 0.2, 0.6 * high, 0.45))]
+    if rng.random() < 0.5:
         parts += [box((reach + 0.2, reach + 0.45), middle(gauge + 0.5), (0.05, 0.75)),
                   *pair(rod((0.5 * reach, 0.5, 0.5), (reach + 0.3, 0.6, 0.4), 0.12, sides=4))]
-    return join(parts)
+    return parts
 
 
 def _arm(rng, foot) -> Parts:

@@ -39,12 +39,14 @@ def loft(sections: Sequence, cap: Sequence | None = None) -> trimesh.Trimesh:
     index = np.arange(loops * corners).reshape(loops, corners)
     here, above = index[:-1], index[1:]
     here_next, above_next = np.roll(here, -1, axis=1), np.roll(above, -1, axis=1)
-    faces = np.concatenate([
-        np.stack([here, here_next, above], axis=-1).reshape(-1, 3),
-        np.stack([here_next, above_next, above], axis=-1).reshape(-1, 3),
-        cap[:, ::-1],
-        cap + index[-1, 0],
-    ])
+    faces = np.concatenate(
+        [
+            np.stack([here, here_next, above], axis=-1).reshape(-1, 3),
+            np.stack([here_next, above_next, above], axis=-1).reshape(-1, 3),
+            cap[:, ::-1],
+            cap + index[-1, 0],
+        ]
+    )
     vertices = sections.reshape(-1, 3)
     a, b, c = (vertices - vertices.mean(axis=0))[faces].swapaxes(0, 1)
     if np.einsum("ij,ij->", a, np.cross(b, c)) < 0:  # six times the signed volume
@@ -54,10 +56,12 @@ def loft(sections: Sequence, cap: Sequence | None = None) -> trimesh.Trimesh:
 
 def frustum(x: Span, y: Span, top_x: Span, top_y: Span, z: Span) -> trimesh.Trimesh:
     """A block on the rectangle (x, y) at z[0] that ends in (top_x, top_y) at z[1]."""
-    return loft([
-        [(xs[0], ys[0], h), (xs[1], ys[0], h), (xs[1], ys[1], h), (xs[0], ys[1], h)]
-        for xs, ys, h in ((x, y, z[0]), (top_x, top_y, z[1]))
-    ])
+    return loft(
+        [
+            [(xs[0], ys[0], h), (xs[1], ys[0], h), (xs[1], ys[1], h), (xs[0], ys[1], h)]
+            for xs, ys, h in ((x, y, z[0]), (top_x, top_y, z[1]))
+        ]
+    )
 
 
 def box(x: Span, y: Span, z: Span) -> trimesh.Trimesh:
@@ -102,12 +106,15 @@ def lathe(profile: Sequence, start: Point, direction: Point, sides: int = 16) ->
     return loft([np.asarray(start) + at * axis + radius * circle for radius, at in profile])
 
 
-def rod(start: Point, end: Point, radius: float, end_radius: float | None = None,
-        sides: int = 8) -> trimesh.Trimesh:
+def rod(
+    start: Point, end: Point, radius: float, end_radius: float | None = None, sides: int = 8
+) -> trimesh.Trimesh:
     """A round bar (a square one with `sides=4`) between two points, tapered to `end_radius`."""
     direction = np.subtract(end, start)
-    profile = [(radius, 0.0), (radius if end_radius is None else end_radius,
-                               np.linalg.norm(direction))]
+    profile = [
+        (radius, 0.0),
+        (radius if end_radius is None else end_radius, np.linalg.norm(direction)),
+    ]
     return lathe(profile, start, direction, sides)
 
 
@@ -118,30 +125,44 @@ def rods(path: Sequence[Point], radius: float, sides: int = 8) -> Parts:
 
 def legs(x: Iterable[float], y: float, height: float, radius: float, sides: int = 8) -> Parts:
     """Pairs of upright legs from the ground at each x, at y and -y."""
-    return [leg for foot in x
-            for leg in pair(rod((foot, y, 0), (foot, y, height), radius, sides=sides))]
+    return [
+        leg for foot in x for leg in pair(rod((foot, y, 0), (foot, y, height), radius, sides=sides))
+    ]
 
 
-def ring(x: float, z: float, half_width: float, half_height: float, sides: int = 16,
-         squareness: float = 1.0) -> np.ndarray:
-    """A loop across the x axis, for `loft`: an ellipse, boxier as `squareness` nears 0.
+def ring(
+    x: float,
+    z: float,
+    half_width: float,
+    half_height: float,
+    sides: int = 16,
+    roundness: float = 1.0,
+) -> np.ndarray:
+    """A loop across the x axis, for `loft`: an ellipse, a rectangle as `roundness` nears 0.
 
     Returns:
         [sides, 3] corners around (x, 0, z).
     """
     angle = (np.arange(sides) + 0.5) * (2 * np.pi / sides)
     cos, sin = np.cos(angle), np.sin(angle)
-    y = half_width * np.sign(cos) * np.abs(cos) ** squareness
-    up = half_height * np.sign(sin) * np.abs(sin) ** squareness
+    y = half_width * np.sign(cos) * np.abs(cos) ** roundness
+    up = half_height * np.sign(sin) * np.abs(sin) ** roundness
     return np.stack([np.full(sides, x), y, z + up], axis=1)
 
 
 def wheel(x: float, y: float, radius: float, width: float, sides: int = 16) -> trimesh.Trimesh:
     """A wheel with sunken hubs that stands on z = 0 with its middle at (x, y), rolling along x."""
     half = width / 2
-    profile = [(0.5 * radius, -0.4 * half), (0.62 * radius, -half), (0.9 * radius, -half),
-               (radius, -0.6 * half), (radius, 0.6 * half), (0.9 * radius, half),
-               (0.62 * radius, half), (0.5 * radius, 0.4 * half)]
+    profile = [
+        (0.5 * radius, -0.4 * half),
+        (0.62 * radius, -half),
+        (0.9 * radius, -half),
+        (radius, -0.6 * half),
+        (radius, 0.6 * half),
+        (0.9 * radius, half),
+        (0.62 * radius, half),
+        (0.5 * radius, 0.4 * half),
+    ]
     # The lowest facet, not a corner, meets the ground.
     return lathe(profile, (x, y, radius * np.cos(np.pi / sides)), (0, 1, 0), sides)
 
@@ -156,8 +177,9 @@ def pair(part: trimesh.Trimesh) -> Parts:
     return [part, mirrored(part)]
 
 
-def turned(part: trimesh.Trimesh, degrees: float, axis: str = "y",
-           about: Point = (0, 0, 0)) -> trimesh.Trimesh:
+def turned(
+    part: trimesh.Trimesh, degrees: float, axis: str = "y", about: Point = (0, 0, 0)
+) -> trimesh.Trimesh:
     """The part rotated about an axis through `about`: about "y" leans +z towards +x."""
     a, b = {"x": (1, 2), "y": (2, 0), "z": (0, 1)}[axis]
     cos, sin = np.cos(np.deg2rad(degrees)), np.sin(np.deg2rad(degrees))
@@ -175,7 +197,8 @@ def join(parts: Iterable[trimesh.Trimesh]) -> trimesh.Trimesh:
     return trimesh.Trimesh(
         np.concatenate([part.vertices for part in parts]),
         np.concatenate([part.faces + offset for part, offset in zip(parts, offsets, strict=True)]),
-        process=False)
+        process=False,
+    )
 
 
 def tub(x: Span, y: Span, z: Span, wall: float) -> Parts:
@@ -184,13 +207,16 @@ def tub(x: Span, y: Span, z: Span, wall: float) -> Parts:
     return [
         box(x, y, (z[0], floor_top)),
         *(box(span, y, (floor_top, z[1])) for span in ((x[0], x[0] + wall), (x[1] - wall, x[1]))),
-        *(box((x[0] + wall, x[1] - wall), span, (floor_top, z[1]))
-          for span in ((y[0], y[0] + wall), (y[1] - wall, y[1]))),
+        *(
+            box((x[0] + wall, x[1] - wall), span, (floor_top, z[1]))
+            for span in ((y[0], y[0] + wall), (y[1] - wall, y[1]))
+        ),
     ]
 
 
-def cabin(base: Span, roof: Span, half_width: float, z: Span, posts: int = 3,
-          sink: float = 0.09) -> Parts:
+def cabin(
+    base: Span, roof: Span, half_width: float, z: Span, posts: int = 3, sink: float = 0.09
+) -> Parts:
     """A glazed upper body: sunken panes between posts, under a roof that casts a shadow on them.
 
     Args:
@@ -202,20 +228,36 @@ def cabin(base: Span, roof: Span, half_width: float, z: Span, posts: int = 3,
         sink: depth of the panes behind the outside of the roof.
     """
     top, under = 0.9 * half_width, z[1] - 0.1 * (z[1] - z[0])
-    panes = frustum((base[0] + sink, base[1] - sink), middle(half_width - sink),
-                    (roof[0] + sink, roof[1] - sink), middle(top - sink), (z[0], under))
+    panes = frustum(
+        (base[0] + sink, base[1] - sink),
+        middle(half_width - sink),
+        (roof[0] + sink, roof[1] - sink),
+        middle(top - sink),
+        (z[0], under),
+    )
     pillars = [
-        rod((low, half_width - 0.5 * sink, z[0] - sink), (high, top - 0.5 * sink, under),
-            0.6 * sink, sides=4)
-        for low, high in zip(np.linspace(base[0] + sink, base[1] - sink, posts),
-                             np.linspace(roof[0] + sink, roof[1] - sink, posts), strict=True)
+        rod(
+            (low, half_width - 0.5 * sink, z[0] - sink),
+            (high, top - 0.5 * sink, under),
+            0.6 * sink,
+            sides=4,
+        )
+        for low, high in zip(
+            np.linspace(base[0] + sink, base[1] - sink, posts),
+            np.linspace(roof[0] + sink, roof[1] - sink, posts),
+            strict=True,
+        )
     ]
-    return [panes, box(roof, middle(top), (under, z[1])),
-            *(part for pillar in pillars for part in pair(pillar))]
+    return [
+        panes,
+        box(roof, middle(top), (under, z[1])),
+        *(part for pillar in pillars for part in pair(pillar)),
+    ]
 
 
 def _triangulate(outline: np.ndarray) -> list[tuple[int, int, int]]:
     """Cuts ears off a simple polygon, [N, 2]; the triangles turn the way the outline does."""
+
     def turn(a, b, c):
         return (b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0])
 
@@ -228,7 +270,8 @@ def _triangulate(outline: np.ndarray) -> list[tuple[int, int, int]]:
             a, b, c = outline[before], outline[here], outline[following]
             inside = any(
                 min(sign * turn(a, b, p), sign * turn(b, c, p), sign * turn(c, a, p)) >= 0
-                for p in outline[[i for i in left if i not in (before, here, following)]])
+                for p in outline[[i for i in left if i not in (before, here, following)]]
+            )
             if sign * turn(a, b, c) > 0 and not inside:
                 triangles.append((before, here, following))
                 del left[k]

@@ -60,9 +60,7 @@ def test_wheel_stands_on_the_ground_and_is_sunken_at_the_hub():
 def test_turned_goes_round_the_axis_by_the_right_hand_rule(axis, point, expected):
     part = solids.box((0, 1), (0, 1), (0, 1))
     at = np.flatnonzero((part.vertices == point).all(axis=1))[0]
-    np.testing.assert_allclose(
-        solids.turned(part, 90, axis).vertices[at], expected, atol=1e-12
-    )
+    np.testing.assert_allclose(solids.turned(part, 90, axis).vertices[at], expected, atol=1e-12)
 
 
 def test_mirrored_and_pair_are_reflections_in_y():
