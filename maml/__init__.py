@@ -5,7 +5,7 @@ regularizer adds a term to its loss, :mod:`maml.diagnostics` says whether it mem
 """
 
 from maml.contextual import CNP
-from maml.diagnostics import evaluate
+from maml.diagnostics import Evaluator
 from maml.episodes import Episode, TaskFamily
 from maml.gradient_based import MAML
 from maml.interventions import (
@@ -27,6 +27,7 @@ __all__ = [
     "CircularHead",
     "Distribution",
     "Episode",
+    "Evaluator",
     "Head",
     "Intervention",
     "LabelPermutation",
@@ -40,5 +41,4 @@ __all__ = [
     "Regularizer",
     "SameTask",
     "TaskFamily",
-    "evaluate",
 ]

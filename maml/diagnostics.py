@@ -86,42 +86,51 @@ def label_information(
     return mine.plug_in(tf.stack(log_prob))
 
 
-def evaluate(
-    learner,
-    family: TaskFamily,
-    per_task: int,
-    batch_size: int,
-    seed: int,
-    on_batch: Callable[[], None] = lambda: None,
-    **options,
-) -> dict[str, np.ndarray]:
-    """Scores of ``per_task`` fixed episodes of every task of a family.
+class Evaluator:
+    """Scores a learner on fixed episodes; compiled once, used as often as one likes.
 
     Args:
       learner: a :class:`maml.MetaLearner`.
-      family: the tasks.
-      per_task: episodes for each task.
-      batch_size: tasks a batch, at least 2.
-      seed: of the episodes; the same seed gives every learner the same episodes.
-      on_batch: called after each batch, for progress.
       **options: of :func:`scores`.
-
-    Returns:
-      Each score as [num_tasks, per_task].
     """
-    if family.num_tasks < 2 or batch_size < 2:
-        raise ValueError("The support-swap gap needs at least two tasks in a batch.")
 
-    @tf.function(reduce_retracing=True)
-    def step(episode, batch_seed):
-        return scores(learner, episode, batch_seed, **options)
+    def __init__(self, learner, **options):
+        self._step = tf.function(
+            lambda episode, seed: scores(learner, episode, seed, **options), reduce_retracing=True
+        )
 
-    base = tf.constant([seed, 4], tf.int32)
-    rows: list[dict] = []
-    for index, (_, episode) in enumerate(family.fixed(per_task, batch_size, seed)):
-        rows.append({k: v.numpy() for k, v in step(episode, fold_in(base, index)).items()})
-        on_batch()
-    return {
-        name: np.concatenate([row[name] for row in rows]).reshape(per_task, family.num_tasks).T
-        for name in rows[0]
-    }
+    def __call__(
+        self,
+        family: TaskFamily,
+        per_task: int,
+        batch_size: int,
+        seed: int,
+        num_tasks: int | None = None,
+        on_batch: Callable[[], None] = lambda: None,
+    ) -> dict[str, np.ndarray]:
+        """Scores ``per_task`` episodes of each task.
+
+        Args:
+          family: the tasks.
+          per_task: episodes of each task.
+          batch_size: tasks a batch, see :meth:`TaskFamily.fixed`.
+          seed: of the episodes; the same seed gives every learner the same episodes.
+          num_tasks: score only so many tasks, evenly spaced; all by default.
+          on_batch: called after each batch, for progress.
+
+        Returns:
+          Each score as [tasks, per_task].
+
+        Raises:
+          ValueError: fewer than two tasks, so that none could lend another its support set.
+        """
+        count = min(num_tasks or family.num_tasks, family.num_tasks)
+        if count < 2 or batch_size < 2:
+            raise ValueError("A support-swap gap needs at least two tasks, and two in a batch.")
+        base = tf.constant([seed, 4], tf.int32)
+        rows = []
+        for index, episode in enumerate(family.fixed(per_task, batch_size, seed, count)):
+            rows.append(self._step(episode, fold_in(base, index)))
+            on_batch()
+        columns = {name: np.concatenate([row[name].numpy() for row in rows]) for name in rows[0]}
+        return {name: c.reshape(per_task, count).T for name, c in columns.items()}

@@ -1,8 +1,10 @@
 """Episodes, and the families of tasks they are drawn from."""
 
 import abc
+from collections.abc import Iterator
 from typing import NamedTuple
 
+import numpy as np
 import tensorflow as tf
 
 
@@ -74,21 +76,25 @@ class TaskFamily(abc.ABC):
             .prefetch(tf.data.AUTOTUNE)
         )
 
-    def fixed(self, per_task: int, batch_size: int, seed: int) -> tf.data.Dataset:
-        """A finite set of episodes for evaluation: ``per_task`` episodes of *every* task.
+    def fixed(
+        self, per_task: int, batch_size: int, seed: int, num_tasks: int | None = None
+    ) -> Iterator[Episode]:
+        """A finite set of episodes for evaluation: ``per_task`` episodes of every task.
 
-        Each batch holds ``batch_size`` neighbours of the list of tasks (the last one may be
-        shorter), so that the tasks of one batch are different tasks as far as possible.
+        No batch holds a task twice, so the tasks of a batch can lend each other their support sets.
+
+        Args:
+          per_task: episodes of each task.
+          batch_size: tasks a batch, at least; up to twice as many where it does not divide.
+          seed: of the episodes.
+          num_tasks: only so many tasks, evenly spaced; all by default.
 
         Yields:
-          ``(tasks, episode)``: int32 [batch] and :class:`Episode`.
+          Episodes, in the order of the tasks, one pass after the other.
         """
+        count = min(num_tasks or self.num_tasks, self.num_tasks)
+        tasks = np.arange(count, dtype=np.int32) * self.num_tasks // count
+        batches = np.array_split(tasks, max(1, count // batch_size)) * per_task
         base = tf.constant([seed, 1], tf.int32)
-        tasks = tf.tile(tf.range(self.num_tasks, dtype=tf.int32), [per_task])
-        return (
-            tf.data.Dataset.from_tensor_slices(tasks)
-            .batch(batch_size)
-            .enumerate()
-            .map(lambda i, batch: (batch, self.episodes(batch, fold_in(base, i))))
-            .prefetch(1)
-        )
+        for index, batch in enumerate(batches):
+            yield self.episodes(tf.constant(batch), fold_in(base, index))

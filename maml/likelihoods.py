@@ -24,6 +24,10 @@ class Distribution(abc.ABC):
     def mean(self) -> tf.Tensor:
         """The expected label, [..., dim]."""
 
+    def point(self) -> tf.Tensor:
+        """The single best answer, [..., dim]: the mean, unless labels wrap."""
+        return self.mean()
+
     @abc.abstractmethod
     def sample(self, seed) -> tf.Tensor:
         """One draw, [..., dim], not differentiable; ``seed`` is a stateless seed [2]."""
@@ -114,7 +118,7 @@ class Circular(Distribution):
         labels = self.period * tf.range(self.knots, dtype=self.log_knots.dtype) / self.knots
         return tf.reduce_sum(tf.exp(self.log_knots) * labels, axis=-1, keepdims=True)
 
-    def direction(self) -> tf.Tensor:
+    def point(self):
         """The circular mean, [..., 1], in [0, period)."""
         code = self.code()
         turn = tf.atan2(code[..., 1:], code[..., :1]) / (2 * math.pi)

@@ -1,0 +1,111 @@
+"""Keras callbacks for meta-training: what is watched, kept, and when to stop."""
+
+import math
+import os
+import pathlib
+import time
+
+import keras
+
+from maml.diagnostics import Evaluator
+from maml.episodes import TaskFamily
+from maml.regularizers import POWER_LIMIT
+
+
+class Checkpoint(keras.callbacks.Callback):
+    """Keeps all state of a run (weights, both optimizers, critics) after each epoch.
+
+    Written to a temporary name and renamed: a run that is cut while writing still has the last one.
+
+    Args:
+      path: of the file, ending in ``.weights.h5``.
+    """
+
+    def __init__(self, path: os.PathLike):
+        super().__init__()
+        self.path = pathlib.Path(path)
+
+    def restore(self, learner) -> int:
+        """Loads the state if there is one.
+
+        Args:
+          learner: compiled, and of the shape of the run that wrote the file.
+
+        Returns:
+          The number of training steps behind it; 0 without a file.
+        """
+        if not self.path.exists():
+            return 0
+        learner.load_weights(self.path)
+        return int(learner.optimizer.iterations.numpy())
+
+    def on_epoch_end(self, epoch, logs=None):
+        temporary = self.path.with_name("unfinished-" + self.path.name)
+        self.model.save_weights(temporary, overwrite=True)
+        os.replace(temporary, self.path)
+
+
+class Monitor(keras.callbacks.Callback):
+    """Adds scores on fixed episodes to the logs of each epoch, for the callbacks that come after.
+
+    Args:
+      families: prefix -> tasks, such as ``{"train": ..., "val": ...}``.
+      steps_per_epoch: to add ``seconds_per_step``, from training time alone.
+      batch_size: tasks a batch.
+      num_tasks: how many tasks of each family, evenly spaced.
+      seed: of the episodes.
+      report: whether to print a line for each family.
+      **options: of :func:`maml.diagnostics.scores`.
+    """
+
+    def __init__(
+        self,
+        families: dict[str, TaskFamily],
+        steps_per_epoch: int,
+        batch_size: int = 16,
+        num_tasks: int = 48,
+        seed: int = 1,
+        report: bool = True,
+        **options,
+    ):
+        super().__init__()
+        self.families, self.steps_per_epoch = families, steps_per_epoch
+        self.batch_size, self.num_tasks, self.seed = batch_size, num_tasks, seed
+        self.report = report
+        self.options = options
+        self.evaluator = None
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.started = time.perf_counter()
+
+    def on_epoch_end(self, epoch, logs=None):
+        logs["seconds_per_step"] = (time.perf_counter() - self.started) / self.steps_per_epoch
+        self.evaluator = self.evaluator or Evaluator(self.model, **self.options)
+        for prefix, family in self.families.items():
+            values = self.evaluator(family, 1, self.batch_size, self.seed, self.num_tasks)
+            means = {name: float(v.mean()) for name, v in values.items()}
+            logs |= {f"{prefix}_{name}": mean for name, mean in means.items()}
+            if self.report:
+                print(f"  {prefix:5s}", ", ".join(f"{k} {v:.3g}" for k, v in means.items()))
+
+
+class StopOnDivergence(keras.callbacks.Callback):
+    """Stops with one sentence when the loss is no number, and says when a critic is being gamed."""
+
+    def __init__(self):
+        super().__init__()
+        self.gamed = False
+
+    def on_epoch_end(self, epoch, logs=None):
+        if not math.isfinite(logs["loss"]):
+            raise FloatingPointError(
+                f"The loss became {logs['loss']} in epoch {epoch + 1}; the checkpoint before it is "
+                "kept. Lower the learning rates (meta_lr, inner_lr) or the weight of the "
+                "regularizer."
+            )
+        if logs.get("power_ratio", 0.0) > POWER_LIMIT and not self.gamed:
+            self.gamed = True
+            print(
+                f"\nWarning: predictions have {logs['power_ratio']:.1f} times the power of labels: "
+                "the information term is being gamed. Lower its weight, or use target=label."
+            )

@@ -1,0 +1,21 @@
+"""Means with their uncertainty."""
+
+import numpy as np
+from scipy import stats
+
+
+def mean_interval(values) -> dict[str, float]:
+    """Mean and 95 % confidence interval by Student's t.
+
+    Args:
+      values: independent values, [n]: seeds, or tasks. Not queries of one task: they share it.
+
+    Returns:
+      ``mean``, and ``ci95``: half the width of the interval (NaN for a single value).
+    """
+    values = np.asarray(values, np.float64)
+    n = len(values)
+    if n < 2:
+        return {"mean": float(values.mean()), "ci95": float("nan")}
+    error = values.std(ddof=1) / np.sqrt(n)
+    return {"mean": float(values.mean()), "ci95": float(stats.t.ppf(0.975, n - 1) * error)}

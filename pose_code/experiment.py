@@ -1,0 +1,238 @@
+"""One pose experiment as a function: build, train or resume, score, draw."""
+
+import csv
+import dataclasses
+import json
+import pathlib
+
+import keras
+import numpy as np
+import tqdm
+
+import maml
+from maml import callbacks
+from pose_code import networks, plots, scores
+from pose_code.config import Config, method_name
+from pose_data.tasks import PERIOD, PoseTasks
+
+
+def load_tasks(
+    data_dir, shots: int, queries: int, image_size: int = 0
+) -> tuple[PoseTasks, PoseTasks]:
+    """The meta-training and the held-out family of ``train_data.pkl`` and ``val_data.pkl``.
+
+    Args:
+      data_dir: the folder that holds both.
+      shots: support images of an episode.
+      queries: query images of an episode.
+      image_size: shrink images to this side, in pixels; 0: as stored.
+
+    Raises:
+      ValueError: a file is missing or unfit; the message names it and the remedy.
+    """
+    return tuple(
+        PoseTasks.load(
+            pathlib.Path(data_dir) / f"{split}_data.pkl",
+            split,
+            image_size or None,
+            shots=shots,
+            queries=queries,
+        )
+        for split in ("train", "val")
+    )
+
+
+def build(config: Config, image_size: int) -> maml.MetaLearner:
+    """The untrained learner that a configuration describes, for images of this side in pixels."""
+    if config.head == "circle":
+        head = maml.CircularHead(PERIOD, config.knots)
+    else:
+        head = maml.NormalHead(bounds=(-1.0, PERIOD + 1.0) if config.bound_outputs else None)
+    regularizers = []
+    if config.regularizer == "mine":
+        unbounded = config.head == "linear" and not config.bound_outputs
+        if config.mi_target == "prediction" and unbounded:
+            raise ValueError(
+                "A free critic pays unbounded outputs to grow without end: pass --bound_outputs, "
+                "or --mi_target=label."
+            )
+        regularizers.append(
+            maml.MutualInformation(
+                maml.LabelShift(PERIOD),
+                target=config.mi_target,
+                bound=config.mi_bound,
+                weight=config.mi_weight,
+                warmup=config.mi_warmup,
+                seed=config.seed,
+            )
+        )
+    options = {"regularizers": regularizers, "seed": config.seed}
+    if config.learner == "maml":
+        return maml.MAML(
+            networks.adaptable(image_size, head.units, config.dim_w, config.filters, config.seed),
+            head,
+            inner_lr=config.inner_lr,
+            inner_steps=config.inner_steps,
+            test_inner_steps=config.test_inner_steps,
+            first_order=config.first_order,
+            **options,
+        )
+    return maml.CNP(
+        networks.embedding(image_size, config.dim_w, config.seed),
+        head,
+        hidden=(config.hidden, config.hidden),
+        dim_r=config.dim_r,
+        dim_z=config.dim_z,
+        initializer_seed=config.seed,
+        **options,
+    )
+
+
+def train(
+    config: Config, data_dir, logdir, resume: bool = False, verbose="auto", extra_callbacks=()
+) -> dict:
+    """Trains, scores on all held-out objects, writes ``results.json`` and pictures.
+
+    Args:
+      config: the hyper-parameters.
+      data_dir: folder of the pickles.
+      logdir: folder of this run, made if absent.
+      resume: go on from the folder's checkpoint; a finished run is left as it is.
+      verbose: of ``keras.Model.fit``.
+      extra_callbacks: more Keras callbacks.
+
+    Returns:
+      The content of ``results.json``.
+
+    Raises:
+      ValueError: data or configuration are unfit.
+      FileExistsError: the folder holds another run, or one that was not asked to be resumed.
+      FloatingPointError: the loss became NaN or infinite.
+    """
+    logdir = pathlib.Path(logdir)
+    per_epoch = min(config.steps_per_epoch, config.steps)
+    if config.steps % per_epoch:
+        raise ValueError(
+            f"{config.steps} steps are no whole number of epochs of {per_epoch} steps: change "
+            "--steps or --steps_per_epoch."
+        )
+    train_tasks, held_out = load_tasks(data_dir, config.shots, config.queries, config.image_size)
+    record = {
+        "method": method_name(dataclasses.asdict(config)),
+        "seed": config.seed,
+        "config": dataclasses.asdict(config),
+        "data": {
+            "train": scores.fingerprint(train_tasks),
+            "test": scores.fingerprint(held_out),
+            "train_objects": train_tasks.num_tasks,
+            "test_objects": held_out.num_tasks,
+        },
+    }
+    claim(logdir, record, resume)
+    if (logdir / scores.RESULTS).exists():
+        return json.loads((logdir / scores.RESULTS).read_text())
+
+    intervention = maml.LabelShift(PERIOD)
+    learner = build(config, int(train_tasks.images.shape[2]))
+    learner.create_weights(train_tasks.sample(2, [config.seed, 5]))
+    learner.compile(
+        keras.optimizers.AdamW(config.meta_lr, weight_decay=config.weight_decay)
+        if config.weight_decay
+        else keras.optimizers.Adam(config.meta_lr),
+        keras.optimizers.Adam(config.critic_lr, clipnorm=1.0),
+    )
+    checkpoint = callbacks.Checkpoint(logdir / "checkpoint.weights.h5")
+    done = checkpoint.restore(learner)
+    history = logdir / "history.csv"
+    learner.fit(
+        train_tasks.dataset(config.meta_batch_size, config.seed, start=done),
+        epochs=config.steps // per_epoch,
+        initial_epoch=done // per_epoch,
+        steps_per_epoch=per_epoch,
+        verbose=verbose,
+        shuffle=False,
+        callbacks=[
+            # First, so that its line ends before the others speak, and without their numbers.
+            *([keras.callbacks.ProgbarLogger()] if verbose else []),
+            callbacks.Monitor(
+                {"train": train_tasks, "test": held_out},
+                per_epoch,
+                report=bool(verbose),
+                intervention=intervention,
+                metrics=scores.METRICS,
+            ),
+            callbacks.StopOnDivergence(),
+            keras.callbacks.CSVLogger(history, append=done > 0),
+            keras.callbacks.TensorBoard(logdir / "tensorboard", write_graph=False),
+            checkpoint,
+            *extra_callbacks,
+        ],
+    )
+
+    options = {
+        "intervention": intervention,
+        "draws": config.information_draws,
+        "metrics": scores.METRICS,
+    }
+    evaluator = maml.Evaluator(learner, **options)
+    for split, family, episodes in (
+        ("train", train_tasks, max(1, config.eval_episodes // 10)),
+        ("test", held_out, config.eval_episodes),
+    ):
+        batches = episodes * max(1, family.num_tasks // 16)
+        with tqdm.tqdm(total=batches, desc=f"scoring {split} objects", disable=not verbose) as bar:
+            values = evaluator(family, episodes, 16, seed=0, on_batch=bar.update)
+        record[split] = scores.summarise(values, family.names)
+    curves = read_history(history)
+    seconds = curves["seconds_per_step"]
+    record |= {
+        "steps": int(learner.optimizer.iterations.numpy()),
+        # The first epoch holds the tracing of the step.
+        "seconds_per_step": float(np.median(seconds[1:] if len(seconds) > 1 else seconds)),
+        "train_seconds": float(seconds.sum() * per_epoch),
+        "skipped_steps": float(curves["skipped_steps"].sum()),
+        **scores.surroundings(),
+    }
+    plots.curves({record["method"]: curves}, per_epoch, logdir / "curves.png")
+    plots.predictions(learner, held_out, logdir / "predictions.png")
+    scores.write_json(record, logdir / scores.RESULTS)
+    return record
+
+
+def claim(logdir: pathlib.Path, record: dict, resume: bool):
+    """Makes the folder this run's own, or finds that it is another's.
+
+    Raises:
+      FileExistsError: it holds another run, or one that was not asked to be resumed.
+    """
+    logdir.mkdir(parents=True, exist_ok=True)
+    path = logdir / "config.json"
+    own = {"config": record["config"], "data": record["data"]}
+    if not path.exists():
+        scores.write_json(own, path)
+        return
+    if not resume:
+        raise FileExistsError(f"{logdir} holds a run: pass --resume to go on, or another --logdir.")
+    there = json.loads(path.read_text())
+    if there == own:
+        return
+    different = [k for k, v in own["config"].items() if there["config"].get(k) != v]
+    raise FileExistsError(
+        f"{logdir} holds a run with other {', '.join(different) or 'data'}: "
+        "pass another --logdir, or the same flags."
+    )
+
+
+def read_history(path: pathlib.Path) -> dict[str, np.ndarray]:
+    """The columns of ``history.csv``, [epochs] each.
+
+    A run that was cut between its log and its checkpoint has logged an epoch twice: the later row,
+    of the run that went on, counts.
+    """
+    with path.open(newline="") as file:
+        rows = {row["epoch"]: row for row in csv.DictReader(file)}
+
+    def number(text):
+        return float("nan") if text == "NA" else float(text)  # NA: Keras' word for no value.
+
+    return {name: np.array([number(row[name]) for row in rows.values()]) for name in rows["0"]}

@@ -1,0 +1,89 @@
+"""Pictures of a run: learning curves, and held-out images with true and predicted angles."""
+
+import os
+import pathlib
+
+import matplotlib.figure
+import numpy as np
+
+from pose_data.tasks import PERIOD, PoseTasks
+
+COLOURS = ("#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377", "#777777")
+CHANCE_DEGREES = 90.0
+
+
+def save(figure: matplotlib.figure.Figure, path: pathlib.Path):
+    """Writes a PNG to a temporary name, then renames it."""
+    temporary = path.with_name("unfinished-" + path.name)
+    figure.savefig(temporary, dpi=110, bbox_inches="tight")
+    os.replace(temporary, path)
+
+
+def curves(runs: dict[str, dict[str, np.ndarray]], steps_per_epoch: int, path: pathlib.Path):
+    """Error, angle and information over training steps.
+
+    Args:
+      runs: name -> columns of ``history.csv``, [epochs] each.
+      steps_per_epoch: to label the axis in steps.
+      path: of the PNG.
+    """
+    figure = matplotlib.figure.Figure(figsize=(14, 3.8), layout="constrained")
+    axes = figure.subplots(1, 3)
+    for colour, (name, columns) in zip(COLOURS * len(runs), runs.items(), strict=False):
+        steps = steps_per_epoch * (columns["epoch"] + 1)
+        axes[0].plot(steps, columns["test_mse"], color=colour, label=name)
+        axes[0].plot(steps, columns["train_mse"], color=colour, linestyle=":")
+        axes[1].plot(steps, columns["test_angle"], color=colour)
+        axes[1].plot(steps, columns["train_angle"], color=colour, linestyle=":")
+        lower, upper = columns["test_information_lower"], columns["test_information_upper"]
+        axes[2].plot(steps, lower, color=colour)
+        axes[2].fill_between(steps, lower, np.minimum(upper, 4), color=colour, alpha=0.15)
+    axes[1].axhline(CHANCE_DEGREES, color="black", linewidth=0.8, label="chance")
+    axes[0].set(title="squared error (held-out; dotted: meta-training)", ylim=(0, None))
+    axes[1].set(title="angular error, degrees", ylim=(0, 110))
+    axes[2].set(title="I(ŷ; Y | x, X) on held-out objects, nats", ylim=(0, 2.6))
+    for axis in axes:
+        axis.set_xlabel("training step")
+    axes[0].legend(fontsize=7)
+    axes[1].legend(fontsize=7)
+    save(figure, path)
+
+
+def predictions(learner, tasks: PoseTasks, path: pathlib.Path, seed: int = 3):
+    """Held-out images with dials: the true angle, and the answer before and after the support set.
+
+    Args:
+      learner: a trained :class:`maml.MetaLearner`.
+      tasks: the held-out family; up to 15 of its objects are shown.
+      path: of the PNG.
+      seed: of the episodes.
+    """
+    episode = next(tasks.fixed(1, 15, seed, 15))
+    support_x, query_x = learner.embed(episode.support_x), learner.embed(episode.query_x)
+    count = len(episode.query_y)
+    after = learner.predict(learner.encode(support_x, episode.support_y), query_x).point()
+    before = learner.predict(learner.prior(count), query_x).point()
+    figure = matplotlib.figure.Figure(figsize=(10, 2.3 * -(-count // 5)), layout="constrained")
+    axes = figure.subplots(-(-count // 5), 5, squeeze=False).ravel()
+    chosen = np.arange(tasks.num_tasks)[np.arange(count) * tasks.num_tasks // count]
+    for axis, task, *row in zip(
+        axes, chosen, episode.query_x, episode.query_y, before, after, strict=False
+    ):
+        image, true, without, adapted = (np.asarray(part)[0] for part in row)
+        axis.imshow(image[..., 0], cmap="gray", vmin=0, vmax=1, extent=(-1, 1, -1, 1))
+        for angle, colour, length, label in (
+            (true, "#44dd66", 0.95, "true"),
+            (without, "#999999", 0.6, "before the support set"),
+            (adapted, "#ff8844", 0.75, "after it"),
+        ):
+            turn = 2 * np.pi * float(angle[0]) / PERIOD
+            axis.plot(
+                [0, length * np.cos(turn)], [0, length * np.sin(turn)],
+                color=colour, linewidth=2, label=label,
+            )  # fmt: skip
+        error = abs((float(adapted[0] - true[0]) + PERIOD / 2) % PERIOD - PERIOD / 2)
+        axis.set_title(f"{tasks.names[task]}: off by {error * 360 / PERIOD:.0f}°", fontsize=8)
+    for axis in axes:
+        axis.axis("off")
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
+    save(figure, path)

@@ -1,0 +1,108 @@
+"""The pose family: each object is a task, its images are inputs, its yaw angle is the label."""
+
+import json
+import pathlib
+
+import numpy as np
+import tensorflow as tf
+
+from maml.episodes import Episode, TaskFamily
+from pose_data import pickles
+
+PERIOD = 10.0
+"""A full turn, in the label's unit: labels are the normalised angle times ten, as in the papers."""
+
+
+class PoseTasks(TaskFamily):
+    """Yaw regression over rendered objects (Yin et al. 2020, section 6.2).
+
+    Images stay in memory as bytes; an episode is drawn by index.
+
+    Args:
+      images: uint8 [objects, images, height, width].
+      angles: yaw over a full turn, in [0, 1), [objects, images].
+      shots: support images an episode.
+      queries: query images an episode.
+      names: one for each object, "class/object"; numbered by default.
+
+    Raises:
+      ValueError: shapes do not fit, or an object has too few images.
+    """
+
+    def __init__(self, images, angles, shots: int = 15, queries: int = 15, names=None):
+        images, angles = np.asarray(images), np.asarray(angles, np.float32)
+        if images.ndim != 4 or images.dtype != np.uint8 or images.shape[:2] != angles.shape:
+            raise ValueError(
+                "PoseTasks needs uint8 images [objects, images, height, width] and angles "
+                f"[objects, images], not {images.dtype} {images.shape} and {angles.shape}."
+            )
+        if shots + queries > images.shape[1]:
+            raise ValueError(
+                f"{shots} support and {queries} query images do not fit into the {images.shape[1]} "
+                "images of an object: ask for fewer, or render more (--num_images)."
+            )
+        self.shots, self.queries = shots, queries
+        self.num_tasks = images.shape[0]
+        self.names = list(names) if names is not None else [str(i) for i in range(self.num_tasks)]
+        self.images = tf.constant(images)
+        self.angles = tf.constant(angles)
+
+    @classmethod
+    def load(cls, path, split: str | None = None, image_size: int | None = None, **options):
+        """Reads a pickle of :mod:`pose_data.data_gen`, or of the original project.
+
+        Args:
+          path: the pickle, ``[images, labels]``.
+          split: "train" or "val", to read the objects' names from the ``split.json`` beside it.
+          image_size: shrink to this size in pixels (a divisor of the images' size), by averaging.
+          **options: of the class.
+
+        Raises:
+          pose_data.pickles.PickleError: the file is missing, cut short or no pickle of arrays.
+          ValueError: it holds something else.
+        """
+        path = pathlib.Path(path)
+        content = pickles.load(path)
+        try:
+            images, labels = content
+            images = np.stack([np.stack(of_object) for of_object in images])
+            angles = np.stack([np.asarray(of_object) for of_object in labels])[..., -1]
+        except (TypeError, ValueError, IndexError) as error:
+            raise ValueError(
+                f"{path} holds no [images, labels] of equally many images an object: make it anew "
+                "with data_gen.py."
+            ) from error
+        if images.ndim == 5:  # Colour, as the original leaves it without resize_images.
+            images = images[..., :3].mean(axis=-1).astype(np.uint8)
+        if image_size:
+            images = shrink(images, image_size)
+        names = None
+        manifest = path.with_name("split.json")
+        if split and manifest.exists():
+            names = json.loads(manifest.read_text())[split]
+        return cls(images, angles, names=names, **options)
+
+    def episodes(self, tasks, seed):
+        shape = [tf.shape(tasks)[0], self.images.shape[1]]
+        order = tf.argsort(tf.random.stateless_uniform(shape, seed), axis=1)
+        chosen = order[:, : self.shots + self.queries]
+        index = tf.stack([tf.broadcast_to(tasks[:, tf.newaxis], tf.shape(chosen)), chosen], axis=-1)
+        x = tf.cast(tf.gather_nd(self.images, index), tf.float32)[..., tf.newaxis] / 255
+        y = tf.gather_nd(self.angles, index)[..., tf.newaxis] * PERIOD
+        k = self.shots
+        return Episode(x[:, :k], y[:, :k], x[:, k:], y[:, k:])
+
+
+def shrink(images: np.ndarray, size: int) -> np.ndarray:
+    """Averages square blocks of uint8 images [..., side, side] down to [..., size, size].
+
+    Raises:
+      ValueError: ``size`` does not divide the images' side.
+    """
+    side = images.shape[-1]
+    if images.shape[-2] != side or side % size:
+        raise ValueError(f"Images of {images.shape[-2]} x {side} do not shrink to {size} x {size}.")
+    if side == size:
+        return images
+    blocks = images.reshape(*images.shape[:-2], size, side // size, size, side // size)
+    return np.round(blocks.mean(axis=(-3, -1))).astype(np.uint8)
