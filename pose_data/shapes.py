@@ -13,7 +13,7 @@ from collections.abc import Callable
 import numpy as np
 import trimesh
 
-from pose_data import shapes_craft, shapes_household, shapes_road
+from pose_data import shapes_craft, shapes_household, shapes_machines, shapes_road
 
 Shape = Callable[[np.random.Generator], trimesh.Trimesh]
 
@@ -25,13 +25,13 @@ CLASSES: dict[str, Shape] = {
     "car": shapes_road.car,
     "chair": shapes_household.chair,
     "desk": shapes_household.desk,
-    "excavator": shapes_road.excavator,
+    "excavator": shapes_machines.excavator,
     "helicopter": shapes_craft.helicopter,
     "monitor": shapes_household.monitor,
     "motorbike": shapes_road.motorbike,
     "piano": shapes_household.piano,
     "sofa": shapes_household.sofa,
     "teapot": shapes_household.teapot,
-    "tractor": shapes_road.tractor,
+    "tractor": shapes_machines.tractor,
     "truck": shapes_road.truck,
 }
