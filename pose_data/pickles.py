@@ -4,8 +4,10 @@ A pickle is a program. `load` runs none of it but what builds lists, numbers and
 pickles of Python 2 and NumPy 1 too, such as TensorFlow 1 code has left.
 """
 
+import io
 import pathlib
 import pickle
+import pickletools
 import re
 import struct
 
@@ -115,6 +117,13 @@ def _resolve(value, done: dict[int, tuple[object, object]]):
     return done[id(value)][0]
 
 
+def _check_memo(content: bytes) -> None:
+    """Raises ValueError where a pickle, in a few bytes, would make Python set up gigabytes."""
+    for opcode, argument, _ in pickletools.genops(content):
+        if opcode.name in ("PUT", "BINPUT", "LONG_BINPUT") and argument > len(content):
+            raise ValueError(f"it numbers an object {argument}")
+
+
 def load(path: pathlib.Path | str):
     """Reads a pickle of arrays, lists, tuples and numbers, and refuses every other.
 
@@ -130,10 +139,12 @@ def load(path: pathlib.Path | str):
     path = pathlib.Path(path)
     remedy = "make it anew, with data_gen.py or mujoco_render.py"
     try:
-        with path.open("rb") as file:
-            return _resolve(_Unpickler(file, encoding="latin1").load(), {})
+        content = path.read_bytes()
     except OSError as error:
         raise PickleError(f"{path} cannot be read ({error.strerror}): {remedy}.") from error
+    try:
+        _check_memo(content)
+        return _resolve(_Unpickler(io.BytesIO(content), encoding="latin1").load(), {})
     except (
         pickle.UnpicklingError,
         EOFError,

@@ -53,13 +53,23 @@ def write_cad(folder, names=("chair/01", "chair/02", "sofa/01")):
     return pathlib.Path(folder)
 
 
-def run_script(name, *flags, as_module=False, env=None, cwd=None):
+def run_script(name, *flags, as_module=False, env=None):
     """Runs a script of the package, from inside its folder or as a module."""
     target = ["-m", f"pose_data.{name}"] if as_module else [f"{name}.py"]
+    folder = PACKAGE.parent if as_module else PACKAGE
+    return _run([*target, *map(str, flags)], folder, env or {})
+
+
+def run_python(code):
+    """Runs Python code in a process of its own."""
+    return _run(["-c", code], PACKAGE.parent, {})
+
+
+def _run(arguments, folder, env):
     return subprocess.run(
-        [sys.executable, *target, *map(str, flags)],
-        cwd=cwd or (PACKAGE.parent if as_module else PACKAGE),
-        env={**os.environ, "PYTHONPATH": str(PACKAGE.parent), **(env or {})},
+        [sys.executable, *arguments],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(PACKAGE.parent), **env},
         capture_output=True,
         text=True,
         timeout=300,

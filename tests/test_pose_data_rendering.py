@@ -1,0 +1,174 @@
+"""Whole runs of the renderer: same seed same bytes, stopped runs go on, bad models are named."""
+
+import io
+import json
+import os
+import pickle
+import sys
+
+import cad_samples
+import numpy as np
+import pytest
+from PIL import Image
+
+from pose_data import contact_sheet, gl_backend, meshes, rendering
+
+SETTINGS = rendering.Settings(num_images=4, image_size=64, seed=3)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def backend():
+    try:
+        return gl_backend.choose()
+    except gl_backend.GlError as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="module")
+def cad_dir(tmp_path_factory):
+    return cad_samples.write_cad(tmp_path_factory.mktemp("cad"))
+
+
+@pytest.fixture(scope="module")
+def rendered(cad_dir, tmp_path_factory):
+    """A run with one worker: its folder and the content of its files."""
+    data_dir = tmp_path_factory.mktemp("data")
+    results = rendering.render_dataset(cad_dir, data_dir, SETTINGS, workers=1)
+    assert [r.name for r in results] == ["chair/01", "chair/02", "sofa/01"]
+    assert all(r.rendered == 4 and r.failure is None for r in results)
+    return data_dir, cad_samples.files_under(data_dir)
+
+
+def test_files_and_labels(rendered):
+    data_dir, files = rendered
+    assert len(files) == 3 * (4 + 2)
+    labels = pickle.loads(files["rotate/chair/02/label_chair02"])
+    angles, yaw = rendering.draw_angles("chair", "02", SETTINGS)
+    assert labels == [[i, 0.5, 0, angle] for i, angle in enumerate(angles)]
+    assert yaw == 0 and (angles >= 0).all() and (angles < 2 * np.pi).all()
+    assert files["rotate/chair/02/label_chair02"][:2] == b"\x80\x02", "protocol 2"
+    manifest = json.loads(files["rotate/chair/02/manifest.json"])
+    assert manifest["canonical"] == "file" and manifest["canonical_yaw"] == 0
+    assert manifest["seed"] == 3 and manifest["num_images"] == 4 and manifest["image_size"] == 64
+    with Image.open(data_dir / "rotate/chair/02/3.png") as image:
+        assert image.size == (64, 64) and image.mode == "L"
+
+
+def test_bytes_depend_neither_on_workers_nor_on_other_objects(cad_dir, rendered, tmp_path):
+    results = rendering.render_dataset(
+        cad_dir, tmp_path, SETTINGS, skip_classes=["chair"], workers=2
+    )
+    assert [r.name for r in results] == ["sofa/01"]
+    results = rendering.render_dataset(cad_dir, tmp_path, SETTINGS, workers=2)
+    assert [r.rendered for r in results] == [4, 4, 0]
+    assert cad_samples.files_under(tmp_path) == rendered[1]
+
+
+def test_a_stopped_run_goes_on(cad_dir, rendered, tmp_path):
+    """What a kill or a full disk leaves is found and made anew; the rest is not touched."""
+    rendering.render_dataset(cad_dir, tmp_path, SETTINGS)
+    (tmp_path / "rotate/chair/01/manifest.json").unlink()
+    image = tmp_path / "rotate/chair/02/1.png"
+    image.write_bytes(image.read_bytes()[:-20])
+    (tmp_path / ".partial/sofa/01").mkdir(parents=True)
+    (tmp_path / ".partial/sofa/01/0.png").write_bytes(b"")
+    results = rendering.render_dataset(cad_dir, tmp_path, SETTINGS)
+    assert [r.rendered for r in results] == [4, 4, 0]
+    assert cad_samples.files_under(tmp_path) == rendered[1]
+
+
+def test_other_settings_and_other_meshes_are_rendered_anew(rendered, tmp_path):
+    cad_dir = cad_samples.write_cad(tmp_path / "cad", ["chair/01"])
+    out = tmp_path / "out"
+
+    def run(**changes):
+        settings = rendering.Settings(**{"num_images": 2, "image_size": 32, **changes})
+        (result,) = rendering.render_dataset(cad_dir, out, settings, workers=1)
+        return result.rendered
+
+    assert run() == 2
+    assert run() == 0
+    assert run(num_images=3) == 3
+    assert run(num_images=2) == 2
+    assert not (out / "rotate/chair/01/2.png").exists(), "no image of the other run is left"
+    cad = cad_dir / "chair/01.off"
+    cad.write_text(cad.read_text().replace("4.0 1.0 0.0", "4.0 1.5 0.0"))
+    assert run() == 2
+
+
+def test_random_canonical_is_file_with_the_angle_shifted(cad_dir, backend, tmp_path):
+    settings = rendering.Settings(num_images=3, image_size=64, seed=3, canonical="random")
+    rendering.render_dataset(cad_dir, tmp_path, settings)
+    if "mujoco" not in sys.modules and backend:
+        os.environ["MUJOCO_GL"] = backend
+    from pose_data import scene
+
+    yaws = set()
+    for cad in meshes.find_objects(cad_dir):
+        folder = tmp_path / "rotate" / str(cad)
+        yaw = json.loads((folder / "manifest.json").read_text())["canonical_yaw"]
+        yaws.add(yaw)
+        angles, _ = rendering.draw_angles(cad.category, cad.name, SETTINGS)
+        labels = pickle.loads((folder / f"label_{cad.category}{cad.name}").read_bytes())
+        np.testing.assert_array_equal([label[3] for label in labels], angles[:3])
+        with scene.ObjectRenderer(meshes.read_triangles(cad.path), 64) as renderer:
+            for i, angle in enumerate(angles[:3]):
+                with Image.open(folder / f"{i}.png") as image:
+                    np.testing.assert_array_equal(np.array(image), renderer.render(angle + yaw))
+    assert len(yaws) == 3 and 0 not in yaws
+
+
+def test_bad_models_are_named_and_the_others_go_on(tmp_path):
+    cad_dir = cad_samples.write_cad(tmp_path / "cad", ["chair/01", "chair/02"])
+    (cad_dir / "chair/02.off").write_text("OFF\n8 6 0\n")
+    (cad_dir / "chair/03.stl").write_bytes(b"solid nothing")
+    seen = []
+    settings = rendering.Settings(num_images=1, image_size=32)
+    results = rendering.render_dataset(
+        cad_dir, tmp_path / "out", settings, report=lambda result, total: seen.append(total)
+    )
+    assert [bool(r.failure) for r in results] == [False, True, True]
+    assert "ends before" in results[1].failure
+    assert seen == [3, 3, 3]
+    left = sorted(p.name for p in (tmp_path / "out").rglob("*") if p.is_dir())
+    assert left == ["01", "chair", "rotate"]
+
+
+def test_angles_cover_the_circle_and_objects_differ():
+    settings = rendering.Settings(num_images=4000)
+    one, _ = rendering.draw_angles("chair", "01", settings)
+    two, _ = rendering.draw_angles("chair", "02", settings)
+    counts, _ = np.histogram(one, bins=8, range=(0, 2 * np.pi))
+    assert np.abs(counts - 500).max() < 5 * np.sqrt(500)
+    assert np.abs(np.corrcoef(one, two)[0, 1]) < 0.1
+    few, _ = rendering.draw_angles("chair", "01", rendering.Settings(num_images=3))
+    np.testing.assert_array_equal(few, one[:3])
+
+
+@pytest.mark.parametrize(
+    "bad", [{"num_images": 0}, {"image_size": 0}, {"seed": -1}, {"canonical": "up"}]
+)
+def test_bad_settings_are_refused(bad):
+    with pytest.raises(ValueError, match=next(iter(bad))):
+        rendering.Settings(**bad)
+
+
+def test_contact_sheet(rendered):
+    data_dir, _ = rendered
+    names = ["chair/01", "sofa/01"]
+    rows = contact_sheet.rendered_rows(data_dir / "rotate", names, columns=2)
+    assert [row[0] for row in rows] == names
+    assert all(len(row[1]) == len(row[2]) <= 2 for row in rows)
+    sheet = contact_sheet.contact_sheet(rows, tile_size=64)
+    first = np.array(Image.open(io.BytesIO(_png(sheet))).convert("L"))
+    tile = rows[0][1][0]
+    found = np.lib.stride_tricks.sliding_window_view(first, tile.shape)
+    assert any((window == tile).all() for window in found[0]), "the tile is in the top row"
+    with pytest.raises(ValueError, match="at least one row"):
+        contact_sheet.contact_sheet([])
+
+
+def _png(image):
+    buffer = io.BytesIO()
+    image.save(buffer, "png")
+    return buffer.getvalue()

@@ -1,0 +1,155 @@
+"""The scripts as a user runs them, and what they say when something is wrong."""
+
+import json
+import pickle
+import shutil
+import stat
+
+import cad_samples
+import numpy as np
+import pytest
+from PIL import Image
+
+from pose_data import gl_backend
+
+SCRIPTS = ("convert_cad", "mujoco_render", "resize_images", "data_gen")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def backend():
+    try:
+        return gl_backend.choose()
+    except gl_backend.GlError as error:
+        pytest.skip(str(error))
+
+
+@pytest.mark.parametrize("as_module", [False, True])
+def test_the_five_commands(tmp_path, as_module):
+    cad_dir = cad_samples.write_cad(tmp_path / "CAD", ["chair/01", "sofa/01", "bottle/01"])
+    data_dir, resized, out = tmp_path / "data", tmp_path / "data/rotate_resize", tmp_path / "out"
+    shutil.copytree(cad_dir / "sofa", cad_dir / "bed")
+
+    def run(name, *flags):
+        process = cad_samples.run_script(name, *flags, as_module=as_module)
+        assert process.returncode == 0, process.stderr
+        return process
+
+    run("convert_cad", f"--CAD_dir={cad_dir}")
+    assert len(list(cad_dir.rglob("*.stl"))) == 4
+    render = [f"--CAD_dir={cad_dir}", f"--data_dir={data_dir}", "--num_images=2"]
+    assert "images/s" in run("mujoco_render", *render).stderr
+    assert "3 were there already" in run("mujoco_render", *render).stdout
+    with Image.open(data_dir / "contact_sheet.png") as sheet:
+        assert sheet.height > 3 * 96
+    shutil.copytree(data_dir / "rotate", resized)
+    run("resize_images", f"--data_dir={resized}")
+    run("data_gen", f"--data_dir={resized}", "--num_val=1", f"--output_dir={out}")
+    with (out / "train_data.pkl").open("rb") as file:
+        images, labels = pickle.load(file)
+    assert np.shape(images) == (2, 2, 128, 128) and np.shape(labels) == (2, 2, 3)
+    split = json.loads((out / "split.json").read_text())
+    assert sorted(split["train"] + split["val"]) == ["bed/01", "chair/01", "sofa/01"]
+
+
+def test_no_class_skipped_from_a_read_only_folder_with_a_bad_model(tmp_path):
+    cad_dir = cad_samples.write_cad(tmp_path / "CAD", ["bottle/01", "train/01"])
+    (cad_dir / "train/02.off").write_text("OFF\n")
+    before = cad_samples.files_under(cad_dir)
+    for folder in (cad_dir / "bottle", cad_dir / "train", cad_dir):
+        folder.chmod(stat.S_IRUSR | stat.S_IXUSR)
+    process = cad_samples.run_script(
+        "mujoco_render",
+        f"--CAD_dir={cad_dir}",
+        f"--data_dir={tmp_path / 'data'}",
+        "--skip_classes=",
+        "--num_images=1",
+    )
+    for folder in (cad_dir, cad_dir / "bottle", cad_dir / "train"):
+        folder.chmod(stat.S_IRWXU)
+    cad_samples.assert_one_sentence(process, "train/02")
+    assert "train/02 is not a readable .off file" in process.stderr
+    assert cad_samples.files_under(cad_dir) == before
+    rendered = sorted(p.parent.name for p in (tmp_path / "data/rotate").glob("*/*/0.png"))
+    assert len(rendered) == 2 and "1 failed" in process.stdout
+
+
+def test_convert_goes_on_after_a_bad_model(tmp_path):
+    cad_dir = cad_samples.write_cad(tmp_path, ["chair/01", "chair/03"])
+    (cad_dir / "chair/02.ply").write_text("ply\n")
+    process = cad_samples.run_script("convert_cad", f"--CAD_dir={cad_dir}")
+    cad_samples.assert_one_sentence(process, "1 files")
+    assert "02.ply is not" in process.stderr
+    assert sorted(p.name for p in cad_dir.rglob("*.stl")) == ["01.stl", "03.stl"]
+
+
+@pytest.mark.parametrize(
+    ("script", "flags", "word"),
+    [
+        ("convert_cad", ["--CAD_dir=nowhere"], "nowhere is not a folder"),
+        ("convert_cad", ["--CAD_dir={empty}"], "no CAD model"),
+        ("mujoco_render", ["--CAD_dir=nowhere", "--data_dir=x"], "nowhere is not a folder"),
+        ("mujoco_render", ["--CAD_dir={empty}", "--data_dir=x"], "no CAD model"),
+        ("mujoco_render", ["--CAD_dir={cad}", "--data_dir={file}"], "file"),
+        ("resize_images", ["--data_dir={empty}"], "mujoco_render.py"),
+        ("data_gen", ["--data_dir={empty}"], "mujoco_render.py"),
+        ("data_gen", ["--data_dir=nowhere"], "mujoco_render.py"),
+    ],
+)
+def test_bad_folders(tmp_path, script, flags, word):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "file").write_text("")
+    cad_samples.write_cad(tmp_path / "cad", ["chair/01"])
+    names = {name: tmp_path / name for name in ("empty", "file", "cad")}
+    process = cad_samples.run_script(script, *(flag.format(**names) for flag in flags))
+    cad_samples.assert_one_sentence(process, script, word)
+
+
+@pytest.mark.parametrize(
+    ("script", "flag"),
+    [
+        ("mujoco_render", "--num_images=0"),
+        ("mujoco_render", "--image_size=4"),
+        ("mujoco_render", "--workers=0"),
+        ("mujoco_render", "--seed=-1"),
+        ("mujoco_render", "--canonical=up"),
+        ("resize_images", "--image_size=0"),
+        ("data_gen", "--num_val=0"),
+        ("data_gen", "--num_val=many"),
+    ],
+)
+def test_bad_flag_values(script, flag):
+    flags = ["--data_dir=x", *(["--CAD_dir=x"] if script == "mujoco_render" else [])]
+    process = cad_samples.run_script(script, *flags, flag)
+    assert process.returncode != 0 and "Traceback" not in process.stderr
+    assert flag.split("=")[0].strip("-") in process.stderr
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_required_flags_and_help(script):
+    process = cad_samples.run_script(script)
+    assert process.returncode != 0 and "Traceback" not in process.stderr
+    assert "must have a value" in process.stderr
+    assert "_dir:" in cad_samples.run_script(script, "--help").stdout
+
+
+def test_without_opengl_one_sentence_says_what_to_install(tmp_path):
+    cad_dir = cad_samples.write_cad(tmp_path / "CAD", ["chair/01"])
+    process = cad_samples.run_script(
+        "mujoco_render",
+        f"--CAD_dir={cad_dir}",
+        f"--data_dir={tmp_path / 'data'}",
+        env={"MUJOCO_GL": "nonsense"},
+    )
+    cad_samples.assert_one_sentence(process, "apt-get install libegl1 libgl1", "libosmesa6")
+    assert not (tmp_path / "data").exists()
+
+
+def test_importing_a_script_defines_no_flag_and_loads_nothing_heavy():
+    code = (
+        "import sys; from absl import flags; before = set(flags.FLAGS);"
+        f"from pose_data import {', '.join(SCRIPTS)};"
+        "assert set(flags.FLAGS) == before;"
+        "assert not {'tensorflow', 'mujoco'} & set(sys.modules)"
+    )
+    process = cad_samples.run_python(code)
+    assert process.returncode == 0, process.stderr
