@@ -16,16 +16,12 @@ from pose_code.config import Config, method_name
 from pose_data.tasks import PERIOD, PoseTasks
 
 
-def load_tasks(
-    data_dir, shots: int, queries: int, image_size: int = 0
-) -> tuple[PoseTasks, PoseTasks]:
+def load_tasks(data_dir, config: Config) -> tuple[PoseTasks, PoseTasks]:
     """The meta-training and the held-out family of ``train_data.pkl`` and ``val_data.pkl``.
 
     Args:
       data_dir: the folder that holds both.
-      shots: support images of an episode.
-      queries: query images of an episode.
-      image_size: shrink images to this side, in pixels; 0: as stored.
+      config: shots, queries and image size are used.
 
     Raises:
       ValueError: a file is missing or unfit; the message names it and the remedy.
@@ -34,9 +30,9 @@ def load_tasks(
         PoseTasks.load(
             pathlib.Path(data_dir) / f"{split}_data.pkl",
             split,
-            image_size or None,
-            shots=shots,
-            queries=queries,
+            config.image_size or None,
+            shots=config.shots,
+            queries=config.queries,
         )
         for split in ("train", "val")
     )
@@ -116,24 +112,18 @@ def train(
             f"{config.steps} steps are no whole number of epochs of {per_epoch} steps: change "
             "--steps or --steps_per_epoch."
         )
-    train_tasks, held_out = load_tasks(data_dir, config.shots, config.queries, config.image_size)
+    train_tasks, held_out = load_tasks(data_dir, config)
     record = {
         "method": method_name(dataclasses.asdict(config)),
         "seed": config.seed,
         "config": dataclasses.asdict(config),
-        "data": {
-            "train": scores.fingerprint(train_tasks),
-            "test": scores.fingerprint(held_out),
-            "train_objects": train_tasks.num_tasks,
-            "test_objects": held_out.num_tasks,
-        },
+        "data": scores.describe(train_tasks, held_out),
     }
     claim(logdir, record, resume)
     if (logdir / scores.RESULTS).exists():
         return json.loads((logdir / scores.RESULTS).read_text())
 
-    intervention = maml.LabelShift(PERIOD)
-    learner = build(config, int(train_tasks.images.shape[2]))
+    learner = build(config, train_tasks.image_size)
     learner.create_weights(train_tasks.sample(2, [config.seed, 5]))
     learner.compile(
         keras.optimizers.AdamW(config.meta_lr, weight_decay=config.weight_decay)
@@ -158,7 +148,7 @@ def train(
                 {"train": train_tasks, "test": held_out},
                 per_epoch,
                 report=bool(verbose),
-                intervention=intervention,
+                intervention=maml.LabelShift(PERIOD),
                 metrics=scores.METRICS,
             ),
             callbacks.StopOnDivergence(),
@@ -169,20 +159,7 @@ def train(
         ],
     )
 
-    options = {
-        "intervention": intervention,
-        "draws": config.information_draws,
-        "metrics": scores.METRICS,
-    }
-    evaluator = maml.Evaluator(learner, **options)
-    for split, family, episodes in (
-        ("train", train_tasks, max(1, config.eval_episodes // 10)),
-        ("test", held_out, config.eval_episodes),
-    ):
-        batches = episodes * max(1, family.num_tasks // 16)
-        with tqdm.tqdm(total=batches, desc=f"scoring {split} objects", disable=not verbose) as bar:
-            values = evaluator(family, episodes, 16, seed=0, on_batch=bar.update)
-        record[split] = scores.summarise(values, family.names)
+    record |= score(learner, train_tasks, held_out, config, verbose)
     curves = read_history(history)
     seconds = curves["seconds_per_step"]
     record |= {
@@ -196,6 +173,34 @@ def train(
     plots.curves({record["method"]: curves}, per_epoch, logdir / "curves.png")
     plots.predictions(learner, held_out, logdir / "predictions.png")
     scores.write_json(record, logdir / scores.RESULTS)
+    return record
+
+
+def score(learner, train_tasks, held_out, config: Config, verbose="auto") -> dict:
+    """Scores on fixed episodes of every object, under ``train`` and ``test``.
+
+    Args:
+      learner: a trained :class:`maml.MetaLearner`.
+      train_tasks: the meta-training family, scored on a tenth of the episodes.
+      held_out: the held-out family.
+      config: number of episodes and of relabellings are used.
+      verbose: whether to show progress.
+    """
+    evaluator = maml.Evaluator(
+        learner,
+        intervention=maml.LabelShift(PERIOD),
+        draws=config.information_draws,
+        metrics=scores.METRICS,
+    )
+    record = {}
+    for split, family, episodes in (
+        ("train", train_tasks, max(1, config.eval_episodes // 10)),
+        ("test", held_out, config.eval_episodes),
+    ):
+        batches = episodes * max(1, family.num_tasks // 16)
+        with tqdm.tqdm(total=batches, desc=f"scoring {split} objects", disable=not verbose) as bar:
+            values = evaluator(family, episodes, 16, seed=0, on_batch=bar.update)
+        record[split] = scores.summarise(values, family.names)
     return record
 
 

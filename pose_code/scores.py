@@ -52,11 +52,29 @@ def summarise(scores: dict[str, np.ndarray], names: list[str]) -> dict:
     return summary
 
 
-def fingerprint(tasks: PoseTasks) -> str:
-    """Tells data sets apart: a checksum of their images and angles, 16 hexadecimal digits."""
-    digest = hashlib.sha256(tasks.images.numpy().tobytes())
-    digest.update(tasks.angles.numpy().tobytes())
-    return digest.hexdigest()[:16]
+def describe(train_tasks: PoseTasks, held_out: PoseTasks) -> dict:
+    """What tells one split of one data set from another: checksums of the angles, and sizes."""
+
+    def checksum(tasks):
+        return hashlib.sha256(tasks.angles.numpy().tobytes()).hexdigest()[:16]
+
+    return {
+        "train": checksum(train_tasks),
+        "test": checksum(held_out),
+        "train_objects": train_tasks.num_tasks,
+        "test_objects": held_out.num_tasks,
+    }
+
+
+def sentence(record: dict) -> str:
+    """A finished run in one line."""
+    test = record["test"]
+    return (
+        f"{record['method']}: held-out squared error {test['mse']['mean']:.2f} "
+        f"± {test['mse']['ci95']:.2f}, median angle {test['angle']['median']:.0f}°, "
+        f"support-swap gap {test['swap_gap']['mean']:.2f}, information "
+        f"{test['information_lower']['mean']:.2f} to {test['information_upper']['mean']:.2f} nats"
+    )
 
 
 def surroundings() -> dict:

@@ -13,7 +13,7 @@ from absl import app, flags
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # Before TensorFlow: its start-up chatter.
 
-from pose_code import experiment  # noqa: E402
+from pose_code import experiment, scores  # noqa: E402
 from pose_code.config import PRESETS, Config, from_preset  # noqa: E402
 from pose_data import pickles  # noqa: E402
 
@@ -46,14 +46,7 @@ def main(_):
         )
     except (pickles.PickleError, ValueError, FileExistsError, FloatingPointError) as error:
         sys.exit(f"Error: {error}")
-    test = results["test"]
-    print(
-        f"{results['method']}: held-out squared error {test['mse']['mean']:.2f} "
-        f"± {test['mse']['ci95']:.2f}, median angle {test['angle']['median']:.0f}°, "
-        f"support-swap gap {test['swap_gap']['mean']:.2f}, information "
-        f"{test['information_lower']['mean']:.2f} to {test['information_upper']['mean']:.2f} nats; "
-        f"results and pictures in {flags.FLAGS.logdir}"
-    )
+    print(f"{scores.sentence(results)}; results and pictures in {flags.FLAGS.logdir}")
 
 
 if __name__ == "__main__":

@@ -44,6 +44,7 @@ class PoseTasks(TaskFamily):
         self.shots, self.queries = shots, queries
         self.num_tasks = images.shape[0]
         self.names = list(names) if names is not None else [str(i) for i in range(self.num_tasks)]
+        self.image_size = images.shape[2]
         self.images = tf.constant(images)
         self.angles = tf.constant(angles)
 
