@@ -1,6 +1,5 @@
 """One pose experiment as a function: build, train or resume, score, draw."""
 
-import csv
 import dataclasses
 import json
 import pathlib
@@ -160,7 +159,7 @@ def train(
     )
 
     record |= score(learner, train_tasks, held_out, config, verbose)
-    curves = read_history(history)
+    curves = plots.read_history(history)
     seconds = curves["seconds_per_step"]
     record |= {
         "steps": int(learner.optimizer.iterations.numpy()),
@@ -170,7 +169,7 @@ def train(
         "skipped_steps": float(curves["skipped_steps"].sum()),
         **scores.surroundings(),
     }
-    plots.curves({record["method"]: curves}, per_epoch, logdir / "curves.png")
+    plots.curves({record["method"]: curves}, logdir / "curves.png")
     plots.predictions(learner, held_out, logdir / "predictions.png")
     scores.write_json(record, logdir / scores.RESULTS)
     return record
@@ -226,18 +225,3 @@ def claim(logdir: pathlib.Path, record: dict, resume: bool):
         f"{logdir} holds a run with other {', '.join(different) or 'data'}: "
         "pass another --logdir, or the same flags."
     )
-
-
-def read_history(path: pathlib.Path) -> dict[str, np.ndarray]:
-    """The columns of ``history.csv``, [epochs] each.
-
-    A run that was cut between its log and its checkpoint has logged an epoch twice: the later row,
-    of the run that went on, counts.
-    """
-    with path.open(newline="") as file:
-        rows = {row["epoch"]: row for row in csv.DictReader(file)}
-
-    def number(text):
-        return float("nan") if text == "NA" else float(text)  # NA: Keras' word for no value.
-
-    return {name: np.array([number(row[name]) for row in rows.values()]) for name in rows["0"]}

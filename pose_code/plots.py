@@ -1,5 +1,6 @@
 """Pictures of a run: learning curves, and held-out images with true and predicted angles."""
 
+import csv
 import os
 import pathlib
 
@@ -19,18 +20,32 @@ def save(figure: matplotlib.figure.Figure, path: pathlib.Path):
     os.replace(temporary, path)
 
 
-def curves(runs: dict[str, dict[str, np.ndarray]], steps_per_epoch: int, path: pathlib.Path):
+def read_history(path: pathlib.Path) -> dict[str, np.ndarray]:
+    """The columns of ``history.csv``, [epochs] each.
+
+    A run that was cut between its log and its checkpoint has logged an epoch twice: the later row,
+    of the run that went on, counts.
+    """
+    with path.open(newline="") as file:
+        rows = {row["epoch"]: row for row in csv.DictReader(file)}
+
+    def number(text):
+        return float("nan") if text == "NA" else float(text)  # NA: Keras' word for no value.
+
+    return {name: np.array([number(row[name]) for row in rows.values()]) for name in rows["0"]}
+
+
+def curves(runs: dict[str, dict[str, np.ndarray]], path: pathlib.Path):
     """Error, angle and information over training steps.
 
     Args:
       runs: name -> columns of ``history.csv``, [epochs] each.
-      steps_per_epoch: to label the axis in steps.
       path: of the PNG.
     """
     figure = matplotlib.figure.Figure(figsize=(14, 3.8), layout="constrained")
     axes = figure.subplots(1, 3)
     for colour, (name, columns) in zip(COLOURS * len(runs), runs.items(), strict=False):
-        steps = steps_per_epoch * (columns["epoch"] + 1)
+        steps = columns["step"]
         axes[0].plot(steps, columns["test_mse"], color=colour, label=name)
         axes[0].plot(steps, columns["train_mse"], color=colour, linestyle=":")
         axes[1].plot(steps, columns["test_angle"], color=colour)

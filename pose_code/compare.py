@@ -1,0 +1,184 @@
+"""One table from many runs: prints it, and writes Markdown, JSON and two pictures.
+
+    python -m pose_code.compare --logdirs=LOGS --output=LOGS
+
+``--logdirs`` names folders of runs, or folders that hold such folders.
+"""
+
+import collections
+import json
+import pathlib
+import sys
+
+import matplotlib.figure
+from absl import app, flags
+
+from maml.statistics import mean_interval
+from pose_code import plots, scores
+
+COLUMNS = (
+    "method",
+    "seeds",
+    "train MSE",
+    "test MSE",
+    "median angle",
+    "swap gap",
+    "I(ŷ;Y|x,X), nats",
+    "steps",
+    "s/step",
+)
+
+
+def find_runs(logdirs: list[str]) -> list[dict]:
+    """The records of all finished runs in or below some folders, each with its ``folder``.
+
+    Raises:
+      FileNotFoundError: a folder holds none.
+    """
+    runs = []
+    for logdir in logdirs:
+        found = sorted(pathlib.Path(logdir).rglob(scores.RESULTS))
+        if not found:
+            raise FileNotFoundError(
+                f"{logdir} holds no finished run ({scores.RESULTS}): train one, or name another."
+            )
+        runs += [json.loads(path.read_text()) | {"folder": str(path.parent)} for path in found]
+    return runs
+
+
+def tabulate(runs: list[dict]) -> list[dict]:
+    """One row for each method, best held-out error first.
+
+    With several seeds of a method, means and 95 % intervals are over seeds; with one, over
+    held-out objects.
+
+    Raises:
+      ValueError: the runs were not scored on one split, so they cannot be compared.
+    """
+    splits = {json.dumps(run["data"], sort_keys=True) for run in runs}
+    if len(splits) > 1:
+        folders = ", ".join(run["folder"] for run in runs)
+        raise ValueError(f"These runs used different data, no table can compare them: {folders}.")
+    methods = collections.defaultdict(list)
+    for run in runs:
+        methods[run["method"]].append(run)
+    rows = []
+    for method, group in methods.items():
+        row = {"method": method, "seeds": len(group), "steps": group[0]["steps"]}
+        for name in ("mse", "angle", "swap_gap", "information_lower", "information_upper"):
+            values = [run["test"][name]["mean"] for run in group]
+            row[name] = mean_interval(values) if len(group) > 1 else group[0]["test"][name]
+        for key, values in {
+            "train_mse": [run["train"]["mse"]["mean"] for run in group],
+            "median_angle": [run["test"]["angle"]["median"] for run in group],
+            "seconds_per_step": [run["seconds_per_step"] for run in group],
+        }.items():
+            row[key] = mean_interval(values)["mean"]
+        row["commands"] = [run["command"] for run in group]
+        row["hardware"] = group[0]["hardware"]
+        rows.append(row)
+    return sorted(rows, key=lambda row: row["mse"]["mean"])
+
+
+def cells(row: dict) -> list[str]:
+    """A row's texts, in the order of ``COLUMNS``."""
+    low, high = row["information_lower"]["mean"], row["information_upper"]["mean"]
+    interval = "" if row["mse"]["ci95"] is None else f" ± {row['mse']['ci95']:.2f}"
+    return [
+        row["method"],
+        str(row["seeds"]),
+        f"{row['train_mse']:.2f}",
+        f"{row['mse']['mean']:.2f}{interval}",
+        f"{row['median_angle']:.0f}°",
+        f"{row['swap_gap']['mean']:.1f}",
+        f"{max(low, 0):.2f} to {max(high, 0):.2f}",
+        str(row["steps"]),
+        f"{row['seconds_per_step']:.3f}",
+    ]
+
+
+def markdown(rows: list[dict], runs: list[dict]) -> str:
+    """The table, what its numbers mean, and the command behind each row."""
+    data, one_seed = runs[0]["data"], all(row["seeds"] == 1 for row in rows)
+    over = "held-out objects (one seed)" if one_seed else "seeds (one seed: over held-out objects)"
+    lines = [
+        "| " + " | ".join(COLUMNS) + " |",
+        "|" + "|".join(["---"] + ["---:"] * (len(COLUMNS) - 1)) + "|",
+        *("| " + " | ".join(cells(row)) + " |" for row in rows),
+        "",
+        f"{data['train_objects']} meta-training and {data['test_objects']} held-out objects; MSE "
+        f"of the angle times 10 / 2π, mean ± 95 % interval over {over}; chance is 90°. Swap gap: "
+        "how much the error grows with another object's support set. Information: lower to upper "
+        "bound.",
+        "",
+        *(f"- {row['method']} ({row['hardware']}): `{row['commands'][0]}`" for row in rows),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def picture(rows: list[dict], path: pathlib.Path):
+    """The table as a PNG."""
+    figure = matplotlib.figure.Figure(figsize=(13, 0.5 + 0.42 * (len(rows) + 1)))
+    axis = figure.subplots()
+    axis.axis("off")
+    widths = [0.4] + [0.6 / (len(COLUMNS) - 1)] * (len(COLUMNS) - 1)
+    table = axis.table(
+        [cells(row) for row in rows], colLabels=COLUMNS, colWidths=widths, loc="center"
+    )
+    table.auto_set_font_size(False)
+    table.set_fontsize(8.5)
+    table.scale(1, 1.7)
+    for (_, column), cell in table.get_celld().items():
+        cell.set_edgecolor("#cccccc")
+        cell.set_text_props(ha="left" if column == 0 else "right")
+    plots.save(figure, path)
+
+
+def compare(logdirs: list[str], output: str) -> str:
+    """Writes ``table.md``, ``table.json``, ``table.png`` and ``curves.png``.
+
+    Args:
+      logdirs: folders of runs, or folders that hold such folders.
+      output: the folder to write to.
+
+    Returns:
+      The table in Markdown.
+
+    Raises:
+      FileNotFoundError: a folder holds no finished run.
+      ValueError: the runs cannot be compared.
+    """
+    folder = pathlib.Path(output)
+    runs = find_runs(logdirs)
+    rows = tabulate(runs)
+    folder.mkdir(parents=True, exist_ok=True)
+    text = markdown(rows, runs)
+    (folder / "table.md").write_text(text, encoding="utf-8")
+    scores.write_json({"rows": rows, "data": runs[0]["data"]}, folder / "table.json")
+    picture(rows, folder / "table.png")
+    histories = {}
+    for run in runs:
+        history = pathlib.Path(run["folder"]) / "history.csv"
+        if history.exists():
+            histories.setdefault(run["method"], plots.read_history(history))
+    if histories:
+        plots.curves(histories, folder / "curves.png")
+    return text
+
+
+def define_flags():
+    """Defines the flags of this command."""
+    flags.DEFINE_list("logdirs", None, "Folders of runs, comma-separated.", required=True)
+    flags.DEFINE_string("output", ".", "Folder of the table and the pictures.")
+
+
+def main(_):
+    try:
+        print(compare(flags.FLAGS.logdirs, flags.FLAGS.output))
+    except (FileNotFoundError, ValueError) as error:
+        sys.exit(f"Error: {error}")
+
+
+if __name__ == "__main__":
+    define_flags()
+    app.run(main)

@@ -1,0 +1,150 @@
+#!/usr/bin/env bash
+# The front door: installs what it needs into a virtual environment, then does the job.
+# Without arguments: the main job on a procedural CAD set. See `./run.sh help`.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")"
+
+help() {
+  cat <<'TEXT'
+./run.sh                       the main job: makes CAD models, renders, trains three ways, compares
+./run.sh test [PYTEST_ARGS]    installs what the tests need and runs them
+./run.sh data FLAGS            CAD models -> train_data.pkl, val_data.pkl. --data_dir=DIR (required),
+                               --CAD_dir=DIR (your models; without it a procedural set is made),
+                               and any flag of make_cad, mujoco_render, resize_images and data_gen
+./run.sh train FLAGS           one training run; --helpfull lists the flags
+./run.sh compare FLAGS         one table from many runs
+./run.sh baselines FLAGS       the predictors that learn nothing
+./run.sh help                  this text
+
+A virtual environment that is active is used; otherwise .venv is made. OUTPUT (default: output) is
+where the main job works; it goes on where it was stopped. OpenGL is installed if this is root.
+TEXT
+}
+
+# -- environment --------------------------------------------------------------------------------
+
+environment() { # extras, such as "" or "[dev]"
+  if [ -z "${VIRTUAL_ENV:-}" ]; then
+    [ -x .venv/bin/python ] || python3 -m venv .venv
+    export VIRTUAL_ENV=$PWD/.venv
+  fi
+  export PATH=$VIRTUAL_ENV/bin:$PATH
+  local stamp wanted
+  stamp=$VIRTUAL_ENV/.installed-$(echo "$PWD$1" | cksum | cut -d' ' -f1)
+  wanted=$(cat setup.py pyproject.toml | cksum)
+  if [ "$(cat "$stamp" 2>/dev/null)" != "$wanted" ]; then
+    echo "Installing the package and what it needs into $VIRTUAL_ENV ..."
+    python -m pip install --quiet --disable-pip-version-check --editable ".$1"
+    echo "$wanted" > "$stamp"
+  fi
+  export TF_CPP_MIN_LOG_LEVEL=${TF_CPP_MIN_LOG_LEVEL:-3}
+}
+
+opengl() { # Where this cannot help, the renderer says what is missing.
+  python -c "from pose_data import gl_backend; gl_backend.choose()" > /dev/null 2>&1 && return
+  if [ "$(id -u)" = 0 ] && command -v apt-get > /dev/null; then
+    echo "Installing OpenGL (libegl1, libgl1) ..."
+    apt-get update -qq
+    apt-get install -qq -y libegl1 libgl1 > /dev/null
+  fi
+}
+
+# -- steps --------------------------------------------------------------------------------------
+
+value() { # name, default, flags...: the value of --name=...
+  local name=$1 found=$2 flag
+  for flag in "${@:3}"; do
+    case $flag in "--$name="*) found=${flag#*=} ;; esac
+  done
+  echo "$found"
+}
+
+chosen() { # names, flags...: the flags among them
+  local flag name
+  for flag in "${@:2}"; do
+    name=${flag%%=*}
+    case " $1 " in *" ${name#--} "*) echo "$flag" ;; esac
+  done
+}
+
+data() {
+  opengl
+  local known="CAD_dir data_dir num_per_class classes num_images skip_classes canonical workers seed num_val image_size"
+  local flag cad data_dir
+  for flag in "$@"; do
+    case $flag in
+      --*=*) case " $known " in *" $(echo "${flag%%=*}" | cut -c3-) "*) continue ;; esac ;;
+    esac
+    echo "Error: ./run.sh data knows no flag $flag; it takes --NAME=VALUE of: $known." >&2
+    return 1
+  done
+  data_dir=$(value data_dir "" "$@")
+  if [ -z "$data_dir" ]; then
+    echo "Error: give --data_dir=DIR, the folder to work in." >&2
+    return 1
+  fi
+  cad=$(value CAD_dir "" "$@")
+  if [ -z "$cad" ]; then
+    cad=$data_dir/CAD
+    # shellcheck disable=SC2046 # Flags hold no spaces but in paths, which are not among these.
+    python -m pose_data.make_cad --CAD_dir="$cad" $(chosen "num_per_class classes seed" "$@")
+  fi
+  # shellcheck disable=SC2046
+  python -m pose_data.mujoco_render --CAD_dir="$cad" --data_dir="$data_dir" \
+    $(chosen "num_images skip_classes canonical workers seed" "$@")
+  rm -rf "$data_dir/rotate_resize"
+  cp -r "$data_dir/rotate" "$data_dir/rotate_resize"
+  # shellcheck disable=SC2046
+  python -m pose_data.resize_images --data_dir="$data_dir/rotate_resize" $(chosen "image_size workers" "$@")
+  # shellcheck disable=SC2046
+  python -m pose_data.data_gen --data_dir="$data_dir/rotate_resize" --output_dir="$data_dir" $(chosen "num_val" "$@")
+}
+
+main_job() {
+  local out=${OUTPUT:-output}
+  if [ ! -f "$out/data/split.json" ]; then
+    data --data_dir="$out/data" --num_per_class=6 --num_images=50 --canonical=random --num_val=32
+  fi
+  python -m pose_code.baselines --data_dir="$out/data" --logdir="$out/runs"
+  local name
+  for name in plain labels predictions; do
+    echo "== Training a CNP: $name"
+    case $name in
+      plain) set -- --regularizer=none ;;
+      labels) set -- --regularizer=mine --mi_target=label ;;
+      predictions) set -- --regularizer=mine --mi_target=prediction ;;
+    esac
+    python -m pose_code.train --data_dir="$out/data" --logdir="$out/runs/$name" --resume "$@"
+  done
+  python -m pose_code.compare --logdirs="$out/runs" --output="$out"
+  echo "Pictures: $out/table.png, $out/curves.png, $out/data/contact_sheet.png and"
+  echo "predictions.png in $out/runs/{plain,labels,predictions}."
+}
+
+command=${1:-main}
+[ $# -gt 0 ] && shift
+case $command in
+  main)
+    environment ""
+    main_job
+    ;;
+  test)
+    environment "[dev]"
+    opengl
+    python -m pytest "$@"
+    ;;
+  data)
+    environment ""
+    data "$@"
+    ;;
+  train | compare | baselines)
+    environment ""
+    python -m "pose_code.$command" "$@"
+    ;;
+  help | --help | -h) help ;;
+  *)
+    echo "Error: there is no command $command." >&2
+    help >&2
+    exit 1
+    ;;
+esac
