@@ -84,7 +84,7 @@ def draw_angles(category: str, name: str, settings: Settings) -> tuple[np.ndarra
     return angles, float(np.random.default_rng(yaw_seed).uniform(0, 2 * np.pi))
 
 
-def _png(image: np.ndarray) -> bytes:
+def png_bytes(image: np.ndarray) -> bytes:
     buffer = io.BytesIO()
     Image.fromarray(image).save(buffer, "png", compress_level=records.PNG_LEVEL)
     return buffer.getvalue()
@@ -117,7 +117,7 @@ def _render_object(cad: meshes.CadObject, data_dir: pathlib.Path, settings: Sett
         with scene.ObjectRenderer(triangles, settings.image_size) as renderer:
             for i, angle in enumerate(angles):
                 image = renderer.render(angle + canonical_yaw)
-                (partial / f"{i}.png").write_bytes(_png(image))
+                (partial / f"{i}.png").write_bytes(png_bytes(image))
     except meshes.MeshError as error:
         return Result(str(cad), failure=str(error))
     x, y = scene.POSITION

@@ -11,6 +11,8 @@ from pose_data import gl_backend, rendering
 
 ARCHIVE = pathlib.Path(__file__).parents[2] / "shared/data/pascal3d_cad.tar.xz"
 
+ROUND = {"diningtable/06", *(f"bottle/{i:02d}" for i in range(1, 9))}
+
 
 def test_every_real_model_renders(tmp_path):
     if not ARCHIVE.exists():
@@ -21,7 +23,7 @@ def test_every_real_model_renders(tmp_path):
         pytest.skip(str(error))
     with tarfile.open(ARCHIVE) as archive:
         archive.extractall(tmp_path, filter="data")
-    settings = rendering.Settings(num_images=2, image_size=128)
+    settings = rendering.Settings(num_images=3, image_size=128)
     results = rendering.render_dataset(
         tmp_path / "CAD", tmp_path / "out", settings, skip_classes=[]
     )
@@ -30,6 +32,7 @@ def test_every_real_model_renders(tmp_path):
     for result in results:
         paths = sorted((tmp_path / "out/rotate" / result.name).glob("*.png"))
         images = np.array([np.array(Image.open(path)) for path in paths])
-        assert images.shape == (2, 128, 128)
+        assert images.shape == (3, 128, 128)
         assert images.max() > 150, f"{result.name}: nothing bright on the table"
-        assert (images[0] != images[1]).sum() > 20, f"{result.name} looks alike from two sides"
+        if result.name not in ROUND:
+            assert np.ptp(images, axis=0).max() > 50, f"{result.name} looks alike from all sides"

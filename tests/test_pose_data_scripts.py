@@ -146,7 +146,7 @@ def test_without_opengl_one_sentence_says_what_to_install(tmp_path):
 
 def test_importing_a_script_defines_no_flag_and_loads_nothing_heavy():
     code = (
-        "import sys; from absl import flags; before = set(flags.FLAGS);"
+        "import sys; from absl import app, flags; before = set(flags.FLAGS);"
         f"from pose_data import {', '.join(SCRIPTS)};"
         "assert set(flags.FLAGS) == before;"
         "assert not {'tensorflow', 'mujoco'} & set(sys.modules)"
