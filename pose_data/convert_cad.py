@@ -77,7 +77,10 @@ def main(argv: list[str]) -> None:
     unchanged = len(sources) - converted - failed
     print(f"{FLAGS.CAD_dir}: {converted} converted, {unchanged} up to date, {failed} failed.")
     if failed:
-        sys.exit(f"convert_cad: {failed} files could not be converted; the reasons stand above.")
+        sys.exit(
+            f"convert_cad: could not convert {failed} of {len(sources)} files; the reasons stand "
+            "above."
+        )
 
 
 if __name__ == "__main__":

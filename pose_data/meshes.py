@@ -4,6 +4,7 @@ import dataclasses
 import hashlib
 import pathlib
 import struct
+from collections.abc import Collection
 
 import numpy as np
 import trimesh
@@ -54,7 +55,9 @@ def is_up_to_date(stl: pathlib.Path, source: pathlib.Path) -> bool:
     return stl.exists() and stl.stat().st_mtime >= source.stat().st_mtime
 
 
-def find_objects(cad_dir: pathlib.Path, skip_classes=(), *, sources: bool = False):
+def find_objects(
+    cad_dir: pathlib.Path | str, skip_classes: Collection[str] = (), *, sources: bool = False
+) -> list[CadObject]:
     """Lists the models of a CAD folder, `<cad_dir>/<class>/<name>.{stl,off,obj,ply}`.
 
     A name with several files is one object. Its `.stl` is read unless a source beside it is newer.
@@ -65,7 +68,7 @@ def find_objects(cad_dir: pathlib.Path, skip_classes=(), *, sources: bool = Fals
         sources: list the `.off`, `.obj` or `.ply` files only, never `.stl`.
 
     Returns:
-        A list of `CadObject`, sorted by class and name.
+        The objects, sorted by class and name.
 
     Raises:
         NotADirectoryError: `cad_dir` is not a folder.

@@ -50,7 +50,8 @@ def main(argv: list[str]) -> None:
         canonical=FLAGS.canonical,
     )
     data_dir = pathlib.Path(FLAGS.data_dir)
-    bar = tqdm(total=0, unit=" images", dynamic_ncols=True)
+    # What is wrong from the start shows within two seconds, and then stands alone.
+    bar = tqdm(total=0, unit=" images", dynamic_ncols=True, delay=2)
 
     def report(result: rendering.Result, num_objects: int) -> None:
         # Objects that were there already or failed are no part of the rate and the time left.

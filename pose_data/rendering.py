@@ -85,6 +85,7 @@ def draw_angles(category: str, name: str, settings: Settings) -> tuple[np.ndarra
 
 
 def png_bytes(image: np.ndarray) -> bytes:
+    """Returns the PNG file of a grey image, uint8 `[H, W]`."""
     buffer = io.BytesIO()
     Image.fromarray(image).save(buffer, "png", compress_level=records.PNG_LEVEL)
     return buffer.getvalue()

@@ -104,7 +104,10 @@ def main(argv: list[str]) -> None:
     unchanged = len(paths) - changed - failed
     print(f"{FLAGS.data_dir}: {changed} resized, {unchanged} were so already, {failed} failed.")
     if failed:
-        sys.exit(f"resize_images: {failed} images could not be read; the reasons stand above.")
+        sys.exit(
+            f"resize_images: could not read {failed} of {len(paths)} images; the reasons stand "
+            "above."
+        )
 
 
 if __name__ == "__main__":

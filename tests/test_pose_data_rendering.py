@@ -86,10 +86,8 @@ def test_other_settings_and_other_meshes_are_rendered_anew(rendered, tmp_path):
         (result,) = rendering.render_dataset(cad_dir, out, settings, workers=1)
         return result.rendered
 
-    assert run() == 2
-    assert run() == 0
     assert run(num_images=3) == 3
-    assert run(num_images=2) == 2
+    assert run() == 2
     assert not (out / "rotate/chair/01/2.png").exists(), "no image of the other run is left"
     cad = cad_dir / "chair/01.off"
     cad.write_text(cad.read_text().replace("4.0 1.0 0.0", "4.0 1.5 0.0"))

@@ -1,9 +1,14 @@
 """The scripts as a user runs them, and what they say when something is wrong."""
 
 import json
+import os
 import pickle
 import shutil
+import signal
 import stat
+import subprocess
+import sys
+import time
 
 import cad_samples
 import numpy as np
@@ -77,7 +82,7 @@ def test_convert_goes_on_after_a_bad_model(tmp_path):
     cad_dir = cad_samples.write_cad(tmp_path, ["chair/01", "chair/03"])
     (cad_dir / "chair/02.ply").write_text("ply\n")
     process = cad_samples.run_script("convert_cad", f"--CAD_dir={cad_dir}")
-    cad_samples.assert_one_sentence(process, "1 files")
+    cad_samples.assert_one_sentence(process, "1 of 3 files")
     assert "02.ply is not" in process.stderr
     assert sorted(p.name for p in cad_dir.rglob("*.stl")) == ["01.stl", "03.stl"]
 
@@ -141,6 +146,7 @@ def test_without_opengl_one_sentence_says_what_to_install(tmp_path):
         env={"MUJOCO_GL": "nonsense"},
     )
     cad_samples.assert_one_sentence(process, "apt-get install libegl1 libgl1", "libosmesa6")
+    assert len(process.stderr.splitlines()) == 1
     assert not (tmp_path / "data").exists()
 
 
@@ -153,3 +159,37 @@ def test_importing_a_script_defines_no_flag_and_loads_nothing_heavy():
     )
     process = cad_samples.run_python(code)
     assert process.returncode == 0, process.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals as on Unix")
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+def test_a_run_that_is_stopped_goes_on(tmp_path, how):
+    """Ctrl-C goes to the whole group of processes, a kill to the parent alone."""
+    names = [f"chair/{i:02d}" for i in range(6)]
+    cad_dir = cad_samples.write_cad(tmp_path / "CAD", names)
+    data_dir = tmp_path / "data"
+    flags = [f"--CAD_dir={cad_dir}", f"--data_dir={data_dir}", "--num_images=60", "--workers=1"]
+    flags.append("--image_size=32")
+    process = subprocess.Popen(
+        [sys.executable, "mujoco_render.py", *flags],
+        cwd=cad_samples.PACKAGE,
+        env={**os.environ, "PYTHONPATH": str(cad_samples.PACKAGE.parent)},
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    while process.poll() is None and not (data_dir / "rotate/chair/00/manifest.json").exists():
+        time.sleep(0.02)
+    (os.killpg if how == signal.SIGINT else os.kill)(process.pid, how)
+    _, messages = process.communicate(timeout=60)
+    assert process.returncode != 0
+    if how == signal.SIGINT:
+        assert "the same command goes on" in messages and "Traceback" not in messages
+    done = {path.parent.name for path in data_dir.rglob("manifest.json")}
+    assert 0 < len(done) < 6
+    for folder in (data_dir / "rotate/chair").iterdir():
+        assert len(list(folder.glob("*.png"))) == 60, "what is there is whole"
+    again = cad_samples.run_script("mujoco_render", *flags)
+    assert again.returncode == 0, again.stderr
+    assert "0 were there" not in again.stdout and not (data_dir / ".partial").exists()
+    assert len(list(data_dir.rglob("*.png"))) == 6 * 60 + 1
