@@ -19,12 +19,14 @@ from maml.interventions import (
 )
 from maml.likelihoods import CircularHead, Distribution, Head, NormalHead
 from maml.meta_learner import MetaLearner
+from maml.normalization import CurrentBatchNormalization
 from maml.regularizers import MutualInformation, Regularizer
 
 __all__ = [
     "CNP",
     "MAML",
     "CircularHead",
+    "CurrentBatchNormalization",
     "Distribution",
     "Episode",
     "Evaluator",

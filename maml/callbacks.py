@@ -50,7 +50,7 @@ class Monitor(keras.callbacks.Callback):
 
     Args:
       families: prefix -> tasks, such as ``{"train": ..., "val": ...}``.
-      steps_per_epoch: to add ``seconds_per_step``, from training time alone.
+      steps_per_epoch: for ``seconds_per_step``, of training alone; ``step`` counts from the start.
       batch_size: tasks a batch.
       num_tasks: how many tasks of each family, evenly spaced.
       seed: of the episodes.
@@ -80,6 +80,7 @@ class Monitor(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         logs["seconds_per_step"] = (time.perf_counter() - self.started) / self.steps_per_epoch
+        logs["step"] = int(self.model.optimizer.iterations.numpy())
         self.evaluator = self.evaluator or Evaluator(self.model, **self.options)
         for prefix, family in self.families.items():
             values = self.evaluator(family, 1, self.batch_size, self.seed, self.num_tasks)

@@ -13,13 +13,17 @@ class MAML(MetaLearner):
 
     Args:
       network: maps inputs [n, ...] to outputs [n, head.units]; built. All its trainable weights
-        adapt. Batch normalisation is transductive, see :func:`maml.functional.call`.
+        adapt. Batch normalisation is transductive, see :func:`maml.functional.call`; for second
+        order it must be :class:`maml.CurrentBatchNormalization`.
       head: from outputs to a distribution over labels; its loss is the inner loss too.
       inner_lr: learning rate of the inner loop.
       inner_steps: inner steps in meta-training.
       test_inner_steps: inner steps elsewhere; as in training if None.
       first_order: first-order MAML: no second derivatives, in any step.
       **kwargs: of :class:`MetaLearner`.
+
+    Raises:
+      ValueError: the network holds a layer whose second derivative is wrong.
     """
 
     def __init__(
@@ -33,6 +37,17 @@ class MAML(MetaLearner):
         **kwargs,
     ):
         super().__init__(head, **kwargs)
+        wrong = [
+            layer.name
+            for layer in network._flatten_layers()
+            if isinstance(layer, keras.layers.BatchNormalization)
+        ]
+        if wrong and not first_order:
+            raise ValueError(
+                f"The second derivative of keras.layers.BatchNormalization ({', '.join(wrong)}) is "
+                "wrong, and so would be the meta-gradient: use maml.CurrentBatchNormalization, or "
+                "first_order=True."
+            )
         self.network = network
         self.inner_lr = inner_lr
         self.inner_steps = inner_steps
@@ -54,10 +69,11 @@ class MAML(MetaLearner):
         return _map_tasks(lambda task: self.adapt(*task, steps), (x, y), self._weight_signature())
 
     def predict(self, d, x):
-        def outputs(task):
-            return functional.call(self.network, *task)
+        dtype = self.network.trainable_variables[0].dtype
 
-        dtype = tf.as_dtype(self.network.compute_dtype)
+        def outputs(task):
+            return tf.cast(functional.call(self.network, *task), dtype)
+
         return self.head(_map_tasks(outputs, (d, x), tf.TensorSpec(None, dtype)))
 
     def prior(self, tasks):

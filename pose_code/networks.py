@@ -2,6 +2,8 @@
 
 import keras
 
+from maml import CurrentBatchNormalization
+
 
 def embedding(image_size: int, dim_w: int = 64, seed: int = 0) -> keras.Model:
     """Image tower of the CNP: [n, size, size, 1] -> [n, dim_w].
@@ -54,8 +56,7 @@ def adaptable(
     x = keras.layers.Reshape((side, side, 1))(x)
     for _ in range(4):
         x = conv(filters)(x)
-        # The scale would be undone by nothing after it, but the original has a shift only.
-        x = keras.layers.BatchNormalization(scale=False)(x)
+        x = CurrentBatchNormalization(scale=False)(x)
         x = keras.layers.ReLU()(x)
     x = keras.layers.GlobalAveragePooling2D()(x)
     return keras.Model(inputs, dense(outputs)(x), name="adaptable")

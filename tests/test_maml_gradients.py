@@ -1,0 +1,165 @@
+"""Meta-gradients against finite differences and against work by hand, in float64."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from toys import LEARNERS, Lines, finite_differences, learner
+
+import maml
+from maml import functional
+from maml.regularizers import scale_gradient
+
+SEED = tf.constant([3, 1])
+PERIOD = 10.0
+
+
+def gradient_of(model, episode, variables):
+    with tf.GradientTape() as tape:
+        objective, _ = model.objective(episode, SEED, training=True)
+    return tape.gradient(objective, variables, unconnected_gradients="zero")
+
+
+def assert_close(gradients, expected):
+    scale = max(np.abs(e).max() for e in expected)
+    for gradient, reference in zip(gradients, expected, strict=True):
+        np.testing.assert_allclose(gradient, reference, rtol=0, atol=1e-6 * scale)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in LEARNERS if kind != "fomaml"])
+@pytest.mark.parametrize("head", [maml.NormalHead(), maml.CircularHead(PERIOD, 7)])
+def test_meta_gradient_equals_finite_differences(kind, head):
+    episode = Lines(dtype=tf.float64).sample(3, SEED)
+    model = learner(kind, head, 9, dtype="float64")
+    model.create_weights(episode)
+    variables = model.learner_variables
+    expected = finite_differences(
+        lambda: model.objective(episode, SEED, training=True)[0], variables
+    )
+    assert_close(gradient_of(model, episode, variables), expected)
+
+
+@pytest.mark.parametrize("kind", ["maml", "cnp"])
+@pytest.mark.parametrize(
+    ("target", "bound"), [("label", "ba"), ("label", "dv"), ("prediction", "js")]
+)
+def test_gradient_with_information_term_equals_finite_differences(kind, target, bound):
+    """At weight 1 nothing is rescaled, so the sum of both players' objectives has this gradient."""
+    episode = Lines(dtype=tf.float64).sample(3, SEED)
+    term = maml.MutualInformation(
+        maml.LabelScale(), target, bound, weight=1.0, hidden=(4,), dtype="float64"
+    )
+    model = learner(kind, maml.NormalHead(), 9, [term], "float64")
+    model.create_weights(episode)
+    for variable in term.critic_variables:  # Away from the kinks of rectifiers at zero.
+        variable.assign(variable + 0.1)
+
+    def objective():
+        return model.objective(episode, SEED, training=False)[0]
+
+    variables = model.learner_variables + term.critic_variables
+    model.objective(episode, SEED, training=True)  # The critic's moments take something in.
+    with tf.GradientTape() as tape:
+        value = objective()
+    gradients = tape.gradient(value, variables, unconnected_gradients="zero")
+    assert_close(gradients, finite_differences(objective, variables))
+
+
+@pytest.mark.parametrize("bound", ["mine", "dv", "js"])
+@pytest.mark.parametrize("target", ["label", "prediction"])
+def test_one_pass_gives_each_player_its_own_gradient(target, bound):
+    """The learner's gradient is that of task loss - lambda I, the critic's that of -I."""
+    episode = Lines(dtype=tf.float64).sample(3, SEED)
+    weight = 0.3
+
+    def build(weight):
+        term = maml.MutualInformation(
+            maml.LabelScale(), target, bound, weight=weight, dtype="float64", power_penalty=0.0
+        )
+        model = learner("cnp", maml.NormalHead(), 9, [term], "float64")
+        model.create_weights(episode)
+        return model, term
+
+    (model, term), (plain, whole) = build(weight), build(1.0)
+    players = model.learner_variables, term.critic_variables
+    learner_gradient, critic_gradient = gradient_of(model, episode, players)
+
+    with tf.GradientTape(persistent=True) as tape:
+        objective, logs = plain.objective(episode, SEED, training=True)
+        information = logs["task_loss"] - objective
+        two_pass = logs["task_loss"] - weight * information
+        critic_loss = -information
+    assert_close(learner_gradient, tape.gradient(two_pass, plain.learner_variables))
+    assert_close(critic_gradient, tape.gradient(critic_loss, whole.critic_variables))
+
+
+def test_scale_gradient_is_the_identity_forward():
+    x = tf.Variable([1.1, -2.7])
+    with tf.GradientTape() as tape:
+        y = scale_gradient(x + 0.0, tf.constant(0.25))
+    np.testing.assert_array_equal(y, x)
+    np.testing.assert_array_equal(tape.gradient(y, x), [0.25, 0.25])
+
+
+@pytest.mark.parametrize("steps", [1, 3])
+def test_first_order_maml_is_first_order_in_every_step(steps):
+    """Its gradient is the query loss's at the adapted weights, as if they had been the start."""
+    episode = Lines(dtype=tf.float64).sample(1, SEED)
+    model = learner("fomaml", maml.NormalHead(), 9, dtype="float64", inner_steps=steps)
+    model.create_weights(episode)
+    variables = model.network.trainable_variables
+    adapted = [w[0] for w in model.encode(episode.support_x, episode.support_y, training=True)]
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch(adapted)
+        outputs = functional.call(model.network, adapted, episode.query_x[0])
+        loss = tf.reduce_mean((outputs - episode.query_y[0]) ** 2)
+    assert_close(gradient_of(model, episode, variables), tape.gradient(loss, adapted))
+
+    second_order = learner("maml", maml.NormalHead(), 9, dtype="float64", inner_steps=steps)
+    second_order.create_weights(episode)
+    full = gradient_of(second_order, episode, second_order.network.trainable_variables)
+    assert any(
+        np.abs(a - b).max() > 1e-3 for a, b in zip(full, tape.gradient(loss, adapted), strict=True)
+    )
+
+
+def test_inner_step_by_hand():
+    """One step of squared error on y = w x + b from (w, b): plain numpy says where it lands."""
+    x, y = np.array([[1.0], [2.0], [-1.0]]), np.array([[2.0], [1.0], [0.0]])
+    network = keras.Sequential(
+        [keras.Input((1,), dtype="float64"), keras.layers.Dense(1, dtype="float64")]
+    )
+    network.set_weights([np.array([[0.5]]), np.array([0.1])])
+    model = maml.MAML(network, maml.NormalHead(), inner_lr=0.1, inner_steps=1, dtype="float64")
+    w, b = model.adapt(tf.constant(x), tf.constant(y), 1)
+    error = 0.5 * x + 0.1 - y
+    assert w.numpy().item() == pytest.approx(0.5 - 0.1 * (2 * error * x).mean(), abs=1e-12)
+    assert b.numpy().item() == pytest.approx(0.1 - 0.1 * (2 * error).mean(), abs=1e-12)
+    assert network.get_weights()[0].item() == 0.5  # The network's own weights stay.
+
+
+@pytest.mark.parametrize("kind", LEARNERS)
+def test_batch_of_tasks_equals_loop_over_tasks(kind):
+    episode = Lines(dtype=tf.float64).sample(4, SEED)
+    model = learner(kind, maml.NormalHead(), 9, dtype="float64")
+    model.create_weights(episode)
+    together = model(episode)
+    for task in range(4):
+        alone = model(maml.Episode(*(part[task : task + 1] for part in episode)))
+        np.testing.assert_allclose(together[task], alone[0], rtol=1e-12, atol=1e-12)
+
+
+def test_keras_batch_normalisation_is_refused_where_its_second_derivative_matters():
+    network = keras.Sequential(
+        [keras.Input((2,)), keras.layers.BatchNormalization(name="norm"), keras.layers.Dense(1)]
+    )
+    with pytest.raises(ValueError, match="norm.*CurrentBatchNormalization"):
+        maml.MAML(network, maml.NormalHead())
+    maml.MAML(network, maml.NormalHead(), first_order=True)
+
+
+def test_current_batch_normalisation_equals_keras_in_training_mode():
+    x = np.random.default_rng(0).normal(2.0, 3.0, (16, 4, 4, 3)).astype(np.float32)
+    ours = maml.CurrentBatchNormalization()(x)
+    theirs = keras.layers.BatchNormalization()(x, training=True)
+    np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-4)

@@ -1,0 +1,76 @@
+"""Small tasks, networks and learners that several tests share."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+import maml
+from maml.episodes import Episode
+from maml.normalization import CurrentBatchNormalization
+
+
+class Lines(maml.TaskFamily):
+    """y = a x, with the task's number one-hot in x, so that tasks can be told from x alone."""
+
+    def __init__(self, num_tasks=8, shots=4, queries=3, dtype=tf.float32):
+        self.num_tasks, self.shots, self.queries, self.dtype = num_tasks, shots, queries, dtype
+
+    def episodes(self, tasks, seed):
+        n = self.shots + self.queries
+        slope = 1 + tf.cast(tasks, self.dtype)[:, tf.newaxis, tf.newaxis]
+        x = tf.random.stateless_uniform([tf.shape(tasks)[0], n, 1], seed, -1, 1, self.dtype)
+        name = tf.one_hot(tasks, self.num_tasks, dtype=self.dtype)
+        full = tf.concat([x, tf.repeat(name[:, tf.newaxis], n, axis=1)], axis=-1)
+        k = self.shots
+        return Episode(full[:, :k], slope * x[:, :k], full[:, k:], slope * x[:, k:])
+
+
+def perceptron(inputs, outputs, seed=0, dtype="float32", normalise=False):
+    """One hidden layer of smooth units, so that finite differences are exact enough."""
+    layers = [
+        keras.Input((inputs,), dtype=dtype),
+        keras.layers.Dense(
+            5, "tanh", kernel_initializer=keras.initializers.GlorotNormal(seed), dtype=dtype
+        ),
+    ]
+    if normalise:
+        layers.append(CurrentBatchNormalization(dtype=dtype))
+    layers.append(
+        keras.layers.Dense(
+            outputs, kernel_initializer=keras.initializers.GlorotNormal(seed + 1), dtype=dtype
+        )
+    )
+    return keras.Sequential(layers)
+
+
+def learner(kind, head, inputs, regularizers=(), dtype="float32", seed=0, **options):
+    """A small learner of each kind: "maml", "fomaml", "maml-batchnorm" or "cnp"."""
+    options |= {"regularizers": regularizers, "dtype": dtype}
+    if kind == "cnp":
+        embedding = perceptron(inputs, 6, seed, dtype)
+        return maml.CNP(
+            embedding, head, (7,), dim_r=6, dim_z=4, initializer_seed=seed + 1, **options
+        )
+    network = perceptron(inputs, head.units, seed, dtype, normalise=kind == "maml-batchnorm")
+    options = {"inner_lr": 0.1, "inner_steps": 3} | options
+    return maml.MAML(network, head, first_order=kind == "fomaml", **options)
+
+
+LEARNERS = ("maml", "fomaml", "maml-batchnorm", "cnp")
+
+
+def finite_differences(function, variables, step=1e-6):
+    """Central differences of a scalar function of variables, one array a variable."""
+    function, gradients = tf.function(function), []
+    for variable in variables:
+        value = variable.numpy()
+        gradient = np.zeros_like(value)
+        for index in np.ndindex(value.shape):
+            for sign in (1, -1):
+                moved = value.copy()
+                moved[index] += sign * step
+                variable.assign(moved)
+                gradient[index] += sign * float(function()) / (2 * step)
+        variable.assign(value)
+        gradients.append(gradient)
+    return gradients
