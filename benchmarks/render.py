@@ -57,7 +57,7 @@ def define_flags() -> None:
     )
     flags.DEFINE_integer("num_objects", 6, "Objects of each set, evenly chosen.", 1)
     flags.DEFINE_integer("num_images", 100, "Images per object of our renderer.", 1)
-    flags.DEFINE_integer("rounds", 3, "Repetitions; medians are reported.", 1)
+    flags.DEFINE_integer("rounds", 5, "Repetitions; medians are reported.", 1)
     flags.DEFINE_string(
         "output", "results/benchmarks/render", "Files to write, less .md and .json."
     )

@@ -20,10 +20,13 @@ _GRAIN = 0.002  # What a mesh with too many faces may lose, metres: a sixth of a
 _OBJECT_GROUP = 1
 _LOOK_AT = (0.475, -0.025, -0.323)
 
+# The object's mass plays no part, but MuJoCo refuses a mesh whose inertia it cannot compute: of a
+# shell it can (from MuJoCo 3.3 on) where the volume of an open mesh has no meaning.
 # A shadow map of 1024 looks the same at these image sizes as MuJoCo's 4096, which is most of the
 # cost. The resizing that follows smooths edges; multisampling them as well would double the time.
 _XML = """
 <mujoco>
+  <compiler balanceinertia="true"/>
   <statistic extent="2" center="{look_at}"/>
   <visual>
     <global fovy="45" offwidth="{size}" offheight="{size}"/>
