@@ -14,7 +14,8 @@ from pose_data import off
 SOURCE_SUFFIXES = (".off", ".obj", ".ply")
 MAX_STL_FACES = 200_000  # MuJoCo refuses larger STL files.
 
-# What trimesh's readers raise on files that are cut short, empty or not of their kind.
+# What trimesh's readers raise on files that are cut short, empty or not of their kind; ImportError
+# where it would guess the encoding of a text with a package that is not there.
 _READ_ERRORS = (
     ValueError,
     IndexError,
@@ -23,6 +24,7 @@ _READ_ERRORS = (
     AttributeError,
     NotImplementedError,
     EOFError,
+    ImportError,
     struct.error,
     trimesh.exchange.stl.HeaderError,
 )
