@@ -15,7 +15,7 @@ SOURCE_SUFFIXES = (".off", ".obj", ".ply")
 MAX_STL_FACES = 200_000  # MuJoCo refuses larger STL files.
 
 # What trimesh's readers raise on files that are cut short, empty or not of their kind; ImportError
-# where it would guess the encoding of a text with a package that is not there.
+# where it would guess a text's encoding with a package that is not there, NameError by its bugs.
 _READ_ERRORS = (
     ValueError,
     IndexError,
@@ -25,6 +25,7 @@ _READ_ERRORS = (
     NotImplementedError,
     EOFError,
     ImportError,
+    NameError,
     struct.error,
     trimesh.exchange.stl.HeaderError,
 )
