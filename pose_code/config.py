@@ -35,6 +35,7 @@ class Config:
     seed: int = _field(0, "Seed of weights, episodes and everything else drawn.")
 
     image_size: int = _field(0, "Shrink images to this side, in pixels. 0: as stored.")
+    cropped: bool = _field(False, "Cut images to the part an object can reach, before shrinking.")
     head: str = _field("circle", "A density on the circle, or linear.", ("circle", "linear"))
     knots: int = _field(60, "Knots of the circle head's density.", at_least=3)
     bound_outputs: bool = _field(True, "Keep the linear head's outputs between -1 and 11, by tanh.")

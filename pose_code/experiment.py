@@ -30,6 +30,7 @@ def load_tasks(data_dir, config: Config) -> tuple[PoseTasks, PoseTasks]:
             pathlib.Path(data_dir) / f"{split}_data.pkl",
             split,
             config.image_size or None,
+            config.cropped,
             shots=config.shots,
             queries=config.queries,
         )

@@ -49,13 +49,21 @@ class PoseTasks(TaskFamily):
         self.angles = tf.constant(angles)
 
     @classmethod
-    def load(cls, path, split: str | None = None, image_size: int | None = None, **options):
+    def load(
+        cls,
+        path,
+        split: str | None = None,
+        image_size: int | None = None,
+        cropped: bool = False,
+        **options,
+    ):
         """Reads a pickle of :mod:`pose_data.data_gen`, or of the original project.
 
         Args:
           path: the pickle, ``[images, labels]``.
           split: "train" or "val", to read the objects' names from the ``split.json`` beside it.
-          image_size: shrink to this size in pixels (a divisor of the images' size), by averaging.
+          image_size: shrink to this side in pixels (a divisor of the side), by averaging.
+          cropped: see :func:`crop`; before shrinking.
           **options: of the class.
 
         Raises:
@@ -75,6 +83,8 @@ class PoseTasks(TaskFamily):
             ) from error
         if images.ndim == 5:  # Colour, as the original leaves it without resize_images.
             images = images[..., :3].mean(axis=-1).astype(np.uint8)
+        if cropped:
+            images = crop(images)
         if image_size:
             images = shrink(images, image_size)
         names = None
@@ -92,6 +102,16 @@ class PoseTasks(TaskFamily):
         y = tf.gather_nd(self.angles, index)[..., tf.newaxis] * PERIOD
         k = self.shots
         return Episode(x[:, :k], y[:, :k], x[:, k:], y[:, k:])
+
+
+def crop(images: np.ndarray) -> np.ndarray:
+    """The part of an image that an object can reach: images [..., side, side] -> 5/8 of the side.
+
+    The camera and the longest side of objects are fixed, so the same window serves all of them.
+    """
+    side = images.shape[-1]
+    top, left, size = 14 * side // 128, 24 * side // 128, 80 * side // 128
+    return np.ascontiguousarray(images[..., top : top + size, left : left + size])
 
 
 def shrink(images: np.ndarray, size: int) -> np.ndarray:
