@@ -29,13 +29,13 @@ environment() { # extras, such as "" or "[dev]"
     export VIRTUAL_ENV=$PWD/.venv
   fi
   export PATH=$VIRTUAL_ENV/bin:$PATH
-  local stamp wanted
-  stamp=$VIRTUAL_ENV/.installed-$(echo "$PWD$1" | cksum | cut -d' ' -f1)
-  wanted=$(cat setup.py pyproject.toml | cksum)
-  if [ "$(cat "$stamp" 2>/dev/null)" != "$wanted" ]; then
+  # What was installed last, for which sources: done again when either changes.
+  local stamp=$VIRTUAL_ENV/.installed wanted
+  wanted="$PWD $(cat setup.py pyproject.toml | cksum)"
+  if ! grep -qsxF -e "$wanted [dev]" -e "$wanted $1" "$stamp"; then
     echo "Installing the package and what it needs into $VIRTUAL_ENV ..."
     python -m pip install --quiet --disable-pip-version-check --editable ".$1"
-    echo "$wanted" > "$stamp"
+    echo "$wanted $1" > "$stamp"
   fi
   export TF_CPP_MIN_LOG_LEVEL=${TF_CPP_MIN_LOG_LEVEL:-3}
 }
@@ -112,7 +112,7 @@ main_job() {
     case $name in
       plain) set -- --regularizer=none ;;
       labels) set -- --regularizer=mine --mi_target=label ;;
-      predictions) set -- --regularizer=mine --mi_target=prediction ;;
+      predictions) set -- --regularizer=mine --mi_target=prediction --mi_weight=0.3 ;;
     esac
     python -m pose_code.train --data_dir="$out/data" --logdir="$out/runs/$name" --resume "$@"
   done
@@ -131,7 +131,7 @@ case $command in
   test)
     environment "[dev]"
     opengl
-    python -m pytest "$@"
+    python -m pytest -n auto "$@"
     ;;
   data)
     environment ""

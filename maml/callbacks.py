@@ -49,31 +49,29 @@ class Monitor(keras.callbacks.Callback):
     """Adds scores on fixed episodes to the logs of each epoch, for the callbacks that come after.
 
     Args:
+      evaluator: scores the learner.
       families: prefix -> tasks, such as ``{"train": ..., "val": ...}``.
       steps_per_epoch: for ``seconds_per_step``, of training alone; ``step`` counts from the start.
       batch_size: tasks a batch.
       num_tasks: how many tasks of each family, evenly spaced.
       seed: of the episodes.
       report: whether to print a line for each family.
-      **options: of :func:`maml.diagnostics.scores`.
     """
 
     def __init__(
         self,
+        evaluator: Evaluator,
         families: dict[str, TaskFamily],
         steps_per_epoch: int,
         batch_size: int = 16,
         num_tasks: int = 48,
         seed: int = 1,
         report: bool = True,
-        **options,
     ):
         super().__init__()
-        self.families, self.steps_per_epoch = families, steps_per_epoch
+        self.evaluator, self.families, self.steps_per_epoch = evaluator, families, steps_per_epoch
         self.batch_size, self.num_tasks, self.seed = batch_size, num_tasks, seed
         self.report = report
-        self.options = options
-        self.evaluator = None
 
     def on_epoch_begin(self, epoch, logs=None):
         self.started = time.perf_counter()
@@ -81,7 +79,6 @@ class Monitor(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         logs["seconds_per_step"] = (time.perf_counter() - self.started) / self.steps_per_epoch
         logs["step"] = int(self.model.optimizer.iterations.numpy())
-        self.evaluator = self.evaluator or Evaluator(self.model, **self.options)
         for prefix, family in self.families.items():
             values = self.evaluator(family, 1, self.batch_size, self.seed, self.num_tasks)
             means = {name: float(v.mean()) for name, v in values.items()}

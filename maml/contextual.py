@@ -11,7 +11,9 @@ class CNP(MetaLearner):
     """Conditional neural process (Garnelo et al. 2018, arXiv 1807.01613).
 
     ``d = project(mean_k encoder([embed(x_k), lift(y_k)]))`` and the prediction at x* is
-    ``decoder([d, embed(x*)])``.
+    ``decoder([d, embed(x*)])``. With ``interaction``, both also see products: ``A embed(x_k) *
+    B y_k`` and ``A' embed(x*) * B' d``. An answer that is *relative* to the support (an angle from
+    a reference) is such a product, which a perceptron over the two side by side is slow to find.
 
     Args:
       embedding: Keras network from inputs [n, ...] to features [n, features], shared by support
@@ -20,6 +22,7 @@ class CNP(MetaLearner):
       hidden: units of each hidden layer of encoder and decoder.
       dim_r: size of the average over the support.
       dim_z: size of the task state.
+      interaction: number of products; 0 is the plain neural process.
       initializer_seed: seed of the initial weights of encoder and decoder.
       **kwargs: of :class:`MetaLearner`.
     """
@@ -31,6 +34,7 @@ class CNP(MetaLearner):
         hidden=(100, 100),
         dim_r: int = 100,
         dim_z: int = 64,
+        interaction: int = 0,
         initializer_seed: int = 0,
         **kwargs,
     ):
@@ -52,6 +56,8 @@ class CNP(MetaLearner):
         self.encoder = perceptron(dim_r)
         self.project = dense(dim_z)
         self.decoder = perceptron(head.units)
+        # Flat, since Keras saves no nested lists: two layers for the encoder, two for the decoder.
+        self.products = [dense(interaction) for _ in range(4)] if interaction else []
 
     def embed(self, x):
         flat = tf.reshape(x, tf.concat([[-1], tf.shape(x)[2:]], 0))
@@ -60,16 +66,24 @@ class CNP(MetaLearner):
         return tf.reshape(features, tf.concat([tf.shape(x)[:2], [features.shape[-1]]], 0))
 
     def encode(self, x, y, training=False):
-        pairs = tf.concat([x, self.lift(self.head.features(y))], axis=-1)
-        return self.project(tf.reduce_mean(_through(self.encoder, pairs), axis=1))
+        labels = self.head.features(y)
+        pairs = [x, self.lift(labels), *_product(self.products[:2], x, labels)]
+        encoded = _through(self.encoder, tf.concat(pairs, axis=-1))
+        return self.project(tf.reduce_mean(encoded, axis=1))
 
     def predict(self, d, x):
         context = tf.repeat(d[:, tf.newaxis], tf.shape(x)[1], axis=1)
-        return self.head(_through(self.decoder, tf.concat([context, x], axis=-1)))
+        pairs = [context, x, *_product(self.products[2:], x, context)]
+        return self.head(_through(self.decoder, tf.concat(pairs, axis=-1)))
 
     def prior(self, tasks):
         """A zero context: a CNP is never trained there, so read the swap gap beside it."""
         return tf.zeros([tasks, self.dim_z], self.compute_dtype)
+
+
+def _product(layers, a, b):
+    """The product of two linear maps of ``a`` and ``b``, in a list; nothing without layers."""
+    return [layers[0](a) * layers[1](b)] if layers else []
 
 
 def _through(layers, x):

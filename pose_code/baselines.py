@@ -109,7 +109,8 @@ def run(config: Config, data_dir, logdir) -> list[dict]:
         folder = pathlib.Path(logdir) / name
         folder.mkdir(parents=True, exist_ok=True)
         record = {"method": method, "seed": 0, "data": scores.describe(*families)}
-        record |= experiment.score(learner, *families, config)
+        evaluator = experiment.evaluator_of(learner, config)
+        record |= experiment.score(evaluator, *families, config)
         record |= {"steps": 0, "seconds_per_step": 0.0, "train_seconds": 0.0}
         scores.write_json(record | scores.surroundings(), folder / scores.RESULTS)
         results.append(record)

@@ -29,7 +29,7 @@ class Config:
         "Bound on the information. auto: ba (Barber-Agakov) for labels, mine for predictions.",
         ("auto", *MutualInformation.BOUNDS),
     )
-    mi_weight: float = _field(0.5, "Weight of the information, lambda, per nat.")
+    mi_weight: float = _field(1.0, "Weight of the information, lambda, per nat.")
     mi_warmup: int = _field(0, "Training steps over which the weight rises from 0.")
     critic_lr: float = _field(1e-3, "Learning rate of the critic.")
     seed: int = _field(0, "Seed of weights, episodes and everything else drawn.")
@@ -42,6 +42,7 @@ class Config:
     dim_w: int = _field(64, "Features of an image (MAML: a square number).", at_least=1)
     dim_r: int = _field(100, "Size of the CNP's average over the support.", at_least=1)
     dim_z: int = _field(64, "Size of the CNP's task state.", at_least=1)
+    interaction: int = _field(64, "Products of features and labels in the CNP; 0: none.")
     hidden: int = _field(
         100, "Units of the two hidden layers of the CNP's encoder and decoder.", at_least=1
     )
@@ -72,9 +73,12 @@ class Config:
 PRESETS = {
     # Of ./run.sh: small images, so that three methods train in minutes on two cores.
     "quick": {
-        "cnp": {"image_size": 32, "mi_warmup": 500, "eval_episodes": 20},
+        "cnp": {
+            "cropped": True, "image_size": 40, "shots": 5, "queries": 5, "meta_batch_size": 16,
+            "steps": 2000, "mi_warmup": 500, "eval_episodes": 20,
+        },
         "maml": {
-            "image_size": 32, "dim_w": 196, "filters": 16, "shots": 10, "queries": 10,
+            "cropped": True, "image_size": 40, "dim_w": 196, "filters": 16, "shots": 5, "queries": 5,
             "meta_batch_size": 4, "steps": 500, "mi_warmup": 100, "eval_episodes": 5,
         },
     },
@@ -89,7 +93,10 @@ PRESETS = {
     },
     # The values in the scripts of Yin et al. 2020 (np_vanilla.py; maml_vanilla.py).
     "paper": {
-        "cnp": {"head": "linear", "bound_outputs": False, "steps": 140_000, "meta_lr": 1e-3},
+        "cnp": {
+            "head": "linear", "interaction": 0, "bound_outputs": False,
+            "steps": 140_000, "meta_lr": 1e-3,
+        },
         "maml": {
             "head": "linear", "bound_outputs": False, "dim_w": 196, "shots": 10, "queries": 10,
             "steps": 10_000, "meta_lr": 5e-4, "inner_lr": 0.002, "inner_steps": 5,

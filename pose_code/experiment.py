@@ -79,6 +79,7 @@ def build(config: Config, image_size: int) -> maml.MetaLearner:
         hidden=(config.hidden, config.hidden),
         dim_r=config.dim_r,
         dim_z=config.dim_z,
+        interaction=config.interaction,
         initializer_seed=config.seed,
         **options,
     )
@@ -131,6 +132,7 @@ def train(
         else keras.optimizers.Adam(config.meta_lr),
         keras.optimizers.Adam(config.critic_lr, clipnorm=1.0),
     )
+    evaluator = evaluator_of(learner, config)
     checkpoint = callbacks.Checkpoint(logdir / "checkpoint.weights.h5")
     done = checkpoint.restore(learner)
     history = logdir / "history.csv"
@@ -145,11 +147,10 @@ def train(
             # First, so that its line ends before the others speak, and without their numbers.
             *([keras.callbacks.ProgbarLogger()] if verbose else []),
             callbacks.Monitor(
+                evaluator,
                 {"train": train_tasks, "test": held_out},
                 per_epoch,
                 report=bool(verbose),
-                intervention=maml.LabelShift(PERIOD),
-                metrics=scores.METRICS,
             ),
             callbacks.StopOnDivergence(),
             keras.callbacks.CSVLogger(history, append=done > 0),
@@ -159,7 +160,7 @@ def train(
         ],
     )
 
-    record |= score(learner, train_tasks, held_out, config, verbose)
+    record |= score(evaluator, train_tasks, held_out, config, verbose)
     curves = plots.read_history(history)
     seconds = curves["seconds_per_step"]
     record |= {
@@ -176,22 +177,26 @@ def train(
     return record
 
 
-def score(learner, train_tasks, held_out, config: Config, verbose="auto") -> dict:
-    """Scores on fixed episodes of every object, under ``train`` and ``test``.
-
-    Args:
-      learner: a trained :class:`maml.MetaLearner`.
-      train_tasks: the meta-training family, scored on a tenth of the episodes.
-      held_out: the held-out family.
-      config: number of episodes and of relabellings are used.
-      verbose: whether to show progress.
-    """
-    evaluator = maml.Evaluator(
+def evaluator_of(learner, config: Config) -> maml.Evaluator:
+    """What scores a learner of this experiment, during training and after it."""
+    return maml.Evaluator(
         learner,
         intervention=maml.LabelShift(PERIOD),
         draws=config.information_draws,
         metrics=scores.METRICS,
     )
+
+
+def score(evaluator: maml.Evaluator, train_tasks, held_out, config: Config, verbose="auto") -> dict:
+    """Scores on fixed episodes of every object, under ``train`` and ``test``.
+
+    Args:
+      evaluator: of a trained learner, see :func:`evaluator_of`.
+      train_tasks: the meta-training family, scored on a tenth of the episodes.
+      held_out: the held-out family.
+      config: the number of episodes is used.
+      verbose: whether to show progress.
+    """
     record = {}
     for split, family, episodes in (
         ("train", train_tasks, max(1, config.eval_episodes // 10)),

@@ -94,6 +94,7 @@ class PoseTasks(TaskFamily):
         return cls(images, angles, names=names, **options)
 
     def episodes(self, tasks, seed):
+        tasks = tf.cast(tasks, tf.int32)
         shape = [tf.shape(tasks)[0], self.images.shape[1]]
         order = tf.argsort(tf.random.stateless_uniform(shape, seed), axis=1)
         chosen = order[:, : self.shots + self.queries]

@@ -252,12 +252,12 @@ def test_meaningless_terms_are_refused(options, message):
     [
         *itertools.product(["cnp"], TERMS),
         *itertools.product(["maml"], ["none", "label-ba", "label-mine", "prediction-mine"]),
-        *itertools.product(["fomaml", "maml-batchnorm"], ["none", "label-ba"]),
+        *itertools.product(["fomaml", "maml-batchnorm", "cnp-products"], ["none", "label-ba"]),
     ],
 )
 def test_every_learner_trains_with_every_term(kind, term):
     head = "circular" if "shift" in str(TERMS[term]) else "normal"
-    model = build(kind, term, head, **({} if kind == "cnp" else {"inner_steps": 1}))
+    model = build(kind, term, head, **({} if "cnp" in kind else {"inner_steps": 1}))
     before = [v.numpy() for v in model.learner_variables]
     history = fit(model)
     assert np.isfinite(history["loss"][0])
@@ -267,7 +267,7 @@ def test_every_learner_trains_with_every_term(kind, term):
 
 @pytest.mark.parametrize("kind", LEARNERS)
 def test_every_learner_is_scored(kind):
-    model = build(kind, "none", **({} if kind == "cnp" else {"inner_steps": 1}))
+    model = build(kind, "none", **({} if "cnp" in kind else {"inner_steps": 1}))
     values = maml.Evaluator(model, intervention=maml.LabelScale(), draws=2)(Lines(), 2, 4, 0)
     assert all(v.shape == (8, 2) and np.isfinite(v).all() for v in values.values())
 
@@ -275,7 +275,7 @@ def test_every_learner_is_scored(kind):
 @pytest.mark.parametrize("kind", LEARNERS)
 def test_training_traces_its_step_once(kind):
     """A step that is traced again costs seconds: the trap that makes training crawl."""
-    model = build(kind, "label-mine", **({} if kind == "cnp" else {"inner_steps": 1}))
+    model = build(kind, "label-mine", **({} if "cnp" in kind else {"inner_steps": 1}))
     traces = 0
     objective = model.objective
 
@@ -350,10 +350,10 @@ def test_gamed_critic_is_called_out_once(capsys):
     assert capsys.readouterr().out.count("being gamed") == 1
 
 
-@pytest.mark.parametrize("kind", ["maml", "cnp"])
+@pytest.mark.parametrize("kind", ["maml-batchnorm", "cnp-products"])
 def test_run_that_was_cut_resumes_to_the_same_numbers(kind, tmp_path):
     path = tmp_path / "run.weights.h5"
-    options = {} if kind == "cnp" else {"inner_steps": 1}
+    options = {} if "cnp" in kind else {"inner_steps": 1}
     whole = build(kind, "prediction-mine", **options)
     fit(whole, epochs=3)
     first = build(kind, "prediction-mine", **options)

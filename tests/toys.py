@@ -44,10 +44,11 @@ def perceptron(inputs, outputs, seed=0, dtype="float32", normalise=False):
 
 
 def learner(kind, head, inputs, regularizers=(), dtype="float32", seed=0, **options):
-    """A small learner of each kind: "maml", "fomaml", "maml-batchnorm" or "cnp"."""
+    """A small learner of each kind: one of ``LEARNERS``."""
     options |= {"regularizers": regularizers, "dtype": dtype}
-    if kind == "cnp":
+    if kind.startswith("cnp"):
         embedding = perceptron(inputs, 6, seed, dtype)
+        options["interaction"] = 5 if kind == "cnp-products" else 0
         return maml.CNP(
             embedding, head, (7,), dim_r=6, dim_z=4, initializer_seed=seed + 1, **options
         )
@@ -56,7 +57,7 @@ def learner(kind, head, inputs, regularizers=(), dtype="float32", seed=0, **opti
     return maml.MAML(network, head, first_order=kind == "fomaml", **options)
 
 
-LEARNERS = ("maml", "fomaml", "maml-batchnorm", "cnp")
+LEARNERS = ("maml", "fomaml", "maml-batchnorm", "cnp", "cnp-products")
 
 
 def finite_differences(function, variables, step=1e-6):

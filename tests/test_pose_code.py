@@ -1,0 +1,268 @@
+"""Training, scoring and comparing on a tiny data set, in process and as a user runs it."""
+
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+
+from pose_code import baselines, compare, config, experiment, plots
+from pose_data import pickles
+from pose_data.tasks import PERIOD, PoseTasks
+
+ROOT = pathlib.Path(__file__).parent.parent
+TINY = {
+    "cropped": False, "image_size": 16, "shots": 3, "queries": 3, "meta_batch_size": 2, "steps": 4,
+    "steps_per_epoch": 2, "eval_episodes": 2, "information_draws": 2, "knots": 12, "hidden": 8,
+    "dim_w": 4, "filters": 2, "inner_steps": 1, "test_inner_steps": 1, "mi_warmup": 2,
+}  # fmt: skip
+METHODS = {
+    "plain": {},
+    "labels": {"regularizer": "mine"},
+    "labels by mine": {"regularizer": "mine", "mi_bound": "mine"},
+    "labels by dv": {"regularizer": "mine", "mi_bound": "dv"},
+    "predictions": {"regularizer": "mine", "mi_target": "prediction"},
+    "predictions by js": {"regularizer": "mine", "mi_target": "prediction", "mi_bound": "js"},
+    "linear": {"head": "linear", "regularizer": "mine", "mi_target": "prediction"},
+}
+
+
+def hands(objects: int, images: int, seed: int):
+    """Images of a clock's hand that starts at a random hour for each object, and its angles."""
+    rng = np.random.default_rng(seed)
+    angles = rng.uniform(0, 1, (objects, images))
+    turn = 2 * np.pi * (angles + rng.uniform(0, 1, (objects, 1)))[..., None, None]
+    y, x = np.mgrid[-8:8, -8:8] + 0.5
+    along = x * np.cos(turn) + y * np.sin(turn)
+    across = np.abs(x * np.sin(turn) - y * np.cos(turn))
+    return np.where((along > 0) & (across < 1.5), 255, 0).astype(np.uint8), angles
+
+
+@pytest.fixture(scope="module")
+def data_dir(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("data")
+    names = {}
+    for split, objects, seed in (("train", 8, 0), ("val", 4, 1)):
+        images, angles = hands(objects, 8, seed)
+        labels = [[[0.5, 0.5, float(a)] for a in row] for row in angles]
+        pickles.dump([[list(of) for of in images], labels], folder / f"{split}_data.pkl")
+        names[split] = [f"hand/{split}{i}" for i in range(objects)]
+    (folder / "split.json").write_text(json.dumps(names))
+    return folder
+
+
+def tiny(**given):
+    return config.from_preset("quick", **(TINY | given))
+
+
+def run(module, *arguments, cwd=ROOT):
+    return subprocess.run(
+        [sys.executable, "-m", f"pose_code.{module}", *arguments],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("learner", "method"),
+    [("cnp", method) for method in METHODS] + [("maml", "labels")],
+)
+def test_every_method_trains_and_is_scored(learner, method, data_dir, tmp_path):
+    result = experiment.train(
+        tiny(learner=learner, **METHODS[method]), data_dir, tmp_path, verbose=0
+    )
+    assert json.loads((tmp_path / "results.json").read_text())["method"] == result["method"]
+    for split in ("train", "test"):
+        for score in ("mse", "pre_mse", "swap_gap", "angle", "information_lower"):
+            assert np.isfinite(result[split][score]["mean"])
+            assert result[split][score]["ci95"] > 0
+    assert result["steps"] == 4 and result["skipped_steps"] == 0
+    assert set(result["test"]["objects"]) == {f"hand/val{i}" for i in range(4)}
+    assert {"tensorflow", "keras"} <= set(result["versions"])
+    for name in ("curves.png", "predictions.png"):
+        assert (tmp_path / name).read_bytes()[1:4] == b"PNG"
+    assert list(tmp_path.glob("tensorboard/train/events*"))
+
+
+def test_same_seed_same_numbers_and_another_seed_others(data_dir, tmp_path):
+    mse = [
+        experiment.train(tiny(seed=seed), data_dir, tmp_path / name, verbose=0)["test"]["mse"]
+        for seed, name in ((0, "a"), (0, "b"), (1, "c"))
+    ]
+    assert mse[0] == mse[1] != mse[2]
+
+
+class Cut(keras.callbacks.Callback):
+    """Ends the run in the middle of its second epoch, as a kill would."""
+
+    def on_train_batch_end(self, batch, logs=None):
+        if self.model.optimizer.iterations == 3:
+            raise KeyboardInterrupt
+
+
+def test_run_that_was_cut_resumes_to_the_same_results(data_dir, tmp_path):
+    method = tiny(regularizer="mine", mi_bound="mine")
+    whole = experiment.train(method, data_dir, tmp_path / "whole", verbose=0)
+    with pytest.raises(KeyboardInterrupt):
+        experiment.train(method, data_dir, tmp_path / "cut", verbose=0, extra_callbacks=[Cut()])
+    with pytest.raises(FileExistsError, match="--resume"):
+        experiment.train(method, data_dir, tmp_path / "cut", verbose=0)
+    with pytest.raises(FileExistsError, match="other meta_lr"):
+        experiment.train(
+            tiny(regularizer="mine", mi_bound="mine", meta_lr=0.5),
+            data_dir, tmp_path / "cut", resume=True, verbose=0,
+        )  # fmt: skip
+    resumed = experiment.train(method, data_dir, tmp_path / "cut", resume=True, verbose=0)
+    assert resumed["test"] == whole["test"]
+    assert resumed["steps"] == 4
+    curves = [plots.read_history(tmp_path / name / "history.csv") for name in ("whole", "cut")]
+    np.testing.assert_allclose(curves[0]["test_mse"], curves[1]["test_mse"], rtol=1e-6)
+    again = experiment.train(method, data_dir, tmp_path / "cut", resume=True, verbose=0)
+    assert again["date"] == resumed["date"] and again["test"] == resumed["test"]
+
+
+def test_history_counts_the_later_of_two_rows_of_an_epoch(tmp_path):
+    path = tmp_path / "history.csv"
+    path.write_text("epoch,loss,val_loss\n0,5.0,NA\n1,4.0,NA\n1,3.0,NA\n")
+    np.testing.assert_array_equal(plots.read_history(path)["loss"], [5.0, 3.0])
+
+
+def test_training_adapts_to_hands_it_has_not_seen(tmp_path):
+    """With many hands to learn from there is nothing to memorize, and the answer is in reach."""
+    images, angles = hands(300, 12, seed=2)
+    train_tasks, held_out = (
+        PoseTasks(images[:280], angles[:280], 5, 5),
+        PoseTasks(images[280:], angles[280:], 5, 5),
+    )
+    settings = config.from_preset(
+        "quick", cropped=False, image_size=16, knots=30, regularizer="mine", mi_warmup=0
+    )
+    learner = experiment.build(settings, 16)
+    learner.create_weights(train_tasks.sample(2, [0, 0]))
+    learner.compile(keras.optimizers.Adam(2e-3))
+    learner.fit(train_tasks.dataset(16, 0), steps_per_epoch=700, verbose=0, shuffle=False)
+    evaluator = experiment.evaluator_of(learner, settings)
+    score = experiment.score(evaluator, train_tasks, held_out, settings, verbose=0)["test"]
+    assert score["angle"]["median"] < 25
+    assert score["swap_gap"]["mean"] > 4
+    assert score["information_lower"]["mean"] > 1
+
+
+def test_pixel_kernel_finds_the_image_it_has_seen():
+    images, angles = hands(3, 8, seed=3)
+    tasks = PoseTasks(images, angles, 4, 4)
+    episode = tasks.episodes(np.arange(3), [0, 0])
+    learner = baselines.PixelKernel(0.01, 16)
+    memory = learner.encode(episode.support_x, episode.support_y)
+    answer = learner.predict(memory, episode.support_x).point()
+    off = np.mod(answer - episode.support_y + PERIOD / 2, PERIOD) - PERIOD / 2
+    np.testing.assert_allclose(off, 0, atol=0.05)
+    nothing = learner.predict(learner.prior(3), episode.query_x)
+    np.testing.assert_allclose(nothing.log_prob(episode.query_y), -np.log(PERIOD), atol=1e-4)
+
+
+def test_constant_scores_the_variance_of_the_labels(data_dir, tmp_path):
+    constant, kernel = baselines.run(tiny(), data_dir, tmp_path)
+    assert constant["test"]["mse"]["mean"] == pytest.approx(PERIOD**2 / 12, rel=0.25)
+    assert constant["test"]["swap_gap"]["mean"] == pytest.approx(0, abs=1e-6)
+    assert constant["test"]["information_lower"]["mean"] == pytest.approx(0, abs=1e-4)
+    assert kernel["test"]["information_lower"]["mean"] > 0.1
+
+
+def test_table_of_runs_and_baselines(data_dir, tmp_path):
+    for seed in range(2):
+        experiment.train(tiny(seed=seed), data_dir, tmp_path / f"cnp{seed}", verbose=0)
+    baselines.run(tiny(), data_dir, tmp_path)
+    text = compare.compare([str(tmp_path)], str(tmp_path / "table"))
+    assert text.splitlines()[0].startswith("| method | seeds |")
+    assert "| CNP | 2 |" in text and "| constant: nothing learned | 1 |" in text
+    rows = json.loads((tmp_path / "table/table.json").read_text())["rows"]
+    assert [r["mse"]["mean"] for r in rows] == sorted(r["mse"]["mean"] for r in rows)
+    for name in ("table.png", "curves.png"):
+        assert (tmp_path / "table" / name).read_bytes()[1:4] == b"PNG"
+
+
+def test_runs_on_other_data_are_not_put_into_one_table(data_dir, tmp_path):
+    baselines.run(tiny(), data_dir, tmp_path / "a")
+    shutil.copytree(tmp_path / "a/constant", tmp_path / "b/constant")
+    path = tmp_path / "b/constant/results.json"
+    record = json.loads(path.read_text())
+    record["data"]["test"] = "other"
+    path.write_text(json.dumps(record))
+    with pytest.raises(ValueError, match="different data"):
+        compare.tabulate(compare.find_runs([str(tmp_path)]))
+    with pytest.raises(FileNotFoundError, match="no finished run"):
+        compare.find_runs([str(tmp_path / "none")])
+
+
+def test_unbounded_outputs_and_free_critic_are_refused():
+    settings = config.from_preset("paper", regularizer="mine", mi_target="prediction")
+    with pytest.raises(ValueError, match="--bound_outputs"):
+        experiment.build(settings, 32)
+
+
+def test_presets_hold_known_fields_of_known_learners():
+    for preset in config.PRESETS:
+        for learner in ("cnp", "maml"):
+            assert config.from_preset(preset, learner=learner).learner == learner
+    paper = config.from_preset("paper", learner="maml")
+    assert (paper.inner_lr, paper.inner_steps, paper.test_inner_steps) == (0.002, 5, 20)
+    assert (paper.meta_lr, paper.shots, paper.steps, paper.dim_w) == (5e-4, 10, 10_000, 196)
+
+
+def test_command_line_trains_resumes_and_compares(data_dir, tmp_path):
+    flags = [f"--{name}={value}" for name, value in TINY.items()]
+    common = [f"--data_dir={data_dir}", f"--logdir={tmp_path / 'run'}"]
+    first = run("train", *common, *flags, "--regularizer=mine", cwd=tmp_path)
+    assert first.returncode == 0, first.stderr
+    assert "held-out squared error" in first.stdout
+    record = json.loads((tmp_path / "run/results.json").read_text())
+    assert record["command"].startswith("python -m pose_code.train --data_dir=")
+    again = run("train", *common, *flags, "--regularizer=mine", "--resume")
+    assert again.returncode == 0 and "held-out squared error" in again.stdout
+    table = run("compare", f"--logdirs={tmp_path}", f"--output={tmp_path}")
+    assert table.returncode == 0 and record["method"] in table.stdout
+
+
+@pytest.mark.parametrize(
+    ("module", "arguments", "message"),
+    [
+        ("train", ["--data_dir=nowhere", "--logdir={tmp}"], "nowhere/train_data.pkl"),
+        ("train", ["--logdir={tmp}", "--shots=0"], "shots"),
+        ("train", ["--logdir={tmp}", "--learner=mlp"], "mlp"),
+        ("train", ["--data_dir={data}"], "logdir"),
+        ("train", ["--data_dir={data}", "--logdir={tmp}", "--steps=7", "--steps_per_epoch=2"],
+         "7 steps"),
+        ("train", ["--data_dir={data}", "--logdir={tmp}", "--image_size=3"], "do not shrink to 3"),
+        ("train", ["--data_dir={data}", "--logdir={tmp}", "--image_size=0", "--cropped=false",
+                   "--shots=9"], "more (--num_images)"),
+        ("train", ["--data_dir={data}", "--logdir={tmp}", "--meta_lr=1e30", "--image_size=16",
+                   "--cropped=false", "--shots=3", "--queries=3", "--steps=20",
+                   "--steps_per_epoch=10"], "Lower the learning rates"),
+        ("baselines", ["--data_dir=nowhere", "--logdir={tmp}"], "nowhere/train_data.pkl"),
+        ("compare", ["--logdirs={tmp}"], "no finished run"),
+    ],
+)  # fmt: skip
+def test_errors_are_one_sentence(module, arguments, message, data_dir, tmp_path):
+    filled = [a.format(data=data_dir, tmp=tmp_path / "log") for a in arguments]
+    process = run(module, *filled)
+    assert process.returncode != 0
+    assert message in process.stderr
+    assert "Traceback" not in process.stderr
+    assert not list(tmp_path.rglob("results.json"))
+
+
+def test_environment_is_left_alone():
+    """Importing the package for a notebook defines no flags and touches no global seed."""
+    code = (
+        "from absl import flags; import pose_code.train, pose_code.compare, pose_code.baselines;"
+        "assert 'data_dir' not in flags.FLAGS"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, env=os.environ, capture_output=True)
