@@ -29,7 +29,7 @@ class Config:
         "Bound on the information. auto: ba (Barber-Agakov) for labels, mine for predictions.",
         ("auto", *MutualInformation.BOUNDS),
     )
-    mi_weight: float = _field(1.0, "Weight of the information, lambda, per nat.")
+    mi_weight: float = _field(0.5, "Weight of the information, lambda, per nat.")
     mi_warmup: int = _field(0, "Training steps over which the weight rises from 0.")
     critic_lr: float = _field(1e-3, "Learning rate of the critic.")
     seed: int = _field(0, "Seed of weights, episodes and everything else drawn.")
@@ -78,8 +78,9 @@ PRESETS = {
             "steps": 2000, "mi_warmup": 500, "eval_episodes": 20,
         },
         "maml": {
-            "cropped": True, "image_size": 40, "dim_w": 196, "filters": 16, "shots": 5, "queries": 5,
-            "meta_batch_size": 4, "steps": 500, "mi_warmup": 100, "eval_episodes": 5,
+            "cropped": True, "image_size": 40, "dim_w": 196, "filters": 16,
+            
+            "shots": 5, "queries": 5, "meta_batch_size": 4, "steps": 500, "mi_warmup": 100, "eval_episodes": 5,
         },
     },
     # An evening on two cores.

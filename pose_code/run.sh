@@ -1,0 +1,39 @@
+#!/usr/bin/env bash
+# Recipes: every algorithm on the pose data, at the size of the papers unless PRESET says otherwise.
+#
+#   DATA_DIR=... LOG_DIR=... [PRESET=paper] [SEEDS="0 1 2"] pose_code/run.sh [RECIPE...]
+#
+# Without a recipe, all of them. A recipe that was stopped goes on where it was.
+set -euo pipefail
+
+: "${DATA_DIR:?set it to the folder of train_data.pkl and val_data.pkl}"
+: "${LOG_DIR:?set it to a folder for the results}"
+PRESET=${PRESET:-paper}
+SEEDS=${SEEDS:-0}
+
+flags() {
+  case $1 in
+    maml) echo --learner=maml ;;
+    fomaml) echo --learner=maml --first_order ;;
+    maml_labels) echo --learner=maml --regularizer=mine --mi_target=label --head=circle ;;
+    cnp) echo --learner=cnp ;;
+    cnp_labels) echo --learner=cnp --regularizer=mine --mi_target=label --head=circle ;;
+    cnp_labels_mine) echo --learner=cnp --regularizer=mine --mi_target=label --mi_bound=mine --head=circle ;;
+    cnp_predictions) echo --learner=cnp --regularizer=mine --mi_target=prediction --mi_weight=0.3 --bound_outputs ;;
+    cnp_predictions_js) echo --learner=cnp --regularizer=mine --mi_target=prediction --mi_bound=js --mi_weight=0.3 --bound_outputs ;;
+    *) echo "Error: there is no recipe $1; there are: $ALL." >&2; return 1 ;;
+  esac
+}
+
+ALL="maml fomaml maml_labels cnp cnp_labels cnp_labels_mine cnp_predictions cnp_predictions_js"
+[ $# -gt 0 ] || set -- $ALL
+for recipe in "$@"; do
+  chosen=$(flags "$recipe")
+  for seed in $SEEDS; do
+    # shellcheck disable=SC2086 # The flags of a recipe are words.
+    python -m pose_code.train --preset="$PRESET" --data_dir="$DATA_DIR" --resume \
+      --logdir="$LOG_DIR/$recipe/seed$seed" --seed="$seed" $chosen
+  done
+done
+python -m pose_code.baselines --preset="$PRESET" --data_dir="$DATA_DIR" --logdir="$LOG_DIR"
+python -m pose_code.compare --logdirs="$LOG_DIR" --output="$LOG_DIR"

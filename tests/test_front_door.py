@@ -1,0 +1,120 @@
+"""The front door as a newcomer uses it: run.sh, the commands of the README, the wheel."""
+
+import json
+import os
+import pathlib
+import re
+import shlex
+import subprocess
+import sys
+import venv
+
+import pytest
+
+from pose_data import gl_backend
+
+ROOT = pathlib.Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def shell(*command, cwd=ROOT, **variables):
+    environment = os.environ | {"VIRTUAL_ENV": sys.prefix} | variables
+    return subprocess.run(
+        command, cwd=cwd, env=environment, capture_output=True, text=True, check=False
+    )
+
+
+def readme_commands():
+    """The lines of the README's shell blocks, continuation lines joined."""
+    blocks = re.findall(r"```sh\n(.*?)```", README, flags=re.DOTALL)
+    lines = "\n".join(blocks).replace("\\\n", " ").splitlines()
+    return [line.split("  #")[0].strip() for line in lines if line.strip()]
+
+
+def test_help_names_every_command_and_unknown_ones_are_refused():
+    known = shell("./run.sh", "help")
+    assert known.returncode == 0
+    for command in ("test", "data", "train", "compare", "baselines"):
+        assert f"./run.sh {command}" in known.stdout
+    unknown = shell("./run.sh", "fly")
+    assert unknown.returncode != 0 and "no command fly" in unknown.stderr
+
+
+@pytest.mark.parametrize("flags", [["--data_dri=x"], ["--num_images=3"], ["loose"]])
+def test_data_refuses_flags_it_does_not_know_and_misses_those_it_needs(flags):
+    process = shell("./run.sh", "data", *flags)
+    assert process.returncode != 0
+    assert "Error: " in process.stderr and "data_dir" in process.stderr
+
+
+def test_data_train_baselines_compare_from_the_front_door(tmp_path):
+    try:
+        gl_backend.choose()
+    except gl_backend.GlError as error:
+        pytest.skip(str(error))
+
+    def run(*arguments):
+        process = shell("./run.sh", *arguments)
+        assert process.returncode == 0, process.stdout + process.stderr
+        return process.stdout
+
+    data = f"--data_dir={tmp_path / 'data'}"
+    run("data", data, "--num_per_class=2", "--classes=chair,car,bus", "--num_images=8",
+        "--canonical=random", "--num_val=2")  # fmt: skip
+    split = json.loads((tmp_path / "data/split.json").read_text())
+    assert len(split["train"]) == 4 and len(split["val"]) == 2
+    assert (tmp_path / "data/contact_sheet.png").exists()
+    small = ["--shots=3", "--queries=3", "--meta_batch_size=2", "--steps=2", "--eval_episodes=1"]
+    run("train", data, f"--logdir={tmp_path / 'runs/plain'}", *small)
+    run("baselines", data, f"--logdir={tmp_path / 'runs'}")
+    table = run("compare", f"--logdirs={tmp_path / 'runs'}", f"--output={tmp_path}")
+    assert "| CNP |" in table and "constant" in table
+
+
+@pytest.mark.parametrize("command", readme_commands())
+def test_every_command_of_the_readme_has_flags_that_exist(command):
+    """Commands of our own run as far as their flags are read; others need only exist."""
+    if command.startswith(("git ", "pip ", "cd ", "cp ", "tar ", "CAD_DIR=")):
+        return
+    words = shlex.split(command)
+    if words[0] == "./run.sh":
+        assert words[0:2] in (["./run.sh"], ["./run.sh", "test"]) or f"./run.sh {words[1]}" in (
+            shell("./run.sh", "help").stdout
+        )
+        if len(words) < 2 or words[1] in ("test", "data", "help"):
+            return
+        words = ["python", "-m", f"pose_code.{words[1]}", *words[2:]]
+    assert words[0] == "python", command
+    directory = ROOT
+    if words[1] != "-m":  # A script, run from inside its folder.
+        directory = ROOT / "pose_data"
+    process = shell(sys.executable, *words[1:], "--only_check_args", cwd=directory)
+    assert process.returncode == 0, process.stderr
+
+
+def test_wheel_installs_and_runs_from_another_directory(tmp_path):
+    """The built wheel holds all packages: its modules are found without the checkout."""
+    built = shell(
+        sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", tmp_path, ROOT,
+        cwd=tmp_path,
+    )  # fmt: skip
+    assert built.returncode == 0, built.stderr
+    (wheel,) = tmp_path.glob("*.whl")
+    venv.create(tmp_path / "env", with_pip=True, system_site_packages=False)
+    python = tmp_path / "env/bin/python"
+    subprocess.run(
+        [python, "-m", "pip", "install", "--quiet", "--no-deps", wheel], check=True, cwd=tmp_path
+    )
+    # Everything but our own packages comes from the environment of the tests.
+    site = next(p for p in sys.path if p.endswith("site-packages"))
+    code = (
+        f"import sys; sys.path.append({site!r})\n"
+        "import maml, mine, pose_code.train, pose_data.mujoco_render, pathlib\n"
+        "assert all('env' in pathlib.Path(m.__file__).parts for m in (maml, mine, pose_data))\n"
+        "import importlib.resources\n"
+        "assert importlib.resources.files('pose_code').joinpath('run.sh').is_file()\n"
+    )
+    process = subprocess.run(
+        [python, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert process.returncode == 0, process.stderr
