@@ -79,8 +79,8 @@ PRESETS = {
         },
         "maml": {
             "cropped": True, "image_size": 40, "dim_w": 196, "filters": 16,
-            
-            "shots": 5, "queries": 5, "meta_batch_size": 4, "steps": 500, "mi_warmup": 100, "eval_episodes": 5,
+            "shots": 5, "queries": 5, "meta_batch_size": 4, "steps": 500, "mi_warmup": 100,
+            "eval_episodes": 5,
         },
     },
     # An evening on two cores.
