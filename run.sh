@@ -103,7 +103,7 @@ data() {
 main_job() {
   local out=${OUTPUT:-output}
   if [ ! -f "$out/data/split.json" ]; then
-    data --data_dir="$out/data" --num_per_class=6 --num_images=50 --canonical=random --num_val=32
+    data --data_dir="$out/data" --num_per_class=8 --num_images=50 --canonical=random --num_val=32
   fi
   python -m pose_code.baselines --data_dir="$out/data" --logdir="$out/runs"
   local name
