@@ -21,10 +21,8 @@ setup(
         "numpy>=1.26",
         "scipy>=1.11",
         "absl-py>=2.0",
-        "numpy-stl>=3.1",
         "pillow>=10.1",
         "mujoco>=3.3",
-        "gymnasium>=1.0",
         "trimesh>=4.4",
         "matplotlib>=3.8",
         "tqdm>=4.66",
@@ -32,7 +30,7 @@ setup(
     extras_require={
         "gpu": ["tensorflow[and-cuda]>=2.18,<3"],
         "dev": ["build", "pytest>=8", "pytest-xdist>=3.5", "ruff>=0.6", "tensorboard>=2.18"],
-        "bench": ["tabulate>=0.9"],
+        "bench": ["numpy-stl>=3.1"],
         "notebooks": ["jupyterlab>=4"],
     },
 )

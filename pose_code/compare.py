@@ -15,6 +15,7 @@ from absl import app, flags
 
 from maml.statistics import mean_interval
 from pose_code import plots, scores
+from pose_data import files
 
 COLUMNS = (
     "method",
@@ -118,19 +119,19 @@ def markdown(rows: list[dict], runs: list[dict]) -> str:
 
 def picture(rows: list[dict], path: pathlib.Path):
     """The table as a PNG."""
-    figure = matplotlib.figure.Figure(figsize=(13, 0.5 + 0.42 * (len(rows) + 1)))
-    axis = figure.subplots()
+    texts = [cells(row) for row in rows]
+    longest = [max(map(len, column)) + 2 for column in zip(COLUMNS, *texts, strict=True)]
+    figure = matplotlib.figure.Figure(figsize=(0.085 * sum(longest), 0.32 * (len(rows) + 1)))
+    axis = figure.add_axes((0, 0, 1, 1))
     axis.axis("off")
-    widths = [0.4] + [0.6 / (len(COLUMNS) - 1)] * (len(COLUMNS) - 1)
-    table = axis.table(
-        [cells(row) for row in rows], colLabels=COLUMNS, colWidths=widths, loc="center"
-    )
+    widths = [length / sum(longest) for length in longest]
+    table = axis.table(texts, colLabels=COLUMNS, colWidths=widths, bbox=(0, 0, 1, 1))
     table.auto_set_font_size(False)
-    table.set_fontsize(8.5)
-    table.scale(1, 1.7)
+    table.set_fontsize(9)
     for (_, column), cell in table.get_celld().items():
         cell.set_edgecolor("#cccccc")
         cell.set_text_props(ha="left" if column == 0 else "right")
+        cell.PAD = 0.05 if column == 0 else 0.1
     plots.save(figure, path)
 
 
@@ -153,7 +154,7 @@ def compare(logdirs: list[str], output: str) -> str:
     rows = tabulate(runs)
     folder.mkdir(parents=True, exist_ok=True)
     text = markdown(rows, runs)
-    (folder / "table.md").write_text(text, encoding="utf-8")
+    files.write_bytes(folder / "table.md", text.encode())
     scores.write_json({"rows": rows, "data": runs[0]["data"]}, folder / "table.json")
     picture(rows, folder / "table.png")
     histories = {}

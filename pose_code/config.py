@@ -85,9 +85,10 @@ PRESETS = {
     },
     # An evening on two cores.
     "cpu": {
-        "cnp": {"image_size": 64, "steps": 5000, "mi_warmup": 1000},
+        "cnp": {"cropped": True, "image_size": 80, "steps": 5000, "mi_warmup": 1000},
         "maml": {
-            "image_size": 64, "dim_w": 196, "filters": 32, "shots": 10, "queries": 10,
+            "cropped": True, "image_size": 40, "dim_w": 196, "filters": 32,
+            "shots": 10, "queries": 10,
             "meta_batch_size": 5, "steps": 2000, "mi_warmup": 500, "test_inner_steps": 10,
             "eval_episodes": 10,
         },

@@ -143,6 +143,10 @@ def train(
         steps_per_epoch=per_epoch,
         verbose=verbose,
         shuffle=False,
+        # The terms' own estimates, in nats, on held-out objects: a fixed stream of episodes.
+        validation_data=held_out.dataset(config.meta_batch_size, config.seed).take(4)
+        if learner.regularizers
+        else None,
         callbacks=[
             # First, so that its line ends before the others speak, and without their numbers.
             *([keras.callbacks.ProgbarLogger()] if verbose else []),

@@ -1,12 +1,12 @@
 """Pictures of a run: learning curves, and held-out images with true and predicted angles."""
 
 import csv
-import os
 import pathlib
 
 import matplotlib.figure
 import numpy as np
 
+from pose_data import files
 from pose_data.tasks import PERIOD, PoseTasks
 
 COLOURS = ("#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377", "#777777")
@@ -14,10 +14,9 @@ CHANCE_DEGREES = 90.0
 
 
 def save(figure: matplotlib.figure.Figure, path: pathlib.Path):
-    """Writes a PNG to a temporary name, then renames it."""
-    temporary = path.with_name("unfinished-" + path.name)
-    figure.savefig(temporary, dpi=110, bbox_inches="tight")
-    os.replace(temporary, path)
+    """Writes a PNG in one step."""
+    with files.replacing(path) as temporary:
+        figure.savefig(temporary, dpi=110, bbox_inches="tight", format="png")
 
 
 def read_history(path: pathlib.Path) -> dict[str, np.ndarray]:

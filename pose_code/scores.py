@@ -15,6 +15,7 @@ import tensorflow as tf
 
 from maml.diagnostics import squared_error
 from maml.statistics import mean_interval
+from pose_data import files
 from pose_data.tasks import PERIOD, PoseTasks
 
 RESULTS = "results.json"
@@ -91,7 +92,7 @@ def surroundings() -> dict:
 
 
 def write_json(content: dict, path: pathlib.Path):
-    """Writes JSON to a temporary name, then renames it; NaN becomes null."""
+    """Writes JSON in one step; NaN becomes null."""
 
     def clean(value):
         if isinstance(value, dict):
@@ -100,6 +101,4 @@ def write_json(content: dict, path: pathlib.Path):
             return [clean(v) for v in value]
         return None if isinstance(value, float) and not np.isfinite(value) else value
 
-    temporary = path.with_name("unfinished-" + path.name)
-    temporary.write_text(json.dumps(clean(content), indent=2) + "\n")
-    os.replace(temporary, path)
+    files.write_bytes(path, (json.dumps(clean(content), indent=2) + "\n").encode())

@@ -92,6 +92,23 @@ def test_every_command_of_the_readme_has_flags_that_exist(command):
     assert process.returncode == 0, process.stderr
 
 
+def test_python_of_the_readme_runs(capsys):
+    blocks = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+    names = {}
+    for block in blocks:
+        exec(block, names)
+    assert "swap_mse" in capsys.readouterr().out
+    maml, family = names["maml"], names["family"]
+    term = maml.MutualInformation(maml.LabelScale(), target="prediction", bound="mine")
+    learner = names["NearestNeighbour"](maml.NormalHead(), regularizers=[term])
+    learner.create_weights(family.sample(2, [0, 0]))
+    learner.compile("adam")
+    learner.fit(family.dataset(4, seed=0), steps_per_epoch=2, verbose=0)
+    values = maml.Evaluator(learner, intervention=maml.LabelScale(), draws=3)(family, 1, 10, 0)
+    assert values["swap_mse"].mean() > values["mse"].mean()
+    assert values["information_lower"].mean() > 0.5
+
+
 def test_wheel_installs_and_runs_from_another_directory(tmp_path):
     """The built wheel holds all packages: its modules are found without the checkout."""
     built = shell(

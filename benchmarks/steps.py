@@ -1,0 +1,118 @@
+"""Does step 100 of every learner cost what step 2 costs? Times each training step.
+
+    python benchmarks/steps.py --output=results/benchmarks
+
+A step that is traced or compiled anew takes a hundred times longer than its neighbours; a leak
+grows with the step. Writes ``steps.md`` and ``steps.json``.
+"""
+
+import datetime
+import json
+import os
+import pathlib
+import time
+
+from absl import app, flags
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # Before TensorFlow: its start-up chatter.
+
+import keras  # noqa: E402
+import numpy as np  # noqa: E402
+import tqdm  # noqa: E402
+
+from pose_code import experiment  # noqa: E402
+from pose_code.config import from_preset  # noqa: E402
+from pose_data.tasks import PoseTasks  # noqa: E402
+
+CASES = {
+    "CNP": {"learner": "cnp"},
+    "CNP, labels (ba)": {"learner": "cnp", "regularizer": "mine"},
+    "CNP, labels (mine)": {"learner": "cnp", "regularizer": "mine", "mi_bound": "mine"},
+    "CNP, predictions (mine)": {
+        "learner": "cnp",
+        "regularizer": "mine",
+        "mi_target": "prediction",
+    },
+    "MAML": {"learner": "maml"},
+    "FOMAML": {"learner": "maml", "first_order": True},
+    "MAML, labels (ba)": {"learner": "maml", "regularizer": "mine"},
+}
+
+
+class StepTimer(keras.callbacks.Callback):
+    """Wall time of every step, in milliseconds."""
+
+    def __init__(self):
+        super().__init__()
+        self.milliseconds = []
+
+    def on_train_batch_begin(self, batch, logs=None):
+        self.started = time.perf_counter()
+
+    def on_train_batch_end(self, batch, logs=None):
+        # Logs are tensors: reading one waits until the step is done.
+        np.asarray(logs["loss"])
+        self.milliseconds.append(1000 * (time.perf_counter() - self.started))
+
+
+def time_steps(steps: int, **given) -> list[float]:
+    """Milliseconds of each of ``steps`` training steps of one case, on noise as images."""
+    config = from_preset("quick", **given)
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 255, (24, 30, config.image_size, config.image_size), np.uint8)
+    tasks = PoseTasks(images, rng.uniform(size=(24, 30)), config.shots, config.queries)
+    learner = experiment.build(config, config.image_size)
+    learner.create_weights(tasks.sample(2, [0, 0]))
+    learner.compile("adam", "adam")
+    timer = StepTimer()
+    learner.fit(
+        tasks.dataset(config.meta_batch_size, 0),
+        steps_per_epoch=steps,
+        verbose=0,
+        shuffle=False,
+        callbacks=[timer],
+    )
+    return timer.milliseconds
+
+
+def main(_):
+    output = pathlib.Path(flags.FLAGS.output)
+    output.mkdir(parents=True, exist_ok=True)
+    rows = []
+    for name, given in tqdm.tqdm(CASES.items(), unit="case"):
+        times = np.array(time_steps(110, **given))
+        early, late = np.median(times[1:11]), np.median(times[-11:])
+        rows.append(
+            {
+                "case": name,
+                "first_ms": times[0],
+                "steps_2_to_11_ms": early,
+                "steps_100_to_110_ms": late,
+                "ratio": late / early,
+                "slowest_after_first_ms": times[1:].max(),
+            }
+        )
+    lines = [
+        "# Cost of training steps, early and late",
+        "",
+        f"`python benchmarks/steps.py`, quick preset, {os.cpu_count()} cores, "
+        f"{datetime.date.today().isoformat()}; medians, wall milliseconds. Step 1 is traced.",
+        "",
+        "| case | step 1 | steps 2-11 | steps 100-110 | late / early | slowest after step 1 |",
+        "|---|---:|---:|---:|---:|---:|",
+        *(
+            f"| {row['case']} | {row['first_ms']:.0f} | {row['steps_2_to_11_ms']:.1f} | "
+            f"{row['steps_100_to_110_ms']:.1f} | {row['ratio']:.2f} | "
+            f"{row['slowest_after_first_ms']:.0f} |"
+            for row in rows
+        ),
+    ]
+    text = "\n".join(lines) + "\n"
+    print(text)
+    (output / "steps.md").write_text(text)
+    (output / "steps.json").write_text(json.dumps(rows, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    flags.DEFINE_string("output", "results/benchmarks", "Folder of the table.")
+    app.run(main)
