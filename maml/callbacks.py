@@ -18,7 +18,7 @@ class Checkpoint(keras.callbacks.Callback):
     Written to a temporary name and renamed: a run that is cut while writing still has the last one.
 
     Args:
-      path: of the file, ending in ``.weights.h5``.
+        path: of the file, ending in ``.weights.h5``.
     """
 
     def __init__(self, path: os.PathLike):
@@ -29,10 +29,10 @@ class Checkpoint(keras.callbacks.Callback):
         """Loads the state if there is one.
 
         Args:
-          learner: compiled, and of the shape of the run that wrote the file.
+            learner: compiled, and of the shape of the run that wrote the file.
 
         Returns:
-          The number of training steps behind it; 0 without a file.
+            The number of training steps behind it; 0 without a file.
         """
         if not self.path.exists():
             return 0
@@ -49,13 +49,13 @@ class Monitor(keras.callbacks.Callback):
     """Adds scores on fixed episodes to the logs of each epoch, for the callbacks that come after.
 
     Args:
-      evaluator: scores the learner.
-      families: prefix -> tasks, such as ``{"train": ..., "val": ...}``.
-      steps_per_epoch: for ``seconds_per_step``, of training alone; ``step`` counts from the start.
-      batch_size: tasks a batch.
-      num_tasks: how many tasks of each family, evenly spaced.
-      seed: of the episodes.
-      report: whether to print a line for each family.
+        evaluator: scores the learner.
+        families: prefix -> tasks, such as ``{"train": ..., "val": ...}``.
+        steps_per_epoch: for ``seconds_per_step``, of training alone; ``step`` counts them all.
+        batch_size: tasks a batch.
+        num_tasks: how many tasks of each family, evenly spaced.
+        seed: of the episodes.
+        report: whether to print a line for each family.
     """
 
     def __init__(

@@ -16,15 +16,15 @@ class CNP(MetaLearner):
     a reference) is such a product, which a perceptron over the two side by side is slow to find.
 
     Args:
-      embedding: Keras network from inputs [n, ...] to features [n, features], shared by support
-        and queries.
-      head: from outputs to a distribution over labels.
-      hidden: units of each hidden layer of encoder and decoder.
-      dim_r: size of the average over the support.
-      dim_z: size of the task state.
-      interaction: number of products; 0 is the plain neural process.
-      initializer_seed: seed of the initial weights of encoder and decoder.
-      **kwargs: of :class:`MetaLearner`.
+        embedding: Keras network from inputs [n, ...] to features [n, features], shared by support
+            and queries.
+        head: from outputs to a distribution over labels.
+        hidden: units of each hidden layer of encoder and decoder.
+        dim_r: size of the average over the support.
+        dim_z: size of the task state.
+        interaction: number of products; 0 is the plain neural process.
+        initializer_seed: seed of the initial weights of encoder and decoder.
+        **kwargs: of :class:`MetaLearner`.
     """
 
     def __init__(

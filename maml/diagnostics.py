@@ -32,16 +32,16 @@ def scores(
     """Scores of one batch of episodes, each [tasks] (mean over queries).
 
     Args:
-      learner: a :class:`maml.MetaLearner`.
-      episode: at least two different tasks; neighbours lend each other their support sets.
-      seed: stateless seed [2].
-      intervention: draws the relabellings for the information; None leaves it out.
-      draws: number of relabellings, N: the lower bound cannot exceed log N.
-      metrics: name -> function(distribution, y) -> [tasks, queries]; squared error by default.
+        learner: a :class:`maml.MetaLearner`.
+        episode: at least two different tasks; neighbours lend each other their support sets.
+        seed: stateless seed [2].
+        intervention: draws the relabellings for the information; None leaves it out.
+        draws: number of relabellings, N: the lower bound cannot exceed log N.
+        metrics: name -> function(distribution, y) -> [tasks, queries]; squared error by default.
 
     Returns:
-      For each metric ``m``: ``m`` (after the support set), ``pre_m`` (before it), ``swap_m`` (after
-      another task's); and ``information_lower``, ``information_upper`` in nats.
+        For each metric ``m``: ``m`` (after the support set), ``pre_m`` (before it), ``swap_m``
+        (after another task's); and ``information_lower``, ``information_upper`` in nats.
     """
     metrics = metrics or {"mse": squared_error}
     support_x, query_x = learner.embed(episode.support_x), learner.embed(episode.query_x)
@@ -67,14 +67,14 @@ def label_information(
     """I(y^; Y' | x*, X) of the learner's predictions under ``draws`` relabellings.
 
     Args:
-      learner: a :class:`maml.MetaLearner`.
-      embedded: episodes whose inputs went through ``learner.embed``.
-      intervention: draws the relabellings.
-      draws: number of relabellings.
-      seed: stateless seed [2].
+        learner: a :class:`maml.MetaLearner`.
+        embedded: episodes whose inputs went through ``learner.embed``.
+        intervention: draws the relabellings.
+        draws: number of relabellings.
+        seed: stateless seed [2].
 
     Returns:
-      :func:`mine.plug_in` at each query, [tasks, queries], in nats.
+        :func:`mine.plug_in` at each query, [tasks, queries], in nats.
     """
     predictions, samples = [], []
     for index in range(draws):
@@ -90,8 +90,8 @@ class Evaluator:
     """Scores a learner on fixed episodes; compiled once, used as often as one likes.
 
     Args:
-      learner: a :class:`maml.MetaLearner`.
-      **options: of :func:`scores`.
+        learner: a :class:`maml.MetaLearner`.
+        **options: of :func:`scores`.
     """
 
     def __init__(self, learner, **options):
@@ -111,18 +111,18 @@ class Evaluator:
         """Scores ``per_task`` episodes of each task.
 
         Args:
-          family: the tasks.
-          per_task: episodes of each task.
-          batch_size: tasks a batch, see :meth:`TaskFamily.fixed`.
-          seed: of the episodes; the same seed gives every learner the same episodes.
-          num_tasks: score only so many tasks, evenly spaced; all by default.
-          on_batch: called after each batch, for progress.
+            family: the tasks.
+            per_task: episodes of each task.
+            batch_size: tasks a batch, see :meth:`TaskFamily.fixed`.
+            seed: of the episodes; the same seed gives every learner the same episodes.
+            num_tasks: score only so many tasks, evenly spaced; all by default.
+            on_batch: called after each batch, for progress.
 
         Returns:
-          Each score as [tasks, per_task].
+            Each score as [tasks, per_task].
 
         Raises:
-          ValueError: fewer than two tasks, so that none could lend another its support set.
+            ValueError: fewer than two tasks, so that none could lend another its support set.
         """
         count = min(num_tasks or family.num_tasks, family.num_tasks)
         if count < 2 or batch_size < 2:

@@ -41,11 +41,11 @@ class TaskFamily(abc.ABC):
         """One episode of each task.
 
         Args:
-          tasks: int32 [batch], each in [0, num_tasks).
-          seed: int32 [2], a stateless seed. Same tasks, same seed, same episodes.
+            tasks: int32 [batch], each in [0, num_tasks).
+            seed: int32 [2], a stateless seed. Same tasks, same seed, same episodes.
 
         Returns:
-          :class:`Episode` whose leading axis is ``batch``.
+            :class:`Episode` whose leading axis is ``batch``.
         """
 
     def sample(self, batch_size: int, seed) -> Episode:
@@ -61,9 +61,9 @@ class TaskFamily(abc.ABC):
         with ``start=n`` as if nothing had happened.
 
         Args:
-          batch_size: tasks a batch.
-          seed: seed of the stream.
-          start: index of the first batch.
+            batch_size: tasks a batch.
+            seed: seed of the stream.
+            start: index of the first batch.
         """
         base = tf.constant([seed, 0], tf.int32)
         return (
@@ -84,13 +84,13 @@ class TaskFamily(abc.ABC):
         No batch holds a task twice, so the tasks of a batch can lend each other their support sets.
 
         Args:
-          per_task: episodes of each task.
-          batch_size: tasks a batch, at least; up to twice as many where it does not divide.
-          seed: of the episodes.
-          num_tasks: only so many tasks, evenly spaced; all by default.
+            per_task: episodes of each task.
+            batch_size: tasks a batch, at least; up to twice as many where it does not divide.
+            seed: of the episodes.
+            num_tasks: only so many tasks, evenly spaced; all by default.
 
         Yields:
-          Episodes, in the order of the tasks, one pass after the other.
+            Episodes, in the order of the tasks, one pass after the other.
         """
         count = min(num_tasks or self.num_tasks, self.num_tasks)
         tasks = np.arange(count, dtype=np.int32) * self.num_tasks // count

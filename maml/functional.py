@@ -32,15 +32,15 @@ def sgd(
     """Gradient descent as a differentiable function of where it starts (MAML, eq. 1).
 
     Args:
-      loss: from weights to a scalar.
-      weights: where to start.
-      learning_rate: of each step.
-      steps: number of steps.
-      first_order: treat the gradient of *every* step as a constant (first-order MAML), so that the
-        result depends on the start only through the identity.
+        loss: from weights to a scalar.
+        weights: where to start.
+        learning_rate: of each step.
+        steps: number of steps.
+        first_order: treat the gradient of *every* step as a constant (first-order MAML), so that
+            the result depends on the start only through the identity.
 
     Returns:
-      The weights after the last step.
+        The weights after the last step.
     """
     for _ in range(steps):
         with tf.GradientTape() as tape:

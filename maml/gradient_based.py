@@ -12,18 +12,18 @@ class MAML(MetaLearner):
     """Model-agnostic meta-learning (Finn et al. 2017, arXiv 1703.03400), any Keras network.
 
     Args:
-      network: maps inputs [n, ...] to outputs [n, head.units]; built. All its trainable weights
-        adapt. Batch normalisation is transductive, see :func:`maml.functional.call`; for second
-        order it must be :class:`maml.CurrentBatchNormalization`.
-      head: from outputs to a distribution over labels; its loss is the inner loss too.
-      inner_lr: learning rate of the inner loop.
-      inner_steps: inner steps in meta-training.
-      test_inner_steps: inner steps elsewhere; as in training if None.
-      first_order: first-order MAML: no second derivatives, in any step.
-      **kwargs: of :class:`MetaLearner`.
+        network: maps inputs [n, ...] to outputs [n, head.units]; built. All its trainable weights
+            adapt. Batch normalisation is transductive, see :func:`maml.functional.call`; for second
+            order it must be :class:`maml.CurrentBatchNormalization`.
+        head: from outputs to a distribution over labels; its loss is the inner loss too.
+        inner_lr: learning rate of the inner loop.
+        inner_steps: inner steps in meta-training.
+        test_inner_steps: inner steps elsewhere; as in training if None.
+        first_order: first-order MAML: no second derivatives, in any step.
+        **kwargs: of :class:`MetaLearner`.
 
     Raises:
-      ValueError: the network holds a layer whose second derivative is wrong.
+        ValueError: the network holds a layer whose second derivative is wrong.
     """
 
     def __init__(

@@ -18,10 +18,10 @@ class Intervention(abc.ABC):
     """Draws one transformation for each task of a batch of episodes.
 
     Attributes:
-      relabels_queries: the query labels are transformed like the support's, so that they are what a
-        learner that reads its support set should answer.
-      entropy: H(y*' | x*, X) in nats where it is known, else None. With it, the Barber-Agakov bound
-        is a value in nats and not only up to a constant.
+        relabels_queries: the query labels are transformed like the support's, so that they are what
+            a learner that reads its support set should answer.
+        entropy: H(y*' | x*, X) in nats where it is known, else None. With it, the Barber-Agakov
+            bound is a value in nats and not only up to a constant.
     """
 
     relabels_queries = True
@@ -41,7 +41,7 @@ class LabelShift(Intervention):
     """y' = (y + u) mod ``modulo``, u uniform on the circle: for angles.
 
     Args:
-      modulo: length of the circle, in the label's unit.
+        modulo: length of the circle, in the label's unit.
     """
 
     def __init__(self, modulo: float):
@@ -62,9 +62,9 @@ class LabelScale(Intervention):
     """y' = s y, with random sign and log-uniform size: for functions.
 
     Args:
-      low: smallest size of s.
-      high: largest size of s.
-      signed: whether s is negated half of the time.
+        low: smallest size of s.
+        high: largest size of s.
+        signed: whether s is negated half of the time.
     """
 
     def __init__(self, low: float = 0.5, high: float = 2.0, signed: bool = True):
@@ -89,7 +89,7 @@ class LabelPermutation(Intervention):
     """y' = pi(y), a random permutation of the classes, for one-hot labels [tasks, n, classes].
 
     Args:
-      classes: number of classes.
+        classes: number of classes.
     """
 
     def __init__(self, classes: int):

@@ -46,8 +46,8 @@ class Normal(Distribution):
     """Independent normals of one fixed scale.
 
     Args:
-      location: [..., dim].
-      scale: standard deviation, in the label's unit.
+        location: [..., dim].
+        scale: standard deviation, in the label's unit.
     """
 
     def __init__(self, location, scale: float):
@@ -81,8 +81,8 @@ class Circular(Distribution):
     histogram, has a gradient in y.
 
     Args:
-      logits: [..., knots].
-      period: length of the circle, in the label's unit.
+        logits: [..., knots].
+        period: length of the circle, in the label's unit.
     """
 
     def __init__(self, logits, period: float):
@@ -159,11 +159,11 @@ class NormalHead(Head):
     """Regression with squared error: the outputs are the mean of a normal of fixed scale.
 
     Args:
-      dim: number of label coordinates.
-      scale: standard deviation in the label's unit; 1/sqrt(2) makes -log q the squared error, as
-        in the papers, up to a constant.
-      bounds: (low, high) that the mean stays between, by a scaled tanh. Without it a critic that
-        reads the prediction can be paid by ever larger outputs.
+        dim: number of label coordinates.
+        scale: standard deviation in the label's unit; 1/sqrt(2) makes -log q the squared error, as
+            in the papers, up to a constant.
+        bounds: (low, high) that the mean stays between, by a scaled tanh. Without it a critic that
+            reads the prediction can be paid by ever larger outputs.
     """
 
     def __init__(self, dim: int = 1, scale: float = math.sqrt(0.5), bounds=None):
@@ -189,8 +189,8 @@ class CircularHead(Head):
     """Regression of a label that wraps: softmax knots on a circle, see :class:`Circular`.
 
     Args:
-      period: length of the circle, in the label's unit.
-      knots: number of outputs.
+        period: length of the circle, in the label's unit.
+        knots: number of outputs.
     """
 
     def __init__(self, period: float, knots: int = 100):

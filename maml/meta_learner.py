@@ -29,9 +29,9 @@ class MetaLearner(keras.Model, abc.ABC):
     skipped, for both players, and counted in the metric ``skipped_steps``.
 
     Args:
-      head: from network outputs to a distribution over labels.
-      regularizers: terms added to the meta-loss, see :mod:`maml.regularizers`.
-      seed: seed of everything drawn during training.
+        head: from network outputs to a distribution over labels.
+        regularizers: terms added to the meta-loss, see :mod:`maml.regularizers`.
+        seed: seed of everything drawn during training.
     """
 
     def __init__(self, head: Head, regularizers=(), seed: int = 0, **kwargs):
@@ -56,7 +56,7 @@ class MetaLearner(keras.Model, abc.ABC):
         """Support embeddings and labels, [tasks, shots, ...] each -> the task state d.
 
         Returns:
-          A tensor or nest of tensors, each with leading axis ``tasks``.
+            A tensor or nest of tensors, each with leading axis ``tasks``.
         """
 
     @abc.abstractmethod
@@ -64,7 +64,7 @@ class MetaLearner(keras.Model, abc.ABC):
         """Task state and query embeddings [tasks, queries, ...] -> q(y* | x*, d).
 
         Returns:
-          A distribution with batch axes [tasks, queries].
+            A distribution with batch axes [tasks, queries].
         """
 
     @abc.abstractmethod
@@ -83,12 +83,12 @@ class MetaLearner(keras.Model, abc.ABC):
         """The meta-loss of a batch of episodes.
 
         Args:
-          episode: the batch.
-          seed: stateless seed [2] of whatever the regularizers draw.
-          training: whether inner loops run with the number of steps for training.
+            episode: the batch.
+            seed: stateless seed [2] of whatever the regularizers draw.
+            training: whether inner loops run with the number of steps for training.
 
         Returns:
-          ``(objective, logs)``: a scalar to descend, and a dict of scalars to watch.
+            ``(objective, logs)``: a scalar to descend, and a dict of scalars to watch.
         """
         episode = Episode(*episode)
         embedded = episode._replace(

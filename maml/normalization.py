@@ -13,8 +13,8 @@ class CurrentBatchNormalization(keras.layers.Layer):
     is wrong, and with it every second-order meta-gradient. This layer cuts nothing.
 
     Args:
-      scale: whether to learn a factor for each channel; the shift is always learned.
-      epsilon: added to the variance.
+        scale: whether to learn a factor for each channel; the shift is always learned.
+        epsilon: added to the variance.
     """
 
     def __init__(self, scale: bool = True, epsilon: float = 1e-3, **kwargs):

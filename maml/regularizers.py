@@ -18,8 +18,8 @@ class Regularizer(keras.layers.Layer, abc.ABC):
     """One term of the meta-loss.
 
     Attributes:
-      metric_names: names of the scalars that :meth:`term` logs.
-      critic_variables: variables stepped by the critic's optimizer rather than the learner's.
+        metric_names: names of the scalars that :meth:`term` logs.
+        critic_variables: variables stepped by the critic's optimizer rather than the learner's.
     """
 
     metric_names: tuple[str, ...] = ()
@@ -37,14 +37,14 @@ class Regularizer(keras.layers.Layer, abc.ABC):
         """What to add to the meta-loss.
 
         Args:
-          learner: the :class:`maml.MetaLearner`.
-          episode: the batch, its inputs replaced by ``learner.embed`` of them.
-          prediction: the learner's q(y* | x*, d) at the queries.
-          seed: stateless seed [2].
-          training: whether this is a training step.
+            learner: the :class:`maml.MetaLearner`.
+            episode: the batch, its inputs replaced by ``learner.embed`` of them.
+            prediction: the learner's q(y* | x*, d) at the queries.
+            seed: stateless seed [2].
+            training: whether this is a training step.
 
         Returns:
-          ``(term, logs)``: a scalar, and a dict of the scalars in ``metric_names``.
+            ``(term, logs)``: a scalar, and a dict of the scalars in ``metric_names``.
         """
 
 
@@ -74,19 +74,19 @@ class MutualInformation(Regularizer):
     y*, so critics see y* (and the support's original labels) in place of raw inputs.
 
     Args:
-      intervention: draws g.
-      target: "label" or "prediction".
-      bound: "ba" (label only), "mine", "dv" or "js".
-      weight: lambda, per nat.
-      warmup: training steps over which lambda rises linearly from 0; the critic learns throughout.
-      negatives: relabelled queries a pair is set against (target "label").
-      power_penalty: weight of the penalty on the power of predictions (target "prediction").
-      hidden: units of the critic's hidden layers.
-      rate: weight of the newest batch in MINE's running normaliser.
-      seed: seed of the critic's initial weights.
+        intervention: draws g.
+        target: "label" or "prediction".
+        bound: "ba" (label only), "mine", "dv" or "js".
+        weight: lambda, per nat.
+        warmup: training steps over which lambda rises linearly from 0; the critic learns all along.
+        negatives: relabelled queries a pair is set against (target "label").
+        power_penalty: weight of the penalty on the power of predictions (target "prediction").
+        hidden: units of the critic's hidden layers.
+        rate: weight of the newest batch in MINE's running normaliser.
+        seed: seed of the critic's initial weights.
 
     Raises:
-      ValueError: a combination that has no meaning.
+        ValueError: a combination that has no meaning.
     """
 
     TARGETS = ("label", "prediction")

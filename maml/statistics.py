@@ -8,10 +8,10 @@ def mean_interval(values) -> dict[str, float]:
     """Mean and 95 % confidence interval by Student's t.
 
     Args:
-      values: independent values, [n]: seeds, or tasks. Not queries of one task: they share it.
+        values: independent values, [n]: seeds, or tasks. Not queries of one task: they share it.
 
     Returns:
-      ``mean``, and ``ci95``: half the width of the interval (NaN for a single value).
+        ``mean``, and ``ci95``: half the width of the interval (NaN for a single value).
     """
     values = np.asarray(values, np.float64)
     n = len(values)

@@ -72,8 +72,8 @@ def donsker_varadhan(joint, marginal) -> Bound:
     """Donsker-Varadhan: E[T] - log E'[exp T] (MINE paper, eq. 4).
 
     Args:
-      joint: scores of pairs drawn together, any shape.
-      marginal: scores of negatives, any shape.
+        joint: scores of pairs drawn together, any shape.
+        marginal: scores of negatives, any shape.
     """
     nats = tf.reduce_mean(joint) - log_mean_exp(marginal)
     return Bound(nats, nats)
@@ -86,13 +86,13 @@ def mine(joint, marginal, normalizer: Normalizer, rate: float = 0.01) -> tuple[B
     biased, so the denominator is replaced by a running mean over batches.
 
     Args:
-      joint: scores of pairs drawn together, any shape.
-      marginal: scores of negatives, any shape.
-      normalizer: the running mean so far; :meth:`Normalizer.initial` at the start.
-      rate: weight of the newest batch in the running mean.
+        joint: scores of pairs drawn together, any shape.
+        marginal: scores of negatives, any shape.
+        normalizer: the running mean so far; :meth:`Normalizer.initial` at the start.
+        rate: weight of the newest batch in the running mean.
 
     Returns:
-      The bound, and the state of the running mean after this batch.
+        The bound, and the state of the running mean after this batch.
     """
     log_mean = log_mean_exp(marginal)
     normalizer = normalizer.update(log_mean, rate)
@@ -108,8 +108,8 @@ def jensen_shannon(joint, marginal) -> Bound:
     read off by Donsker-Varadhan; the surrogate itself is not in nats of information.
 
     Args:
-      joint: scores of pairs drawn together, any shape.
-      marginal: scores of negatives, any shape.
+        joint: scores of pairs drawn together, any shape.
+        marginal: scores of negatives, any shape.
     """
     surrogate = -tf.reduce_mean(tf.nn.softplus(-joint)) - tf.reduce_mean(tf.nn.softplus(marginal))
     return Bound(surrogate, donsker_varadhan(joint, marginal).nats)

@@ -27,13 +27,13 @@ def plug_in(log_prob) -> Sandwich:
     bound). Both bounds hold in expectation, for any N >= 2.
 
     Args:
-      log_prob: log q(y_n | x, d_m), [N, N, ...]: first axis the sample, second the condition.
+        log_prob: log q(y_n | x, d_m), [N, N, ...]: first axis the sample, second the condition.
 
     Returns:
-      :class:`Sandwich` of shape [...].
+        :class:`Sandwich` of shape [...].
 
     Raises:
-      ValueError: the first two axes differ, or are shorter than 2.
+        ValueError: the first two axes differ, or are shorter than 2.
     """
     log_prob = tf.convert_to_tensor(log_prob)
     n, m = log_prob.shape[0], log_prob.shape[1]
@@ -55,10 +55,10 @@ def categorical(log_prob) -> tf.Tensor:
     predictions).
 
     Args:
-      log_prob: normalised log-probabilities [M, ..., classes].
+        log_prob: normalised log-probabilities [M, ..., classes].
 
     Returns:
-      [...], in [0, log M].
+        [...], in [0, log M].
     """
     log_prob = tf.convert_to_tensor(log_prob)
 

@@ -19,7 +19,7 @@ class Standardize(keras.layers.Layer):
     so the critic cannot tell them apart by the statistics of the batch.
 
     Args:
-      rate: weight of the newest batch in the running moments.
+        rate: weight of the newest batch in the running moments.
     """
 
     def __init__(self, rate: float = 0.01, **kwargs):
@@ -56,9 +56,9 @@ class Concatenated(keras.layers.Layer):
     """The free critic: a multi-layer perceptron over all its inputs side by side.
 
     Args:
-      hidden: units of each hidden layer.
-      cap: largest absolute score, in nats.
-      seed: seed of the initial weights.
+        hidden: units of each hidden layer.
+        cap: largest absolute score, in nats.
+        seed: seed of the initial weights.
     """
 
     def __init__(self, hidden=(64, 64), cap: float = SCORE_CAP, seed: int = 0, **kwargs):
@@ -74,11 +74,11 @@ class Concatenated(keras.layers.Layer):
         """Scores pairs.
 
         Args:
-          inputs: a list of tensors [..., features_i] with equal leading axes.
-          training: whether the running moments of the inputs take these pairs in.
+            inputs: a list of tensors [..., features_i] with equal leading axes.
+            training: whether the running moments of the inputs take these pairs in.
 
         Returns:
-          Scores [...], in nats, inside (-cap, cap).
+            Scores [...], in nats, inside (-cap, cap).
         """
         hidden = self.standardize(tf.concat(inputs, axis=-1), training=training)
         for block in self.blocks:
@@ -90,8 +90,8 @@ class SetEncoder(keras.layers.Layer):
     """Turns a set into a vector, whatever its order: a mean of MLPs (Zaheer et al. 2017).
 
     Args:
-      hidden: units of each layer.
-      seed: seed of the initial weights.
+        hidden: units of each layer.
+        seed: seed of the initial weights.
     """
 
     def __init__(self, hidden=(64, 64), seed: int = 0, **kwargs):
@@ -114,9 +114,9 @@ class Likelihood(keras.layers.Layer):
     first term exactly, so only the marginal ``h`` is learned.
 
     Args:
-      hidden: units of each hidden layer of ``h``.
-      cap: largest absolute score, in nats.
-      seed: seed of the initial weights.
+        hidden: units of each hidden layer of ``h``.
+        cap: largest absolute score, in nats.
+        seed: seed of the initial weights.
     """
 
     def __init__(self, hidden=(64, 64), cap: float = SCORE_CAP, seed: int = 0, **kwargs):
@@ -128,12 +128,12 @@ class Likelihood(keras.layers.Layer):
         """Scores pairs.
 
         Args:
-          log_prob: log q(y | x, d) [...], in nats.
-          inputs: what ``h`` sees of y and x: a list of tensors [..., features_i].
-          training: whether the running moments of the inputs take these pairs in.
+            log_prob: log q(y | x, d) [...], in nats.
+            inputs: what ``h`` sees of y and x: a list of tensors [..., features_i].
+            training: whether the running moments of the inputs take these pairs in.
 
         Returns:
-          Scores [...], in nats, inside (-cap, cap).
+            Scores [...], in nats, inside (-cap, cap).
         """
         return cap(log_prob - self.marginal(inputs, training=training), self.limit)
 

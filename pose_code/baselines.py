@@ -48,8 +48,8 @@ class PixelKernel(maml.MetaLearner):
     spreads its weight over the two nearest knots, and a trace of it everywhere.
 
     Args:
-      bandwidth: h, the distance between images (root of the summed squares of pixels in [0, 1]).
-      image_size: side of the images, in pixels.
+        bandwidth: h, the distance between images (root of the summed squares of pixels in [0, 1]).
+        image_size: side of the images, in pixels.
     """
 
     def __init__(self, bandwidth: float, image_size: int):
@@ -88,12 +88,12 @@ def run(config: Config, data_dir, logdir) -> list[dict]:
     """Scores both on all held-out objects, on the same episodes as a trained learner.
 
     Args:
-      config: shots, queries, image size and number of episodes are used.
-      data_dir: folder of the pickles.
-      logdir: folder in which each baseline gets a folder.
+        config: shots, queries, image size and number of episodes are used.
+        data_dir: folder of the pickles.
+        logdir: folder in which each baseline gets a folder.
 
     Returns:
-      The contents of the two ``results.json``.
+        The contents of the two ``results.json``.
     """
     families = experiment.load_tasks(data_dir, config)
     bandwidth = choose_bandwidth(families[0])

@@ -34,7 +34,7 @@ def find_runs(logdirs: list[str]) -> list[dict]:
     """The records of all finished runs in or below some folders, each with its ``folder``.
 
     Raises:
-      FileNotFoundError: a folder holds none.
+        FileNotFoundError: a folder holds none.
     """
     runs = []
     for logdir in logdirs:
@@ -54,7 +54,7 @@ def tabulate(runs: list[dict]) -> list[dict]:
     held-out objects.
 
     Raises:
-      ValueError: the runs were not scored on one split, so they cannot be compared.
+        ValueError: the runs were not scored on one split, so they cannot be compared.
     """
     splits = {json.dumps(run["data"], sort_keys=True) for run in runs}
     if len(splits) > 1:
@@ -139,15 +139,15 @@ def compare(logdirs: list[str], output: str) -> str:
     """Writes ``table.md``, ``table.json``, ``table.png`` and ``curves.png``.
 
     Args:
-      logdirs: folders of runs, or folders that hold such folders.
-      output: the folder to write to.
+        logdirs: folders of runs, or folders that hold such folders.
+        output: the folder to write to.
 
     Returns:
-      The table in Markdown.
+        The table in Markdown.
 
     Raises:
-      FileNotFoundError: a folder holds no finished run.
-      ValueError: the runs cannot be compared.
+        FileNotFoundError: a folder holds no finished run.
+        ValueError: the runs cannot be compared.
     """
     folder = pathlib.Path(output)
     runs = find_runs(logdirs)

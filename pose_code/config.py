@@ -112,8 +112,8 @@ def from_preset(preset: str, **given) -> Config:
     """A configuration: the preset's values of the chosen learner, with those given in their place.
 
     Args:
-      preset: a key of ``PRESETS``.
-      **given: fields of :class:`Config`.
+        preset: a key of ``PRESETS``.
+        **given: fields of :class:`Config`.
     """
     config = Config(**(PRESETS[preset][given.get("learner", Config.learner)] | given))
     if config.mi_bound == "auto":

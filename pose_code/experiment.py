@@ -19,11 +19,11 @@ def load_tasks(data_dir, config: Config) -> tuple[PoseTasks, PoseTasks]:
     """The meta-training and the held-out family of ``train_data.pkl`` and ``val_data.pkl``.
 
     Args:
-      data_dir: the folder that holds both.
-      config: shots, queries and image size are used.
+        data_dir: the folder that holds both.
+        config: shots, queries and image size are used.
 
     Raises:
-      ValueError: a file is missing or unfit; the message names it and the remedy.
+        ValueError: a file is missing or unfit; the message names it and the remedy.
     """
     return tuple(
         PoseTasks.load(
@@ -91,20 +91,20 @@ def train(
     """Trains, scores on all held-out objects, writes ``results.json`` and pictures.
 
     Args:
-      config: the hyper-parameters.
-      data_dir: folder of the pickles.
-      logdir: folder of this run, made if absent.
-      resume: go on from the folder's checkpoint; a finished run is left as it is.
-      verbose: of ``keras.Model.fit``.
-      extra_callbacks: more Keras callbacks.
+        config: the hyper-parameters.
+        data_dir: folder of the pickles.
+        logdir: folder of this run, made if absent.
+        resume: go on from the folder's checkpoint; a finished run is left as it is.
+        verbose: of ``keras.Model.fit``.
+        extra_callbacks: more Keras callbacks.
 
     Returns:
-      The content of ``results.json``.
+        The content of ``results.json``.
 
     Raises:
-      ValueError: data or configuration are unfit.
-      FileExistsError: the folder holds another run, or one that was not asked to be resumed.
-      FloatingPointError: the loss became NaN or infinite.
+        ValueError: data or configuration are unfit.
+        FileExistsError: the folder holds another run, or one that was not asked to be resumed.
+        FloatingPointError: the loss became NaN or infinite.
     """
     logdir = pathlib.Path(logdir)
     per_epoch = min(config.steps_per_epoch, config.steps)
@@ -195,11 +195,11 @@ def score(evaluator: maml.Evaluator, train_tasks, held_out, config: Config, verb
     """Scores on fixed episodes of every object, under ``train`` and ``test``.
 
     Args:
-      evaluator: of a trained learner, see :func:`evaluator_of`.
-      train_tasks: the meta-training family, scored on a tenth of the episodes.
-      held_out: the held-out family.
-      config: the number of episodes is used.
-      verbose: whether to show progress.
+        evaluator: of a trained learner, see :func:`evaluator_of`.
+        train_tasks: the meta-training family, scored on a tenth of the episodes.
+        held_out: the held-out family.
+        config: the number of episodes is used.
+        verbose: whether to show progress.
     """
     record = {}
     for split, family, episodes in (
@@ -217,7 +217,7 @@ def claim(logdir: pathlib.Path, record: dict, resume: bool):
     """Makes the folder this run's own, or finds that it is another's.
 
     Raises:
-      FileExistsError: it holds another run, or one that was not asked to be resumed.
+        FileExistsError: it holds another run, or one that was not asked to be resumed.
     """
     logdir.mkdir(parents=True, exist_ok=True)
     path = logdir / "config.json"

@@ -9,9 +9,9 @@ def embedding(image_size: int, dim_w: int = 64, seed: int = 0) -> keras.Model:
     """Image tower of the CNP: [n, size, size, 1] -> [n, dim_w].
 
     Args:
-      image_size: side of the images, in pixels; 16 at least.
-      dim_w: number of features.
-      seed: seed of the initial weights.
+        image_size: side of the images, in pixels; 16 at least.
+        dim_w: number of features.
+        seed: seed of the initial weights.
     """
     conv, dense = _seeded_layers(seed)
     x = inputs = keras.Input((image_size, image_size, 1))
@@ -33,14 +33,14 @@ def adaptable(
     normalisation.
 
     Args:
-      image_size: side of the images, in pixels; 16 at least.
-      outputs: number of outputs.
-      dim_w: a square number.
-      filters: of each of the four convolutions.
-      seed: seed of the initial weights.
+        image_size: side of the images, in pixels; 16 at least.
+        outputs: number of outputs.
+        dim_w: a square number.
+        filters: of each of the four convolutions.
+        seed: seed of the initial weights.
 
     Raises:
-      ValueError: ``dim_w`` is no square.
+        ValueError: ``dim_w`` is no square.
     """
     side = round(dim_w**0.5)
     if side**2 != dim_w:

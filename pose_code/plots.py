@@ -38,8 +38,8 @@ def curves(runs: dict[str, dict[str, np.ndarray]], path: pathlib.Path):
     """Error, angle and information over training steps.
 
     Args:
-      runs: name -> columns of ``history.csv``, [epochs] each.
-      path: of the PNG.
+        runs: name -> columns of ``history.csv``, [epochs] each.
+        path: of the PNG.
     """
     figure = matplotlib.figure.Figure(figsize=(14, 3.8), layout="constrained")
     axes = figure.subplots(1, 3)
@@ -67,10 +67,10 @@ def predictions(learner, tasks: PoseTasks, path: pathlib.Path, seed: int = 3):
     """Held-out images with dials: the true angle, and the answer before and after the support set.
 
     Args:
-      learner: a trained :class:`maml.MetaLearner`.
-      tasks: the held-out family; up to 15 of its objects are shown.
-      path: of the PNG.
-      seed: of the episodes.
+        learner: a trained :class:`maml.MetaLearner`.
+        tasks: the held-out family; up to 15 of its objects are shown.
+        path: of the PNG.
+        seed: of the episodes.
     """
     episode = next(tasks.fixed(1, 15, seed, 15))
     support_x, query_x = learner.embed(episode.support_x), learner.embed(episode.query_x)

@@ -36,11 +36,11 @@ def summarise(scores: dict[str, np.ndarray], names: list[str]) -> dict:
     """Means over objects with 95 % intervals; an object's episodes are averaged first.
 
     Args:
-      scores: of :class:`maml.Evaluator`, each [objects, episodes].
-      names: of the objects.
+        scores: of :class:`maml.Evaluator`, each [objects, episodes].
+        names: of the objects.
 
     Returns:
-      For each score its ``mean`` and ``ci95``; the swap gap; median angles; each object's scores.
+        For each score its ``mean`` and ``ci95``; the swap gap; median angles; each object's scores.
     """
     scores = {**scores, "swap_gap": scores["swap_mse"] - scores["mse"]}
     summary = {name: mean_interval(values.mean(axis=1)) for name, values in scores.items()}

@@ -19,14 +19,14 @@ class PoseTasks(TaskFamily):
     Images stay in memory as bytes; an episode is drawn by index.
 
     Args:
-      images: uint8 [objects, images, height, width].
-      angles: yaw over a full turn, in [0, 1), [objects, images].
-      shots: support images an episode.
-      queries: query images an episode.
-      names: one for each object, "class/object"; numbered by default.
+        images: uint8 [objects, images, height, width].
+        angles: yaw over a full turn, in [0, 1), [objects, images].
+        shots: support images an episode.
+        queries: query images an episode.
+        names: one for each object, "class/object"; numbered by default.
 
     Raises:
-      ValueError: shapes do not fit, or an object has too few images.
+        ValueError: shapes do not fit, or an object has too few images.
     """
 
     def __init__(self, images, angles, shots: int = 15, queries: int = 15, names=None):
@@ -60,15 +60,15 @@ class PoseTasks(TaskFamily):
         """Reads a pickle of :mod:`pose_data.data_gen`, or of the original project.
 
         Args:
-          path: the pickle, ``[images, labels]``.
-          split: "train" or "val", to read the objects' names from the ``split.json`` beside it.
-          image_size: shrink to this side in pixels (a divisor of the side), by averaging.
-          cropped: see :func:`crop`; before shrinking.
-          **options: of the class.
+            path: the pickle, ``[images, labels]``.
+            split: "train" or "val", to read the objects' names from the ``split.json`` beside it.
+            image_size: shrink to this side in pixels (a divisor of the side), by averaging.
+            cropped: see :func:`crop`; before shrinking.
+            **options: of the class.
 
         Raises:
-          pose_data.pickles.PickleError: the file is missing, cut short or no pickle of arrays.
-          ValueError: it holds something else.
+            pose_data.pickles.PickleError: the file is missing, cut short or no pickle of arrays.
+            ValueError: it holds something else.
         """
         path = pathlib.Path(path)
         content = pickles.load(path)
@@ -119,7 +119,7 @@ def shrink(images: np.ndarray, size: int) -> np.ndarray:
     """Averages square blocks of uint8 images [..., side, side] down to [..., size, size].
 
     Raises:
-      ValueError: ``size`` does not divide the images' side.
+        ValueError: ``size`` does not divide the images' side.
     """
     side = images.shape[-1]
     if images.shape[-2] != side or side % size:
