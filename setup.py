@@ -29,7 +29,14 @@ setup(
     ],
     extras_require={
         "gpu": ["tensorflow[and-cuda]>=2.18,<3"],
-        "dev": ["build", "pytest>=8", "pytest-xdist>=3.5", "ruff>=0.6", "tensorboard>=2.18"],
+        "dev": [
+            "build",
+            "setuptools>=77",
+            "pytest>=8",
+            "pytest-xdist>=3.5",
+            "ruff>=0.6",
+            "tensorboard>=2.18",
+        ],
         "bench": ["numpy-stl>=3.1"],
         "notebooks": ["jupyterlab>=4"],
     },

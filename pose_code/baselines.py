@@ -17,8 +17,7 @@ import numpy as np  # noqa: E402
 import tensorflow as tf  # noqa: E402
 
 import maml  # noqa: E402
-from pose_code import experiment, scores  # noqa: E402
-from pose_code.config import PRESETS, Config, from_preset  # noqa: E402
+from pose_code import config, experiment, scores  # noqa: E402
 from pose_data import pickles  # noqa: E402
 from pose_data.tasks import PERIOD, PoseTasks  # noqa: E402
 
@@ -84,18 +83,18 @@ def choose_bandwidth(tasks: PoseTasks) -> float:
     return float(min(np.geomspace(0.1, 10, 17), key=error))
 
 
-def run(config: Config, data_dir, logdir) -> list[dict]:
+def run(settings: config.Config, data_dir, logdir) -> list[dict]:
     """Scores both on all held-out objects, on the same episodes as a trained learner.
 
     Args:
-        config: shots, queries, image size and number of episodes are used.
+        settings: shots, queries, image size and number of episodes are used.
         data_dir: folder of the pickles.
         logdir: folder in which each baseline gets a folder.
 
     Returns:
         The contents of the two ``results.json``.
     """
-    families = experiment.load_tasks(data_dir, config)
+    families = experiment.load_tasks(data_dir, settings)
     bandwidth = choose_bandwidth(families[0])
     results = []
     for name, learner, method in (
@@ -109,8 +108,8 @@ def run(config: Config, data_dir, logdir) -> list[dict]:
         folder = pathlib.Path(logdir) / name
         folder.mkdir(parents=True, exist_ok=True)
         record = {"method": method, "seed": 0, "data": scores.describe(*families)}
-        evaluator = experiment.evaluator_of(learner, config)
-        record |= experiment.score(evaluator, *families, config)
+        evaluator = experiment.evaluator_of(learner, settings)
+        record |= experiment.score(evaluator, *families, settings)
         record |= {"steps": 0, "seconds_per_step": 0.0, "train_seconds": 0.0}
         scores.write_json(record | scores.surroundings(), folder / scores.RESULTS)
         results.append(record)
@@ -118,17 +117,15 @@ def run(config: Config, data_dir, logdir) -> list[dict]:
 
 
 def define_flags():
-    """Defines the flags of this command."""
+    """Defines the flags of this command; of training's, those that shape episodes count."""
     flags.DEFINE_string("data_dir", ".", "Folder of train_data.pkl and val_data.pkl.")
     flags.DEFINE_string("logdir", None, "Folder of the results.", required=True)
-    flags.DEFINE_enum("preset", "quick", list(PRESETS), "As of the runs to compare with.")
-    flags.DEFINE_enum("learner", "cnp", ["cnp", "maml"], "As of the runs to compare with.")
+    config.define_flags()
 
 
 def main(_):
-    config = from_preset(flags.FLAGS.preset, learner=flags.FLAGS.learner)
     try:
-        results = run(config, flags.FLAGS.data_dir, flags.FLAGS.logdir)
+        results = run(config.from_flags(), flags.FLAGS.data_dir, flags.FLAGS.logdir)
     except (pickles.PickleError, ValueError) as error:
         sys.exit(f"Error: {error}")
     for result in results:

@@ -54,12 +54,14 @@ def tabulate(runs: list[dict]) -> list[dict]:
     held-out objects.
 
     Raises:
-        ValueError: the runs were not scored on one split, so they cannot be compared.
+        ValueError: the runs were not scored on the same episodes, so they cannot be compared.
     """
     splits = {json.dumps(run["data"], sort_keys=True) for run in runs}
     if len(splits) > 1:
         folders = ", ".join(run["folder"] for run in runs)
-        raise ValueError(f"These runs used different data, no table can compare them: {folders}.")
+        raise ValueError(
+            f"These runs used different data or shots, no table can compare them: {folders}."
+        )
     methods = collections.defaultdict(list)
     for run in runs:
         methods[run["method"]].append(run)
@@ -107,7 +109,8 @@ def markdown(rows: list[dict], runs: list[dict]) -> str:
         "|" + "|".join(["---"] + ["---:"] * (len(COLUMNS) - 1)) + "|",
         *("| " + " | ".join(cells(row)) + " |" for row in rows),
         "",
-        f"{data['train_objects']} meta-training and {data['test_objects']} held-out objects; MSE "
+        f"{data['train_objects']} meta-training and {data['test_objects']} held-out objects, "
+        f"{data['shots']} support and {data['queries']} query images an episode; MSE "
         f"of the angle times 10 / 2π, mean ± 95 % interval over {over}; chance is 90°. Swap gap: "
         "how much the error grows with another object's support set. Information: lower to upper "
         "bound.",

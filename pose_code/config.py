@@ -2,6 +2,8 @@
 
 import dataclasses
 
+from absl import flags
+
 from maml.regularizers import MutualInformation
 
 
@@ -120,6 +122,25 @@ def from_preset(preset: str, **given) -> Config:
         bound = "ba" if config.mi_target == "label" else "mine"
         config = dataclasses.replace(config, mi_bound=bound)
     return config
+
+
+def define_flags():
+    """Defines ``--preset`` and a flag for each field of :class:`Config`."""
+    flags.DEFINE_enum("preset", "quick", list(PRESETS), "Values of the flags that are not given.")
+    kinds = {bool: flags.DEFINE_bool, int: flags.DEFINE_integer, float: flags.DEFINE_float}
+    for field in dataclasses.fields(Config):
+        text = f"{field.metadata['help']} [{field.default}, or the preset's value]"
+        if field.metadata["choices"]:
+            flags.DEFINE_enum(field.name, None, field.metadata["choices"], text)
+        else:
+            kinds[field.type](field.name, None, text, **field.metadata["limits"])
+
+
+def from_flags() -> Config:
+    """The configuration that the flags of :func:`define_flags` ask for."""
+    values = {field.name: flags.FLAGS[field.name].value for field in dataclasses.fields(Config)}
+    given = {name: value for name, value in values.items() if value is not None}
+    return from_preset(flags.FLAGS.preset, **given)
 
 
 def method_name(config: dict) -> str:

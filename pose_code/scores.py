@@ -54,7 +54,7 @@ def summarise(scores: dict[str, np.ndarray], names: list[str]) -> dict:
 
 
 def describe(train_tasks: PoseTasks, held_out: PoseTasks) -> dict:
-    """What tells one split of one data set from another: checksums of the angles, and sizes."""
+    """What must be the same for scores to be compared: the split, by checksums of angles, and K."""
 
     def checksum(tasks):
         return hashlib.sha256(tasks.angles.numpy().tobytes()).hexdigest()[:16]
@@ -64,6 +64,8 @@ def describe(train_tasks: PoseTasks, held_out: PoseTasks) -> dict:
         "test": checksum(held_out),
         "train_objects": train_tasks.num_tasks,
         "test_objects": held_out.num_tasks,
+        "shots": held_out.shots,
+        "queries": held_out.queries,
     }
 
 

@@ -231,6 +231,21 @@ def test_command_line_trains_resumes_and_compares(data_dir, tmp_path):
     assert table.returncode == 0 and record["method"] in table.stdout
 
 
+def test_recipes_train_and_tabulate(data_dir, tmp_path):
+    flags = " ".join(f"--{name}={value}" for name, value in TINY.items())
+    variables = {"DATA_DIR": data_dir, "LOG_DIR": tmp_path, "PRESET": "quick", "FLAGS": flags}
+    path = os.pathsep.join([str(pathlib.Path(sys.executable).parent), os.environ["PATH"]])
+    script = [ROOT / "pose_code/run.sh"]
+    environment = os.environ | {k: str(v) for k, v in variables.items()} | {"PATH": path}
+    process = subprocess.run(
+        [*script, "cnp", "cnp_predictions_js"], env=environment, capture_output=True, text=True
+    )
+    assert process.returncode == 0, process.stderr
+    assert "| CNP |" in (tmp_path / "cnp/table.md").read_text()
+    unknown = subprocess.run([*script, "nothing"], env=environment, capture_output=True, text=True)
+    assert unknown.returncode != 0 and "no recipe nothing" in unknown.stderr
+
+
 @pytest.mark.parametrize(
     ("module", "arguments", "message"),
     [
