@@ -92,6 +92,9 @@ class Evil:
     def __reduce__(self):
         return self.call
 
+    def __str__(self):  # The name of a test, the same in each process that runs tests.
+        return f"{self.call[0].__name__}{self.call[1]}"
+
 
 @pytest.mark.parametrize(
     "value",
