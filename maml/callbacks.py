@@ -33,10 +33,19 @@ class Checkpoint(keras.callbacks.Callback):
 
         Returns:
             The number of training steps behind it; 0 without a file.
+
+        Raises:
+            ValueError: the file is damaged, or of a learner of another shape.
         """
         if not self.path.exists():
             return 0
-        learner.load_weights(self.path)
+        try:
+            learner.load_weights(self.path)
+        except (OSError, ValueError, KeyError) as error:
+            raise ValueError(
+                f"The checkpoint {self.path} is damaged or of another learner ({error}): remove it "
+                "to train from the start."
+            ) from error
         return int(learner.optimizer.iterations.numpy())
 
     def on_epoch_end(self, epoch, logs=None):
@@ -74,10 +83,15 @@ class Monitor(keras.callbacks.Callback):
         self.report = report
 
     def on_epoch_begin(self, epoch, logs=None):
-        self.started = time.perf_counter()
+        self.started, self.seconds = time.perf_counter(), None
+
+    def on_test_begin(self, logs=None):
+        # Keras validates before it ends the epoch: that is no training time.
+        self.seconds = time.perf_counter() - self.started
 
     def on_epoch_end(self, epoch, logs=None):
-        logs["seconds_per_step"] = (time.perf_counter() - self.started) / self.steps_per_epoch
+        seconds = self.seconds or time.perf_counter() - self.started
+        logs["seconds_per_step"] = seconds / self.steps_per_epoch
         logs["step"] = int(self.model.optimizer.iterations.numpy())
         for prefix, family in self.families.items():
             values = self.evaluator(family, 1, self.batch_size, self.seed, self.num_tasks)

@@ -367,6 +367,14 @@ def test_run_that_was_cut_resumes_to_the_same_numbers(kind, tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == [path.name]
 
 
+def test_damaged_checkpoint_is_named(tmp_path):
+    path = tmp_path / "run.weights.h5"
+    fit(build("cnp", "none"), more=[callbacks.Checkpoint(path)])
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(ValueError, match="run.weights.h5 is damaged"):
+        callbacks.Checkpoint(path).restore(build("cnp", "none"))
+
+
 # -- diagnostics ----------------------------------------------------------------------------------
 
 
