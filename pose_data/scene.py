@@ -4,10 +4,12 @@ Table, lamp, colours and camera are those of the pose data of Yin et al. 2020 (a
 Set MUJOCO_GL (see `gl_backend`) before importing this file.
 """
 
+import sys
+
 import mujoco
 import numpy as np
 
-from pose_data import meshes
+from pose_data import gl_backend, meshes
 
 # Raise by one when a change below changes images: what was rendered before is then rendered anew.
 VERSION = 1
@@ -59,7 +61,15 @@ class ObjectRenderer:
 
         Raises:
             pose_data.meshes.MeshError: MuJoCo cannot use the mesh.
+            pose_data.gl_backend.GlError: TensorFlow is loaded in this process.
         """
+        # Both bring an LLVM along; the first frame would end the process without a word.
+        if "tensorflow" in sys.modules:
+            raise gl_backend.GlError(
+                "TensorFlow and Mesa's OpenGL crash each other in one process: draw where "
+                "TensorFlow is not imported, as `rendering.render_dataset` does in processes of "
+                "its own (a script that calls it should import TensorFlow inside a function)."
+            )
         shape = meshes.renderable(meshes.place(triangles, LONGEST_SIDE), _GRAIN)
         xml = _XML.format(
             look_at=" ".join(map(str, _LOOK_AT)),

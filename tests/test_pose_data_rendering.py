@@ -2,8 +2,9 @@
 
 import io
 import json
-import os
+import pathlib
 import pickle
+import subprocess
 import sys
 
 import cad_samples
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pose_data import contact_sheet, gl_backend, meshes, rendering
+from pose_data import contact_sheet, gl_backend, rendering
 
 SETTINGS = rendering.Settings(num_images=4, image_size=64, seed=3)
 
@@ -94,28 +95,6 @@ def test_other_settings_and_other_meshes_are_rendered_anew(rendered, tmp_path):
     assert run() == 2
 
 
-def test_random_canonical_is_file_with_the_angle_shifted(cad_dir, backend, tmp_path):
-    settings = rendering.Settings(num_images=3, image_size=64, seed=3, canonical="random")
-    rendering.render_dataset(cad_dir, tmp_path, settings)
-    if "mujoco" not in sys.modules and backend:
-        os.environ["MUJOCO_GL"] = backend
-    from pose_data import scene
-
-    yaws = set()
-    for cad in meshes.find_objects(cad_dir):
-        folder = tmp_path / "rotate" / str(cad)
-        yaw = json.loads((folder / "manifest.json").read_text())["canonical_yaw"]
-        yaws.add(yaw)
-        angles, _ = rendering.draw_angles(cad.category, cad.name, SETTINGS)
-        labels = pickle.loads((folder / f"label_{cad.category}{cad.name}").read_bytes())
-        np.testing.assert_array_equal([label[3] for label in labels], angles[:3])
-        with scene.ObjectRenderer(meshes.read_triangles(cad.path), 64) as renderer:
-            for i, angle in enumerate(angles[:3]):
-                with Image.open(folder / f"{i}.png") as image:
-                    np.testing.assert_array_equal(np.array(image), renderer.render(angle + yaw))
-    assert len(yaws) == 3 and 0 not in yaws
-
-
 def test_bad_models_are_named_and_the_others_go_on(tmp_path):
     cad_dir = cad_samples.write_cad(tmp_path / "cad", ["chair/01", "chair/02"])
     (cad_dir / "chair/02.off").write_text("OFF\n8 6 0\n")
@@ -170,3 +149,27 @@ def _png(image):
     buffer = io.BytesIO()
     image.save(buffer, "png")
     return buffer.getvalue()
+
+
+def test_tensorflow_in_the_process_is_an_error_and_no_crash():
+    code = (
+        "import numpy, tensorflow; from pose_data import scene;"
+        "scene.ObjectRenderer(numpy.zeros((4, 3, 3)), 64)"
+    )
+    process = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False
+    )
+    assert "GlError: TensorFlow and Mesa's OpenGL crash each other" in process.stderr
+
+
+def test_frames_in_a_process_without_tensorflow():
+    """Tests that draw themselves, in tests/opengl, need a process into which nothing else goes."""
+    folder = pathlib.Path(__file__).parent / "opengl"
+    process = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:xdist", "-p", "no:cacheprovider", folder],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert process.returncode == 0, process.stdout + process.stderr
+    assert " passed" in process.stdout

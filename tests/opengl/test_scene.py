@@ -1,13 +1,19 @@
 """The renderer against a pinhole camera written out in NumPy."""
 
+import json
 import os
+import pathlib
+import pickle
 import sys
 
-import cad_samples
 import numpy as np
 import pytest
+from PIL import Image
 
-from pose_data import gl_backend, meshes
+from pose_data import gl_backend, meshes, rendering
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent.parent))
+import cad_samples  # noqa: E402
 
 SIZE = 256
 ANGLES = np.array([0.0, 0.4, np.pi / 2, 2.5, 4.0, 5.9])
@@ -132,3 +138,22 @@ def test_shapes_that_are_hardly_there(scene):
     line = np.array([[[0, 0, 0], [1, 0, 0], [1, 0, 0]], [[2, 0, 0], [3, 0, 0], [3, 0, 0]]])
     with pytest.raises(meshes.MeshError, match="area"):
         scene.ObjectRenderer(line, SIZE)
+
+
+def test_random_canonical_is_file_with_the_angle_shifted(scene, tmp_path):
+    cad_dir = cad_samples.write_cad(tmp_path / "cad")
+    settings = rendering.Settings(num_images=3, image_size=64, seed=3, canonical="random")
+    rendering.render_dataset(cad_dir, tmp_path, settings)
+    yaws = set()
+    for cad in meshes.find_objects(cad_dir):
+        folder = tmp_path / "rotate" / str(cad)
+        yaw = json.loads((folder / "manifest.json").read_text())["canonical_yaw"]
+        yaws.add(yaw)
+        angles, _ = rendering.draw_angles(cad.category, cad.name, settings)
+        labels = pickle.loads((folder / f"label_{cad.category}{cad.name}").read_bytes())
+        np.testing.assert_array_equal([label[3] for label in labels], angles[:3])
+        with scene.ObjectRenderer(meshes.read_triangles(cad.path), 64) as renderer:
+            for i, angle in enumerate(angles[:3]):
+                with Image.open(folder / f"{i}.png") as image:
+                    np.testing.assert_array_equal(np.array(image), renderer.render(angle + yaw))
+    assert len(yaws) == 3 and 0 not in yaws
