@@ -50,11 +50,12 @@ def main(argv: list[str]) -> None:
         canonical=FLAGS.canonical,
     )
     data_dir = pathlib.Path(FLAGS.data_dir)
-    # What is wrong from the start shows within two seconds, and then stands alone.
-    bar = tqdm(total=0, unit=" images", dynamic_ncols=True, delay=2)
+    # Shown from the first object on: what is wrong from the start then stands alone.
+    bar = tqdm(total=0, unit=" images", dynamic_ncols=True, delay=float("inf"))
 
     def report(result: rendering.Result, num_objects: int) -> None:
         # Objects that were there already or failed are no part of the rate and the time left.
+        bar.delay = 0
         bar.total = bar.total or num_objects * settings.num_images
         bar.total -= settings.num_images - result.rendered
         bar.update(result.rendered)
