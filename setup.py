@@ -18,6 +18,7 @@ setup(
     install_requires=[
         "tensorflow>=2.18,<3",
         "keras>=3.5,<4",
+        "tensorboard>=2.18",
         "numpy>=1.26",
         "scipy>=1.11",
         "absl-py>=2.0",
@@ -35,7 +36,6 @@ setup(
             "pytest>=8",
             "pytest-xdist>=3.5",
             "ruff>=0.6",
-            "tensorboard>=2.18",
         ],
         "bench": ["numpy-stl>=3.1"],
         "notebooks": ["jupyterlab>=4"],
