@@ -102,18 +102,19 @@ class Monitor(keras.callbacks.Callback):
 
 
 class StopOnDivergence(keras.callbacks.Callback):
-    """Stops with one sentence when the loss is no number, and says when a critic is being gamed."""
+    """Stops with one sentence when gradients are no numbers; says when a critic is being gamed."""
 
     def __init__(self):
         super().__init__()
         self.gamed = False
 
     def on_epoch_end(self, epoch, logs=None):
-        if not math.isfinite(logs["loss"]):
+        skipped, steps = logs["skipped_steps"], self.params["steps"]
+        if skipped >= steps / 2 or not math.isfinite(logs["loss"]):
             raise FloatingPointError(
-                f"The loss became {logs['loss']} in epoch {epoch + 1}; the checkpoint before it is "
-                "kept. Lower the learning rates (meta_lr, inner_lr) or the weight of the "
-                "regularizer."
+                f"{skipped:.0f} of {steps} steps of epoch {epoch + 1} had a gradient that is no "
+                "finite number; the checkpoint before it is kept. Lower the learning rates "
+                "(meta_lr, inner_lr) or the weight of the regularizer."
             )
         if logs.get("power_ratio", 0.0) > POWER_LIMIT and not self.gamed:
             self.gamed = True

@@ -156,15 +156,17 @@ class MetaLearner(keras.Model, abc.ABC):
         for (optimizer, variables), player_gradients in zip(players, gradients, strict=True):
             _apply_if(finite, optimizer, player_gradients, variables)
         self.skipped.update_state(1.0 - tf.cast(finite, tf.float32))
-        return self._track(logs) | {"skipped_steps": self.skipped.result()}
+        return self._track(logs, finite) | {"skipped_steps": self.skipped.result()}
 
     def test_step(self, episode: Episode) -> dict:
         _, logs = self.objective(episode, tf.constant([self.seed, 3], tf.int32))
         return self._track(logs)
 
-    def _track(self, logs: dict) -> dict:
+    def _track(self, logs: dict, counts=True) -> dict:
+        """Takes values into the epoch's means, unless they are of a step that does not count."""
         for name, value in logs.items():
-            self.trackers[name].update_state(value)
+            finite = tf.where(counts, value, tf.zeros_like(value))
+            self.trackers[name].update_state(finite, sample_weight=tf.cast(counts, finite.dtype))
         return {name: self.trackers[name].result() for name in logs}
 
 

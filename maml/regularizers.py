@@ -235,6 +235,7 @@ class MutualInformation(Regularizer):
         seen = (tf.convert_to_tensor(state) for state in (self.log_sum, self.log_weight))
         bound, state = mine.mine(joint, marginal, mine.Normalizer(*seen), self.rate)
         if training:
-            self.log_sum.assign(state.log_sum)
-            self.log_weight.assign(state.log_weight)
+            finite = tf.math.is_finite(state.log_sum)
+            self.log_sum.assign(tf.where(finite, state.log_sum, self.log_sum))
+            self.log_weight.assign(tf.where(finite, state.log_weight, self.log_weight))
         return bound

@@ -37,15 +37,21 @@ class Standardize(keras.layers.Layer):
         self.second = add("second_moment", (input_shape[-1],))
 
     def call(self, x, training=False):
-        """Standardises ``x`` [..., features]; takes its moments in first if ``training``."""
+        """Standardises ``x`` [..., features]; takes its moments in first if ``training``.
+
+        A batch with a value that is not finite is left out of the moments.
+        """
         if training:
             flat = tf.stop_gradient(tf.reshape(x, [-1, x.shape[-1]]))
+            # One batch that is no number must not spoil what all later ones are compared with.
+            rate = tf.where(tf.reduce_all(tf.math.is_finite(flat)), self.rate, 0.0)
+            flat = tf.where(tf.math.is_finite(flat), flat, 0.0)
             for state, new in (
                 (self.weight, tf.ones((), flat.dtype)),
                 (self.first, tf.reduce_mean(flat, 0)),
                 (self.second, tf.reduce_mean(flat**2, 0)),
             ):
-                state.assign(state + self.rate * (new - state))
+                state.assign(state + tf.cast(rate, flat.dtype) * (new - state))
         weight = tf.maximum(tf.convert_to_tensor(self.weight), 1e-12)
         mean = self.first / weight
         variance = tf.maximum(self.second / weight - mean**2, 1e-6)

@@ -336,17 +336,25 @@ def test_step_with_a_gradient_that_is_no_number_is_skipped_and_counted():
         np.testing.assert_array_equal(variable, value)
     assert model.skipped.result() == 1
     assert int(model.optimizer.iterations) == 1
+    history = fit(model)  # And nothing of it stays behind.
+    assert history["skipped_steps"] == [0] and np.isfinite(history["loss"]).all()
+    for variable in model.variables:
+        assert np.isfinite(variable.numpy()).all() or variable.path.endswith("iterations")
 
 
 def test_divergence_stops_with_a_sentence():
-    with pytest.raises(FloatingPointError, match="Lower the learning rates"):
-        callbacks.StopOnDivergence().on_epoch_end(2, {"loss": math.nan})
+    watch = callbacks.StopOnDivergence()
+    watch.set_params({"steps": 10})
+    watch.on_epoch_end(2, {"loss": 1.0, "skipped_steps": 4.0})
+    with pytest.raises(FloatingPointError, match="5 of 10 steps.*Lower the learning rates"):
+        watch.on_epoch_end(2, {"loss": 1.0, "skipped_steps": 5.0})
 
 
 def test_gamed_critic_is_called_out_once(capsys):
     watch = callbacks.StopOnDivergence()
+    watch.set_params({"steps": 10})
     for _ in range(2):
-        watch.on_epoch_end(0, {"loss": 1.0, "power_ratio": 7.0})
+        watch.on_epoch_end(0, {"loss": 1.0, "skipped_steps": 0.0, "power_ratio": 7.0})
     assert capsys.readouterr().out.count("being gamed") == 1
 
 
