@@ -10,9 +10,8 @@ import sys
 from collections.abc import Iterator
 
 from absl import app, flags
-from tqdm import tqdm
 
-from pose_data import files, meshes
+from pose_data import files, meshes, progress
 
 FLAGS = flags.FLAGS
 
@@ -62,16 +61,10 @@ def main(argv: list[str]) -> None:
     """Converts all models, and exits with 1 if one failed."""
     if len(argv) > 1:
         raise app.UsageError(f"unknown argument {argv[1]}")
-    converted = failed = 0
     try:
         objects = meshes.find_objects(FLAGS.CAD_dir, sources=True)
         sources = [cad.path for cad in objects]
-        with tqdm(convert_all(sources), total=len(sources), unit=" files") as bar:
-            for source, written, failure in bar:
-                converted += written
-                failed += failure is not None
-                if failure:
-                    bar.write(f"{source} {failure}", file=sys.stderr)
+        converted, failed = progress.tally(convert_all(sources), len(sources), "files")
     except OSError as error:
         sys.exit(f"convert_cad: {error}")
     unchanged = len(sources) - converted - failed

@@ -14,9 +14,8 @@ from collections.abc import Iterator
 
 from absl import app, flags
 from PIL import Image
-from tqdm import tqdm
 
-from pose_data import files, records
+from pose_data import files, progress, records
 
 FLAGS = flags.FLAGS
 
@@ -90,15 +89,9 @@ def main(argv: list[str]) -> None:
             f"resize_images: {FLAGS.data_dir} holds no <class>/<object>/*.png; give the copy of "
             "<data_dir>/rotate that mujoco_render.py wrote."
         )
-    changed = failed = 0
     try:
         results = resize_all(paths, FLAGS.image_size, FLAGS.workers)
-        with tqdm(results, total=len(paths), unit=" images") as bar:
-            for path, written, failure in bar:
-                changed += written
-                failed += failure is not None
-                if failure:
-                    bar.write(f"{path} {failure}", file=sys.stderr)
+        changed, failed = progress.tally(results, len(paths), "images")
     except OSError as error:
         sys.exit(f"resize_images: {error}")
     unchanged = len(paths) - changed - failed

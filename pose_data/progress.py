@@ -1,0 +1,27 @@
+"""A progress bar over files that are changed, left as they are, or fail with a reason."""
+
+import sys
+from collections.abc import Iterable
+
+from tqdm import tqdm
+
+
+def tally(results: Iterable[tuple], total: int, unit: str) -> tuple[int, int]:
+    """Works through results under a progress bar and names each failure on stderr.
+
+    Args:
+        results: `(path, changed, failure)` of each file; `failure` is the reason or None.
+        total: their number.
+        unit: what they are, for the bar.
+
+    Returns:
+        How many were changed, and how many failed.
+    """
+    changed = failed = 0
+    with tqdm(results, total=total, unit=f" {unit}") as bar:
+        for path, written, failure in bar:
+            changed += written
+            failed += failure is not None
+            if failure:
+                bar.write(f"{path} {failure}", file=sys.stderr)
+    return changed, failed
