@@ -12,17 +12,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pose_data import contact_sheet, gl_backend, rendering
+from pose_data import contact_sheet, rendering
 
 SETTINGS = rendering.Settings(num_images=4, image_size=64, seed=3)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def backend():
-    try:
-        return gl_backend.choose()
-    except gl_backend.GlError as error:
-        pytest.skip(str(error))
+pytestmark = pytest.mark.usefixtures("backend")
 
 
 @pytest.fixture(scope="module")

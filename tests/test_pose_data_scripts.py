@@ -15,17 +15,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pose_data import gl_backend
-
 SCRIPTS = ("convert_cad", "mujoco_render", "resize_images", "data_gen")
 
 
-@pytest.fixture(scope="module", autouse=True)
-def backend():
-    try:
-        return gl_backend.choose()
-    except gl_backend.GlError as error:
-        pytest.skip(str(error))
+pytestmark = pytest.mark.usefixtures("backend")
 
 
 @pytest.mark.parametrize("as_module", [False, True])
