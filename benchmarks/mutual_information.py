@@ -48,13 +48,13 @@ ESTIMATORS = {
     "KSG": (_ENVIRONMENT / "bin" / "python", "benchmark_mi.py"),
 }
 """Name in the table -> the Python and the script in ``peers/`` that estimate."""
-
 _NOTES = """\
-Beside the defaults every estimator is given the sample's seed, and those of benchmark-mi
-`verbose=False`, in their favour: no progress bar to draw. MINE and InfoNCE of benchmark-mi train on
-half of the pairs; every `test_every_n_steps` they are valued on the other half, the best value is
-the answer, and two in a row that are no better end the training. KSG averages over `neighborhoods`;
-it measures all distances, those of ten pairs at a time."""
+Beside the defaults all but KSG are given the seed of the sample, and those of benchmark-mi
+`verbose=False`, in their favour: no progress bar to draw. The seconds of ours include its second
+opinions, nearest neighbours and a normal fit. MINE and InfoNCE of benchmark-mi train on half of the
+pairs; every `test_every_n_steps` they are valued on the other half, the best value is the answer,
+and two in a row that are no better end the training. KSG averages over `neighborhoods`; it measures
+all distances, those of ten pairs at a time."""
 
 
 def define_flags() -> None:

@@ -1,6 +1,6 @@
 """One estimate by this library, at its defaults: see :mod:`worker`."""
 
-import inspect
+import dataclasses
 import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # Before TensorFlow: its start-up chatter.
@@ -11,13 +11,10 @@ import mine  # noqa: E402
 
 
 def estimate(x, y, seed):
-    """Nats by ``mine.estimate``, and the defaults of its signature."""
-    defaults = {
-        name: parameter.default
-        for name, parameter in inspect.signature(mine.estimate).parameters.items()
-        if parameter.default is not inspect.Parameter.empty and name != "seed"
-    }
-    return float(mine.estimate(x, y, seed=seed).nats), defaults
+    """Nats by ``mine.estimate``, and the options it has by default."""
+    settings = dataclasses.asdict(mine.Options())
+    del settings["seed"], settings["progress"]
+    return mine.estimate(x, y, seed=seed).nats, settings
 
 
 if __name__ == "__main__":
