@@ -1,7 +1,6 @@
 """Terms of the meta-loss that fight memorization, for every learner alike."""
 
 import abc
-import math
 
 import keras
 import tensorflow as tf
@@ -76,7 +75,7 @@ class MutualInformation(Regularizer):
     Args:
         intervention: draws g.
         target: "label" or "prediction".
-        bound: "ba" (label only), "mine", "dv" or "js".
+        bound: "ba" (label only), "mine", "dv", "js" or "nwj".
         weight: lambda, per nat.
         warmup: training steps over which lambda rises linearly from 0; the critic learns all along.
         negatives: relabelled queries a pair is set against (target "label").
@@ -90,7 +89,7 @@ class MutualInformation(Regularizer):
     """
 
     TARGETS = ("label", "prediction")
-    BOUNDS = ("ba", "mine", "dv", "js")
+    BOUNDS = ("ba", "mine", "dv", "js", "nwj")
 
     def __init__(
         self,
@@ -122,20 +121,15 @@ class MutualInformation(Regularizer):
             )
         self.intervention, self.target, self.bound = intervention, target, bound
         self.weight, self.warmup, self.negatives = weight, warmup, negatives
-        self.power_penalty, self.rate = power_penalty, rate
-        self.step = self._state("step", 0.0)
-        if bound == "mine":
-            self.log_sum = self._state("log_sum", -math.inf)
-            self.log_weight = self._state("log_weight", -math.inf)
+        self.power_penalty = power_penalty
+        self.step = self.add_weight(name="step", shape=(), initializer="zeros", trainable=False)
+        if bound != "ba":
+            self.objective = mine.Objective(bound, rate)
         if target == "prediction":
             self.critic = mine.Concatenated(hidden, seed=seed, dtype=self.dtype_policy)
             self.set_encoder = mine.SetEncoder(hidden, seed=seed + 100, dtype=self.dtype_policy)
         elif bound != "ba":
             self.critic = mine.Likelihood(hidden, seed=seed, dtype=self.dtype_policy)
-
-    def _state(self, name, value):
-        initializer = keras.initializers.Constant(value)
-        return self.add_weight(name=name, shape=(), initializer=initializer, trainable=False)
 
     @property
     def metric_names(self):
@@ -228,14 +222,4 @@ class MutualInformation(Regularizer):
         if self.bound == "ba":
             value = tf.reduce_mean(joint)
             return mine.Bound(value, value + (self.intervention.entropy or 0.0))
-        if self.bound == "dv":
-            return mine.donsker_varadhan(joint, marginal)
-        if self.bound == "js":
-            return mine.jensen_shannon(joint, marginal)
-        seen = (tf.convert_to_tensor(state) for state in (self.log_sum, self.log_weight))
-        bound, state = mine.mine(joint, marginal, mine.Normalizer(*seen), self.rate)
-        if training:
-            finite = tf.math.is_finite(state.log_sum)
-            self.log_sum.assign(tf.where(finite, state.log_sum, self.log_sum))
-            self.log_weight.assign(tf.where(finite, state.log_weight, self.log_weight))
-        return bound
+        return self.objective(joint, marginal, training=training)

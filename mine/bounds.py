@@ -2,17 +2,34 @@
 
 A critic ``T(x, y)`` scores pairs. *Joint* scores come from pairs drawn together, *marginal* scores
 from pairs drawn apart (negatives). Every bound returns a :class:`Bound` with two different numbers:
-``surrogate`` is what an optimizer ascends, ``nats`` is the estimate of the information. They agree
-for Donsker-Varadhan only; a training loss is not an estimate.
+``surrogate`` is what an optimizer ascends, ``nats`` is the estimate of the information. For some
+bounds they are one number, for others not: a training loss is not an estimate.
+
+========================== =================== ================ ==================================
+function                   ascends             reads            best critic, r = p(x, y) / p(x)p(y)
+========================== =================== ================ ==================================
+:func:`donsker_varadhan`   Donsker-Varadhan    the same         log r + any constant
+:func:`mine`               its gradient,       Donsker-Varadhan log r + any constant
+                           bias corrected
+:func:`nwj`                NWJ (MINE-f)        the same         log r + 1
+:func:`jensen_shannon`     Jensen-Shannon      Donsker-Varadhan log r
+:func:`smile`              (nothing)           SMILE, no bound  log r
+:func:`info_nce`           InfoNCE             the same, at     log r + any function of x
+                                               most log B
+========================== =================== ================ ==================================
 
 References: Belghazi et al. 2018 (MINE, arXiv 1801.04062); Nowozin et al. 2016 (f-GAN, arXiv
-1606.00709); Poole et al. 2019 (arXiv 1905.06922).
+1606.00709); van den Oord et al. 2018 (InfoNCE, arXiv 1807.03748); Poole et al. 2019 (arXiv
+1905.06922); Song & Ermon 2020 (SMILE, arXiv 1910.06222).
 """
 
 import math
 from typing import NamedTuple
 
 import tensorflow as tf
+
+LINEAR_FROM = 80.0
+"""Exponent from which :func:`nwj` replaces exp by its tangent: float32 ends at exp(88)."""
 
 
 class Bound(NamedTuple):
@@ -56,8 +73,8 @@ class Normalizer(NamedTuple):
 
 
 def _log_add(a, b):
-    """log(exp a + exp b) that survives a = -inf (tf.reduce_logsumexp gives no NaN there)."""
-    return tf.reduce_logsumexp(tf.stack([a, b]), axis=0)
+    """log(exp a + exp b), for a = -inf too; few operations, as it runs at every step."""
+    return tf.maximum(a, b) + tf.math.log1p(tf.exp(-tf.abs(a - b)))
 
 
 def log_mean_exp(scores, axis=None) -> tf.Tensor:
@@ -101,6 +118,24 @@ def mine(joint, marginal, normalizer: Normalizer, rate: float = 0.01) -> tuple[B
     return Bound(surrogate, tf.reduce_mean(joint) - log_mean), normalizer
 
 
+def nwj(joint, marginal) -> Bound:
+    """NWJ, also MINE-f or f-GAN KL: E[T] - E'[exp(T - 1)] (MINE paper, eq. 8).
+
+    Linear in the expectation over negatives, so a lower bound on every batch, at the price of a
+    larger variance. Its best critic is one plus the log density ratio. Beyond ``LINEAR_FROM`` nats
+    exp goes on along its tangent, which keeps value and gradient finite.
+
+    Args:
+        joint: scores of pairs drawn together, any shape.
+        marginal: scores of negatives, any shape.
+    """
+    shifted = tf.convert_to_tensor(marginal) - 1
+    bent = tf.minimum(shifted, LINEAR_FROM)
+    weights = tf.exp(bent) * (1 + shifted - bent)
+    nats = tf.reduce_mean(joint) - tf.reduce_mean(weights)
+    return Bound(nats, nats)
+
+
 def jensen_shannon(joint, marginal) -> Bound:
     """Ascends the Jensen-Shannon divergence (f-GAN, table 2), which no outlier can blow up.
 
@@ -113,6 +148,64 @@ def jensen_shannon(joint, marginal) -> Bound:
     """
     surrogate = -tf.reduce_mean(tf.nn.softplus(-joint)) - tf.reduce_mean(tf.nn.softplus(marginal))
     return Bound(surrogate, donsker_varadhan(joint, marginal).nats)
+
+
+def smile(joint, marginal, clip: float = 5.0) -> tf.Tensor:
+    """SMILE's value: Donsker-Varadhan with the negatives' scores clipped (Song & Ermon 2020).
+
+    A value only, and **no bound**: clipping lowers the normaliser, so it can exceed the
+    information. There is nothing to ascend here; train the critic by :func:`jensen_shannon`, as
+    its authors do.
+
+    Args:
+        joint: scores of pairs drawn together, any shape.
+        marginal: scores of negatives, any shape.
+        clip: largest absolute score of a negative, in nats (tau in the paper, arXiv 1910.06222).
+
+    Returns:
+        Nats, [].
+    """
+    return tf.reduce_mean(joint) - log_mean_exp(tf.clip_by_value(marginal, -clip, clip))
+
+
+def info_nce(scores) -> Bound:
+    """InfoNCE: how well each x picks its own y out of a batch (van den Oord et al. 2018).
+
+    E[T(x, y) - log mean over y' of exp T(x, y')], the batch's own pair included in the mean, so
+    the value cannot exceed :func:`info_nce_ceiling`. Its critic is free up to any function of x:
+    only this bound can read it, and Donsker-Varadhan of the same scores means nothing.
+
+    Args:
+        scores: of all pairs [B, B], the pairs drawn together on the diagonal.
+
+    Raises:
+        ValueError: ``scores`` is not square.
+    """
+    scores = tf.convert_to_tensor(scores)
+    if scores.shape.rank != 2 or scores.shape[0] != scores.shape[1]:
+        raise ValueError(f"info_nce needs the scores of all pairs, [B, B], not {scores.shape}.")
+    nats = tf.reduce_mean(tf.linalg.diag_part(scores) - log_mean_exp(scores, axis=1))
+    return Bound(nats, nats)
+
+
+def info_nce_ceiling(batch_size: int) -> float:
+    """The most that :func:`info_nce` can show, log B nats."""
+    return math.log(batch_size)
+
+
+def split_pairs(scores) -> tuple[tf.Tensor, tf.Tensor]:
+    """Scores of all pairs [B, B] -> joint [B] and marginal [B (B - 1)]: no sample with itself.
+
+    Raises:
+        ValueError: ``scores`` is not square, or of a single pair.
+    """
+    scores = tf.convert_to_tensor(scores)
+    size = scores.shape[0]
+    if scores.shape.rank != 2 or size != scores.shape[1] or size < 2:
+        raise ValueError(f"split_pairs needs scores [B, B] with B >= 2, not {scores.shape}.")
+    # Without its first entry, the flat matrix has the diagonal in every (B + 1)-th place.
+    rest = tf.reshape(tf.reshape(scores, [-1])[1:], [size - 1, size + 1])[:, :-1]
+    return tf.linalg.diag_part(scores), tf.reshape(rest, [-1])
 
 
 def effective_sample_size(marginal) -> tf.Tensor:

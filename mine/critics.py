@@ -1,4 +1,10 @@
-"""Critics T(...): Keras layers that score pairs, for the bounds of :mod:`mine.bounds`."""
+"""Critics T(...): Keras layers that score pairs, for the bounds of :mod:`mine.bounds`.
+
+A critic is called with a list of inputs [..., features_i] and gives scores [...]. Leading axes
+broadcast, so x [n, 1, dim_x] and y [1, m, dim_y] give the scores of all pairs, [n, m].
+"""
+
+from collections.abc import Sequence
 
 import keras
 import tensorflow as tf
@@ -58,38 +64,139 @@ class Standardize(keras.layers.Layer):
         return tf.where(self.weight > 0, (x - mean) * tf.math.rsqrt(variance), x)
 
 
+def default_hidden(features: Sequence[int]) -> tuple[int, int]:
+    """Units of a free critic's hidden layers: 64-64, and 128-128 above five dimensions.
+
+    Args:
+        features: of each of the inputs.
+    """
+    return (128, 128) if max(features) > 5 else (64, 64)
+
+
 class Concatenated(keras.layers.Layer):
     """The free critic: a multi-layer perceptron over all its inputs side by side.
 
     Args:
-        hidden: units of each hidden layer.
+        hidden: units of each hidden layer; None for :func:`default_hidden`.
         cap: largest absolute score, in nats.
         seed: seed of the initial weights.
     """
 
-    def __init__(self, hidden=(64, 64), cap: float = SCORE_CAP, seed: int = 0, **kwargs):
+    def __init__(self, hidden=None, cap: float = SCORE_CAP, seed: int = 0, **kwargs):
         super().__init__(**kwargs)
-        self.limit = cap
-        self.standardize = Standardize(dtype=self.dtype_policy)
+        self.hidden, self.limit, self.seed = hidden, cap, seed
+
+    def build(self, input_shape):
+        features = [shape[-1] for shape in input_shape]
+        first, *hidden = self.hidden or default_hidden(features)
+        self.standardize = [Standardize(dtype=self.dtype_policy) for _ in features]
+        # One kernel for all inputs side by side, applied input by input: so leading axes broadcast,
+        # and the first layer of all n x m pairs costs n + m rows.
+        self.kernel = self.add_weight(
+            name="kernel",
+            shape=(sum(features), first),
+            initializer=keras.initializers.GlorotUniform(seed=self.seed),
+        )
+        self.bias = self.add_weight(name="bias", shape=(first,), initializer="zeros")
         self.blocks = [
-            *_perceptron(hidden, seed, self.dtype_policy),
+            *_perceptron(hidden, self.seed + 1, self.dtype_policy),
             keras.layers.Dense(1, dtype=self.dtype_policy, kernel_initializer="zeros"),
         ]
+        for layer, size in zip(self.standardize, features, strict=True):
+            layer.build((None, size))
+        for block, size in zip(self.blocks, (first, *hidden), strict=True):
+            block.build((None, size))
 
     def call(self, inputs, training=False):
         """Scores pairs.
 
         Args:
-            inputs: a list of tensors [..., features_i] with equal leading axes.
+            inputs: a list of tensors [..., features_i] whose leading axes broadcast.
             training: whether the running moments of the inputs take these pairs in.
 
         Returns:
             Scores [...], in nats, inside (-cap, cap).
         """
-        hidden = self.standardize(tf.concat(inputs, axis=-1), training=training)
+        kernels = tf.split(self.kernel, [x.shape[-1] for x in inputs])
+        hidden = self.bias
+        for standardize, x, kernel in zip(self.standardize, inputs, kernels, strict=True):
+            hidden = hidden + tf.tensordot(standardize(x, training=training), kernel, axes=1)
+        hidden = tf.nn.relu(hidden)
         for block in self.blocks:
             hidden = block(hidden)
         return cap(tf.squeeze(hidden, -1), self.limit)
+
+
+class Separable(keras.layers.Layer):
+    """T(x, y) = f(x) . g(y), two perceptrons: all pairs of a batch for the price of the batch.
+
+    Not for Donsker-Varadhan, MINE or NWJ over all pairs of a batch: :class:`mine.MINE` refuses it.
+
+    Args:
+        hidden: units of the hidden layers of f and of g; None for :func:`default_hidden`.
+        embedding: length of f(x) and g(y).
+        cap: largest absolute score, in nats.
+        seed: seed of the initial weights.
+    """
+
+    def __init__(
+        self, hidden=None, embedding: int = 32, cap: float = SCORE_CAP, seed: int = 0, **kwargs
+    ):
+        super().__init__(**kwargs)
+        self.hidden, self.embedding, self.limit, self.seed = hidden, embedding, cap, seed
+
+    def build(self, input_shape):
+        features = _two(input_shape)
+        hidden = self.hidden or default_hidden(features)
+        self.standardize = [Standardize(dtype=self.dtype_policy) for _ in features]
+        for layer, size in zip(self.standardize, features, strict=True):
+            layer.build((None, size))
+        self.x_tower = _tower(features[0], hidden, self.embedding, self.seed, self.dtype_policy)
+        self.y_tower = _tower(
+            features[1], hidden, self.embedding, self.seed + 100, self.dtype_policy
+        )
+
+    def call(self, inputs, training=False):
+        """Scores x [..., dim_x] against y [..., dim_y]: [...], in nats, inside (-cap, cap)."""
+        x, y = (
+            layer(value, training=training)
+            for layer, value in zip(self.standardize, inputs, strict=True)
+        )
+        for layer in self.x_tower:
+            x = layer(x)
+        for layer in self.y_tower:
+            y = layer(y)
+        return cap(tf.reduce_sum(x * y, axis=-1), self.limit)
+
+
+class Bilinear(keras.layers.Layer):
+    """T(x, y) = x' W y + b of standardised inputs: finds what is linear, and nothing else.
+
+    Args:
+        cap: largest absolute score, in nats.
+        seed: not used, as W starts at zero; every critic has one.
+    """
+
+    def __init__(self, cap: float = SCORE_CAP, seed: int = 0, **kwargs):
+        super().__init__(**kwargs)
+        self.limit = cap
+
+    def build(self, input_shape):
+        features = _two(input_shape)
+        self.standardize = [Standardize(dtype=self.dtype_policy) for _ in features]
+        for layer, size in zip(self.standardize, features, strict=True):
+            layer.build((None, size))
+        self.kernel = self.add_weight(name="kernel", shape=features, initializer="zeros")
+        self.bias = self.add_weight(name="bias", shape=(), initializer="zeros")
+
+    def call(self, inputs, training=False):
+        """Scores x [..., dim_x] against y [..., dim_y]: [...], in nats, inside (-cap, cap)."""
+        x, y = (
+            layer(value, training=training)
+            for layer, value in zip(self.standardize, inputs, strict=True)
+        )
+        scores = tf.reduce_sum(tf.linalg.matmul(x, self.kernel) * y, axis=-1)
+        return cap(scores + self.bias, self.limit)
 
 
 class SetEncoder(keras.layers.Layer):
@@ -111,6 +218,39 @@ class SetEncoder(keras.layers.Layer):
         for block in self.blocks:
             encoded = block(encoded)
         return tf.reduce_mean(encoded, axis=-2)
+
+
+class DeepSets(keras.layers.Layer):
+    """The free critic of sets: each set is encoded whatever its order, then concatenated.
+
+    Args:
+        sets: for each input, whether it is a set [..., n, features] or a vector [..., features].
+        hidden: units of the layers of the encoders and of the critic; None for 64-64.
+        cap: largest absolute score, in nats.
+        seed: seed of the initial weights.
+    """
+
+    def __init__(
+        self, sets: Sequence[bool], hidden=None, cap: float = SCORE_CAP, seed: int = 0, **kwargs
+    ):
+        super().__init__(**kwargs)
+        hidden = hidden or (64, 64)
+        self.sets = tuple(sets)
+        self.encoders = [
+            SetEncoder(hidden, seed + 100 * (i + 1), dtype=self.dtype_policy)
+            for i, is_set in enumerate(self.sets)
+            if is_set
+        ]
+        self.critic = Concatenated(hidden, cap, seed, dtype=self.dtype_policy)
+
+    def call(self, inputs, training=False):
+        """Scores inputs, sets and vectors: [...], in nats, inside (-cap, cap)."""
+        encoders = iter(self.encoders)
+        encoded = [
+            next(encoders)(x, training=training) if is_set else x
+            for x, is_set in zip(inputs, self.sets, strict=True)
+        ]
+        return self.critic(encoded, training=training)
 
 
 class Likelihood(keras.layers.Layer):
@@ -142,6 +282,23 @@ class Likelihood(keras.layers.Layer):
             Scores [...], in nats, inside (-cap, cap).
         """
         return cap(log_prob - self.marginal(inputs, training=training), self.limit)
+
+
+def _two(shapes) -> tuple[int, int]:
+    """Features of x and y; a critic of two sides has no place for a third."""
+    if len(shapes) != 2:
+        raise ValueError(f"This critic scores x against y; it was given {len(shapes)} inputs.")
+    return shapes[0][-1], shapes[1][-1]
+
+
+def _tower(features, hidden, embedding, seed, dtype) -> list:
+    """A perceptron with a linear last layer, built: its layers."""
+    initializer = keras.initializers.GlorotUniform(seed=seed + len(hidden))
+    last = keras.layers.Dense(embedding, kernel_initializer=initializer, dtype=dtype)
+    layers = [*_perceptron(hidden, seed, dtype), last]
+    for layer, size in zip(layers, (features, *hidden), strict=True):
+        layer.build((None, size))
+    return layers
 
 
 def _perceptron(hidden, seed, dtype):

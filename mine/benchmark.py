@@ -1,0 +1,306 @@
+"""Estimators on tasks of known information: a table and a picture of estimates against truths.
+
+    python -m mine.benchmark --output=OUT
+
+Every estimate is kept in ``estimates.json`` as soon as it is made, so the same command goes on
+where it was stopped, and a longer list of estimators, tasks or seeds only makes what is missing.
+Name a new folder after a change of the library: what is kept is not made again.
+``table.md``, ``table.json`` and ``estimates.png`` are written at the end.
+"""
+
+import datetime
+import io
+import json
+import math
+import os
+import pathlib
+import platform
+import shlex
+import sys
+import time
+import zlib
+
+import matplotlib.figure
+import numpy as np
+import tqdm
+from absl import app, flags
+from scipy import stats
+
+import mine
+from mine.benchmarks import TASKS
+from mine.information import CLASSICAL
+from mine.objective import NAMES
+
+ESTIMATORS = (*NAMES, *CLASSICAL)
+ESTIMATES = "estimates.json"
+COLOURS = ("#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377", "#777777")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+
+
+def estimate(estimator: str, task: str, samples: int, seed: int) -> dict:
+    """One estimate, as it is kept: what was estimated, nats, interval, warnings and seconds.
+
+    Training that comes to nothing is NaN, with the reason among the warnings.
+    """
+    # A seed of its own for each task: many share a normal beneath, and must not share its samples.
+    x, y = TASKS[task].sample(samples, zlib.crc32(f"{task} {seed}".encode()))
+    started = time.perf_counter()
+    try:
+        found = mine.estimate(x, y, bound=estimator, seed=seed, progress=False)
+        nats, interval, warnings = found.nats, found.interval, found.warnings
+    except ArithmeticError as error:
+        nats, interval, warnings = math.nan, (math.nan, math.nan), [str(error)]
+    seconds = time.perf_counter() - started
+    return {
+        "estimator": estimator,
+        "task": task,
+        "seed": seed,
+        "nats": float(nats),
+        "interval": [float(end) for end in interval],
+        "warnings": list(warnings),
+        "seconds": seconds,
+    }
+
+
+class Store:
+    """The estimates made so far, in a file that is whole at any time.
+
+    Args:
+        path: of the file; need not exist.
+        samples: pairs of each estimate.
+
+    Raises:
+        ValueError: the file holds estimates from another number of samples.
+    """
+
+    def __init__(self, path: pathlib.Path, samples: int):
+        self.path, self.samples, self.records = path, samples, {}
+        if path.exists():
+            content = json.loads(path.read_text())
+            if content["samples"] != samples:
+                raise ValueError(
+                    f"{path} holds estimates from {content['samples']} samples, not {samples}: "
+                    "name another --output."
+                )
+            self.records = {self.key(**record): record for record in content["estimates"]}
+
+    @staticmethod
+    def key(estimator, task, seed, **_) -> tuple:
+        return estimator, task, seed
+
+    def add(self, record: dict):
+        """Keeps one estimate, on disk too."""
+        self.records[self.key(**record)] = record
+        write_json({"samples": self.samples, "estimates": list(self.records.values())}, self.path)
+
+
+def mean_interval(values) -> tuple[float, float]:
+    """Mean of independent values [n] and half its 95 % interval by Student's t (NaN if n is 1)."""
+    values = np.asarray(values, np.float64)
+    if len(values) < 2:
+        return float(values.mean()), math.nan
+    error = values.std(ddof=1) / math.sqrt(len(values))
+    return float(values.mean()), float(stats.t.ppf(0.975, len(values) - 1) * error)
+
+
+def tabulate(records: list[dict]) -> tuple[list[dict], dict[str, dict]]:
+    """Sums up estimates.
+
+    Returns:
+        A row for each task: ``task``, ``truth`` and for each estimator ``mean`` and ``ci95`` over
+        seeds. And for each estimator, over tasks and seeds: how many estimates it made, how many of
+        its intervals hold the truth, how many came with warnings, median seconds and median
+        absolute error, which is infinite for no number.
+    """
+    estimators = list(dict.fromkeys(record["estimator"] for record in records))
+    rows = []
+    for task in dict.fromkeys(record["task"] for record in records):
+        row = {"task": task, "truth": TASKS[task].nats, "estimates": {}}
+        for estimator in estimators:
+            nats = [r["nats"] for r in records if (r["task"], r["estimator"]) == (task, estimator)]
+            mean, ci95 = mean_interval(nats)
+            row["estimates"][estimator] = {"mean": mean, "ci95": ci95}
+        rows.append(row)
+    summary = {}
+    for estimator in estimators:
+        group = [record for record in records if record["estimator"] == estimator]
+        truths = np.array([TASKS[record["task"]].nats for record in group])
+        low, high = np.array([record["interval"] for record in group], np.float64).T
+        nats = np.array([record["nats"] for record in group], np.float64)
+        errors = np.abs(np.where(np.isfinite(nats), nats, np.inf) - truths)
+        summary[estimator] = {
+            "estimates": len(group),
+            "intervals_with_truth": int(np.sum((low <= truths) & (truths <= high))),
+            "with_warnings": sum(bool(record["warnings"]) for record in group),
+            "median_seconds": float(np.median([record["seconds"] for record in group])),
+            "median_absolute_error": float(np.median(errors)),
+        }
+    return rows, summary
+
+
+def markdown(rows: list[dict], summary: dict[str, dict], run: dict) -> str:
+    """The table, what its numbers mean, and what made it."""
+
+    def line(*cells):
+        return "| " + " | ".join(cells) + " |"
+
+    def cell(mean, ci95):
+        return f"{mean:.3f}" + ("" if math.isnan(ci95) else f" ± {ci95:.3f}")
+
+    def sums(title, text):
+        return line(title, "", "", *(text(sums) for sums in summary.values()))
+
+    seeds = ", ".join(map(str, run["seeds"]))
+    over = f"mean ± 95 % interval (Student's t) over seeds {seeds}" if seeds != "0" else "seed 0"
+    lines = [
+        line("task", "dimensions", "truth", *summary),
+        "|---|---:" + "|---:" * (1 + len(summary)) + "|",
+        *(
+            line(
+                row["task"],
+                f"{TASKS[row['task']].dim_x} x {TASKS[row['task']].dim_y}",
+                f"{row['truth']:.3f}",
+                *(cell(**found) for found in row["estimates"].values()),
+            )
+            for row in rows
+        ),
+        sums("median seconds", lambda of: f"{of['median_seconds']:.2f}"),
+        sums("with warnings", lambda of: f"{of['with_warnings']} / {of['estimates']}"),
+        sums("truth in interval", lambda of: f"{of['intervals_with_truth']} / {of['estimates']}"),
+        sums("**median absolute error**", lambda of: f"**{of['median_absolute_error']:.3f}**"),
+        "",
+        f"Nats, {run['samples']} samples, {over}. The last four rows are over all tasks and seeds.",
+        "",
+        f"`{run['command']}`, {run['hardware']}, {run['date']}.",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def picture(rows: list[dict], summary: dict[str, dict], path: pathlib.Path):
+    """Draws mean estimates with their 95 % intervals against truths, as a PNG."""
+    figure = matplotlib.figure.Figure(figsize=(6.5, 6), layout="constrained")
+    axis = figure.subplots()
+    truths = np.array([row["truth"] for row in rows])
+    most = 1.05 * truths.max()
+    axis.plot([0, most], [0, most], color="black", linewidth=0.8, label="truth")
+    for index, estimator in enumerate(summary):
+        found = [row["estimates"][estimator] for row in rows]
+        axis.errorbar(
+            # Side by side: some tasks share one truth, and good estimators one estimate.
+            truths + most * 0.006 * (index - (len(summary) - 1) / 2),
+            [of["mean"] for of in found],
+            yerr=np.nan_to_num([of["ci95"] for of in found]),
+            color=COLOURS[index % len(COLOURS)],
+            marker=MARKERS[index % len(MARKERS)],
+            markersize=5,
+            linestyle="none",
+            elinewidth=0.8,
+            alpha=0.75,
+            label=estimator,
+        )
+    axis.set(xlabel="true mutual information, nats", ylabel="estimate, nats")
+    axis.legend()
+    content = io.BytesIO()
+    figure.savefig(content, dpi=110, format="png")
+    write(content.getvalue(), path)
+
+
+def write(content: bytes, path: pathlib.Path):
+    """Writes a file in one step: a reader, or a run that goes on, never sees half of it."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        temporary.write_bytes(content)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_json(content: dict, path: pathlib.Path):
+    """Writes JSON in one step; what is not finite becomes null, which numpy reads as NaN."""
+
+    def clean(value):
+        if isinstance(value, dict):
+            return {key: clean(of) for key, of in value.items()}
+        if isinstance(value, list):
+            return [clean(of) for of in value]
+        return None if isinstance(value, float) and not math.isfinite(value) else value
+
+    write((json.dumps(clean(content), indent=2) + "\n").encode(), path)
+
+
+def hardware() -> str:
+    """The processor in words, and how many of it."""
+    cpuinfo = pathlib.Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
+    names = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
+    return f"{os.cpu_count()} x {(names or [platform.processor() or platform.machine()])[0]}"
+
+
+def benchmark(
+    estimators: list[str], tasks: list[str], samples: int, seeds: int, output: str
+) -> str:
+    """Makes the estimates that are missing, and the table and picture of all that were asked for.
+
+    Args:
+        estimators: what :func:`mine.estimate` takes as ``bound``.
+        tasks: names of :data:`mine.benchmarks.TASKS`.
+        samples: pairs for each estimate.
+        seeds: how many; they are 0, 1, ...
+        output: the folder to write to.
+
+    Returns:
+        The table in Markdown.
+
+    Raises:
+        ValueError: a name is unknown, or the folder holds estimates from other samples.
+    """
+    for kind, names, known in (("task", tasks, TASKS), ("estimator", estimators, ESTIMATORS)):
+        for name in names:
+            if name not in known:
+                raise ValueError(f"There is no {kind} {name}: choose among {', '.join(known)}.")
+    folder = pathlib.Path(output)
+    store = Store(folder / ESTIMATES, samples)
+    folder.mkdir(parents=True, exist_ok=True)
+    keys = [(e, t, s) for s in range(seeds) for t in tasks for e in estimators]
+    with tqdm.tqdm(keys, unit="estimate") as bar:
+        for estimator, task, seed in bar:
+            bar.set_postfix_str(f"{estimator} on {task}, seed {seed}")
+            if (estimator, task, seed) not in store.records:
+                store.add(estimate(estimator, task, samples, seed))
+    rows, summary = tabulate([store.records[key] for key in keys])
+    run = {
+        "command": shlex.join(["python", "-m", "mine.benchmark", *sys.argv[1:]]),
+        "samples": samples,
+        "seeds": list(range(seeds)),
+        "hardware": hardware(),
+        "date": datetime.date.today().isoformat(),
+    }
+    text = markdown(rows, summary, run)
+    write(text.encode(), folder / "table.md")
+    write_json({"rows": rows, "estimators": summary} | run, folder / "table.json")
+    picture(rows, summary, folder / "estimates.png")
+    return text
+
+
+def define_flags():
+    """Defines the flags of this command."""
+    flags.DEFINE_list(
+        "estimators", "mine,js,infonce,ksg,gaussian", "Bounds of mine.estimate, comma-separated."
+    )
+    flags.DEFINE_list("tasks", list(TASKS), "Tasks of mine.benchmarks, comma-separated.")
+    flags.DEFINE_integer("samples", 10_000, "Pairs for each estimate.", lower_bound=1)
+    flags.DEFINE_integer("seeds", 3, "Number of seeds, which are 0, 1, ...", lower_bound=1)
+    flags.DEFINE_string("output", None, "Folder of the estimates and the table.", required=True)
+
+
+def main(_):
+    given = flags.FLAGS
+    try:
+        print(benchmark(given.estimators, given.tasks, given.samples, given.seeds, given.output))
+    except (OSError, ValueError) as error:
+        sys.exit(f"Error: {error}")
+
+
+if __name__ == "__main__":
+    define_flags()
+    app.run(main)

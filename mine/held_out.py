@@ -1,0 +1,105 @@
+"""From scores of held-out pairs to nats, an interval, and reasons for doubt."""
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from mine.bounds import effective_sample_size, info_nce_ceiling
+from mine.objective import read
+
+REPLICATES = 100
+"""Resamplings of the held-out scores from which the interval is made."""
+
+FEW_EFFECTIVE = 30.0
+"""Effective number of negatives under which a value is too noisy to trust."""
+
+
+class Scores(NamedTuple):
+    """Scores of held-out pairs ``joint`` [n] and of their negatives ``marginal`` [k, n].
+
+    For InfoNCE ``joint`` holds each pair's term of the bound, and ``marginal`` is None.
+    """
+
+    joint: tf.Tensor
+    marginal: tf.Tensor | None
+
+
+def value(bound: str, scores: Scores) -> tf.Tensor:
+    """The information that ``bound`` reads from ``scores``, in nats, []."""
+    if scores.marginal is None:
+        return tf.reduce_mean(scores.joint)
+    return read(bound, scores.joint, scores.marginal)
+
+
+@tf.function(reduce_retracing=True, autograph=False)
+def replicates(bound: str, scores: Scores, seed) -> tf.Tensor:
+    """Values on resampled pairs and derangements, [REPLICATES].
+
+    A derangement pairs each held-out sample with another's y. A replicate draws pairs with
+    replacement, each with its own negatives, and derangements with replacement: so no sample meets
+    itself, as it could if samples were resampled first and then deranged.
+
+    Args:
+        bound: one of ``mine.objective.NAMES``.
+        scores: of held-out pairs.
+        seed: stateless seed [2].
+    """
+
+    def one(index):
+        n = tf.shape(scores.joint)[0]
+        key = tf.random.experimental.stateless_fold_in(seed, index)
+        rows = tf.random.stateless_uniform([n], key, 0, n, tf.int32)
+        joint = tf.gather(scores.joint, rows)
+        if scores.marginal is None:
+            return value(bound, Scores(joint, None))
+        k = tf.shape(scores.marginal)[0]
+        key = tf.random.experimental.stateless_fold_in(key, 1)
+        drawn = tf.random.stateless_uniform([k], key, 0, k, tf.int32)
+        marginal = tf.gather(tf.gather(scores.marginal, drawn), rows, axis=1)
+        return value(bound, Scores(joint, marginal))
+
+    return tf.map_fn(one, tf.range(REPLICATES), fn_output_signature=tf.float32)
+
+
+def interval(nats: float, spread: np.ndarray) -> tuple[float, float]:
+    """95 % interval, symmetric about ``nats``, from replicates [REPLICATES]."""
+    width = 1.96 * float(np.std(spread, ddof=1))
+    return nats - width, nats + width
+
+
+def warnings(bound: str, nats: float, scores: Sequence[Scores], batch_size: int) -> list[str]:
+    """Reasons to doubt an estimate, each a sentence.
+
+    Args:
+        bound: one of ``mine.objective.NAMES``.
+        nats: the estimate.
+        scores: of the held-out pairs of each fold.
+        batch_size: B of InfoNCE.
+    """
+    n = sum(len(fold.joint) for fold in scores)
+    found = []
+    if bound == "smile":
+        found.append("SMILE clips the normaliser: its value is no bound and can be too high.")
+    if bound == "infonce":
+        ceiling = info_nce_ceiling(batch_size)
+        if nats > ceiling - 0.5:
+            found.append(
+                f"InfoNCE with batches of {batch_size} cannot show more than {ceiling:.2f} nats, "
+                "and the value is near that: use a larger batch_size, or bound='js'."
+            )
+        return found
+    if nats > math.log(n) - 2:
+        found.append(
+            f"No bound can vouch for much more than log n = {math.log(n):.1f} nats with {n} "
+            "samples, and the value is near that: the truth may be anything above."
+        )
+    effective = min(float(effective_sample_size(fold.marginal)) for fold in scores)
+    if effective < FEW_EFFECTIVE and bound != "smile":
+        found.append(
+            f"Of all negatives only {effective:.0f} carry the normaliser E[exp T]: the value is "
+            "noisy and can be too high; give more samples."
+        )
+    return found

@@ -1,0 +1,93 @@
+"""A bound as a layer: what a critic ascends in training and what is read from it afterwards."""
+
+import math
+
+import keras
+import tensorflow as tf
+
+from mine import bounds
+
+PAIRED = ("mine", "dv", "nwj", "js", "smile")
+"""Bounds of joint and marginal scores; "infonce" needs the scores of all pairs instead."""
+
+NAMES = (*PAIRED, "infonce")
+"""All bounds that a critic can be trained by."""
+
+
+def read(bound: str, joint, marginal) -> tf.Tensor:
+    """The information that a bound reads from a trained critic's scores, in nats, [].
+
+    Args:
+        bound: one of ``PAIRED``.
+        joint: scores of pairs drawn together, any shape.
+        marginal: scores of negatives, any shape.
+    """
+    if bound == "nwj":
+        return bounds.nwj(joint, marginal).nats
+    if bound == "smile":
+        return bounds.smile(joint, marginal)
+    return bounds.donsker_varadhan(joint, marginal).nats
+
+
+class Objective(keras.layers.Layer):
+    """One of the bounds by name, with the running mean that "mine" needs between batches.
+
+    Args:
+        bound: one of ``NAMES``. "smile" ascends Jensen-Shannon and reads SMILE.
+        rate: weight of the newest batch in MINE's running normaliser.
+
+    Raises:
+        ValueError: there is no such bound.
+    """
+
+    def __init__(self, bound: str = "mine", rate: float = 0.01, **kwargs):
+        super().__init__(trainable=False, **kwargs)
+        if bound not in NAMES:
+            raise ValueError(f"There is no bound {bound!r}; the bounds are {', '.join(NAMES)}.")
+        self.bound, self.rate = bound, rate
+        if bound == "mine":
+            self.log_sum = self._state("log_sum")
+            self.log_weight = self._state("log_weight")
+        self.built = True
+
+    def _state(self, name):
+        initializer = keras.initializers.Constant(-math.inf)
+        return self.add_weight(name=name, shape=(), initializer=initializer, trainable=False)
+
+    def call(self, joint, marginal, training=False) -> bounds.Bound:
+        """The bound of one batch; in training, MINE's running mean takes the batch in.
+
+        Args:
+            joint: scores of pairs drawn together, any shape.
+            marginal: scores of negatives, any shape.
+            training: whether this is a training batch.
+
+        Raises:
+            ValueError: "infonce", which has no use for separate negatives.
+        """
+        if self.bound == "infonce":
+            raise ValueError("InfoNCE is of the scores of all pairs: use all_pairs.")
+        if self.bound == "dv":
+            return bounds.donsker_varadhan(joint, marginal)
+        if self.bound == "nwj":
+            return bounds.nwj(joint, marginal)
+        if self.bound == "js":
+            return bounds.jensen_shannon(joint, marginal)
+        if self.bound == "smile":
+            surrogate = bounds.jensen_shannon(joint, marginal).surrogate
+            return bounds.Bound(surrogate, read("smile", joint, marginal))
+        seen = bounds.Normalizer(
+            tf.convert_to_tensor(self.log_sum), tf.convert_to_tensor(self.log_weight)
+        )
+        bound, state = bounds.mine(joint, marginal, seen, self.rate)
+        if training:
+            finite = tf.math.is_finite(state.log_sum)
+            self.log_sum.assign(tf.where(finite, state.log_sum, self.log_sum))
+            self.log_weight.assign(tf.where(finite, state.log_weight, self.log_weight))
+        return bound
+
+    def all_pairs(self, scores, training=False) -> bounds.Bound:
+        """The bound of the scores of all pairs [B, B], those drawn together on the diagonal."""
+        if self.bound == "infonce":
+            return bounds.info_nce(scores)
+        return self(*bounds.split_pairs(scores), training=training)

@@ -1,0 +1,116 @@
+"""Samples as estimators take them: checked, and made comparable by monotone maps."""
+
+import numpy as np
+from scipy import special
+
+FEWEST = 100
+"""Fewer samples than this show next to nothing of a mutual information."""
+
+PREPROCESSES = ("rank", "standard", "none")
+
+
+def check(**arrays) -> dict[str, np.ndarray]:
+    """Checks samples and gives them as float64 arrays.
+
+    Args:
+        **arrays: by name, each [n], [n, features] or, for sets, [n, elements, features]. None is
+            left out.
+
+    Returns:
+        By name, [n, features] or [n, elements, features].
+
+    Raises:
+        ValueError: they differ in length, are fewer than ``FEWEST``, hold anything but finite
+            numbers, or have a constant column.
+    """
+    checked = {name: _numbers(name, value) for name, value in arrays.items() if value is not None}
+    lengths = {name: len(value) for name, value in checked.items()}
+    if len(set(lengths.values())) > 1:
+        told = ", ".join(f"{name} has {length}" for name, length in lengths.items())
+        raise ValueError(f"Samples are drawn together, so all need the same number: {told}.")
+    if min(lengths.values()) < FEWEST:
+        raise ValueError(
+            f"{min(lengths.values())} samples are too few to tell information from chance; "
+            f"give at least {FEWEST}."
+        )
+    for name, value in checked.items():
+        _vary(name, value)
+    return checked
+
+
+def _numbers(name, value) -> np.ndarray:
+    value = np.asarray(value)
+    if value.dtype.kind not in "biuf":
+        raise ValueError(f"{name} must hold real numbers, not {value.dtype} values.")
+    if value.ndim not in (1, 2, 3) or 0 in value.shape[1:]:
+        raise ValueError(
+            f"{name} must be [n], [n, features] or [n, elements, features], not "
+            f"{list(value.shape)}."
+        )
+    value = value.astype(np.float64)
+    bad = np.flatnonzero(~np.isfinite(value).reshape(len(value), -1).all(axis=1))
+    if len(bad):
+        raise ValueError(
+            f"{name} holds NaN or infinite values in {len(bad)} of {len(value)} samples, the first "
+            f"in sample {bad[0]}: remove those samples."
+        )
+    return value[:, np.newaxis] if value.ndim == 1 else value
+
+
+def _vary(name, value):
+    flat = value.reshape(-1, value.shape[-1])
+    constant = np.flatnonzero(flat.min(axis=0) == flat.max(axis=0))
+    if len(constant):
+        raise ValueError(
+            f"Column {constant[0]} of {name} is constant, {flat[0, constant[0]]:g} in every "
+            "sample: it tells nothing; remove it."
+        )
+
+
+class Preprocessor:
+    """A monotone map of each coordinate, fit once; information does not change under it.
+
+    * "rank": normal scores, :math:`\\Phi^{-1}((r - 1/2) / n)` of the mid-rank r; ties stay ties. It
+      makes heavy tails and odd scales harmless.
+    * "standard": zero mean, unit standard deviation.
+    * "none": as it is.
+
+    Args:
+        kind: one of ``PREPROCESSES``.
+
+    Raises:
+        ValueError: there is no such kind.
+    """
+
+    def __init__(self, kind: str = "rank"):
+        if kind not in PREPROCESSES:
+            raise ValueError(f"preprocess must be one of {PREPROCESSES}, not {kind!r}.")
+        self.kind = kind
+        self.table = np.zeros((0, 0))
+
+    def fit(self, values: np.ndarray) -> "Preprocessor":
+        """Learns the map of each coordinate from ``values`` [..., features]."""
+        flat = values.reshape(-1, values.shape[-1])
+        if self.kind == "rank":
+            self.table = np.sort(flat, axis=0)
+        elif self.kind == "standard":
+            # Scaled first: the square of 1e200 is no number, that of 1 is.
+            scale = np.abs(flat).max(axis=0)
+            unit = flat / scale
+            self.table = np.stack([unit.mean(axis=0) * scale, unit.std(axis=0) * scale])
+        return self
+
+    def __call__(self, values: np.ndarray) -> np.ndarray:
+        """Maps ``values`` [..., features], float64; "rank" clamps to the fitted range."""
+        if self.kind == "none":
+            return values
+        if self.kind == "standard":
+            mean, deviation = self.table
+            return (values - mean) / np.where(deviation > 0, deviation, 1.0)
+        flat, n = values.reshape(-1, values.shape[-1]), len(self.table)
+        ranks = np.empty_like(flat)
+        for column, (sought, known) in enumerate(zip(flat.T, self.table.T, strict=True)):
+            below = np.searchsorted(known, sought, "left")
+            upto = np.searchsorted(known, sought, "right")
+            ranks[:, column] = (below + upto) / 2
+        return special.ndtri(np.clip(ranks, 0.5, n - 0.5) / n).reshape(values.shape)
