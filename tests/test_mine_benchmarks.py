@@ -1,13 +1,19 @@
 """Tasks of known information: their truths, each found a second way, and their runner."""
 
+import json
 import math
+import pathlib
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 from scipy import integrate, stats
 
-from mine import benchmarks
+from mine import benchmark, benchmarks
 from mine.benchmarks import TASKS
+
+ROOT = pathlib.Path(__file__).parent.parent
 
 
 def pairs(dim, count, rho):
@@ -290,3 +296,111 @@ def test_senseless_arguments_are_refused_by_name(make, message):
 def test_a_seed_must_be_given():
     with pytest.raises(TypeError):
         TASKS["normal-1x1"].sample(5, None)
+
+
+# -- the runner -----------------------------------------------------------------------------------
+
+SMALL = ("--estimators=ksg,gaussian", "--tasks=normal-1x1,additive-0.75", "--samples=400")
+
+
+def run(output, *arguments):
+    return subprocess.run(
+        [sys.executable, "-m", "mine.benchmark", f"--output={output}", *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A finished run, whose files no test may change."""
+    folder = tmp_path_factory.mktemp("benchmark") / "new"
+    process = run(folder, *SMALL, "--seeds=2")
+    assert process.returncode == 0, process.stderr
+    assert process.stdout.strip() == (folder / "table.md").read_text().strip()
+    return folder
+
+
+def test_runner_tabulates_and_draws_estimates_beside_truths(finished):
+    assert {path.name for path in finished.iterdir()} == {
+        "estimates.json",
+        "estimates.png",
+        "table.json",
+        "table.md",
+    }
+    table, text = (
+        json.loads((finished / "table.json").read_text()),
+        (finished / "table.md").read_text(),
+    )
+    assert [row["task"] for row in table["rows"]] == ["normal-1x1", "additive-0.75"]
+    assert list(table["estimators"]) == ["ksg", "gaussian"]
+    assert table["seeds"] == [0, 1] and table["samples"] == 400
+    assert table["command"].startswith("python -m mine.benchmark --output=")
+    assert f"`{table['command']}`" in text and table["hardware"] in text
+    assert "| normal-1x1 | 1 x 1 | 0.413 | " in text
+    last_row = [line for line in text.splitlines() if line.startswith("|")][-1]
+    assert last_row.startswith("| **median absolute error** |")
+    kept = json.loads((finished / "estimates.json").read_text())["estimates"]
+    for row in table["rows"]:
+        for name, found in row["estimates"].items():
+            nats = [r["nats"] for r in kept if (r["task"], r["estimator"]) == (row["task"], name)]
+            assert len(nats) == 2 and nats[0] != nats[1]
+            assert found["mean"] == pytest.approx(np.mean(nats))
+            assert found["mean"] == pytest.approx(row["truth"], abs=0.25)
+    for name, sums in table["estimators"].items():
+        errors = [abs(r["nats"] - TASKS[r["task"]].nats) for r in kept if r["estimator"] == name]
+        assert sums["estimates"] == 4 and sums["median_seconds"] > 0
+        assert sums["median_absolute_error"] == pytest.approx(np.median(errors))
+
+
+def test_runner_goes_on_where_it_was_killed(finished, tmp_path):
+    """What was kept is not made again, what is missing comes out as if never interrupted."""
+    content = json.loads((finished / "estimates.json").read_text())
+    whole = content["estimates"]
+    content["estimates"] = [whole[0] | {"nats": 123.0}, *whole[1:5]]
+    (tmp_path / "estimates.json").write_text(json.dumps(content))
+    process = run(tmp_path, *SMALL, "--seeds=2")
+    assert process.returncode == 0, process.stderr
+    after = json.loads((tmp_path / "estimates.json").read_text())["estimates"]
+    assert [r["nats"] for r in after] == [123.0, *(r["nats"] for r in whole[1:])]
+    assert [r["seconds"] for r in after[:5]] == [r["seconds"] for r in whole[:5]]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--tasks=normal-1x1,tea",), "no task tea: choose among normal-1x1"),
+        (("--estimators=gaussian,tea",), "no estimator tea: choose among mine"),
+        (("--samples=500",), "holds estimates from 400 samples, not 500"),
+    ],
+)
+def test_runner_refuses_in_one_sentence(arguments, message, finished, tmp_path):
+    (tmp_path / "estimates.json").write_text((finished / "estimates.json").read_text())
+    process = run(tmp_path, *SMALL, *arguments)
+    assert process.returncode != 0 and not process.stdout
+    (error,) = [line for line in process.stderr.splitlines() if line.startswith("Error: ")]
+    assert message in error and "Traceback" not in process.stderr
+
+
+def test_estimates_that_are_no_numbers_are_kept_and_shown(tmp_path):
+    store = benchmark.Store(tmp_path / "estimates.json", samples=5)
+    for seed, nats in enumerate([math.nan, 0.5]):
+        store.add(
+            {"estimator": "dv", "task": "normal-1x1", "seed": seed, "nats": nats,
+             "interval": [nats, nats], "warnings": ["diverged"], "seconds": 1.0}
+        )  # fmt: skip
+    assert "NaN" not in (tmp_path / "estimates.json").read_text()
+    again = benchmark.Store(tmp_path / "estimates.json", samples=5)
+    rows, summary = benchmark.tabulate(list(again.records.values()))
+    assert math.isnan(rows[0]["estimates"]["dv"]["mean"])
+    assert summary["dv"]["with_warnings"] == summary["dv"]["estimates"] == 2
+
+
+def test_intervals_are_students():
+    values = [0.1, 0.4, 0.2]
+    mean, half = benchmark.mean_interval(values)
+    low, high = stats.t.interval(0.95, 2, loc=np.mean(values), scale=stats.sem(values))
+    assert (mean - half, mean + half) == pytest.approx((low, high))
+    assert math.isnan(benchmark.mean_interval([0.3])[1])
