@@ -90,14 +90,14 @@ def direct(y, d, x, others, log_prob: Callable | None = None, hidden=None, **opt
     Raises:
         ValueError: as :class:`mine.MINE`, or ``others`` does not fit ``y``.
     """
-    options = Options(**options)
-    if options.bound == "infonce" or options.negatives == "all":
-        raise ValueError("direct has its own negatives: use another bound, and a number of them.")
     checked = samples.check(y=y, d=d, x=x)
     others = np.asarray(others, np.float64)
     n, dim_y = checked["y"].shape
     if others.ndim != 3 or others.shape[0] != n or others.shape[2] != dim_y:
         raise ValueError(f"others must be [{n}, k, {dim_y}], not {list(others.shape)}.")
+    options = Options(**{"negatives": min(16, others.shape[1])} | options)
+    if options.bound == "infonce" or options.negatives == "all":
+        raise ValueError("direct has its own negatives: use another bound, and a number of them.")
     kind = "none" if log_prob is not None else options.preprocess
     maps = {name: samples.Preprocessor(kind).fit(value) for name, value in checked.items()}
     ready = {name: maps[name](value).astype(np.float32) for name, value in checked.items()}
@@ -107,9 +107,11 @@ def direct(y, d, x, others, log_prob: Callable | None = None, hidden=None, **opt
     def build(seed):
         if log_prob is None:
             return Concatenated(hidden, seed=seed)
-        return _Anchored(log_prob, Likelihood(hidden or (64, 64), seed=seed))
+        return _Anchored(log_prob, Likelihood(hidden or (32,), seed=seed))
 
-    fits = cross_fit(build, pairs, options.resolve(pairs.features))
+    # The critic sees all inputs at once, so their dimensions add up.
+    features = sum(value.shape[-1] for value in ready.values())
+    fits = cross_fit(build, pairs, options.resolve(features))
     return summarize(fits, fits.scores, options.seed)
 
 

@@ -4,6 +4,7 @@ A critic is called with a list of inputs [..., features_i] and gives scores [...
 broadcast, so x [n, 1, dim_x] and y [1, m, dim_y] give the scores of all pairs, [n, m].
 """
 
+import math
 from collections.abc import Sequence
 
 import keras
@@ -15,6 +16,8 @@ SCORE_CAP = 20.0
 
 def cap(scores, limit: float = SCORE_CAP) -> tf.Tensor:
     """Squashes scores smoothly into (-limit, limit): ``limit * tanh(scores / limit)``."""
+    if math.isinf(limit):
+        return scores
     return limit * tf.tanh(scores / limit)
 
 
@@ -78,13 +81,22 @@ class Concatenated(keras.layers.Layer):
 
     Args:
         hidden: units of each hidden layer; None for :func:`default_hidden`.
-        cap: largest absolute score, in nats.
+        cap: largest absolute score, in nats; math.inf for none.
+        quadratic: whether a quadratic form of the inputs, z' W z, is added.
         seed: seed of the initial weights.
     """
 
-    def __init__(self, hidden=None, cap: float = SCORE_CAP, seed: int = 0, **kwargs):
+    def __init__(
+        self,
+        hidden=None,
+        cap: float = SCORE_CAP,
+        quadratic: bool = False,
+        seed: int = 0,
+        **kwargs,
+    ):
         super().__init__(**kwargs)
         self.hidden, self.limit, self.seed = hidden, cap, seed
+        self.quadratic = quadratic
 
     def build(self, input_shape):
         features = [shape[-1] for shape in input_shape]
@@ -98,6 +110,10 @@ class Concatenated(keras.layers.Layer):
             initializer=keras.initializers.GlorotUniform(seed=self.seed),
         )
         self.bias = self.add_weight(name="bias", shape=(first,), initializer="zeros")
+        if self.quadratic:
+            self.form = self.add_weight(
+                name="form", shape=(sum(features), sum(features)), initializer="zeros"
+            )
         self.blocks = [
             *_perceptron(hidden, self.seed + 1, self.dtype_policy),
             keras.layers.Dense(1, dtype=self.dtype_policy, kernel_initializer="zeros"),
@@ -117,14 +133,27 @@ class Concatenated(keras.layers.Layer):
         Returns:
             Scores [...], in nats, inside (-cap, cap).
         """
-        kernels = tf.split(self.kernel, [x.shape[-1] for x in inputs])
-        hidden = self.bias
-        for standardize, x, kernel in zip(self.standardize, inputs, kernels, strict=True):
-            hidden = hidden + tf.tensordot(standardize(x, training=training), kernel, axes=1)
-        hidden = tf.nn.relu(hidden)
+        inputs = [
+            standardize(x, training=training)
+            for standardize, x in zip(self.standardize, inputs, strict=True)
+        ]
+        hidden = tf.nn.relu(_project(inputs, self.kernel) + self.bias)
         for block in self.blocks:
             hidden = block(hidden)
-        return cap(tf.squeeze(hidden, -1), self.limit)
+        scores = tf.squeeze(hidden, -1)
+        if self.quadratic:
+            sizes = [x.shape[-1] for x in inputs]
+            for x, image in zip(
+                inputs, tf.split(_project(inputs, self.form), sizes, axis=-1), strict=True
+            ):
+                scores += tf.reduce_sum(x * image, axis=-1)
+        return cap(scores, self.limit)
+
+
+def _project(inputs, kernel) -> tf.Tensor:
+    """Inputs side by side [..., features], whose leading axes broadcast, times ``kernel``."""
+    kernels = tf.split(kernel, [x.shape[-1] for x in inputs])
+    return sum(tf.tensordot(x, part, axes=1) for x, part in zip(inputs, kernels, strict=True))
 
 
 class Separable(keras.layers.Layer):
@@ -241,7 +270,7 @@ class DeepSets(keras.layers.Layer):
             for i, is_set in enumerate(self.sets)
             if is_set
         ]
-        self.critic = Concatenated(hidden, cap, seed, dtype=self.dtype_policy)
+        self.critic = Concatenated(hidden, cap, seed=seed, dtype=self.dtype_policy)
 
     def call(self, inputs, training=False):
         """Scores inputs, sets and vectors: [...], in nats, inside (-cap, cap)."""
@@ -260,15 +289,18 @@ class Likelihood(keras.layers.Layer):
     first term exactly, so only the marginal ``h`` is learned.
 
     Args:
-        hidden: units of each hidden layer of ``h``.
+        hidden: units of each hidden layer of ``h``, beside its quadratic form.
         cap: largest absolute score, in nats.
         seed: seed of the initial weights.
     """
 
-    def __init__(self, hidden=(64, 64), cap: float = SCORE_CAP, seed: int = 0, **kwargs):
+    def __init__(self, hidden=(32,), cap: float = SCORE_CAP, seed: int = 0, **kwargs):
         super().__init__(**kwargs)
         self.limit = cap
-        self.marginal = Concatenated(hidden, cap, seed, dtype=self.dtype_policy)
+        # h is a log density: no cap may bend it, and a quadratic form is exact for a normal one.
+        self.marginal = Concatenated(
+            hidden, math.inf, quadratic=True, seed=seed, dtype=self.dtype_policy
+        )
 
     def call(self, log_prob, inputs, training=False):
         """Scores pairs.

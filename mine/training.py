@@ -125,8 +125,9 @@ class Trainer(tf.Module):
 
     def held_out_negatives(self, pairs: Pairs) -> int:
         """How many negatives each held-out pair is set against."""
-        available = len(pairs.others) or (pairs.y.shape[0] or HELD_OUT_NEGATIVES + 1) - 1
-        return min(HELD_OUT_NEGATIVES, available)
+        if pairs.others:
+            return len(pairs.others)
+        return min(HELD_OUT_NEGATIVES, (pairs.y.shape[0] or HELD_OUT_NEGATIVES + 1) - 1)
 
     # -- training ---------------------------------------------------------------------------------
 
