@@ -24,6 +24,7 @@ import subprocess
 import sys
 import tempfile
 import venv
+import zlib
 
 from absl import app, flags
 
@@ -178,7 +179,10 @@ def fill(report: dict, path: pathlib.Path, tasks: list[str], seeds: int) -> None
             if (task, seed, name) in done:
                 continue
             bar.set_postfix_str(f"{task}, seed {seed}: {name}")
-            x, y = benchmarks.TASKS[task].sample(report["samples"], seed)
+            # A seed of its own for each task: many share a normal beneath, and must not share its
+            # samples.
+            own = zlib.crc32(f"{task} {seed}".encode())
+            x, y = benchmarks.TASKS[task].sample(report["samples"], own)
             np.savez(samples, x=x, y=y)
             line = estimate(name, samples, seed)
             report["estimators"][name] = {key: line.pop(key) for key in ("settings", "versions")}
