@@ -92,16 +92,20 @@ def direct(y, d, x, others, log_prob: Callable | None = None, hidden=None, **opt
     """
     checked = samples.check(y=y, d=d, x=x)
     others = np.asarray(others, np.float64)
+    if any(value.ndim == 3 for value in checked.values()):
+        raise ValueError("direct takes vectors, [n] or [n, features], not sets.")
     n, dim_y = checked["y"].shape
     if others.ndim != 3 or others.shape[0] != n or others.shape[2] != dim_y:
         raise ValueError(f"others must be [{n}, k, {dim_y}], not {list(others.shape)}.")
+    if not np.isfinite(others).all():
+        raise ValueError("others holds NaN or infinite values.")
     options = Options(**{"negatives": min(16, others.shape[1])} | options)
     if options.bound == "infonce" or options.negatives == "all":
         raise ValueError("direct has its own negatives: use another bound, and a number of them.")
     kind = "none" if log_prob is not None else options.preprocess
     maps = {name: samples.Preprocessor(kind).fit(value) for name, value in checked.items()}
-    ready = {name: maps[name](value).astype(np.float32) for name, value in checked.items()}
-    negatives = np.moveaxis(maps["y"](others).astype(np.float32), 1, 0)
+    ready = {name: samples.single(name, maps[name](value)) for name, value in checked.items()}
+    negatives = np.moveaxis(samples.single("others", maps["y"](others)), 1, 0)
     pairs = Pairs((ready["d"], ready["x"]), ready["y"], tuple(negatives))
 
     def build(seed):

@@ -82,7 +82,7 @@ def cross_fit(build: Callable[[int], keras.layers.Layer], pairs: Pairs, options:
                 batch_size=batch_size,
                 steps=options.steps,
                 patience=options.patience,
-                seed=options.seed * options.folds + index,
+                seed=np.random.SeedSequence([options.seed, index]).generate_state(1)[0] >> 1,
                 progress=progress,
             )
         weights.append(trainer.weights())

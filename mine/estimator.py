@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import math
 import os
 import pathlib
 import zipfile
@@ -69,10 +68,6 @@ def summarize(fits: Fits, scores: list, seed: int, shared: bool = False) -> Esti
     sizes = np.array([len(fold.joint) for fold in scores])
     shares = sizes / sizes.sum()
     nats = float(shares @ [float(held_out.value(bound, fold)) for fold in scores])
-    if not math.isfinite(nats):
-        raise ArithmeticError(
-            "The critic's scores are not finite: use preprocess='rank' or a lower learning_rate."
-        )
     # Critics of the same samples are resampled alike.
     keys = [0 if shared else index for index in range(len(scores))]
     spread = shares @ np.stack(
@@ -81,14 +76,15 @@ def summarize(fits: Fits, scores: list, seed: int, shared: bool = False) -> Esti
             for key, fold in zip(keys, scores, strict=True)
         ]
     )
+    n = int(sizes[0] if shared else sizes.sum())
     return Estimate(
         nats=nats,
         interval=held_out.interval(nats, spread),
         bound=bound,
-        samples=int(sizes[0] if shared else sizes.sum()),
+        samples=n,
         ceiling=info_nce_ceiling(fits.batch_size) if bound == "infonce" else None,
         curves=tuple(tuple(curve) for curve in fits.curves),
-        warnings=tuple(held_out.warnings(bound, nats, scores, fits.batch_size)),
+        warnings=tuple(held_out.warnings(bound, nats, n, scores, fits.batch_size)),
     )
 
 
@@ -240,7 +236,7 @@ class MINE:
                     f"samples of shape {list(known)}."
                 )
         x, y = (
-            preprocess(checked[name]).astype(np.float32)
+            samples.single(name, preprocess(checked[name]))
             for preprocess, name in zip(self._preprocessors, "xy", strict=True)
         )
         return Pairs((x,), y)

@@ -70,16 +70,18 @@ def interval(nats: float, spread: np.ndarray) -> tuple[float, float]:
     return nats - width, nats + width
 
 
-def warnings(bound: str, nats: float, scores: Sequence[Scores], batch_size: int) -> list[str]:
+def warnings(
+    bound: str, nats: float, n: int, scores: Sequence[Scores], batch_size: int
+) -> list[str]:
     """Reasons to doubt an estimate, each a sentence.
 
     Args:
         bound: one of ``mine.objective.NAMES``.
         nats: the estimate.
+        n: how many samples there are.
         scores: of the held-out pairs of each fold.
         batch_size: B of InfoNCE.
     """
-    n = sum(len(fold.joint) for fold in scores)
     found = []
     if bound == "smile":
         found.append("SMILE clips the normaliser: its value is no bound and can be too high.")

@@ -51,7 +51,7 @@ def estimate(
         found = MINE(bound=bound, seed=seed, **options).fit(x, y).estimate()
     else:
         found = chain_rule(x, y, z, bound=bound, seed=seed, **options)
-    return _with_second_opinions(found, options, x, y, z) if second_opinions else found
+    return _with_second_opinions(found, x, y, z) if second_opinions else found
 
 
 def _prepared(preprocess, x, y, z) -> list:
@@ -69,10 +69,10 @@ def _classical(bound, preprocess, x, y, z) -> Estimate:
     return Estimate(nats, interval, bound, len(arrays[0]))
 
 
-def _with_second_opinions(found: Estimate, options, x, y, z) -> Estimate:
+def _with_second_opinions(found: Estimate, x, y, z) -> Estimate:
     if any(np.ndim(value) == 3 for value in (x, y)):
         return found
-    arrays = _prepared(options.get("preprocess", "rank"), x, y, z)
+    arrays = _prepared("rank", x, y, z)
     # In the order they came samples may be a time series: take them evenly.
     few = max(samples.FEWEST, NEIGHBOURS_COST // sum(array.shape[1] for array in arrays))
     step = -(-len(arrays[0]) // few)

@@ -1,6 +1,7 @@
 """What can be chosen about an estimate, and which choices do not go together."""
 
 import dataclasses
+import numbers
 from collections.abc import Callable
 
 from mine import critics, objective, samples
@@ -98,8 +99,9 @@ class Options:
             value = getattr(self, name)
             if value is None or (name == "negatives" and value == "all"):
                 continue
-            if not isinstance(value, int) or value < least:
+            if not isinstance(value, numbers.Integral) or not least <= value < 2**31:
                 raise ValueError(f"{name} must be a whole number from {least}, not {value!r}.")
+            object.__setattr__(self, name, int(value))
         if self.learning_rate is not None and not self.learning_rate > 0:
             raise ValueError(f"learning_rate must be above 0, not {self.learning_rate!r}.")
 

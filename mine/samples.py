@@ -6,6 +6,9 @@ from scipy import special
 FEWEST = 100
 """Fewer samples than this show next to nothing of a mutual information."""
 
+MOST = 1e18
+"""Largest value a critic takes: its square is still a float32."""
+
 PREPROCESSES = ("rank", "standard", "none")
 
 
@@ -65,6 +68,20 @@ def _vary(name, value):
             f"Column {constant[0]} of {name} is constant, {flat[0, constant[0]]:g} in every "
             "sample: it tells nothing; remove it."
         )
+
+
+def single(name: str, values: np.ndarray) -> np.ndarray:
+    """``values`` as float32, which critics work in.
+
+    Raises:
+        ValueError: they do not fit.
+    """
+    if np.abs(values).max() > MOST:
+        raise ValueError(
+            f"{name} holds values beyond {MOST:g}, too large to train on as they are: use "
+            "preprocess='rank' or 'standard'."
+        )
+    return values.astype(np.float32)
 
 
 class Preprocessor:

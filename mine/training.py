@@ -207,18 +207,26 @@ class Trainer(tf.Module):
 
         Returns:
             Nats on the validation pairs after each epoch.
+
+        Raises:
+            ArithmeticError: a value that is not finite.
         """
         pairs, validation = tf.nest.map_structure(tf.constant, (pairs, validation))
         self.standardize(pairs)
         best, most, waited, curve = self._initial[0], 0.0, 0, []
         for first in range(0, steps - EPOCH + 1, EPOCH):
             nats, theta = self.epoch(
-                pairs, validation, batch_size, tf.constant(first), tf.constant(seed)
+                pairs, validation, batch_size, tf.constant(first), tf.constant(int(seed))
             )
             curve.append(float(nats))
+            if not math.isfinite(curve[-1]):
+                raise ArithmeticError(
+                    f"After {first + EPOCH} steps the critic's scores are not finite: use "
+                    "preprocess='rank' or a lower learning_rate."
+                )
             progress(curve[-1])
             waited += 1
-            if curve[-1] > most and math.isfinite(curve[-1]):
+            if curve[-1] > most:
                 best, most, waited = theta, curve[-1], 0
             if waited >= patience:
                 break
