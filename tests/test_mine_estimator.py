@@ -1,0 +1,584 @@
+"""Estimates from arrays: what is refused, second opinions, cross-fitting, intervals, files."""
+
+import json
+import math
+import pathlib
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from scipy import special, stats
+
+import mine
+from mine import benchmarks, classical, conditional, held_out, samples
+from mine.objective import NAMES
+from mine.training import Pairs, Trainer
+
+ROOT = pathlib.Path(__file__).parent.parent
+QUICK = {"steps": 100, "folds": 2, "progress": False}
+NORMAL = benchmarks.bivariate_normal(0.8)
+
+
+# -- samples --------------------------------------------------------------------------------------
+
+
+def numbers(*shape):
+    return np.random.default_rng(0).normal(size=shape)
+
+
+def spoilt(value, row):
+    x = numbers(200, 2)
+    x[row, 1] = value
+    return x
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "message"),
+    [
+        (numbers(200), numbers(300), "the same number: x has 200, y has 300"),
+        (numbers(99), numbers(99), "99 samples are too few .* at least 100"),
+        (spoilt(math.nan, 7), numbers(200), "x holds NaN .* in 1 of 200 .* first in sample 7"),
+        (numbers(200), spoilt(-math.inf, 9), "y holds NaN or infinite .* first in sample 9"),
+        (np.full(200, 3.0), numbers(200), "Column 0 of x is constant, 3 in every sample"),
+        (numbers(200), numbers(200, 2) * [1, 0], "Column 1 of y is constant"),
+        (numbers(200).astype(object), numbers(200), "x must hold real numbers, not object"),
+        (numbers(200).astype(str), numbers(200), "x must hold real numbers, not <U"),
+        (numbers(200) + 0j, numbers(200), "x must hold real numbers, not complex128"),
+        (numbers(200, 2, 2, 1), numbers(200), r"x must be \[n\], .* not \[200, 2, 2, 1\]"),
+        (numbers(200), 3.0, r"y must be \[n\], .* not \[\]"),
+        (numbers(200, 0), numbers(200), r"x must be \[n\], .* not \[200, 0\]"),
+        (numbers(200, 5, 0), numbers(200), r"x must be \[n\], .* not \[200, 5, 0\]"),
+    ],
+    ids=[
+        "lengths", "few", "nan", "infinite", "constant", "constant-column", "object", "str",
+        "complex", "rank-4", "rank-0", "no-features", "sets-without-features",
+    ],
+)  # fmt: skip
+def test_unusable_samples_are_refused_with_the_reason(x, y, message):
+    with pytest.raises(ValueError, match=message):
+        samples.check(x=x, y=y)
+    with pytest.raises(ValueError, match=message):
+        mine.estimate(x, y, bound="gaussian")
+
+
+def test_usable_samples_become_float64_columns():
+    integers = np.arange(200) % 7
+    checked = samples.check(x=integers, y=integers > 3, z=None, s=numbers(200, 4, 2))
+    assert list(checked) == ["x", "y", "s"]
+    assert [value.shape for value in checked.values()] == [(200, 1), (200, 1), (200, 4, 2)]
+    assert all(value.dtype == np.float64 for value in checked.values())
+    np.testing.assert_array_equal(checked["x"][:, 0], integers)
+
+
+def test_rank_gives_normal_scores_of_mid_ranks():
+    rng = np.random.default_rng(1)
+    x = np.stack([rng.standard_cauchy(300), rng.integers(0, 5, 300)], axis=1)
+    expected = special.ndtri((stats.rankdata(x, axis=0) - 0.5) / 300)
+    np.testing.assert_allclose(samples.Preprocessor("rank").fit(x)(x), expected, rtol=1e-12)
+
+
+def test_rank_clamps_to_the_range_it_was_fitted_to():
+    x = numbers(200, 1)
+    found = samples.Preprocessor("rank").fit(x)(np.array([[-1e9], [x.min()], [x.max()], [1e9]]))
+    edge = special.ndtri(0.5 / 200)
+    np.testing.assert_allclose(found[:, 0], [edge, edge, -edge, -edge], rtol=1e-12)
+
+
+def test_rank_of_new_samples_lies_between_their_neighbours():
+    x = np.arange(200.0)[:, None]
+    found = samples.Preprocessor("rank").fit(x)(np.array([[10.0], [10.5], [11.0]]))[:, 0]
+    assert found[0] < found[1] < found[2]
+    assert found[1] == pytest.approx(special.ndtri(11 / 200))
+
+
+def test_rank_of_sets_ranks_all_elements_together():
+    sets = numbers(100, 3, 2)
+    flat = samples.Preprocessor("rank").fit(sets.reshape(-1, 2))(sets.reshape(-1, 2))
+    np.testing.assert_array_equal(
+        samples.Preprocessor("rank").fit(sets)(sets), flat.reshape(sets.shape)
+    )
+
+
+@pytest.mark.parametrize("scale", [1e-200, 1.0, 1e200])
+def test_standard_has_zero_mean_and_unit_deviation_at_any_scale(scale):
+    x = scale * (numbers(500, 2) + [3, 0])
+    found = samples.Preprocessor("standard").fit(x)(x)
+    np.testing.assert_allclose(found.mean(axis=0), 0, atol=1e-12)
+    np.testing.assert_allclose(found.std(axis=0), 1, rtol=1e-12)
+
+
+def test_none_leaves_samples_as_they_are():
+    x = numbers(200, 2)
+    np.testing.assert_array_equal(samples.Preprocessor("none").fit(x)(x), x)
+
+
+# -- classical estimators -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("rho", [0.0, 0.5, -0.9])
+@pytest.mark.parametrize("estimator", [classical.ksg, classical.gaussian], ids=["ksg", "gaussian"])
+def test_classical_estimators_find_the_bivariate_normal(estimator, rho):
+    task = benchmarks.bivariate_normal(rho)
+    found = estimator(*task.sample(5000, 0))
+    assert found.nats == pytest.approx(task.nats, abs=0.04)
+    assert 0 <= found.error < 0.04
+
+
+@pytest.mark.parametrize("name", ["gaussian-5x5", "dense-3x3", "sparse-5x5"])
+def test_gaussian_finds_normals_of_several_dimensions(name):
+    task = benchmarks.TASKS[name]
+    assert classical.gaussian(*task.sample(20_000, 0)).nats == pytest.approx(task.nats, abs=0.04)
+
+
+@pytest.mark.parametrize("name", ["bimodal-1x1", "additive-0.75", "additive-0.1"])
+def test_ksg_finds_what_is_not_normal(name):
+    task = benchmarks.TASKS[name]
+    found = classical.ksg(*task.sample(5000, 0)).nats
+    assert found == pytest.approx(task.nats, abs=0.08)
+
+
+def test_gaussian_and_ksg_find_conditional_information():
+    problem = benchmarks.linear_gaussian(2, 0.5)
+    found = classical.gaussian(*problem.sample(20_000, 1)).nats
+    assert found == pytest.approx(problem.nats, abs=0.02)
+    assert classical.gaussian(*problem.sample(20_000, 1)[:2]).nats < problem.nats - 0.1
+    problem = benchmarks.linear_gaussian(1, 0.5)
+    found = classical.ksg(*problem.sample(5000, 1)).nats
+    assert found == pytest.approx(problem.nats, abs=0.06)
+
+
+def test_ksg_of_categories_is_their_entropy():
+    x = np.random.default_rng(2).integers(0, 4, (2000, 1)).astype(float)
+    assert classical.ksg(x, x).nats == pytest.approx(math.log(4), abs=0.02)
+
+
+def test_ksg_is_finite_on_duplicates():
+    x, y = NORMAL.sample(200, 3)
+    x, y = np.repeat(x, 8, axis=0), np.repeat(y, 8, axis=0)
+    for z in (None, np.repeat(numbers(200, 1), 8, axis=0)):
+        assert np.isfinite(classical.ksg(x, y, z)).all()
+
+
+def test_gaussian_is_finite_on_copies():
+    x = numbers(500, 2)
+    assert 5 < classical.gaussian(x, x).nats < math.inf
+    assert np.isfinite(classical.gaussian(np.hstack([x, x]), numbers(500, 1))).all()
+
+
+@pytest.mark.parametrize("bound", ["ksg", "gaussian"])
+def test_classical_bounds_need_no_critic(bound):
+    x, y = NORMAL.sample(3000, 4)
+    found = mine.estimate(x, y, bound=bound)
+    assert found.bound == bound and found.samples == 3000
+    assert not (found.curves or found.second_opinions or found.warnings)
+    assert found.interval[0] < NORMAL.nats < found.interval[1]
+    problem = benchmarks.linear_gaussian(1, 0.5)
+    found = mine.estimate(*problem.sample(3000, 4), bound=bound)
+    assert found.nats == pytest.approx(problem.nats, abs=0.08)
+    with pytest.raises(ValueError, match="trains no critic and has no steps"):
+        mine.estimate(x, y, bound=bound, steps=100)
+    with pytest.raises(ValueError, match="x is of sets"):
+        mine.estimate(numbers(200, 4, 1), numbers(200), bound=bound)
+
+
+# -- options --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"bound": "tea"}, "no bound 'tea'; the bounds are mine, dv"),
+        ({"critic": "tea"}, "no critic 'tea'; the critics are concatenated"),
+        ({"preprocess": "tea"}, "preprocess must be one of .* not 'tea'"),
+        ({"bound": "infonce", "negatives": 4}, "compares all pairs of a batch"),
+        ({"negatives": 0}, "negatives must be a whole number from 1, not 0"),
+        ({"negatives": "some"}, "negatives must be a whole number from 1, not 'some'"),
+        ({"folds": 1}, "folds must be a whole number from 2, not 1"),
+        ({"batch_size": 1}, "batch_size must be a whole number from 2, not 1"),
+        ({"steps": 49}, "steps must be a whole number from 50, not 49"),
+        ({"steps": 100.0}, "steps must be a whole number from 50, not 100.0"),
+        ({"patience": 0}, "patience must be a whole number from 1, not 0"),
+        ({"seed": -1}, "seed must be a whole number from 0, not -1"),
+        ({"learning_rate": 0.0}, "learning_rate must be above 0, not 0.0"),
+        ({"learning_rate": math.nan}, "learning_rate must be above 0, not nan"),
+    ],
+    ids=[
+        "bound", "critic", "preprocess", "infonce-negatives", "no-negatives", "some-negatives",
+        "folds", "batch-size", "steps", "float-steps", "patience", "seed", "learning-rate",
+        "nan-learning-rate",
+    ],
+)  # fmt: skip
+def test_senseless_options_are_refused_with_what_there_is(given, message):
+    with pytest.raises(ValueError, match=message):
+        mine.Options(**given)
+
+
+@pytest.mark.parametrize("critic", ["separable", "bilinear"])
+@pytest.mark.parametrize("bound", ["mine", "dv", "nwj"])
+def test_combinations_known_to_diverge_are_refused_with_the_reason(bound, critic):
+    with pytest.raises(ValueError, match=f"bound='{bound}' .* training diverges: use .* 'infonce'"):
+        mine.Options(bound=bound, critic=critic, negatives="all")
+    mine.Options(bound=bound, critic=critic, negatives=1)
+    mine.Options(bound="js", critic=critic, negatives="all")
+
+
+def test_defaults_depend_on_dimensions_and_never_override():
+    few, many = mine.Options().resolve(5), mine.Options().resolve(6)
+    assert (few.negatives, few.folds, few.batch_size, few.learning_rate) == (1, 3, 512, 0.01)
+    assert (many.negatives, many.folds, many.batch_size, many.learning_rate) == (8, 5, 128, 0.005)
+    everything = mine.Options(bound="infonce").resolve(2)
+    assert (everything.negatives, everything.batch_size) == ("all", 256)
+    given = mine.Options(negatives=3, folds=4, batch_size=32, learning_rate=0.1)
+    assert given.resolve(6) == given
+
+
+def test_too_many_folds_are_refused():
+    x, y = NORMAL.sample(100, 0)
+    with pytest.raises(ValueError, match="folds=11 leaves 9 of 100 samples in a fold"):
+        mine.estimate(x, y, folds=11)
+
+
+# -- estimates ------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def normal():
+    """Samples of a bivariate normal and the default estimate; no test may change them."""
+    x, y = NORMAL.sample(3000, 0)
+    return x, y, mine.estimate(x, y, progress=False)
+
+
+def test_estimate_of_a_bivariate_normal(normal):
+    found = normal[2]
+    assert found.nats == pytest.approx(NORMAL.nats, abs=0.06)
+    assert found.interval[0] < found.nats < found.interval[1] < found.nats + 0.1
+    assert found.bound == "mine" and found.samples == 3000 and found.ceiling is None
+    assert len(found.curves) == 3 and all(0 < len(curve) <= 15 for curve in found.curves)
+    assert not found.warnings
+
+
+def test_second_opinions_come_with_a_critic_unless_declined(normal):
+    x, y, found = normal
+    assert set(found.second_opinions) == {"ksg", "gaussian"}
+    for nats in found.second_opinions.values():
+        assert nats == pytest.approx(NORMAL.nats, abs=0.06)
+    assert "second opinions: ksg 0." in str(found)
+    alone = mine.estimate(x, y, second_opinions=False, **QUICK)
+    assert alone.second_opinions == {} and "second" not in str(alone)
+
+
+def test_same_seed_same_estimate():
+    x, y = NORMAL.sample(400, 0)
+    first, again, other = (mine.estimate(x, y, seed=seed, **QUICK) for seed in (3, 3, 4))
+    assert first == again
+    assert first.nats != other.nats and first.curves != other.curves
+
+
+@pytest.mark.parametrize("bound", ["mine", "dv", "js", "smile", "infonce"])
+def test_independent_samples_have_no_information(bound):
+    x, y = np.random.default_rng(5).normal(size=(2, 2000))
+    found = mine.estimate(x, y, bound=bound, batch_size=64, second_opinions=False, progress=False)
+    assert abs(found.nats) < 0.02
+
+
+@pytest.mark.parametrize("critic", ["concatenated", "separable", "bilinear", "deepsets"])
+@pytest.mark.parametrize("bound", NAMES)
+def test_every_bound_trains_every_critic(bound, critic):
+    x, y = benchmarks.bivariate_normal(0.9).sample(400, 6)
+    found = mine.estimate(x, y, bound=bound, critic=critic, second_opinions=False, **QUICK)
+    assert found.bound == bound and math.isfinite(found.nats)
+    assert np.isfinite(found.interval).all() and len(found.curves) == 2
+    assert (found.ceiling is None) == (bound != "infonce")
+    assert found.nats < benchmarks.bivariate_normal(0.9).nats + 0.3
+
+
+def test_deep_sets_find_the_information_in_a_mean():
+    """y is the mean of five standard normal elements plus noise: I = log(1 + 1 / 5 s^2) / 2."""
+    rng, noise = np.random.default_rng(7), 0.2
+    x = rng.normal(size=(2000, 5, 1))
+    y = x.mean(axis=1) + noise * rng.normal(size=(2000, 1))
+    truth = 0.5 * math.log1p(1 / (5 * noise**2))
+    found = mine.estimate(x, y, critic="deepsets", folds=2, steps=400, progress=False)
+    assert truth - 0.3 < found.nats < truth + 0.1
+    assert found.second_opinions == {}
+
+
+def test_samples_that_are_sets_need_deep_sets():
+    with pytest.raises(ValueError, match="is a set: use critic='deepsets', or flatten it"):
+        mine.estimate(numbers(200, 5, 1), numbers(200))
+
+
+# -- reasons for doubt ----------------------------------------------------------------------------
+
+
+def equal_scores(n):
+    return held_out.Scores(tf.zeros([n]), tf.zeros([16, n]))
+
+
+def test_nothing_is_warned_of_without_reason():
+    for bound in ("mine", "dv", "nwj", "js"):
+        assert held_out.warnings(bound, 0.5, 1000, [equal_scores(500)] * 2, 128) == []
+
+
+def test_warns_near_log_n():
+    found = held_out.warnings("mine", math.log(1000) - 1.9, 1000, [equal_scores(500)] * 2, 128)
+    assert len(found) == 1 and "log n = 6.9 nats with 1000 samples" in found[0]
+    assert not held_out.warnings("mine", math.log(1000) - 2.1, 1000, [equal_scores(500)] * 2, 128)
+
+
+def test_warns_where_few_negatives_decide():
+    marginal = np.zeros((16, 500), np.float32)
+    marginal[0, :3] = 20
+    (found,) = held_out.warnings("dv", 1.0, 500, [held_out.Scores(tf.zeros([500]), marginal)], 128)
+    assert "only 3 carry the normaliser" in found
+
+
+def test_warns_of_smile():
+    (found,) = held_out.warnings("smile", 0.5, 500, [equal_scores(500)], 128)
+    assert "no bound and can be too high" in found
+
+
+def test_strong_dependence_in_few_samples_is_warned_of():
+    x, noise = np.random.default_rng(8).normal(size=(2, 200))
+    found = mine.estimate(x, x + 1e-3 * noise, progress=False)
+    assert any("log n = 5.3 nats" in warning for warning in found.warnings)
+    assert "warning: No bound" in str(found)
+
+
+def test_info_nce_warns_near_its_ceiling():
+    x, noise = np.random.default_rng(9).normal(size=(2, 400))
+    found = mine.estimate(x, x + 0.01 * noise, bound="infonce", batch_size=8, **QUICK)
+    assert found.nats < found.ceiling == pytest.approx(math.log(8))
+    assert any("cannot show more than 2.08 nats" in warning for warning in found.warnings)
+    assert any("ksg estimate is higher" in warning for warning in found.warnings)
+
+
+# -- held-out scores ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("bound", ["dv", "nwj"])
+def test_intervals_hold_the_information_at_the_best_critic(bound):
+    """Of 200 repetitions with 500 held-out pairs, deranged as in training, at least 88 %."""
+    rho, n, hits = 0.6, 500, 0
+    truth = -0.5 * math.log(1 - rho**2)
+
+    def score(x, y):
+        quadratic = (x**2 + y**2) * rho**2 - 2 * rho * x * y
+        return truth - quadratic / (2 * (1 - rho**2)) + (bound == "nwj")
+
+    for repetition in range(200):
+        x, noise = np.random.default_rng(repetition).normal(size=(2, n))
+        y = rho * x + math.sqrt(1 - rho**2) * noise
+        marginal = [score(x, np.roll(y, 1 + k * (n // 17))) for k in range(16)]
+        scores = held_out.Scores(*(tf.constant(s, tf.float32) for s in (score(x, y), marginal)))
+        spread = held_out.replicates(bound, scores, tf.constant([repetition, 0])).numpy()
+        low, high = held_out.interval(float(held_out.value(bound, scores)), spread)
+        hits += low <= truth <= high
+    assert hits >= 0.88 * 200
+
+
+def test_interval_is_symmetric_and_as_wide_as_the_spread():
+    low, high = held_out.interval(1.0, np.array([0.0, 2.0]))
+    assert (low, high) == pytest.approx((1 - 1.96 * math.sqrt(2), 1 + 1.96 * math.sqrt(2)))
+
+
+class Same(keras.layers.Layer):
+    """One where x and y are equal, else zero."""
+
+    def build(self, _):
+        self.unused = self.add_weight(name="unused", shape=(1,))
+
+    def call(self, inputs):
+        x, y = inputs
+        return tf.cast(tf.reduce_all(x == y, axis=-1), tf.float32)
+
+
+@pytest.mark.parametrize(
+    ("n", "negatives"), [(2, 1), (3, 2), (7, 6), (17, 16), (100, 1), (100, 16), (10, 40), (2, 8)]
+)
+def test_no_sample_is_its_own_negative(n, negatives):
+    x = np.arange(n, dtype=np.float32)[:, None]
+    pairs = Pairs((x,), x)
+    trainer = Trainer(Same(), mine.Objective("dv"), keras.optimizers.Adam(), negatives, pairs)
+    joint, marginal = trainer.scores(trainer.theta, pairs, negatives)
+    np.testing.assert_array_equal(joint, np.ones(n))
+    np.testing.assert_array_equal(marginal, np.zeros((negatives, n)))
+    np.testing.assert_array_equal(trainer.all_scores(trainer.theta, pairs), np.eye(n))
+
+
+# -- files ----------------------------------------------------------------------------------------
+
+OTHER_PROCESS = """
+import dataclasses, json, sys
+import numpy as np
+import mine
+
+loaded = mine.MINE.load(sys.argv[1])
+new = np.load(sys.argv[2])
+estimates = loaded.estimate(), loaded.estimate(new["x"], new["y"])
+print(json.dumps([dataclasses.asdict(found) for found in estimates]))
+"""
+
+
+@pytest.fixture(scope="module")
+def fitted():
+    """A fitted MINE; no test may fit it again."""
+    return mine.MINE(seed=1, **QUICK).fit(*NORMAL.sample(600, 0))
+
+
+@pytest.fixture(scope="module")
+def saved(fitted, tmp_path_factory):
+    """The file of a fitted MINE; no test may change it."""
+    path = tmp_path_factory.mktemp("mine") / "fitted.npz"
+    fitted.save(path)
+    return path
+
+
+def as_json(estimate):
+    return json.loads(json.dumps(vars(estimate)))
+
+
+def test_saved_critics_estimate_the_same_in_another_process(fitted, saved, tmp_path):
+    x, y = NORMAL.sample(300, 1)
+    np.savez(tmp_path / "new.npz", x=x, y=y)
+    process = subprocess.run(
+        [sys.executable, "-c", OTHER_PROCESS, saved, tmp_path / "new.npz"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert process.returncode == 0, process.stderr
+    first, new = json.loads(process.stdout)
+    assert first == as_json(fitted.estimate())
+    # Sums of float32 on several threads.
+    assert new.pop("interval") == pytest.approx(list(fitted.estimate(x, y).interval), rel=1e-5)
+    expected = as_json(fitted.estimate(x, y))
+    del expected["interval"]
+    assert new.pop("nats") == pytest.approx(expected.pop("nats"), rel=1e-5)
+    assert new == expected
+    assert new["samples"] == 300
+
+
+def test_a_saved_file_holds_no_pickles_and_stands_alone(saved):
+    assert [path.name for path in saved.parent.iterdir()] == ["fitted.npz"]
+    with np.load(saved, allow_pickle=False) as file:
+        assert {array.dtype.kind for array in dict(file).values()} <= set("fiU")
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda content: content[: len(content) // 2],
+        lambda content: content[:100],
+        lambda content: b"",
+        lambda content: b"tea",
+        lambda content: content.replace(b"options", b"opinion"),
+    ],
+    ids=["half", "start", "empty", "text", "renamed"],
+)
+def test_damaged_files_are_refused_in_one_sentence(damage, saved, tmp_path):
+    path = tmp_path / "damaged.npz"
+    path.write_bytes(damage(saved.read_bytes()))
+    with pytest.raises(ValueError, match="damaged or was not saved by mine.MINE") as refused:
+        mine.MINE.load(path)
+    assert "\n" not in str(refused.value)
+
+
+def test_files_of_something_else_and_missing_files_are_refused(tmp_path):
+    np.savez(tmp_path / "other.npz", tea=np.zeros(3))
+    with pytest.raises(ValueError, match="damaged or was not saved by mine.MINE"):
+        mine.MINE.load(tmp_path / "other.npz")
+    with pytest.raises(FileNotFoundError, match="missing.npz"):
+        mine.MINE.load(tmp_path / "missing.npz")
+
+
+def test_a_critic_of_ones_own_is_needed_again_to_load(tmp_path):
+    def critic(seed):
+        return mine.Concatenated((16,), seed=seed)
+
+    x, y = NORMAL.sample(400, 2)
+    fitted = mine.MINE(critic=critic, preprocess="standard", **QUICK).fit(x, y)
+    fitted.save(tmp_path / "own.npz")
+    with pytest.raises(ValueError, match="a critic of your own: give it as critic="):
+        mine.MINE.load(tmp_path / "own.npz")
+    loaded = mine.MINE.load(tmp_path / "own.npz", critic=critic)
+    assert loaded.estimate() == fitted.estimate()
+    assert loaded.estimate(x[:200], y[:200]) == fitted.estimate(x[:200], y[:200])
+
+
+def test_nothing_is_estimated_or_saved_before_fitting(tmp_path):
+    for unfitted in (lambda: mine.MINE().estimate(), lambda: mine.MINE().save(tmp_path / "a.npz")):
+        with pytest.raises(ValueError, match=r"has not been fitted: call fit\(x, y\) first"):
+            unfitted()
+    assert not list(tmp_path.iterdir())
+
+
+def test_samples_of_another_shape_are_refused(fitted):
+    with pytest.raises(ValueError, match=r"x has samples of shape \[2\], .* of shape \[1\]"):
+        fitted.estimate(numbers(200, 2), numbers(200))
+
+
+def test_new_samples_are_scored_by_every_critic(fitted):
+    x, y = NORMAL.sample(2000, 3)
+    found = fitted.estimate(x, y)
+    assert found.samples == 2000 and found.curves == fitted.estimate().curves
+    assert 0.2 < found.nats < NORMAL.nats + 0.05
+    assert fitted.estimate(x, np.roll(y, 1, axis=0)).nats < 0
+
+
+# -- conditional information ----------------------------------------------------------------------
+
+PROBLEM = benchmarks.linear_gaussian(2, 0.5)
+
+
+def log_prob(y, d, x):
+    error = (y - d - x) / PROBLEM.sigma
+    scale = 2 * math.log(PROBLEM.sigma * math.sqrt(2 * math.pi))
+    return -0.5 * tf.reduce_sum(error**2, axis=-1) - scale
+
+
+def redraw(x, num_draws, seed, heed=1.0):
+    """y' at each x from other d' [n, num_draws, dim]; a model that ignores d has ``heed`` 0."""
+    rng, shape = np.random.default_rng(seed), (len(x), num_draws, x.shape[1])
+    return x[:, None] + heed * rng.normal(size=shape) + PROBLEM.sigma * rng.normal(size=shape)
+
+
+def test_chain_rule_finds_the_linear_gaussian_information():
+    y, d, x = PROBLEM.sample(4000, 0)
+    found = mine.estimate(y, d, x, progress=False)
+    assert found.nats == pytest.approx(PROBLEM.nats, abs=0.12)
+    assert found.interval[0] < found.nats < found.interval[1]
+    assert len(found.curves) == 6 and found.samples == 4000
+    assert found.second_opinions["gaussian"] == pytest.approx(PROBLEM.nats, abs=0.03)
+
+
+@pytest.mark.parametrize("critic", ["free", "likelihood"])
+def test_direct_finds_the_linear_gaussian_information(critic):
+    y, d, x = PROBLEM.sample(4000, 0)
+    known = log_prob if critic == "likelihood" else None
+    found = conditional.direct(y, d, x, redraw(x, 4, 1), log_prob=known, progress=False)
+    assert found.nats == pytest.approx(PROBLEM.nats, abs=0.06 if known else 0.12)
+    assert len(found.curves) == 5 and found.samples == 4000  # Six features: five folds.
+
+
+def test_direct_and_plug_in_find_nothing_in_a_model_that_ignores_its_condition():
+    _, d, x = PROBLEM.sample(4000, 0)
+    y = redraw(x, 1, 2, heed=0)[:, 0]
+    found = conditional.direct(y, d, x, redraw(x, 4, 3, heed=0), progress=False)
+    assert abs(found.nats) <= 0.01
+    every = np.broadcast_to(PROBLEM.log_prob(y[:50, None], 0, x[:50, None]), (50, 50))
+    for part in mine.plug_in(every):
+        assert abs(part.numpy()) <= 0.01
+
+
+def test_direct_refuses_what_does_not_fit():
+    y, d, x = PROBLEM.sample(200, 0)
+    with pytest.raises(ValueError, match=r"others must be \[200, k, 2\], not \[200, 4, 1\]"):
+        conditional.direct(y, d, x, redraw(x, 4, 1)[..., :1])
+    for wrong in ({"negatives": "all"}, {"negatives": "all", "bound": "infonce"}):
+        with pytest.raises(ValueError, match="has its own negatives"):
+            conditional.direct(y, d, x, redraw(x, 4, 1), **wrong)
