@@ -1,5 +1,6 @@
 """Estimates from arrays: what is refused, second opinions, cross-fitting, intervals, files."""
 
+import itertools
 import json
 import math
 import pathlib
@@ -162,6 +163,13 @@ def test_ksg_is_finite_on_duplicates():
         assert np.isfinite(classical.ksg(x, y, z)).all()
 
 
+def test_gaussian_does_not_depend_on_units():
+    x, y = NORMAL.sample(500, 0)
+    expected = classical.gaussian(x, y)
+    for scale in (1e-9, 1e9):
+        np.testing.assert_allclose(classical.gaussian(scale * x, y), expected, rtol=1e-6)
+
+
 def test_gaussian_is_finite_on_copies():
     x = numbers(500, 2)
     assert 5 < classical.gaussian(x, x).nats < math.inf
@@ -216,6 +224,10 @@ def test_senseless_options_are_refused_with_what_there_is(given, message):
         mine.Options(**given)
 
 
+def test_numpy_integers_are_whole_numbers():
+    assert mine.Options(steps=np.int64(100), seed=np.uint8(3)) == mine.Options(steps=100, seed=3)
+
+
 @pytest.mark.parametrize("critic", ["separable", "bilinear"])
 @pytest.mark.parametrize("bound", ["mine", "dv", "nwj"])
 def test_combinations_known_to_diverge_are_refused_with_the_reason(bound, critic):
@@ -260,6 +272,19 @@ def test_estimate_of_a_bivariate_normal(normal):
     assert not found.warnings
 
 
+def test_training_that_diverges_is_said_so():
+    x, y = NORMAL.sample(400, 0)
+    with pytest.raises(ArithmeticError, match="After 50 steps the critic's scores are not finite"):
+        mine.estimate(x, y, learning_rate=math.inf, **QUICK)
+
+
+def test_values_too_large_for_float32_are_refused_unless_rescaled():
+    x, y = NORMAL.sample(400, 0)
+    with pytest.raises(ValueError, match="x holds values beyond 1e.18, .* preprocess='rank'"):
+        mine.estimate(1e200 * x, y, preprocess="none", **QUICK)
+    assert mine.estimate(1e200 * x, y, preprocess="standard", **QUICK).nats > 0.2
+
+
 def test_second_opinions_come_with_a_critic_unless_declined(normal):
     x, y, found = normal
     assert set(found.second_opinions) == {"ksg", "gaussian"}
@@ -277,15 +302,21 @@ def test_same_seed_same_estimate():
     assert first.nats != other.nats and first.curves != other.curves
 
 
-@pytest.mark.parametrize("bound", ["mine", "dv", "js", "smile", "infonce"])
+@pytest.mark.parametrize("bound", ["mine", "js", "infonce"])
 def test_independent_samples_have_no_information(bound):
     x, y = np.random.default_rng(5).normal(size=(2, 2000))
     found = mine.estimate(x, y, bound=bound, batch_size=64, second_opinions=False, progress=False)
     assert abs(found.nats) < 0.02
 
 
-@pytest.mark.parametrize("critic", ["concatenated", "separable", "bilinear", "deepsets"])
-@pytest.mark.parametrize("bound", NAMES)
+@pytest.mark.parametrize(
+    ("bound", "critic"),
+    [
+        *itertools.product(NAMES, ["concatenated", "separable", "bilinear"]),
+        ("mine", "deepsets"),
+        ("infonce", "deepsets"),
+    ],
+)
 def test_every_bound_trains_every_critic(bound, critic):
     x, y = benchmarks.bivariate_normal(0.9).sample(400, 6)
     found = mine.estimate(x, y, bound=bound, critic=critic, second_opinions=False, **QUICK)
@@ -579,6 +610,8 @@ def test_direct_refuses_what_does_not_fit():
     y, d, x = PROBLEM.sample(200, 0)
     with pytest.raises(ValueError, match=r"others must be \[200, k, 2\], not \[200, 4, 1\]"):
         conditional.direct(y, d, x, redraw(x, 4, 1)[..., :1])
+    with pytest.raises(ValueError, match="others holds NaN"):
+        conditional.direct(y, d, x, redraw(x, 4, 1) * math.nan)
     for wrong in ({"negatives": "all"}, {"negatives": "all", "bound": "infonce"}):
         with pytest.raises(ValueError, match="has its own negatives"):
             conditional.direct(y, d, x, redraw(x, 4, 1), **wrong)
