@@ -124,7 +124,7 @@ class MutualInformation(Regularizer):
         self.power_penalty = power_penalty
         self.step = self.add_weight(name="step", shape=(), initializer="zeros", trainable=False)
         if bound != "ba":
-            self.objective = mine.Objective(bound, rate)
+            self.objective = mine.Objective(bound, rate, dtype=self.dtype_policy)
         if target == "prediction":
             self.critic = mine.Concatenated(hidden, seed=seed, dtype=self.dtype_policy)
             self.set_encoder = mine.SetEncoder(hidden, seed=seed + 100, dtype=self.dtype_policy)

@@ -28,7 +28,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-LINEAR_FROM = 80.0
+LINEAR_FROM = 70.0
 """Exponent from which :func:`nwj` replaces exp by its tangent: float32 ends at exp(88)."""
 
 

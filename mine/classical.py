@@ -87,6 +87,7 @@ def gaussian(x, y, z=None) -> Classical:
         values = np.concatenate(parts, axis=1)
         if not values.shape[1]:
             return np.zeros(len(values))
+        values = values / np.abs(values).max(axis=0)  # Squares of 1e200 are no numbers.
         values = (values - values.mean(axis=0)) / values.std(axis=0)
         covariance = values.T @ values / len(values)
         variances, axes = linalg.eigh(covariance)

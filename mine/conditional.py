@@ -99,9 +99,13 @@ def direct(y, d, x, others, log_prob: Callable | None = None, hidden=None, **opt
         raise ValueError(f"others must be [{n}, k, {dim_y}], not {list(others.shape)}.")
     if not np.isfinite(others).all():
         raise ValueError("others holds NaN or infinite values.")
-    options = Options(**{"negatives": min(16, others.shape[1])} | options)
-    if options.bound == "infonce" or options.negatives == "all":
+    if not others.shape[1]:
+        raise ValueError("others holds no draws: give at least one for each pair.")
+    if options.get("bound") == "infonce" or options.get("negatives") == "all":
         raise ValueError("direct has its own negatives: use another bound, and a number of them.")
+    if "critic" in options:
+        raise ValueError("direct chooses its critic by log_prob: it takes hidden=, no critic=.")
+    options = Options(**{"negatives": min(16, others.shape[1])} | options)
     kind = "none" if log_prob is not None else options.preprocess
     maps = {name: samples.Preprocessor(kind).fit(value) for name, value in checked.items()}
     ready = {name: samples.single(name, maps[name](value)) for name, value in checked.items()}

@@ -63,7 +63,10 @@ class Standardize(keras.layers.Layer):
                 state.assign(state + tf.cast(rate, flat.dtype) * (new - state))
         weight = tf.maximum(tf.convert_to_tensor(self.weight), 1e-12)
         mean = self.first / weight
-        variance = tf.maximum(self.second / weight - mean**2, 1e-6)
+        square = self.second / weight
+        # What rounding leaves of a difference of squares is no variance: it is a constant.
+        variance = square - mean**2
+        variance = tf.where(variance > 1e-7 * square, variance, 1.0)
         return tf.where(self.weight > 0, (x - mean) * tf.math.rsqrt(variance), x)
 
 

@@ -123,6 +123,10 @@ def score(trainer: Trainer, pairs: Pairs, batch_size: int) -> Scores:
     if trainer.objective.bound != "infonce":
         return _paired(trainer, pairs)
     blocks = pairs.size // batch_size
+    if not blocks:
+        raise ValueError(
+            f"This InfoNCE compares batches of {batch_size}, and there are {pairs.size} samples."
+        )
     terms = [
         _terms(trainer, pairs.take(tf.range(i * batch_size, (i + 1) * batch_size)))
         for i in range(blocks)

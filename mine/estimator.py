@@ -117,6 +117,7 @@ class MINE:
             ArithmeticError: training ended in scores that are not finite.
         """
         checked = samples.check(x=x, y=y)
+        self._fits = self._estimate = None
         self._preprocessors = [
             samples.Preprocessor(self.options.preprocess).fit(checked[name]) for name in "xy"
         ]
@@ -190,19 +191,30 @@ class MINE:
             ValueError: the file is damaged, of something else, or lacks its critic.
         """
         try:
-            with np.load(path, allow_pickle=False) as file:
+            file = np.load(path, allow_pickle=False)
+            if isinstance(file, np.ndarray):
+                raise ValueError("it holds one array")
+            with file:
                 content = dict(file)
             options = json.loads(str(content["options"]))
             estimate = json.loads(str(content["estimate"]))
             shapes = json.loads(str(content["shapes"]))
             tables = [content["table_x"], content["table_y"]]
-        except (zipfile.BadZipFile, EOFError, KeyError, ValueError) as error:
+            curves = estimate.pop("curves")
+            for name in ("interval", "warnings"):
+                estimate[name] = tuple(estimate[name])
+            estimate = Estimate(**estimate, curves=tuple(tuple(curve) for curve in curves))
+            own = options["critic"] is None
+            if own and critic is not None:
+                options["critic"] = critic
+            loaded = cls(**options | ({"critic": "concatenated"} if own and not critic else {}))
+            batch_size = int(content["batch_size"])
+        except (zipfile.BadZipFile, EOFError, KeyError, TypeError, ValueError) as error:
             raise ValueError(
                 f"{path} is damaged or was not saved by mine.MINE: {error}."
             ) from error
-        if options["critic"] is None and critic is None:
+        if own and critic is None:
             raise ValueError(f"{path} was fitted with a critic of your own: give it as critic=.")
-        loaded = cls(**options | ({"critic": critic} if critic is not None else {}))
         loaded._preprocessors = []
         for table in tables:
             preprocessor = samples.Preprocessor(loaded.options.preprocess)
@@ -212,16 +224,16 @@ class MINE:
         pairs = Pairs((dummies[0],), dummies[1])
         resolved = loaded.options.resolve(pairs.features)
         trainer = build_trainer(loaded._critic(pairs), pairs, resolved)
-        count = len(trainer.weights())
+        expected = trainer.weights()
         weights = [
-            [content[f"weights_{fold}_{i}"] for i in range(count)] for fold in range(resolved.folds)
+            [content.get(f"weights_{fold}_{i}") for i in range(len(expected))]
+            for fold in range(resolved.folds)
         ]
-        curves = estimate.pop("curves")
-        loaded._fits = Fits(trainer, weights, curves, [], int(content["batch_size"]))
-        loaded._shapes = shapes
-        estimate["interval"] = tuple(estimate["interval"])
-        estimate["warnings"] = tuple(estimate["warnings"])
-        loaded._estimate = Estimate(**estimate, curves=tuple(tuple(curve) for curve in curves))
+        for fold in weights:
+            if any(a is None or a.shape != b.shape for a, b in zip(fold, expected, strict=True)):
+                raise ValueError(f"{path} is damaged: its weights are of another critic.")
+        loaded._fits = Fits(trainer, weights, list(curves), [], batch_size)
+        loaded._shapes, loaded._estimate = shapes, estimate
         return loaded
 
     def _pairs(self, checked) -> Pairs:

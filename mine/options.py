@@ -69,7 +69,7 @@ class Options:
     def __post_init__(self):
         objective.Objective(self.bound)  # These two say what there is.
         samples.Preprocessor(self.preprocess)
-        if not callable(self.critic) and self.critic not in CRITICS:
+        if not callable(self.critic) and self.critic not in tuple(CRITICS):
             known = ", ".join(CRITICS)
             raise ValueError(f"There is no critic {self.critic!r}; the critics are {known}.")
         self._numbers()
@@ -100,10 +100,13 @@ class Options:
             if value is None or (name == "negatives" and value == "all"):
                 continue
             if not isinstance(value, numbers.Integral) or not least <= value < 2**31:
-                raise ValueError(f"{name} must be a whole number from {least}, not {value!r}.")
+                raise ValueError(
+                    f"{name} must be a whole number from {least}, not {value!r} (and below 2^31)."
+                )
             object.__setattr__(self, name, int(value))
-        if self.learning_rate is not None and not self.learning_rate > 0:
-            raise ValueError(f"learning_rate must be above 0, not {self.learning_rate!r}.")
+        rate = self.learning_rate
+        if rate is not None and not (isinstance(rate, numbers.Real) and 0 < rate <= 1):
+            raise ValueError(f"learning_rate must be above 0 and at most 1, not {rate!r}.")
 
     def _combinations(self):
         everything = self.negatives == "all"

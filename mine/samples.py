@@ -16,8 +16,8 @@ def check(**arrays) -> dict[str, np.ndarray]:
     """Checks samples and gives them as float64 arrays.
 
     Args:
-        **arrays: by name, each [n], [n, features] or, for sets, [n, elements, features]. None is
-            left out.
+        **arrays: by name, each [n], [n, features] or, for sets, [n, elements, features]. ``z`` is
+            left out if it is None.
 
     Returns:
         By name, [n, features] or [n, elements, features].
@@ -26,7 +26,9 @@ def check(**arrays) -> dict[str, np.ndarray]:
         ValueError: they differ in length, are fewer than ``FEWEST``, hold anything but finite
             numbers, or have a constant column.
     """
-    checked = {name: _numbers(name, value) for name, value in arrays.items() if value is not None}
+    if arrays.get("z", 0) is None:
+        arrays.pop("z")
+    checked = {name: _numbers(name, value) for name, value in arrays.items()}
     lengths = {name: len(value) for name, value in checked.items()}
     if len(set(lengths.values())) > 1:
         told = ", ".join(f"{name} has {length}" for name, length in lengths.items())
@@ -42,6 +44,8 @@ def check(**arrays) -> dict[str, np.ndarray]:
 
 
 def _numbers(name, value) -> np.ndarray:
+    if value is None:
+        raise ValueError(f"{name} is missing.")
     value = np.asarray(value)
     if value.dtype.kind not in "biuf":
         raise ValueError(f"{name} must hold real numbers, not {value.dtype} values.")
@@ -51,7 +55,7 @@ def _numbers(name, value) -> np.ndarray:
             f"{list(value.shape)}."
         )
     value = value.astype(np.float64)
-    bad = np.flatnonzero(~np.isfinite(value).reshape(len(value), -1).all(axis=1))
+    bad = np.flatnonzero(~np.isfinite(value).all(axis=tuple(range(1, value.ndim))))
     if len(bad):
         raise ValueError(
             f"{name} holds NaN or infinite values in {len(bad)} of {len(value)} samples, the first "

@@ -194,7 +194,7 @@ class Trainer(tf.Module):
     ) -> list[float]:
         """Trains until the validation pairs gain nothing more, and leaves the best weights.
 
-        The weights before training count too, with the 0 nats of their equal scores.
+        The weights before training count too.
 
         Args:
             pairs: to train on.
@@ -213,7 +213,8 @@ class Trainer(tf.Module):
         """
         pairs, validation = tf.nest.map_structure(tf.constant, (pairs, validation))
         self.standardize(pairs)
-        best, most, waited, curve = self._initial[0], 0.0, 0, []
+        best, waited, curve = self._initial[0], 0, []
+        most = float(self.validate(self.theta, validation, batch_size))
         for first in range(0, steps - EPOCH + 1, EPOCH):
             nats, theta = self.epoch(
                 pairs, validation, batch_size, tf.constant(first), tf.constant(int(seed))

@@ -210,8 +210,8 @@ def test_classical_bounds_need_no_critic(bound):
         ({"steps": 100.0}, "steps must be a whole number from 50, not 100.0"),
         ({"patience": 0}, "patience must be a whole number from 1, not 0"),
         ({"seed": -1}, "seed must be a whole number from 0, not -1"),
-        ({"learning_rate": 0.0}, "learning_rate must be above 0, not 0.0"),
-        ({"learning_rate": math.nan}, "learning_rate must be above 0, not nan"),
+        ({"learning_rate": 0.0}, "learning_rate must be above 0 and at most 1, not 0.0"),
+        ({"learning_rate": math.nan}, "learning_rate must be above 0 and at most 1, not nan"),
     ],
     ids=[
         "bound", "critic", "preprocess", "infonce-negatives", "no-negatives", "some-negatives",
@@ -273,9 +273,16 @@ def test_estimate_of_a_bivariate_normal(normal):
 
 
 def test_training_that_diverges_is_said_so():
+    class Overflowing(keras.layers.Layer):
+        def build(self, input_shape):
+            self.scale = self.add_weight(name="scale", shape=(), initializer="ones")
+
+        def call(self, inputs, training=False):
+            return self.scale * tf.exp(200 * (inputs[0] * inputs[1])[..., 0])
+
     x, y = NORMAL.sample(400, 0)
     with pytest.raises(ArithmeticError, match="After 50 steps the critic's scores are not finite"):
-        mine.estimate(x, y, learning_rate=math.inf, **QUICK)
+        mine.estimate(x, y, critic=lambda seed: Overflowing(), **QUICK)
 
 
 def test_values_too_large_for_float32_are_refused_unless_rescaled():
@@ -615,3 +622,69 @@ def test_direct_refuses_what_does_not_fit():
     for wrong in ({"negatives": "all"}, {"negatives": "all", "bound": "infonce"}):
         with pytest.raises(ValueError, match="has its own negatives"):
             conditional.direct(y, d, x, redraw(x, 4, 1), **wrong)
+
+
+# -- found by trying to break it ------------------------------------------------------------------
+
+
+def test_bound_whose_untrained_value_is_below_zero_still_finds_independence():
+    """NWJ of equal scores is -1/e nats, so training has to count from there."""
+    x, y = np.random.default_rng(0).standard_normal((2, 1000))
+    assert abs(mine.estimate(x, y, bound="nwj", second_opinions=False).nats) < 0.02
+
+
+def test_likelihood_critic_of_a_model_that_ignores_its_condition_finds_nothing():
+    rng = np.random.default_rng(0)
+    d, x, noise = rng.standard_normal((3, 10_000, 2))
+    others = x[:, np.newaxis] + rng.standard_normal((10_000, 16, 2))
+
+    def log_prob(y, d, x):
+        return tf.reduce_sum(-0.5 * (y - x) ** 2, axis=-1) - np.log(2 * np.pi)
+
+    found = mine.direct(x + noise, d, x, others, log_prob=log_prob, progress=False)
+    assert abs(found.nats) < 0.01
+
+
+def test_critic_standardises_what_is_not_preprocessed():
+    rng = np.random.default_rng(0)
+    x, noise = rng.standard_normal((2, 2000))
+    y = 1e-6 * (0.8 * x + 0.6 * noise)
+    found = mine.estimate(1e6 * x, y, preprocess="none", second_opinions=False)
+    assert found.nats == pytest.approx(-np.log(0.6), abs=0.1)
+
+
+def test_gaussian_survives_squares_that_are_no_numbers():
+    x, noise = np.random.default_rng(0).standard_normal((2, 500))
+    y = 0.8 * x + 0.6 * noise
+    values = [
+        mine.estimate(scale * x, y, bound="gaussian", preprocess="none").nats
+        for scale in (1.0, 1e200, 1e-200)
+    ]
+    np.testing.assert_allclose(values, values[0], rtol=1e-9)
+
+
+def test_what_is_missing_or_empty_is_said():
+    x = np.random.default_rng(0).standard_normal(200)
+    with pytest.raises(ValueError, match="y is missing"):
+        mine.estimate(x, None)
+    with pytest.raises(ValueError, match="0 samples are too few"):
+        mine.estimate(np.zeros((0, 3)), np.zeros((0, 1)))
+    for options, told in (({"bound": "infonce"}, "its own negatives"), ({"critic": "x"}, "hidden")):
+        with pytest.raises(ValueError, match=told):
+            mine.direct(x, x, x, np.zeros((200, 2, 1)), **options)
+    with pytest.raises(ValueError, match="no draws"):
+        mine.direct(x, x, x, np.zeros((200, 0, 1)))
+
+
+def test_infonce_needs_its_batch_and_a_second_fit_forgets_the_first(tmp_path):
+    x, y, more = np.random.default_rng(0).standard_normal((3, 400))
+    fitted = mine.MINE(bound="infonce", steps=50, progress=False).fit(x, y)
+    with pytest.raises(ValueError, match="batches of 120"):
+        mine.MINE(bound="infonce", steps=50, folds=2, progress=False).fit(
+            np.tile(x, 4), np.tile(y, 4)
+        ).estimate(x[:100], y[:100])
+    again = fitted.fit(np.stack([x, more], axis=1), y)
+    assert len(again.estimate().curves) == 3
+    np.save(tmp_path / "array.npy", x)
+    with pytest.raises(ValueError, match="not saved by mine.MINE"):
+        mine.MINE.load(tmp_path / "array.npy")
