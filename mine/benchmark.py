@@ -1,6 +1,6 @@
 """Estimators on tasks of known information: a table and a picture of estimates against truths.
 
-    python -m mine.benchmark --output=OUT
+    python -m mine.benchmark --suite=standard --output=OUT
 
 Every estimate is kept in ``estimates.json`` as soon as it is made, so the same command goes on
 where it was stopped, and a longer list of estimators, tasks or seeds only makes what is missing.
@@ -26,38 +26,33 @@ import tqdm
 from absl import app, flags
 from scipy import stats
 
-import mine
-from mine.benchmarks import TASKS
-from mine.information import CLASSICAL
-from mine.objective import NAMES
+from mine.suites import SUITES, Found, Suite
 
-ESTIMATORS = (*NAMES, *CLASSICAL)
 ESTIMATES = "estimates.json"
 COLOURS = ("#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377", "#777777")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 
 
-def estimate(estimator: str, task: str, samples: int, seed: int) -> dict:
+def estimate(suite: Suite, estimator: str, task: str, samples: int, seed: int) -> dict:
     """One estimate, as it is kept: what was estimated, nats, interval, warnings and seconds.
 
     Training that comes to nothing is NaN, with the reason among the warnings.
     """
     # A seed of its own for each task: many share a normal beneath, and must not share its samples.
-    x, y = TASKS[task].sample(samples, zlib.crc32(f"{task} {seed}".encode()))
+    sample_seed = zlib.crc32(f"{task} {seed}".encode())
     started = time.perf_counter()
     try:
-        found = mine.estimate(x, y, bound=estimator, seed=seed, progress=False)
-        nats, interval, warnings = found.nats, found.interval, found.warnings
+        found = suite.estimators[estimator](suite.tasks[task], samples, sample_seed, seed)
     except ArithmeticError as error:
-        nats, interval, warnings = math.nan, (math.nan, math.nan), [str(error)]
+        found = Found(math.nan, (math.nan, math.nan), (str(error),))
     seconds = time.perf_counter() - started
     return {
         "estimator": estimator,
         "task": task,
         "seed": seed,
-        "nats": float(nats),
-        "interval": [float(end) for end in interval],
-        "warnings": list(warnings),
+        "nats": float(found.nats),
+        "interval": [float(end) for end in found.interval],
+        "warnings": list(found.warnings),
         "seconds": seconds,
     }
 
@@ -103,19 +98,28 @@ def mean_interval(values) -> tuple[float, float]:
     return float(values.mean()), float(stats.t.ppf(0.975, len(values) - 1) * error)
 
 
-def tabulate(records: list[dict]) -> tuple[list[dict], dict[str, dict]]:
+def tabulate(records: list[dict], tasks: dict) -> tuple[list[dict], dict[str, dict]]:
     """Sums up estimates.
 
+    Args:
+        records: as :func:`estimate` makes them.
+        tasks: of the suite.
+
     Returns:
-        A row for each task: ``task``, ``truth`` and for each estimator ``mean`` and ``ci95`` over
-        seeds. And for each estimator, over tasks and seeds: how many estimates it made, how many of
-        its intervals hold the truth, how many came with warnings, median seconds and median
-        absolute error, which is infinite for no number.
+        A row for each task: ``task``, ``dimensions``, ``truth`` and for each estimator
+        ``mean`` and ``ci95`` over seeds. And for each estimator, over tasks and seeds: how many
+        estimates it made, how many of its intervals hold the truth, how many came with warnings,
+        median seconds and median absolute error, which is infinite for no number.
     """
     estimators = list(dict.fromkeys(record["estimator"] for record in records))
     rows = []
     for task in dict.fromkeys(record["task"] for record in records):
-        row = {"task": task, "truth": TASKS[task].nats, "estimates": {}}
+        row = {
+            "task": task,
+            "dimensions": tasks[task].dimensions,
+            "truth": tasks[task].nats,
+            "estimates": {},
+        }
         for estimator in estimators:
             nats = [r["nats"] for r in records if (r["task"], r["estimator"]) == (task, estimator)]
             mean, ci95 = mean_interval(nats)
@@ -124,7 +128,7 @@ def tabulate(records: list[dict]) -> tuple[list[dict], dict[str, dict]]:
     summary = {}
     for estimator in estimators:
         group = [record for record in records if record["estimator"] == estimator]
-        truths = np.array([TASKS[record["task"]].nats for record in group])
+        truths = np.array([tasks[record["task"]].nats for record in group])
         low, high = np.array([record["interval"] for record in group], np.float64).T
         nats = np.array([record["nats"] for record in group], np.float64)
         errors = np.abs(np.where(np.isfinite(nats), nats, np.inf) - truths)
@@ -158,7 +162,7 @@ def markdown(rows: list[dict], summary: dict[str, dict], run: dict) -> str:
         *(
             line(
                 row["task"],
-                f"{TASKS[row['task']].dim_x} x {TASKS[row['task']].dim_y}",
+                row["dimensions"],
                 f"{row['truth']:.3f}",
                 *(cell(**found) for found in row["estimates"].values()),
             )
@@ -237,13 +241,19 @@ def hardware() -> str:
 
 
 def benchmark(
-    estimators: list[str], tasks: list[str], samples: int, seeds: int, output: str
+    suite: str,
+    estimators: list[str] | None,
+    tasks: list[str] | None,
+    samples: int,
+    seeds: int,
+    output: str,
 ) -> str:
     """Makes the estimates that are missing, and the table and picture of all that were asked for.
 
     Args:
-        estimators: what :func:`mine.estimate` takes as ``bound``.
-        tasks: names of :data:`mine.benchmarks.TASKS`.
+        suite: a name of :data:`mine.suites.SUITES`.
+        estimators: names of the suite's; None for the usual ones.
+        tasks: names of the suite's; None for all.
         samples: pairs for each estimate.
         seeds: how many; they are 0, 1, ...
         output: the folder to write to.
@@ -254,10 +264,18 @@ def benchmark(
     Raises:
         ValueError: a name is unknown, or the folder holds estimates from other samples.
     """
-    for kind, names, known in (("task", tasks, TASKS), ("estimator", estimators, ESTIMATORS)):
+    chosen = SUITES[suite]
+    estimators, tasks = estimators or list(chosen.usual), tasks or list(chosen.tasks)
+    for kind, names, known in (
+        ("task", tasks, chosen.tasks),
+        ("estimator", estimators, chosen.estimators),
+    ):
         for name in names:
             if name not in known:
-                raise ValueError(f"There is no {kind} {name}: choose among {', '.join(known)}.")
+                raise ValueError(
+                    f"There is no {kind} {name} in the suite {suite}: "
+                    f"choose among {', '.join(known)}."
+                )
     folder = pathlib.Path(output)
     store = Store(folder / ESTIMATES, samples)
     folder.mkdir(parents=True, exist_ok=True)
@@ -266,8 +284,8 @@ def benchmark(
         for estimator, task, seed in bar:
             bar.set_postfix_str(f"{estimator} on {task}, seed {seed}")
             if (estimator, task, seed) not in store.records:
-                store.add(estimate(estimator, task, samples, seed))
-    rows, summary = tabulate([store.records[key] for key in keys])
+                store.add(estimate(chosen, estimator, task, samples, seed))
+    rows, summary = tabulate([store.records[key] for key in keys], chosen.tasks)
     run = {
         "command": shlex.join(["python", "-m", "mine.benchmark", *sys.argv[1:]]),
         "samples": samples,
@@ -284,10 +302,11 @@ def benchmark(
 
 def define_flags():
     """Defines the flags of this command."""
+    flags.DEFINE_enum("suite", "standard", list(SUITES), "Which tasks of known information.")
     flags.DEFINE_list(
-        "estimators", "mine,js,infonce,ksg,gaussian", "Bounds of mine.estimate, comma-separated."
+        "estimators", None, "Of the suite, comma-separated; by default its usual ones."
     )
-    flags.DEFINE_list("tasks", list(TASKS), "Tasks of mine.benchmarks, comma-separated.")
+    flags.DEFINE_list("tasks", None, "Of the suite, comma-separated; by default all.")
     flags.DEFINE_integer("samples", 10_000, "Pairs for each estimate.", lower_bound=1)
     flags.DEFINE_integer("seeds", 3, "Number of seeds, which are 0, 1, ...", lower_bound=1)
     flags.DEFINE_string("output", None, "Folder of the estimates and the table.", required=True)
@@ -296,7 +315,15 @@ def define_flags():
 def main(_):
     given = flags.FLAGS
     try:
-        print(benchmark(given.estimators, given.tasks, given.samples, given.seeds, given.output))
+        text = benchmark(
+            given.suite,
+            given.estimators,
+            given.tasks,
+            given.samples,
+            given.seeds,
+            given.output,
+        )
+        print(text)
     except (OSError, ValueError) as error:
         sys.exit(f"Error: {error}")
 

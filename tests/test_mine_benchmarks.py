@@ -262,6 +262,19 @@ def test_linear_gaussian_density_is_normal_and_broadcasts():
         np.testing.assert_allclose(every[i], expected)
 
 
+@pytest.mark.parametrize("nats", [0.0, 1.7])
+def test_redrawn_answers_have_the_density_of_answers_at_their_input(nats):
+    problem = benchmarks.linear_gaussian(1, nats)
+    others, d = problem.redraw(np.full((2, 1), 3.0), 100_000, seed=0)
+    assert others.shape == d.shape == (2, 100_000, 1)
+    spread = math.hypot(problem.heed, problem.sigma)
+    assert others.mean() == pytest.approx(3.0, abs=5 * spread / math.sqrt(200_000))
+    assert others.std() == pytest.approx(spread, rel=0.01)
+    residual = others - problem.heed * d - 3.0
+    assert residual.std() == pytest.approx(problem.sigma, rel=0.01)
+    assert abs(np.corrcoef(residual.ravel(), d.ravel())[0, 1]) < 0.01
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [
@@ -280,10 +293,12 @@ def test_linear_gaussian_density_is_normal_and_broadcasts():
         (lambda: benchmarks.student(1, 1, 2, np.eye(3)), "dispersion"),
         (lambda: benchmarks.spiral(benchmarks.bivariate_normal(0.5)), "2 features"),
         (lambda: benchmarks.additive_noise(0.0), "epsilon"),
-        (lambda: benchmarks.linear_gaussian(1, 0.0), "nats"),
+        (lambda: benchmarks.linear_gaussian(1, -0.1), "nats"),
         (lambda: benchmarks.linear_gaussian(1, 400.0), "nats"),
         (lambda: benchmarks.linear_gaussian(0, 1.0), "dim"),
         (lambda: benchmarks.LinearGaussian(1, -1.0), "sigma"),
+        (lambda: benchmarks.LinearGaussian(1, 1.0, math.nan), "heed"),
+        (lambda: benchmarks.linear_gaussian(1, 1.0).redraw(np.zeros((5, 1)), 0, 0), "draws"),
         (lambda: TASKS["normal-1x1"].sample(0, 0), "n must"),
         (lambda: TASKS["normal-1x1"].sample(5, -1), "non-negative"),
     ],
@@ -371,8 +386,11 @@ def test_runner_goes_on_where_it_was_killed(finished, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--tasks=normal-1x1,tea",), "no task tea: choose among normal-1x1"),
-        (("--estimators=gaussian,tea",), "no estimator tea: choose among mine"),
+        (("--tasks=normal-1x1,tea",), "no task tea in the suite standard: choose among normal-1x1"),
+        (
+            ("--estimators=gaussian,tea",),
+            "no estimator tea in the suite standard: choose among mine",
+        ),
         (("--samples=500",), "holds estimates from 400 samples, not 500"),
     ],
 )
@@ -393,7 +411,7 @@ def test_estimates_that_are_no_numbers_are_kept_and_shown(tmp_path):
         )  # fmt: skip
     assert "NaN" not in (tmp_path / "estimates.json").read_text()
     again = benchmark.Store(tmp_path / "estimates.json", samples=5)
-    rows, summary = benchmark.tabulate(list(again.records.values()))
+    rows, summary = benchmark.tabulate(list(again.records.values()), TASKS)
     assert math.isnan(rows[0]["estimates"]["dv"]["mean"])
     assert summary["dv"]["with_warnings"] == summary["dv"]["estimates"] == 2
 

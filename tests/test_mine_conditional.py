@@ -1,0 +1,76 @@
+"""Conditional information, by each of its estimators."""
+
+import math
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import mine
+from mine import benchmarks, conditional
+
+PROBLEM = benchmarks.linear_gaussian(2, 0.5)
+
+
+def test_chain_rule_finds_the_linear_gaussian_information():
+    y, d, x = PROBLEM.sample(4000, 0)
+    found = mine.estimate(y, d, x, progress=False)
+    assert found.nats == pytest.approx(PROBLEM.nats, abs=0.12)
+    assert found.interval[0] < found.nats < found.interval[1]
+    assert len(found.curves) == 6 and found.samples == 4000
+    assert found.second_opinions["gaussian"] == pytest.approx(PROBLEM.nats, abs=0.03)
+
+
+@pytest.mark.parametrize("critic", ["free", "likelihood"])
+def test_direct_finds_the_linear_gaussian_information(critic):
+    y, d, x = PROBLEM.sample(4000, 0)
+    known = PROBLEM.log_prob if critic == "likelihood" else None
+    found = conditional.direct(y, d, x, PROBLEM.redraw(x, 4, 1)[0], log_prob=known, progress=False)
+    assert found.nats == pytest.approx(PROBLEM.nats, abs=0.06 if known else 0.12)
+    assert len(found.curves) == 5 and found.samples == 4000  # Six features: five folds.
+
+
+def test_direct_and_plug_in_find_nothing_in_a_model_that_ignores_its_condition():
+    ignores = benchmarks.linear_gaussian(2, 0)
+    y, d, x = ignores.sample(4000, 0)
+    found = conditional.direct(y, d, x, ignores.redraw(x, 4, 3)[0], progress=False)
+    assert abs(found.nats) <= 0.01
+    every = ignores.log_prob(y[:50, None], d[:50], x[:50, None])
+    for part in mine.plug_in(every):
+        assert abs(part.numpy()) <= 0.01
+
+
+def test_direct_refuses_what_does_not_fit():
+    y, d, x = PROBLEM.sample(200, 0)
+    with pytest.raises(ValueError, match=r"others must be \[200, k, 2\], not \[200, 4, 1\]"):
+        conditional.direct(y, d, x, PROBLEM.redraw(x, 4, 1)[0][..., :1])
+    with pytest.raises(ValueError, match="others holds NaN"):
+        conditional.direct(y, d, x, PROBLEM.redraw(x, 4, 1)[0] * math.nan)
+    for wrong in ({"negatives": "all"}, {"negatives": "all", "bound": "infonce"}):
+        with pytest.raises(ValueError, match="has its own negatives"):
+            conditional.direct(y, d, x, PROBLEM.redraw(x, 4, 1)[0], **wrong)
+
+
+def test_likelihood_critic_of_a_model_that_ignores_its_condition_finds_nothing():
+    rng = np.random.default_rng(0)
+    d, x, noise = rng.standard_normal((3, 10_000, 2))
+    others = x[:, np.newaxis] + rng.standard_normal((10_000, 16, 2))
+
+    def log_prob(y, d, x):
+        return tf.reduce_sum(-0.5 * (y - x) ** 2, axis=-1) - np.log(2 * np.pi)
+
+    found = mine.direct(x + noise, d, x, others, log_prob=log_prob, progress=False)
+    assert abs(found.nats) < 0.01
+
+
+def test_what_is_missing_or_empty_is_said():
+    x = np.random.default_rng(0).standard_normal(200)
+    with pytest.raises(ValueError, match="y is missing"):
+        mine.estimate(x, None)
+    with pytest.raises(ValueError, match="0 samples are too few"):
+        mine.estimate(np.zeros((0, 3)), np.zeros((0, 1)))
+    for options, told in (({"bound": "infonce"}, "its own negatives"), ({"critic": "x"}, "hidden")):
+        with pytest.raises(ValueError, match=told):
+            mine.direct(x, x, x, np.zeros((200, 2, 1)), **options)
+    with pytest.raises(ValueError, match="no draws"):
+        mine.direct(x, x, x, np.zeros((200, 0, 1)))
