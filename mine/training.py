@@ -14,7 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from mine.bounds import Bound
-from mine.objective import Objective
+from mine.objective import Objective, read
 from mine.options import EPOCH
 
 HELD_OUT_NEGATIVES = 16
@@ -79,8 +79,10 @@ class Trainer(tf.Module):
         self._shapes = [variable.shape for variable in critic.trainable_variables]
         flat = [tf.reshape(variable, [-1]) for variable in critic.trainable_variables]
         self.theta = keras.Variable(tf.concat(flat, axis=0), name="theta")
+        # 0 for a critic that is worth less than one that says nothing: see fit.
+        self.gain = keras.Variable(1.0, trainable=False, name="gain")
         optimizer.build([self.theta])
-        states = (*critic.non_trainable_variables, *objective.variables, *optimizer.variables)
+        states = (self.gain, *critic.non_trainable_variables, *objective.variables, *optimizer.variables)
         self._states = [self.theta, *states]
         self._initial = [state.numpy() for state in self._states]
 
@@ -99,7 +101,7 @@ class Trainer(tf.Module):
             for part, shape in zip(tf.split(theta, sizes), self._shapes, strict=True)
         ]
         states = [tf.convert_to_tensor(state) for state in self.critic.non_trainable_variables]
-        return self.critic.stateless_call(weights, states, inputs)[0]
+        return self.gain * self.critic.stateless_call(weights, states, inputs)[0]
 
     def scores(self, theta, pairs: Pairs, negatives: int):
         """Scores of pairs [n], and of their negatives [negatives, n]."""
@@ -194,7 +196,8 @@ class Trainer(tf.Module):
     ) -> list[float]:
         """Trains until the validation pairs gain nothing more, and leaves the best weights.
 
-        The weights before training count too.
+        The weights before training count too. So does a critic that scores all pairs alike, which
+        finds nothing: what is worth less is silenced.
 
         Args:
             pairs: to train on.
@@ -232,15 +235,24 @@ class Trainer(tf.Module):
             if waited >= patience:
                 break
         self.theta.assign(best)
+        if most < self._silence(validation):
+            self.gain.assign(0.0)
         return curve
+
+    def _silence(self, pairs: Pairs) -> float:
+        """What a critic is worth whose scores are all zero, in nats."""
+        if self.objective.bound == "infonce":
+            return 0.0
+        zeros = tf.zeros([pairs.size])
+        return float(read(self.objective.bound, zeros, zeros))
 
     def weights(self) -> list[np.ndarray]:
         """What scores depend on, as arrays."""
-        states = (self.theta, *self.critic.non_trainable_variables)
+        states = (self.theta, self.gain, *self.critic.non_trainable_variables)
         return [state.numpy() for state in states]
 
     def set_weights(self, weights: list[np.ndarray]) -> None:
         """Takes what :meth:`weights` gave."""
-        states = (self.theta, *self.critic.non_trainable_variables)
+        states = (self.theta, self.gain, *self.critic.non_trainable_variables)
         for state, value in zip(states, weights, strict=True):
             state.assign(value)
