@@ -79,7 +79,7 @@ USUAL = ("mine", "js", "infonce", "ksg", "gaussian")
 
 SUITES = {
     "standard": Suite(TASKS, LIBRARY, USUAL),
-    "gaussians": Suite(GAUSSIANS, LIBRARY, USUAL),
+    "gaussians": Suite(GAUSSIANS, LIBRARY, ("mine", "js", "ksg", "gaussian")),
     "conditional": Suite(CONDITIONAL, CONDITIONALS, ("mine", "direct", "likelihood", "plug-in")),
 }
 """Suites by name."""
