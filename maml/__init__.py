@@ -7,7 +7,7 @@ regularizer adds a term to its loss, :mod:`maml.diagnostics` says whether it mem
 from maml.contextual import CNP
 from maml.diagnostics import Evaluator
 from maml.episodes import Episode, TaskFamily
-from maml.gradient_based import MAML
+from maml.gradient_based import ANIL, FOMAML, MAML, MAMLPlusPlus, MetaSGD
 from maml.interventions import (
     Intervention,
     LabelPermutation,
@@ -20,11 +20,18 @@ from maml.interventions import (
 from maml.likelihoods import CircularHead, Distribution, Head, NormalHead
 from maml.meta_learner import MetaLearner
 from maml.normalization import CurrentBatchNormalization
+from maml.registry import LEARNERS, REGULARIZERS, TASKS, Networks, import_files, make_learner
 from maml.regularizers import MutualInformation, Regularizer
+from maml.reptile import Reptile
 
 __all__ = [
+    "ANIL",
     "CNP",
+    "FOMAML",
+    "LEARNERS",
     "MAML",
+    "REGULARIZERS",
+    "TASKS",
     "CircularHead",
     "CurrentBatchNormalization",
     "Distribution",
@@ -36,11 +43,17 @@ __all__ = [
     "LabelScale",
     "LabelShift",
     "LabelSwap",
+    "MAMLPlusPlus",
     "MetaLearner",
+    "MetaSGD",
     "MutualInformation",
+    "Networks",
     "NormalHead",
     "OtherTask",
     "Regularizer",
+    "Reptile",
     "SameTask",
     "TaskFamily",
+    "import_files",
+    "make_learner",
 ]

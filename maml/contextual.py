@@ -4,9 +4,11 @@ import keras
 import tensorflow as tf
 
 from maml.likelihoods import Head
-from maml.meta_learner import MetaLearner
+from maml.meta_learner import MetaLearner, per_input
+from maml.registry import LEARNERS
 
 
+@LEARNERS.register("cnp")
 class CNP(MetaLearner):
     """Conditional neural process (Garnelo et al. 2018, arXiv 1807.01613).
 
@@ -27,6 +29,8 @@ class CNP(MetaLearner):
         **kwargs: of :class:`MetaLearner`.
     """
 
+    uses = "embedding"
+
     def __init__(
         self,
         embedding: keras.Model,
@@ -39,8 +43,9 @@ class CNP(MetaLearner):
         **kwargs,
     ):
         super().__init__(head, **kwargs)
-        self.embedding = embedding
-        self.dim_z = dim_z
+        self.embedding, self.hidden = embedding, tuple(hidden)
+        self.dim_r, self.dim_z, self.interaction = dim_r, dim_z, interaction
+        self.initializer_seed = initializer_seed
         seeds = iter(range(1000 * initializer_seed, 1000 * (initializer_seed + 1)))
 
         def dense(units, activation=None):
@@ -60,10 +65,7 @@ class CNP(MetaLearner):
         self.products = [dense(interaction) for _ in range(4)] if interaction else []
 
     def embed(self, x):
-        flat = tf.reshape(x, tf.concat([[-1], tf.shape(x)[2:]], 0))
-        flat = tf.ensure_shape(flat, [None, *x.shape[2:]])
-        features = self.embedding(flat)
-        return tf.reshape(features, tf.concat([tf.shape(x)[:2], [features.shape[-1]]], 0))
+        return per_input(self.embedding, x)
 
     def encode(self, x, y, training=False):
         labels = self.head.features(y)
@@ -75,6 +77,9 @@ class CNP(MetaLearner):
         context = tf.repeat(d[:, tf.newaxis], tf.shape(x)[1], axis=1)
         pairs = [context, x, *_product(self.products[2:], x, context)]
         return self.head(_through(self.decoder, tf.concat(pairs, axis=-1)))
+
+    def query_layers(self):
+        return [*self.embedding._flatten_layers(), *self.decoder, *self.products[2:]]
 
     def prior(self, tasks):
         """A zero context: a CNP is never trained there, so read the swap gap beside it."""

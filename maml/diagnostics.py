@@ -96,7 +96,9 @@ class Evaluator:
 
     def __init__(self, learner, **options):
         self._step = tf.function(
-            lambda episode, seed: scores(learner, episode, seed, **options), reduce_retracing=True
+            lambda episode, seed: scores(learner, episode, seed, **options),
+            reduce_retracing=True,
+            autograph=False,
         )
 
     def __call__(

@@ -1,53 +1,78 @@
-"""A Keras network as a function of its weights, and the inner loop over them."""
+"""A Keras network as a function of its weights."""
 
-from collections.abc import Callable
+from collections.abc import Sequence
 
 import keras
 import tensorflow as tf
 
-
-def weights_of(network: keras.Model) -> list[tf.Tensor]:
-    """The network's trainable weights as tensors, in Keras' order."""
-    return [tf.convert_to_tensor(v) for v in network.trainable_variables]
+from maml import normalization
 
 
-def call(network: keras.Model, weights: list[tf.Tensor], x) -> tf.Tensor:
-    """The network's outputs at ``x`` with ``weights`` in place of its own.
-
-    Batch normalisation uses the statistics of the batch at hand (transductive) and keeps no
-    running ones, as MAML and MWM do.
-    """
-    state = [tf.convert_to_tensor(v) for v in network.non_trainable_variables]
-    outputs, _ = network.stateless_call(weights, state, x, training=True)
-    return outputs
-
-
-def sgd(
-    loss: Callable[[list[tf.Tensor]], tf.Tensor],
-    weights: list[tf.Tensor],
-    learning_rate: float,
-    steps: int,
-    first_order: bool = False,
-) -> list[tf.Tensor]:
-    """Gradient descent as a differentiable function of where it starts (MAML, eq. 1).
+class Functional:
+    """Any Keras network, with the weights that adapt as an argument.
 
     Args:
-        loss: from weights to a scalar.
-        weights: where to start.
-        learning_rate: of each step.
-        steps: number of steps.
-        first_order: treat the gradient of *every* step as a constant (first-order MAML), so that
-            the result depends on the start only through the identity.
+        network: built.
+        adapt_only: names of the layers whose weights adapt; all layers if None. Layers that say
+            ``adapts = False`` never do.
 
-    Returns:
-        The weights after the last step.
+    Attributes:
+        network: as given.
+        variables: the variables that adapt.
+        shared: the trainable variables that do not.
+
+    Raises:
+        ValueError: the network has no such layer, or nothing is left to adapt.
     """
-    for _ in range(steps):
-        with tf.GradientTape() as tape:
-            tape.watch(weights)
-            value = loss(weights)
-        gradients = tape.gradient(value, weights)
-        if first_order:
-            gradients = [tf.stop_gradient(g) for g in gradients]
-        weights = [w - learning_rate * g for w, g in zip(weights, gradients, strict=True)]
-    return weights
+
+    def __init__(self, network: keras.Model, adapt_only: Sequence[str] | None = None):
+        layers = network._flatten_layers(include_self=False)
+        layers = {layer.name: layer for layer in layers}
+        unknown = sorted(set(adapt_only or ()) - set(layers))
+        if unknown:
+            raise ValueError(
+                f"adapt_only names no layer of the network: {', '.join(unknown)}; its layers are "
+                f"{', '.join(layers)}."
+            )
+        chosen = [layers[name] for name in adapt_only] if adapt_only else layers.values()
+        adapting = {
+            id(variable)
+            for layer in chosen
+            if getattr(layer, "adapts", True)
+            for variable in layer.trainable_variables
+        }
+        for layer in layers.values():
+            if not getattr(layer, "adapts", True):
+                adapting -= {id(variable) for variable in layer.trainable_variables}
+        self.network = network
+        self._adapts = [id(variable) in adapting for variable in network.trainable_variables]
+        pairs = list(zip(network.trainable_variables, self._adapts, strict=True))
+        self.variables = [variable for variable, adapts in pairs if adapts]
+        self.shared = [variable for variable, adapts in pairs if not adapts]
+        if not self.variables:
+            raise ValueError("The network has no trainable weights that could adapt.")
+
+    def __call__(self, weights, shared, x, step: int = 0) -> tf.Tensor:
+        """The network's outputs.
+
+        Args:
+            weights: in place of ``variables``.
+            shared: in place of ``shared``.
+            x: inputs [n, ...].
+            step: number of the inner step, for layers that are normalised by step.
+
+        Returns:
+            Outputs [n, units], in the dtype of the weights, whatever the network computes in.
+        """
+        own, others = iter(weights), iter(shared)
+        trainable = [next(own) if adapts else next(others) for adapts in self._adapts]
+        state = [tf.convert_to_tensor(v) for v in self.network.non_trainable_variables]
+        # In training mode Keras' batch normalisation takes the statistics of the batch at hand.
+        with normalization.inner_step(step):
+            outputs, _ = self.network.stateless_call(trainable, state, x, training=True)
+        return tf.cast(outputs, weights[0].dtype)
+
+
+def tensors(variables) -> list[tf.Tensor]:
+    """The values of variables."""
+    return [tf.convert_to_tensor(variable) for variable in variables]

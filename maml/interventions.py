@@ -11,10 +11,11 @@ import math
 
 import tensorflow as tf
 
+from maml.configured import Configured
 from maml.episodes import Episode
 
 
-class Intervention(abc.ABC):
+class Intervention(Configured, abc.ABC):
     """Draws one transformation for each task of a batch of episodes.
 
     Attributes:

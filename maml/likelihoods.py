@@ -9,8 +9,9 @@ differentiable, noisy, bounded-power version of the prediction for critics that 
 import abc
 import math
 
-import keras
 import tensorflow as tf
+
+from maml.configured import Configured
 
 
 class Distribution(abc.ABC):
@@ -136,7 +137,7 @@ class Circular(Distribution):
         return tf.math.floormod(label, self.period)[..., tf.newaxis]
 
 
-class Head(abc.ABC):
+class Head(Configured, abc.ABC):
     """From network outputs [..., units] to a distribution over labels."""
 
     units: int
@@ -154,7 +155,6 @@ class Head(abc.ABC):
         return -distribution.log_prob(y)
 
 
-@keras.saving.register_keras_serializable("maml")
 class NormalHead(Head):
     """Regression with squared error: the outputs are the mean of a normal of fixed scale.
 
@@ -167,7 +167,8 @@ class NormalHead(Head):
     """
 
     def __init__(self, dim: int = 1, scale: float = math.sqrt(0.5), bounds=None):
-        self.units, self.scale, self.bounds = dim, scale, bounds
+        self.units = self.dim = dim
+        self.scale, self.bounds = scale, bounds
 
     def __call__(self, outputs):
         if self.bounds is not None:
@@ -180,11 +181,7 @@ class NormalHead(Head):
         """Squared error summed over coordinates, the constant of the likelihood left out."""
         return tf.reduce_sum((y - distribution.location) ** 2, -1) / (2 * self.scale**2)
 
-    def get_config(self):
-        return {"dim": self.units, "scale": self.scale, "bounds": self.bounds}
 
-
-@keras.saving.register_keras_serializable("maml")
 class CircularHead(Head):
     """Regression of a label that wraps: softmax knots on a circle, see :class:`Circular`.
 
@@ -195,6 +192,7 @@ class CircularHead(Head):
 
     def __init__(self, period: float, knots: int = 100):
         self.period, self.units = period, knots
+        self.knots = knots
 
     def __call__(self, outputs):
         return Circular(outputs, self.period)
@@ -203,6 +201,3 @@ class CircularHead(Head):
         """The point on the unit circle, [..., 2], so that the ends of the range are one place."""
         angle = 2 * math.pi * y / self.period
         return tf.concat([tf.cos(angle), tf.sin(angle)], axis=-1)
-
-    def get_config(self):
-        return {"period": self.period, "knots": self.units}

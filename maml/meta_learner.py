@@ -12,15 +12,18 @@ callbacks, progress bars, checkpoints, distribution) is Keras.
 """
 
 import abc
+import contextlib
 
 import keras
 import tensorflow as tf
 
+from maml import normalization
+from maml.configured import Configured
 from maml.episodes import Episode, fold_in
 from maml.likelihoods import Distribution, Head
 
 
-class MetaLearner(keras.Model, abc.ABC):
+class MetaLearner(Configured, keras.Model, abc.ABC):
     """Meta-trains by ``compile`` and ``fit`` on a dataset of :class:`Episode`.
 
     The objective is ``mean task loss at the queries + sum of the regularizers' terms``. One
@@ -28,11 +31,17 @@ class MetaLearner(keras.Model, abc.ABC):
     ``critic_optimizer``, all others by ``optimizer``. A step whose gradient is not finite is
     skipped, for both players, and counted in the metric ``skipped_steps``.
 
+    Subclasses keep each argument of their constructor as an attribute of the same name: then
+    :func:`maml.save` and :func:`maml.load` work for them too.
+
     Args:
         head: from network outputs to a distribution over labels.
         regularizers: terms added to the meta-loss, see :mod:`maml.regularizers`.
         seed: seed of everything drawn during training.
     """
+
+    uses = "network"
+    """Which of a problem's networks the constructor takes first, see :func:`maml.make_learner`."""
 
     def __init__(self, head: Head, regularizers=(), seed: int = 0, **kwargs):
         super().__init__(**kwargs)
@@ -44,6 +53,7 @@ class MetaLearner(keras.Model, abc.ABC):
             names += regularizer.metric_names
         self.trackers = {name: keras.metrics.Mean(name=name) for name in names}
         self.skipped = keras.metrics.Sum(name="skipped_steps")
+        self._compiled_steps = {}
 
     # -- what a learner defines ---------------------------------------------------------------
 
@@ -71,13 +81,52 @@ class MetaLearner(keras.Model, abc.ABC):
     def prior(self, tasks: int):
         """The task state before any support is seen, in the form :meth:`encode` returns."""
 
+    def task_loss(self, embedded: Episode, training: bool = False):
+        """The loss of a batch of episodes at the queries, before regularizers.
+
+        Args:
+            embedded: episodes whose inputs went through :meth:`features`.
+            training: whether inner loops run with the number of steps for training.
+
+        Returns:
+            ``(loss, prediction)``: a scalar, and q(y* | x*, d) at the queries.
+        """
+        d = self.encode(embedded.support_x, embedded.support_y, training=training)
+        prediction = self.predict(d, embedded.query_x)
+        return tf.reduce_mean(self.head.loss(prediction, embedded.query_y)), prediction
+
+    def collect(self, x):
+        """Runs the networks on support inputs for the statistics of frozen normalisation."""
+        self.embed(x)
+
+    def query_layers(self) -> list[keras.layers.Layer]:
+        """Layers on the way from x* to the prediction: where a memory of tasks would be."""
+        return [layer for layer in self._flatten_layers() if layer not in self._others()]
+
+    def _others(self):
+        return [self, *(part for r in self.regularizers for part in r._flatten_layers())]
+
     # -- what follows from it -----------------------------------------------------------------
+
+    def features(self, x, seed=None) -> tf.Tensor:
+        """What :meth:`encode` and :meth:`predict` are given: :meth:`embed`, then regularizers.
+
+        Args:
+            x: inputs [tasks, n, ...].
+            seed: stateless seed [2] of a regularizer's noise; None for none.
+        """
+        features = self.embed(x)
+        for index, regularizer in enumerate(self.regularizers):
+            features = regularizer.transform(
+                features, None if seed is None else fold_in(seed, index)
+            )
+        return features
 
     def call(self, episode: Episode, training: bool = False) -> tf.Tensor:
         """Expected query labels [tasks, queries, dim] after seeing the support set."""
         episode = Episode(*episode)
-        d = self.encode(self.embed(episode.support_x), episode.support_y, training=training)
-        return self.predict(d, self.embed(episode.query_x)).mean()
+        d = self.encode(self.features(episode.support_x), episode.support_y, training=training)
+        return self.predict(d, self.features(episode.query_x)).mean()
 
     def objective(self, episode: Episode, seed, training: bool = False):
         """The meta-loss of a batch of episodes.
@@ -85,30 +134,54 @@ class MetaLearner(keras.Model, abc.ABC):
         Args:
             episode: the batch.
             seed: stateless seed [2] of whatever the regularizers draw.
-            training: whether inner loops run with the number of steps for training.
+            training: whether inner loops run with the number of steps for training, and
+                regularizers disturb what they disturb in training only.
 
         Returns:
             ``(objective, logs)``: a scalar to descend, and a dict of scalars to watch.
         """
         episode = Episode(*episode)
-        embedded = episode._replace(
-            support_x=self.embed(episode.support_x), query_x=self.embed(episode.query_x)
-        )
-        d = self.encode(embedded.support_x, embedded.support_y, training=training)
-        prediction = self.predict(d, embedded.query_x)
-        task_loss = tf.reduce_mean(self.head.loss(prediction, episode.query_y))
-        logs = {
-            "task_loss": task_loss,
-            "mse": tf.reduce_mean((prediction.mean() - episode.query_y) ** 2),
-        }
-        objective = task_loss
-        for index, regularizer in enumerate(self.regularizers):
-            term, values = regularizer.term(
-                self, embedded, prediction, fold_in(seed, index), training=training
+        if training:
+            for index, regularizer in enumerate(self.regularizers):
+                episode = regularizer.augment(episode, fold_in(fold_in(seed, index), -1))
+        with self._perturbed(fold_in(seed, -2)) if training else contextlib.nullcontext():
+            noise = [fold_in(seed, -3), fold_in(seed, -4)] if training else [None, None]
+            embedded = episode._replace(
+                support_x=self.features(episode.support_x, noise[0]),
+                query_x=self.features(episode.query_x, noise[1]),
             )
-            objective += term
-            logs |= values
+            task_loss, prediction = self.task_loss(embedded, training)
+            logs = {
+                "task_loss": task_loss,
+                "mse": tf.reduce_mean((prediction.mean() - episode.query_y) ** 2),
+            }
+            objective = task_loss
+            for index, regularizer in enumerate(self.regularizers):
+                term, values = regularizer.term(
+                    self, embedded, prediction, fold_in(seed, index), training=training
+                )
+                objective += term
+                logs |= values
         return objective, logs | {"loss": objective}
+
+    @contextlib.contextmanager
+    def _perturbed(self, seed):
+        """Within it, variables have the values that regularizers give them for this step."""
+        mapping = [
+            pair
+            for index, regularizer in enumerate(self.regularizers)
+            for pair in regularizer.perturb(self, fold_in(seed, index))
+        ]
+        if not mapping:
+            yield
+            return
+        with keras.StatelessScope(state_mapping=mapping) as scope:
+            yield
+        # The scope holds back what layers assign, such as running moments: hand it on.
+        for variable in self.non_trainable_variables:
+            value = scope.get_current_value(variable)
+            if value is not None:
+                variable.assign(value)
 
     def create_weights(self, episode: Episode):
         """Creates every variable from one batch of episodes, so that optimizers know them all.
@@ -116,8 +189,12 @@ class MetaLearner(keras.Model, abc.ABC):
         Called before ``compile``; ``fit`` and ``load_weights`` need it.
         """
         two = Episode(*(part[:2] for part in episode))
+        self._episode_spec = [([None, *part.shape[1:]], part.dtype.name) for part in two]
         self.objective(two, tf.constant([0, 0], tf.int32))
         self.built = True
+        if self._collects():
+            with normalization.collecting():
+                self.collect(two.support_x)
 
     @property
     def critic_variables(self) -> list:
@@ -130,19 +207,59 @@ class MetaLearner(keras.Model, abc.ABC):
         critics = {id(v) for v in self.critic_variables}
         return [v for v in self.trainable_variables if id(v) not in critics]
 
-    def compile(self, optimizer="adam", critic_optimizer=None, jit_compile=False, **kwargs):
+    @property
+    def normalization(self) -> str:
+        """How the networks normalise, in words that stand beside every score."""
+        return normalization.describe(self)
+
+    # -- training -----------------------------------------------------------------------------
+
+    @property
+    def prefers_xla(self) -> bool:
+        """Whether XLA makes a training step faster, on CPU."""
+        return False
+
+    def compile(self, optimizer="adam", critic_optimizer=None, jit_compile="auto", **kwargs):
         """As ``keras.Model.compile``, and ``critic_optimizer`` for the regularizers' critics.
 
-        Without ``jit_compile``: on CPU, XLA makes convolutions several times slower.
+        With ``jit_compile="auto"`` XLA compiles the steps of learners that are faster with it;
+        convolutions on CPU become several times slower.
         """
-        super().compile(optimizer=optimizer, jit_compile=jit_compile, **kwargs)
+        super().compile(optimizer=optimizer, jit_compile=False, **kwargs)
+        self._xla = self.prefers_xla if jit_compile == "auto" else jit_compile
+        self._compiled_steps.clear()
         self.optimizer.build(self.learner_variables)
         self.critic_optimizer = None
         if self.critic_variables:
             self.critic_optimizer = keras.optimizers.get(critic_optimizer or "adam")
             self.critic_optimizer.build(self.critic_variables)
 
+    def fit(self, x=None, *args, **kwargs):
+        """As ``keras.Model.fit``, ``x`` a ``tf.data.Dataset`` of :class:`Episode`."""
+        if self._xla and isinstance(x, tf.data.Dataset):
+            self._compile_step(Episode(*x.element_spec))
+        return super().fit(x, *args, **kwargs)
+
+    def _compile_step(self, specs: Episode):
+        """Compiles the training step for episodes of these shapes by XLA, if all are known.
+
+        It is traced outside of XLA first. Traced inside, what ``tf.vectorized_map`` computes would
+        become compile-time constants of its gradient, and every step would be compiled anew.
+        """
+        key = tuple(tuple(spec.shape) for spec in specs)
+        if key in self._compiled_steps or not all(spec.shape.is_fully_defined() for spec in specs):
+            return
+        step = tf.function(self._step, autograph=False).get_concrete_function(specs)
+        self._compiled_steps[key] = tf.function(
+            lambda episode: step(*episode), autograph=False, jit_compile=True
+        )
+
     def train_step(self, episode: Episode) -> dict:
+        episode = Episode(*episode)
+        key = tuple(tuple(part.shape) for part in episode)
+        return self._compiled_steps.get(key, self._step)(episode)
+
+    def _step(self, episode) -> dict:
         seed = fold_in(tf.constant([self.seed, 2], tf.int32), self.optimizer.iterations)
         players = [(self.optimizer, self.learner_variables)]
         if self.critic_optimizer is not None:
@@ -155,6 +272,9 @@ class MetaLearner(keras.Model, abc.ABC):
         finite = tf.math.is_finite(norm)
         for (optimizer, variables), player_gradients in zip(players, gradients, strict=True):
             _apply_if(finite, optimizer, player_gradients, variables)
+        if self._collects():
+            with normalization.collecting():
+                self.collect(episode.support_x)
         self.skipped.update_state(1.0 - tf.cast(finite, tf.float32))
         return self._track(logs, finite) | {"skipped_steps": self.skipped.result()}
 
@@ -162,12 +282,37 @@ class MetaLearner(keras.Model, abc.ABC):
         _, logs = self.objective(episode, tf.constant([self.seed, 3], tf.int32))
         return self._track(logs)
 
+    def _collects(self) -> bool:
+        kind = normalization.FrozenBatchNormalization
+        return any(isinstance(layer, kind) for layer in self._flatten_layers())
+
     def _track(self, logs: dict, counts=True) -> dict:
         """Takes values into the epoch's means, unless they are of a step that does not count."""
         for name, value in logs.items():
             finite = tf.where(counts, value, tf.zeros_like(value))
             self.trackers[name].update_state(finite, sample_weight=tf.cast(counts, finite.dtype))
         return {name: self.trackers[name].result() for name in logs}
+
+    # -- files --------------------------------------------------------------------------------
+
+    def get_build_config(self):
+        return {"episode": self._episode_spec}
+
+    def build_from_config(self, config):
+        parts = [tf.zeros([2, *shape[1:]], dtype) for shape, dtype in config["episode"]]
+        self.create_weights(Episode(*parts))
+
+    def compile_from_config(self, config):
+        """Nothing: a learner that was loaded predicts; it is compiled anew to train on."""
+
+
+def per_input(network: keras.Model, x) -> tf.Tensor:
+    """A network's outputs [tasks, n, ...] at inputs [tasks, n, ...] of all tasks at once."""
+    flat = tf.reshape(x, tf.concat([[-1], tf.shape(x)[2:]], 0))
+    flat = tf.ensure_shape(flat, [None, *x.shape[2:]])
+    outputs = network(flat, training=normalization.transductive(network))
+    shape = tf.concat([tf.shape(x)[:2], tf.shape(outputs)[1:]], 0)
+    return tf.ensure_shape(tf.reshape(outputs, shape), [*x.shape[:2], *outputs.shape[1:]])
 
 
 def _apply_if(condition, optimizer, gradients, variables):

@@ -1,39 +1,259 @@
-"""Normalisation whose second derivative is right."""
+"""Normalisation inside networks that adapt, each mode by its name.
+
+=========== ================================================================ ==============
+mode        statistics                                                       transductive
+=========== ================================================================ ==============
+``batch``   of the batch at hand, always                                     yes
+``step``    of the batch at hand; scale and shift of their own for each      yes
+            inner step, shared by all tasks (MAML++, Antoniou et al. 2019)
+``frozen``  running ones of meta-training, not touched by inner loops        no
+``layer``   of each example (Ba et al. 2016)                                 no
+``none``    none                                                             no
+=========== ================================================================ ==============
+
+*Transductive* predictions depend on the other queries of the batch, which is worth several per cent
+in few-shot classification: scores are comparable only within one mode, so the mode stands beside
+every score.
+
+Keras' own batch, layer and group normalisation have wrong second derivatives (``tf.nn.moments``
+cuts the gradient of the mean inside the variance: its first derivative is zero, its second is not),
+so second-order learners refuse them. Where they are allowed, ``keras.layers.BatchNormalization``
+works as ``batch``, and as ``frozen`` with ``trainable=False``.
+"""
+
+import contextlib
+import contextvars
 
 import keras
 import tensorflow as tf
 
+MODES = ("batch", "step", "frozen", "layer", "none")
 
-@keras.saving.register_keras_serializable("maml")
-class CurrentBatchNormalization(keras.layers.Layer):
-    """Batch normalisation by the statistics of the batch at hand, always (transductive).
+_STEP = contextvars.ContextVar("inner step", default=0)
+_COLLECTING = contextvars.ContextVar("collecting statistics", default=False)
 
-    ``keras.layers.BatchNormalization`` computes its variance with the gradient of the mean cut off
-    (``tf.nn.moments``). The first derivative does not notice, since that term is zero; the second
-    is wrong, and with it every second-order meta-gradient. This layer cuts nothing.
+
+def layer(mode: str, steps: int = 1, scale: bool = True, **kwargs) -> keras.layers.Layer:
+    """A normalisation layer.
 
     Args:
-        scale: whether to learn a factor for each channel; the shift is always learned.
-        epsilon: added to the variance.
+        mode: one of ``MODES``.
+        steps: inner steps, for mode "step".
+        scale: whether to learn a factor for each channel.
+        **kwargs: of the layer, such as ``name`` and ``dtype``.
+
+    Raises:
+        ValueError: there is no such mode.
     """
+    if mode not in MODES:
+        raise ValueError(f"There is no normalisation {mode!r}; the modes are {', '.join(MODES)}.")
+    if mode == "none":
+        return keras.layers.Activation("linear", **kwargs)
+    if mode == "step":
+        return PerStepBatchNormalization(steps, scale, **kwargs)
+    kinds = {
+        "batch": CurrentBatchNormalization,
+        "frozen": FrozenBatchNormalization,
+        "layer": LayerNormalization,
+    }
+    return kinds[mode](scale, **kwargs)
+
+
+def describe(network: keras.Model) -> str:
+    """How a network normalises, in words that stand beside a score."""
+    words = []
+    for part in network._flatten_layers():
+        frozen = isinstance(part, keras.layers.BatchNormalization) and not part.trainable
+        if isinstance(part, FrozenBatchNormalization) or frozen:
+            words.append("frozen statistics")
+        elif isinstance(part, PerStepBatchNormalization):
+            words.append("current batch by step (transductive)")
+        elif isinstance(part, (CurrentBatchNormalization, keras.layers.BatchNormalization)):
+            words.append("current batch (transductive)")
+        elif isinstance(part, (LayerNormalization, keras.layers.LayerNormalization)):
+            words.append("layer norm")
+    return ", ".join(dict.fromkeys(words)) or "no normalisation"
+
+
+def wrong_second_derivatives(network: keras.Model) -> list[str]:
+    """Names of the layers whose second derivative is wrong, see above."""
+    wrong = keras.layers.LayerNormalization, keras.layers.GroupNormalization
+    return [
+        part.name
+        for part in network._flatten_layers()
+        if isinstance(part, wrong)
+        or (isinstance(part, keras.layers.BatchNormalization) and part.trainable)
+    ]
+
+
+def transductive(network: keras.Model) -> bool:
+    """Whether Keras' own batch normalisation in ``network`` is to see the batch at hand."""
+    return any(
+        isinstance(part, keras.layers.BatchNormalization) and part.trainable
+        for part in network._flatten_layers()
+    )
+
+
+@contextlib.contextmanager
+def inner_step(number: int):
+    """Within it, layers that are normalised by step take those of step ``number``."""
+    token = _STEP.set(number)
+    try:
+        yield
+    finally:
+        _STEP.reset(token)
+
+
+@contextlib.contextmanager
+def collecting():
+    """Within it, frozen normalisation takes the batch at hand into its running statistics."""
+    token = _COLLECTING.set(True)
+    try:
+        yield
+    finally:
+        _COLLECTING.reset(token)
+
+
+class _Normalization(keras.layers.Layer):
+    """What all kinds share: scale, shift and epsilon."""
 
     def __init__(self, scale: bool = True, epsilon: float = 1e-3, **kwargs):
         super().__init__(**kwargs)
         self.scale, self.epsilon = scale, epsilon
 
     def build(self, input_shape):
-        channels = (input_shape[-1],)
-        self.beta = self.add_weight(name="beta", shape=channels, initializer="zeros")
+        shape = self._shape(input_shape[-1])
+        self.beta = self.add_weight(name="beta", shape=shape, initializer="zeros")
         if self.scale:
-            self.gamma = self.add_weight(name="gamma", shape=channels, initializer="ones")
+            self.gamma = self.add_weight(name="gamma", shape=shape, initializer="ones")
 
-    def call(self, x):
-        """Normalises ``x`` [n, ..., channels] over all axes but the last."""
-        axes = list(range(x.shape.rank - 1))
-        centred = x - tf.reduce_mean(x, axes, keepdims=True)
-        variance = tf.reduce_mean(centred**2, axes, keepdims=True)
-        normal = centred * tf.math.rsqrt(variance + self.epsilon)
-        return (normal * self.gamma if self.scale else normal) + self.beta
+    def _shape(self, channels):
+        return (channels,)
+
+    def _normalise(self, x, mean, variance):
+        normal = (x - mean) * tf.math.rsqrt(variance + self.epsilon)
+        normal = tf.cast(normal, self.compute_dtype)
+        gamma = self._now(self.gamma) if self.scale else 1.0
+        return normal * gamma + self._now(self.beta)
+
+    def _now(self, weight):
+        return tf.convert_to_tensor(weight)
 
     def get_config(self):
         return super().get_config() | {"scale": self.scale, "epsilon": self.epsilon}
+
+
+def _moments(x, axes=None):
+    """Mean and variance over ``axes``, all but the last by default; at least in single precision.
+
+    Their derivatives are right to any order, unlike those of ``tf.nn.moments``.
+    """
+    x = tf.cast(x, tf.float32) if x.dtype.size < 4 else x
+    axes = list(range(x.shape.rank - 1)) if axes is None else axes
+    mean = tf.reduce_mean(x, axes, keepdims=True)
+    return mean, tf.reduce_mean((x - mean) ** 2, axes, keepdims=True)
+
+
+@keras.saving.register_keras_serializable("maml")
+class CurrentBatchNormalization(_Normalization):
+    """Batch normalisation by the statistics of the batch at hand, always (transductive).
+
+    Args:
+        scale: whether to learn a factor for each channel; the shift is always learned.
+        epsilon: added to the variance.
+    """
+
+    def call(self, x):
+        """Normalises ``x`` [n, ..., channels] over all axes but the last."""
+        return self._normalise(x, *_moments(x))
+
+
+@keras.saving.register_keras_serializable("maml")
+class PerStepBatchNormalization(_Normalization):
+    """Batch normalisation with scale and shift of their own for each inner step (MAML++).
+
+    They are meta-learned and do not adapt. After the last step, and in longer loops than it was
+    made for, the last ones are used.
+
+    Args:
+        steps: inner steps it has weights for; predictions after them have a set of their own.
+        scale: whether to learn a factor for each channel.
+        epsilon: added to the variance.
+    """
+
+    adapts = False
+
+    def __init__(self, steps: int, scale: bool = True, epsilon: float = 1e-3, **kwargs):
+        super().__init__(scale, epsilon, **kwargs)
+        self.steps = steps
+
+    def _shape(self, channels):
+        return (self.steps + 1, channels)
+
+    def _now(self, weight):
+        return tf.convert_to_tensor(weight)[min(_STEP.get(), self.steps)]
+
+    def call(self, x):
+        """Normalises ``x`` [n, ..., channels] over all axes but the last."""
+        return self._normalise(x, *_moments(x))
+
+    def get_config(self):
+        return super().get_config() | {"steps": self.steps}
+
+
+@keras.saving.register_keras_serializable("maml")
+class FrozenBatchNormalization(_Normalization):
+    """Batch normalisation by running statistics, the same for every task and inner step.
+
+    A learner takes the support inputs of each training step in, at its own weights, before they
+    adapt; see :func:`collecting`. Their mean has no start-up bias.
+
+    Args:
+        scale: whether to learn a factor for each channel; the shift is always learned.
+        epsilon: added to the variance.
+        rate: weight of the newest batch in the running statistics.
+    """
+
+    def __init__(self, scale: bool = True, epsilon: float = 1e-3, rate: float = 0.01, **kwargs):
+        super().__init__(scale, epsilon, **kwargs)
+        self.rate = rate
+
+    def build(self, input_shape):
+        super().build(input_shape)
+
+        def add(name, shape):
+            return self.add_weight(
+                name=name, shape=shape, initializer="zeros", trainable=False, autocast=False
+            )
+
+        self.weight = add("weight", ())
+        self.mean, self.variance = (add(n, (input_shape[-1],)) for n in ("mean", "variance"))
+
+    def call(self, x):
+        """Normalises ``x`` [n, ..., channels] over all axes but the last."""
+        if _COLLECTING.get():
+            mean, variance = (tf.reshape(part, [-1]) for part in _moments(tf.stop_gradient(x)))
+            one = tf.ones([], mean.dtype)
+            for state, new in ((self.weight, one), (self.mean, mean), (self.variance, variance)):
+                state.assign(state + self.rate * (new - state))
+        weight = tf.convert_to_tensor(self.weight)
+        known = tf.maximum(weight, tf.cast(1e-12, weight.dtype))
+        variance = tf.where(weight > 0, self.variance / known, tf.ones_like(self.variance))
+        return self._normalise(tf.cast(x, self.mean.dtype), self.mean / known, variance)
+
+    def get_config(self):
+        return super().get_config() | {"rate": self.rate}
+
+
+@keras.saving.register_keras_serializable("maml")
+class LayerNormalization(_Normalization):
+    """Normalises each example by the statistics of all its features (Ba et al. 2016).
+
+    Args:
+        scale: whether to learn a factor for each channel; the shift is always learned.
+        epsilon: added to the variance.
+    """
+
+    def call(self, x):
+        """Normalises ``x`` [n, ..., channels] over all axes but the first."""
+        return self._normalise(x, *_moments(x, list(range(1, x.shape.rank))))

@@ -1,11 +1,10 @@
 """Terms of the meta-loss that fight memorization, for every learner alike."""
 
-import abc
-
 import keras
 import tensorflow as tf
 
 import mine
+from maml.configured import Configured
 from maml.episodes import Episode, fold_in
 from maml.interventions import Intervention
 
@@ -13,8 +12,11 @@ POWER_LIMIT = 1.2
 """Mean square of predictions over that of labels from which a free critic is being gamed."""
 
 
-class Regularizer(keras.layers.Layer, abc.ABC):
-    """One term of the meta-loss.
+class Regularizer(Configured, keras.layers.Layer):
+    """One measure against memorization: up to four things it may do, of which most do one.
+
+    It may change the training episodes (:meth:`augment`), the weights (:meth:`perturb`) and the
+    features of inputs (:meth:`transform`), and add to the meta-loss (:meth:`term`).
 
     Attributes:
         metric_names: names of the scalars that :meth:`term` logs.
@@ -31,9 +33,23 @@ class Regularizer(keras.layers.Layer, abc.ABC):
     def critic_variables(self) -> list:
         return []
 
-    @abc.abstractmethod
+    def augment(self, episode: Episode, seed) -> Episode:
+        """The training episode that takes this one's place; ``seed`` is a stateless seed [2]."""
+        return episode
+
+    def perturb(self, learner, seed) -> list[tuple]:
+        """Pairs ``(variable, tensor)`` of the values that variables have in a training step."""
+        return []
+
+    def transform(self, features, seed=None) -> tf.Tensor:
+        """What learners are given in place of the features [tasks, n, ...] of inputs.
+
+        ``seed`` is a stateless seed [2] in a training step, and None elsewhere: no noise then.
+        """
+        return features
+
     def term(self, learner, episode: Episode, prediction, seed, training: bool):
-        """What to add to the meta-loss.
+        """What to add to the meta-loss; nothing, unless overridden.
 
         Args:
             learner: the :class:`maml.MetaLearner`.
@@ -45,6 +61,7 @@ class Regularizer(keras.layers.Layer, abc.ABC):
         Returns:
             ``(term, logs)``: a scalar, and a dict of the scalars in ``metric_names``.
         """
+        return tf.zeros([], prediction.mean().dtype), {}
 
 
 @tf.custom_gradient
@@ -121,7 +138,7 @@ class MutualInformation(Regularizer):
             )
         self.intervention, self.target, self.bound = intervention, target, bound
         self.weight, self.warmup, self.negatives = weight, warmup, negatives
-        self.power_penalty = power_penalty
+        self.power_penalty, self.hidden, self.rate, self.seed = power_penalty, hidden, rate, seed
         self.step = self.add_weight(name="step", shape=(), initializer="zeros", trainable=False)
         if bound != "ba":
             self.objective = mine.Objective(bound, rate, dtype=self.dtype_policy)

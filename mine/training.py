@@ -82,7 +82,12 @@ class Trainer(tf.Module):
         # 0 for a critic that is worth less than one that says nothing: see fit.
         self.gain = keras.Variable(1.0, trainable=False, name="gain")
         optimizer.build([self.theta])
-        states = (self.gain, *critic.non_trainable_variables, *objective.variables, *optimizer.variables)
+        states = (
+            self.gain,
+            *critic.non_trainable_variables,
+            *objective.variables,
+            *optimizer.variables,
+        )
         self._states = [self.theta, *states]
         self._initial = [state.numpy() for state in self._states]
 

@@ -5,8 +5,8 @@ import numpy as np
 import tensorflow as tf
 
 import maml
+from maml import normalization
 from maml.episodes import Episode
-from maml.normalization import CurrentBatchNormalization
 
 
 class Lines(maml.TaskFamily):
@@ -25,7 +25,7 @@ class Lines(maml.TaskFamily):
         return Episode(full[:, :k], slope * x[:, :k], full[:, k:], slope * x[:, k:])
 
 
-def perceptron(inputs, outputs, seed=0, dtype="float32", normalise=False):
+def perceptron(inputs, outputs, seed=0, dtype="float32", normalise=None, steps=1):
     """One hidden layer of smooth units, so that finite differences are exact enough."""
     layers = [
         keras.Input((inputs,), dtype=dtype),
@@ -34,13 +34,40 @@ def perceptron(inputs, outputs, seed=0, dtype="float32", normalise=False):
         ),
     ]
     if normalise:
-        layers.append(CurrentBatchNormalization(dtype=dtype))
+        layers.append(normalization.layer(normalise, steps, dtype=dtype))
     layers.append(
         keras.layers.Dense(
             outputs, kernel_initializer=keras.initializers.GlorotNormal(seed + 1), dtype=dtype
         )
     )
     return keras.Sequential(layers)
+
+
+GRADIENT_BASED = {
+    "maml": maml.MAML,
+    "fomaml": maml.FOMAML,
+    "anil": maml.ANIL,
+    "metasgd": maml.MetaSGD,
+    "maml++": maml.MAMLPlusPlus,
+    "reptile": maml.Reptile,
+}
+
+VARIANTS = {
+    "maml-batch": {"normalise": "batch"},
+    "maml-step": {"normalise": "step"},
+    "maml-frozen": {"normalise": "frozen"},
+    "maml-layer": {"normalise": "layer"},
+    "maml-adam": {"inner_optimizer": "adam", "inner_lr": 0.02},
+    "maml-clip": {"inner_clip": 0.5},
+    "maml-minibatch": {"inner_batch_size": 3},
+    "maml-recompute": {"recompute": True},
+    "maml-map_fn": {"task_map": "map_fn"},
+    "maml-unrolled": {"task_map": "unrolled"},
+    "maml-embedding": {"embedding": True},
+}
+"""Options of MAML that change its gradient, or the way it is computed."""
+
+LEARNERS = (*GRADIENT_BASED, *VARIANTS, "cnp", "cnp-products")
 
 
 def learner(kind, head, inputs, regularizers=(), dtype="float32", seed=0, **options):
@@ -52,12 +79,12 @@ def learner(kind, head, inputs, regularizers=(), dtype="float32", seed=0, **opti
         return maml.CNP(
             embedding, head, (7,), dim_r=6, dim_z=4, initializer_seed=seed + 1, **options
         )
-    network = perceptron(inputs, head.units, seed, dtype, normalise=kind == "maml-batchnorm")
-    options = {"inner_lr": 0.1, "inner_steps": 3} | options
-    return maml.MAML(network, head, first_order=kind == "fomaml", **options)
-
-
-LEARNERS = ("maml", "fomaml", "maml-batchnorm", "cnp", "cnp-products")
+    options = {"inner_lr": 0.1, "inner_steps": 3} | VARIANTS.get(kind, {}) | options
+    normalise = options.pop("normalise", None)
+    if options.pop("embedding", False):
+        options["embedding"], inputs = perceptron(inputs, 4, seed + 10, dtype), 4
+    network = perceptron(inputs, head.units, seed, dtype, normalise, options["inner_steps"])
+    return GRADIENT_BASED.get(kind, maml.MAML)(network, head, **options)
 
 
 def finite_differences(function, variables, step=1e-6):

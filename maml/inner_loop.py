@@ -1,0 +1,110 @@
+"""Gradient descent on a task's support set, as a differentiable function of where it starts."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import tensorflow as tf
+
+OPTIMIZERS = ("sgd", "adam")
+
+_FAST, _SLOW = 0.9, 0.999
+_EPSILON = 1e-8
+
+
+class Path(NamedTuple):
+    """What the inner loop went through.
+
+    Attributes:
+        weights: after each step, a list of lists of tensors.
+        losses: before each step, [steps].
+    """
+
+    weights: list[list[tf.Tensor]]
+    losses: tf.Tensor
+
+
+def descend(
+    loss: Callable,
+    weights: list[tf.Tensor],
+    arguments: list[tf.Tensor],
+    rates: list[list[tf.Tensor]],
+    optimizer: str = "sgd",
+    clip: float | None = None,
+    first_order: bool = False,
+    recompute: bool = False,
+) -> Path:
+    """Steps down a loss (MAML, Finn et al. 2017, eq. 1).
+
+    Args:
+        loss: ``loss(weights, arguments, step)`` gives a scalar.
+        weights: where to start.
+        arguments: what else the loss depends on, differentiably; given to it unchanged.
+        rates: for each step and each of ``weights`` its learning rate, which broadcasts.
+        optimizer: "sgd", or "adam" (Kingma & Ba 2015), whose moments start at zero.
+        clip: largest global norm of a step's gradient; None for any.
+        first_order: treat the gradient of *every* step as a constant (first-order MAML), so that
+            the result depends on the start only through the identity.
+        recompute: keep only the weights between steps for the meta-gradient and compute the rest
+            again when it is needed: less memory, more time.
+
+    Returns:
+        The path, with an entry for each of ``rates``.
+    """
+    count = len(weights)
+    slots = [tf.zeros_like(w) for w in weights * 2] if optimizer == "adam" else []
+    num_slots, visited, losses = len(slots), [], []
+    for number, own_rates in enumerate(rates):
+
+        def step(*flat, number=number):  # Flat and complete, as recompute_grad wants arguments.
+            here, slots, rates, arguments = _split(flat, count, num_slots, count)
+            with tf.GradientTape() as tape:
+                tape.watch(here)
+                value = loss(here, arguments, number)
+            directions = tape.gradient(value, here, unconnected_gradients="zero")
+            if first_order:
+                directions = [tf.stop_gradient(g) for g in directions]
+            if clip is not None:
+                directions = clip_by_global_norm(directions, clip)
+            if optimizer == "adam":
+                directions, slots = _adam(directions, slots, number)
+            moved = [w - r * g for w, r, g in zip(here, rates, directions, strict=True)]
+            return [*moved, *slots, value]
+
+        run = tf.recompute_grad(step) if recompute else step
+        *state, value = run(*weights, *slots, *own_rates, *arguments)
+        weights, slots = state[:count], state[count:]
+        visited.append(weights)
+        losses.append(value)
+    return Path(visited, tf.stack(losses) if losses else tf.zeros([0], weights[0].dtype))
+
+
+def clip_by_global_norm(gradients, clip: float) -> list[tf.Tensor]:
+    """Shortens gradients to a global norm of at most ``clip``; has derivatives at zero too."""
+    square = tf.add_n([tf.reduce_sum(g**2) for g in gradients])
+    factor = clip * tf.math.rsqrt(tf.maximum(square, tf.cast(clip**2, square.dtype)))
+    return [factor * g for g in gradients]
+
+
+def _adam(gradients, slots, number):
+    """Adam's directions and new moments.
+
+    Epsilon stands inside the root, whose slope at zero is infinite: a weight that has no gradient
+    must not make the meta-gradient NaN.
+    """
+    count = len(gradients)
+    first = [_FAST * m + (1 - _FAST) * g for m, g in zip(slots[:count], gradients, strict=True)]
+    second = [_SLOW * v + (1 - _SLOW) * g**2 for v, g in zip(slots[count:], gradients, strict=True)]
+    fast, slow = 1 - _FAST ** (number + 1), 1 - _SLOW ** (number + 1)
+    directions = [
+        m / fast * tf.math.rsqrt(v / slow + _EPSILON) for m, v in zip(first, second, strict=True)
+    ]
+    return directions, first + second
+
+
+def _split(flat, *sizes):
+    """Lists of these sizes from one flat sequence, and a list of what is left."""
+    parts, start = [], 0
+    for size in (*sizes, len(flat) - sum(sizes)):
+        parts.append(list(flat[start : start + size]))
+        start += size
+    return parts

@@ -1,0 +1,137 @@
+"""Learners, regularizers and tasks by name, one's own included.
+
+A file of one's own that decorates its class with ``@maml.LEARNERS.register("name")`` is all that a
+new learner, regularizer or task needs: runners import it by ``--import=FILE`` and offer the name.
+"""
+
+import importlib
+import importlib.util
+import inspect
+import pathlib
+import sys
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+
+import keras
+
+from maml.configured import argument_names
+
+
+class Registry:
+    """Names and what they stand for, in the order they were registered.
+
+    Args:
+        kind: what the entries are, in one word, for messages.
+    """
+
+    def __init__(self, kind: str):
+        self.kind, self._entries = kind, {}
+
+    def register(self, name: str):
+        """A decorator that enters a class, or a function that makes one of the kind.
+
+        Raises:
+            ValueError: the name is taken by another.
+        """
+
+        def enter(entry):
+            taken = self._entries.get(name)
+            # A module that is imported again, as notebooks do, brings the same entry anew.
+            if taken is not None and taken.__qualname__ != entry.__qualname__:
+                raise ValueError(f"There is a {self.kind} {name!r} already: choose another name.")
+            self._entries[name] = entry
+            return entry
+
+        return enter
+
+    def __getitem__(self, name):
+        if name not in self._entries:
+            raise ValueError(
+                f"There is no {self.kind} {name!r}; there are {', '.join(self)}. One of your own "
+                "needs --import."
+            )
+        return self._entries[name]
+
+    def __contains__(self, name):
+        return name in self._entries
+
+    def __iter__(self):
+        return iter(self._entries)
+
+    def __len__(self):
+        return len(self._entries)
+
+    def options(self, name: str) -> list[str]:
+        """Names of the arguments that an entry takes."""
+        entry = self[name]
+        if inspect.isclass(entry):
+            return argument_names(entry)
+        return list(inspect.signature(entry).parameters)
+
+    def make(self, name: str, *args, **options):
+        """Makes an entry from those of ``options`` that it takes; the others are left out.
+
+        A configuration holds the options of all entries side by side, so what one does not take is
+        no mistake.
+
+        Raises:
+            ValueError: there is no such entry, or it refuses an option.
+        """
+        taken = set(self.options(name))
+        return self[name](*args, **{k: v for k, v in options.items() if k in taken})
+
+
+def import_files(names: Iterable[str]) -> None:
+    """Imports modules, or files ending in ``.py``, for what they register.
+
+    Raises:
+        ValueError: there is no such file or module.
+    """
+    for name in names:
+        if not name.endswith(".py"):
+            try:
+                importlib.import_module(name)
+            except ModuleNotFoundError as error:
+                raise ValueError(f"There is no module {name} to import: {error}.") from error
+            continue
+        path = pathlib.Path(name)
+        if not path.is_file():
+            raise ValueError(f"There is no file {name} to import.")
+        spec = importlib.util.spec_from_file_location(path.stem, path)
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[path.stem] = module
+        spec.loader.exec_module(module)
+
+
+class Networks(NamedTuple):
+    """The networks of a problem, made when a learner asks for them.
+
+    Attributes:
+        network: from a number of outputs to a Keras network [n, ...] -> [n, outputs].
+        embedding: makes a Keras network [n, ...] -> [n, features].
+    """
+
+    network: Callable[[int], keras.Model]
+    embedding: Callable[[], keras.Model]
+
+
+def make_learner(name: str, networks: Networks, head, **options):
+    """Makes a registered learner, with the network that it takes.
+
+    Args:
+        name: of :data:`LEARNERS`.
+        networks: of the problem.
+        head: from outputs to a distribution over labels.
+        **options: arguments of the learner; those of others are left out.
+
+    Raises:
+        ValueError: there is no such learner, or it refuses an option.
+    """
+    whole = LEARNERS[name].uses == "network"
+    body = networks.network(head.units) if whole else networks.embedding()
+    return LEARNERS.make(name, body, head, **options)
+
+
+LEARNERS = Registry("learner")
+REGULARIZERS = Registry("regularizer")
+TASKS = Registry("task")

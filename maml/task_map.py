@@ -1,0 +1,69 @@
+"""One function for each task of a batch, in the way that is fastest for its network.
+
+=============== ============================================= ================================
+mode            how                                           fastest for
+=============== ============================================= ================================
+``vectorized``  all tasks at once (``tf.vectorized_map``)     small dense networks, with XLA
+``map_fn``      one task after the other, in one loop         convolutions on CPU
+``unrolled``    one task after the other, written out         few tasks; slow to trace
+``auto``        ``map_fn`` if a network convolves, else ``vectorized``
+=============== ============================================= ================================
+"""
+
+import keras
+import tensorflow as tf
+
+MODES = ("auto", "vectorized", "map_fn", "unrolled")
+
+_CONVOLUTIONS = (
+    keras.layers.Conv1D,
+    keras.layers.Conv2D,
+    keras.layers.Conv3D,
+    keras.layers.Conv1DTranspose,
+    keras.layers.Conv2DTranspose,
+    keras.layers.DepthwiseConv2D,
+    keras.layers.SeparableConv2D,
+)
+
+
+def choose(mode: str, network: keras.Model) -> str:
+    """The mode that "auto" stands for; others stand for themselves.
+
+    Raises:
+        ValueError: there is no such mode.
+    """
+    if mode not in MODES:
+        raise ValueError(f"There is no task_map {mode!r}; the modes are {', '.join(MODES)}.")
+    if mode != "auto":
+        return mode
+    convolves = any(isinstance(part, _CONVOLUTIONS) for part in network._flatten_layers())
+    return "map_fn" if convolves else "vectorized"
+
+
+def map_tasks(function, elements, mode: str, signature):
+    """Applies a function to each task.
+
+    Args:
+        function: from one task's part of ``elements`` to a nest of tensors.
+        elements: a nest of tensors [tasks, ...].
+        mode: one of ``MODES`` but "auto".
+        signature: a nest of ``tf.TensorSpec``: what ``function`` returns.
+
+    Returns:
+        The nest that ``function`` returns, each tensor with a leading axis ``tasks``.
+
+    Raises:
+        ValueError: mode "unrolled" and a number of tasks that is not known when tracing.
+    """
+    if mode == "vectorized":
+        return tf.vectorized_map(function, elements, fallback_to_while_loop=False)
+    if mode == "map_fn":
+        return tf.map_fn(function, elements, fn_output_signature=signature)
+    tasks = tf.nest.flatten(elements)[0].shape[0]
+    if tasks is None:
+        raise ValueError("task_map='unrolled' needs batches whose number of tasks is known.")
+    parts = [tf.unstack(element) for element in tf.nest.flatten(elements)]
+    results = [
+        function(tf.nest.pack_sequence_as(elements, part)) for part in zip(*parts, strict=True)
+    ]
+    return tf.nest.map_structure(lambda *parts: tf.stack(parts), *results)
