@@ -17,12 +17,21 @@ from maml.interventions import (
     OtherTask,
     SameTask,
 )
-from maml.likelihoods import CircularHead, Distribution, Head, NormalHead
+from maml.likelihoods import (
+    Categorical,
+    CategoricalHead,
+    CircularHead,
+    Distribution,
+    Head,
+    NormalHead,
+)
 from maml.meta_learner import MetaLearner
 from maml.normalization import CurrentBatchNormalization
 from maml.registry import LEARNERS, REGULARIZERS, TASKS, Networks, import_files, make_learner
 from maml.regularizers import MutualInformation, Regularizer
 from maml.reptile import Reptile
+from maml.saving import load, save
+from maml.tasks import Problem
 
 __all__ = [
     "ANIL",
@@ -32,6 +41,8 @@ __all__ = [
     "MAML",
     "REGULARIZERS",
     "TASKS",
+    "Categorical",
+    "CategoricalHead",
     "CircularHead",
     "CurrentBatchNormalization",
     "Distribution",
@@ -50,10 +61,13 @@ __all__ = [
     "Networks",
     "NormalHead",
     "OtherTask",
+    "Problem",
     "Regularizer",
     "Reptile",
     "SameTask",
     "TaskFamily",
     "import_files",
+    "load",
     "make_learner",
+    "save",
 ]

@@ -1,0 +1,135 @@
+"""Learners as files: the same predictions in another process, and clear refusals."""
+
+import os
+import pathlib
+import subprocess
+import sys
+import zipfile
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from toys import LEARNERS, Lines, learner
+
+import maml
+from maml.configured import argument_names
+
+SEED = tf.constant([1, 2])
+EPISODE = Lines().sample(3, SEED)
+ROOT = pathlib.Path(__file__).parent.parent
+
+OTHER_PROCESS = """
+import sys
+import numpy as np
+import maml
+
+parts = np.load(sys.argv[1])
+episode = maml.Episode(*(parts[name] for name in maml.Episode._fields))
+for path in sys.argv[2:]:
+    np.save(path + ".npy", maml.load(path)(episode))
+"""
+
+
+def trained(kind):
+    term = maml.MutualInformation(maml.LabelScale(), "label", "mine", hidden=(5,))
+    model = learner(kind, maml.NormalHead(bounds=(-20, 20)), 9, [term])
+    model.create_weights(EPISODE)
+    for variable in model.trainable_variables:  # As if trained: no weight as it was made.
+        variable.assign(
+            variable
+            + 0.1 * np.cos(np.arange(variable.shape.num_elements() or 1)).reshape(variable.shape)
+        )
+    return model
+
+
+@pytest.mark.parametrize(
+    ("kind", "suffix"),
+    [*((kind, ".keras") for kind in LEARNERS), ("maml", ".h5"), ("cnp", ".h5")],
+)
+def test_what_is_loaded_predicts_the_same(kind, suffix, tmp_path):
+    model = trained(kind)
+    maml.save(model, tmp_path / f"learner{suffix}")
+    loaded = maml.load(tmp_path / f"learner{suffix}")
+    assert type(loaded) is type(model)
+    np.testing.assert_array_equal(loaded(EPISODE), model(EPISODE))
+    ours, theirs = model.objective(EPISODE, SEED), loaded.objective(EPISODE, SEED)
+    assert float(ours[0]) == float(theirs[0])  # Regularizers, critics included, are the same too.
+    assert os.listdir(tmp_path) == [f"learner{suffix}"]
+
+
+def test_another_process_loads_it(tmp_path):
+    np.savez(tmp_path / "episode.npz", **EPISODE._asdict())
+    model = trained("maml++")
+    paths = [str(tmp_path / f"learner{suffix}") for suffix in (".keras", ".h5")]
+    for path in paths:
+        maml.save(model, path)
+    command = [sys.executable, "-c", OTHER_PROCESS, str(tmp_path / "episode.npz"), *paths]
+    subprocess.run(command, check=True, cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT)})
+    for path in paths:
+        np.testing.assert_allclose(np.load(path + ".npy"), model(EPISODE), rtol=1e-6)
+
+
+def test_a_loaded_learner_trains_on(tmp_path):
+    maml.save(trained("maml"), tmp_path / "learner.keras")
+    loaded = maml.load(tmp_path / "learner.keras")
+    loaded.compile(keras.optimizers.Adam(0.01), jit_compile=False)
+    before = [v.numpy() for v in loaded.learner_variables]
+    history = loaded.fit(
+        Lines().dataset(3, seed=0), steps_per_epoch=2, verbose=0, shuffle=False
+    ).history
+    assert np.isfinite(history["loss"]).all()
+    assert any(np.any(v != b) for v, b in zip(loaded.learner_variables, before, strict=True))
+
+
+def test_files_hold_no_pickles(tmp_path):
+    maml.save(trained("maml"), tmp_path / "learner.keras")
+    with zipfile.ZipFile(tmp_path / "learner.keras") as archive:
+        names = {pathlib.Path(name).suffix for name in archive.namelist()}
+    assert names == {".json", ".h5"}
+
+
+def test_lambdas_are_not_run(tmp_path):
+    """A file from somebody else must not bring code of its own."""
+    network = keras.Sequential(
+        [keras.Input((9,)), keras.layers.Dense(3), keras.layers.Lambda(lambda x: x[:, :1])]
+    )
+    model = maml.MAML(network, maml.NormalHead())
+    model.create_weights(EPISODE)
+    maml.save(model, tmp_path / "learner.keras")
+    with pytest.raises(ValueError, match="no learner that can be loaded"):
+        maml.load(tmp_path / "learner.keras")
+
+
+@pytest.mark.parametrize("suffix", [".keras", ".h5"])
+@pytest.mark.parametrize("damage", ["empty", "cut", "other"])
+def test_damaged_files_are_refused_in_one_sentence(suffix, damage, tmp_path):
+    path = tmp_path / f"learner{suffix}"
+    maml.save(trained("cnp"), path)
+    content = path.read_bytes()
+    path.write_bytes(
+        {"empty": b"", "cut": content[: len(content) // 2], "other": b"abc" * 99}[damage]
+    )
+    with pytest.raises(ValueError, match=f"learner{suffix} is no learner that can be loaded"):
+        maml.load(path)
+
+
+def test_what_cannot_be_saved_or_loaded_is_said(tmp_path):
+    model = learner("maml", maml.NormalHead(), 9)
+    with pytest.raises(ValueError, match="call create_weights first"):
+        maml.save(model, tmp_path / "learner.keras")
+    with pytest.raises(ValueError, match="in a .keras or .h5 file"):
+        maml.load(tmp_path / "learner.pkl")
+    with pytest.raises(ValueError, match="There is no file"):
+        maml.load(tmp_path / "learner.keras")
+    network = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    network.save(tmp_path / "network.keras")
+    with pytest.raises(ValueError, match="holds a Sequential"):
+        maml.load(tmp_path / "network.keras")
+    assert os.listdir(tmp_path) == ["network.keras"]
+
+
+def test_arguments_are_found_through_keyword_arguments():
+    names = argument_names(maml.MetaSGD)
+    assert {"network", "head", "inner_lr", "adapt_only", "regularizers", "seed"} <= set(names)
+    assert "kwargs" not in names and "name" not in names
