@@ -137,6 +137,45 @@ class Circular(Distribution):
         return tf.math.floormod(label, self.period)[..., tf.newaxis]
 
 
+class Categorical(Distribution):
+    """A distribution over classes; labels are one-hot.
+
+    Args:
+        logits: [..., classes].
+    """
+
+    def __init__(self, logits):
+        self.log_probabilities = tf.nn.log_softmax(logits, axis=-1)
+
+    def log_prob(self, y):
+        return tf.reduce_sum(y * self.log_probabilities, axis=-1)
+
+    def mean(self):
+        """The probabilities of the classes, [..., classes]."""
+        return tf.exp(self.log_probabilities)
+
+    def point(self):
+        """The likeliest class, one-hot [..., classes]."""
+        return self._one_hot(self.log_probabilities)
+
+    def sample(self, seed):
+        uniform = tf.random.stateless_uniform(
+            tf.shape(self.log_probabilities), seed, 1e-7, 1, self.log_probabilities.dtype
+        )
+        return self._one_hot(self.log_probabilities - tf.math.log(-tf.math.log(uniform)))
+
+    def code(self):
+        return self.mean()
+
+    @property
+    def code_noise(self):
+        # Sure answers, sqrt(2) apart, stay distinguishable; a few percent of probability do not.
+        return 0.25
+
+    def _one_hot(self, scores):
+        return tf.one_hot(tf.argmax(scores, -1), scores.shape[-1], dtype=scores.dtype)
+
+
 class Head(Configured, abc.ABC):
     """From network outputs [..., units] to a distribution over labels."""
 
@@ -201,3 +240,24 @@ class CircularHead(Head):
         """The point on the unit circle, [..., 2], so that the ends of the range are one place."""
         angle = 2 * math.pi * y / self.period
         return tf.concat([tf.cos(angle), tf.sin(angle)], axis=-1)
+
+
+class CategoricalHead(Head):
+    """Classification: softmax probabilities of classes, whose loss is the cross-entropy in nats.
+
+    Args:
+        classes: number of classes; labels are one-hot, [..., classes].
+    """
+
+    def __init__(self, classes: int):
+        self.units = self.classes = classes
+
+    def __call__(self, outputs):
+        return Categorical(outputs)
+
+
+def accuracy(distribution: Distribution, y) -> tf.Tensor:
+    """Whether the likeliest class is the right one, 1 or 0, [...], for one-hot labels."""
+    probabilities = distribution.mean()
+    hit = tf.argmax(probabilities, axis=-1) == tf.argmax(y, axis=-1)
+    return tf.cast(hit, probabilities.dtype)

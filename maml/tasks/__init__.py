@@ -1,0 +1,10 @@
+"""What is meta-learned: an entry of :data:`maml.TASKS` is a function that makes a :class:`Problem`.
+
+A file of one's own that decorates such a function with ``@maml.TASKS.register("name")`` adds one.
+"""
+
+from maml.tasks.clusters import Clusters, clusters
+from maml.tasks.problem import Problem
+from maml.tasks.sinusoid import Sinusoids, nme_sinusoid, sinusoid
+
+__all__ = ["Clusters", "Problem", "Sinusoids", "clusters", "nme_sinusoid", "sinusoid"]

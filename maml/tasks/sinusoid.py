@@ -1,0 +1,153 @@
+"""Regression of sinusoids: mutually exclusive (MAML), or told apart by their inputs (MWM)."""
+
+import math
+from collections.abc import Sequence
+
+import tensorflow as tf
+
+from maml.diagnostics import squared_error
+from maml.episodes import Episode, TaskFamily
+from maml.interventions import LabelScale
+from maml.likelihoods import NormalHead
+from maml.registry import TASKS
+from maml.tasks.networks import perceptrons
+from maml.tasks.problem import TEST, TRAIN, VALIDATION, Problem, split_seed
+
+
+class Sinusoids(TaskFamily):
+    """y = A sin(x - p) + noise, x uniform in [-5, 5]: an amplitude and a phase for each task.
+
+    Args:
+        amplitude: A of each task, [tasks].
+        phase: p of each task in radians, [tasks].
+        shots: support points an episode.
+        queries: query points an episode.
+        noise: standard deviation of the noise in every label, the queries' too.
+        code: features that stand beside x in all inputs of a task, [tasks, features]; None for
+            none.
+    """
+
+    x_range = (-5.0, 5.0)
+
+    def __init__(self, amplitude, phase, shots: int, queries: int, noise: float = 0.0, code=None):
+        self.amplitude, self.phase = tf.constant(amplitude), tf.constant(phase)
+        self.code = None if code is None else tf.constant(code)
+        self.num_tasks = self.amplitude.shape[0]
+        self.shots, self.queries, self.noise = shots, queries, noise
+
+    def episodes(self, tasks, seed):
+        where, how = tf.unstack(tf.random.split(seed, 2))
+        points = self.shots + self.queries
+        shape = [tf.shape(tasks)[0], points, 1]
+        x = tf.random.stateless_uniform(shape, where, *self.x_range)
+        amplitude, phase = (
+            tf.gather(parameter, tasks)[:, tf.newaxis, tf.newaxis]
+            for parameter in (self.amplitude, self.phase)
+        )
+        y = amplitude * tf.sin(x - phase) + self.noise * tf.random.stateless_normal(shape, how)
+        if self.code is not None:
+            code = tf.gather(self.code, tasks)[:, tf.newaxis]
+            x = tf.concat([x, tf.repeat(code, points, axis=1)], axis=-1)
+        k = self.shots
+        return Episode(x[:, :k], y[:, :k], x[:, k:], y[:, k:])
+
+
+@TASKS.register("sinusoid")
+def sinusoid(
+    shots: int = 10,
+    queries: int = 10,
+    noise: float = 0.0,
+    phase: float = math.pi,
+    hidden: Sequence[int] = (40, 40),
+    embedding: Sequence[int] = (64, 64),
+    seed: int = 0,
+) -> Problem:
+    """The sinusoids of MAML (Finn et al. 2017, arXiv 1703.03400, section 5.1).
+
+    y = A sin(x - p) with A uniform in [0.1, 5] and p uniform in [0, ``phase``]; a million training
+    tasks, 2,000 others each for validation and test.
+
+    Args:
+        shots: support points an episode.
+        queries: query points an episode.
+        noise: standard deviation of the noise in every label.
+        phase: the largest phase in radians: pi as in MAML, 2 pi as in pyMeta.
+        hidden: units of the hidden layers of a gradient-based learner's network.
+        embedding: units of the layers of a contextual learner's embedding.
+        seed: seed of the networks' initial weights; the tasks are always the same.
+    """
+
+    def family(split, num_tasks):
+        draws = tf.random.stateless_uniform([2, num_tasks], split_seed(split))
+        return Sinusoids(0.1 + 4.9 * draws[0], phase * draws[1], shots, queries, noise)
+
+    return Problem(
+        description="y = A sin(x - p); amplitude A and phase p differ between tasks",
+        train=family(TRAIN, 1_000_000),
+        validation=family(VALIDATION, 2000),
+        test=family(TEST, 2000),
+        head=NormalHead(),
+        networks=perceptrons(1, hidden, embedding, seed),
+        intervention=LabelScale(),
+        metrics={"mse": squared_error},
+        mutually_exclusive=True,
+    )
+
+
+@TASKS.register("nme_sinusoid")
+def nme_sinusoid(
+    shots: int = 10,
+    queries: int = 10,
+    noise: float = 0.1,
+    amplitudes: int = 20,
+    hidden: Sequence[int] = (40, 40),
+    embedding: Sequence[int] = (64, 64),
+    seed: int = 0,
+) -> Problem:
+    """The non-mutually-exclusive sinusoids of MWM (Yin et al. 2020, arXiv 1912.03820, section 6.1).
+
+    y = A sin(x) + noise, and the input is x beside a one-hot code, [1 + amplitudes].
+
+    * Training: ``amplitudes`` tasks, A equally spaced from 0.1 to 4, and the code is the number of
+      the amplitude. So the input gives the answer away, and the support set is not needed.
+    * Validation and test: 2,000 tasks each with A uniform in [0.1, 4], and a code drawn at random,
+      *whatever A is*. So a learner that trusts the code is wrong: its expected squared error is
+      1.41 + noise^2. (Codes near A would let it score well: neighbours are only 0.2 apart.)
+
+    Labels of support and queries carry the noise, in all splits, so noise^2 is the least error that
+    can be reached. The authors' notebooks differ: they train on the lowest 16 of the 20 amplitudes,
+    draw the codes of tests from these, and the one of neural processes scores against labels
+    without noise.
+
+    Args:
+        shots: support points an episode.
+        queries: query points an episode.
+        noise: standard deviation of the noise in every label.
+        amplitudes: number of training tasks.
+        hidden: units of the hidden layers of a gradient-based learner's network.
+        embedding: units of the layers of a contextual learner's embedding.
+        seed: seed of the networks' initial weights; the tasks are always the same.
+    """
+    low, high = 0.1, 4.0
+
+    def family(amplitude, number):
+        code = tf.one_hot(number, amplitudes)
+        return Sinusoids(amplitude, tf.zeros_like(amplitude), shots, queries, noise, code)
+
+    def held_out(split, num_tasks=2000):
+        which, code = tf.unstack(tf.random.split(split_seed(split), 2))
+        amplitude = tf.random.stateless_uniform([num_tasks], which, low, high)
+        number = tf.random.stateless_uniform([num_tasks], code, 0, amplitudes, tf.int32)
+        return family(amplitude, number)
+
+    return Problem(
+        description="y = A sin(x) + noise; in training a one-hot code in the input gives A away",
+        train=family(tf.linspace(low, high, amplitudes), tf.range(amplitudes)),
+        validation=held_out(VALIDATION),
+        test=held_out(TEST),
+        head=NormalHead(),
+        networks=perceptrons(1 + amplitudes, hidden, embedding, seed),
+        intervention=LabelScale(),
+        metrics={"mse": squared_error},
+        mutually_exclusive=False,
+    )

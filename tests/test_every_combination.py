@@ -1,0 +1,62 @@
+"""The smoke test that every registered task and every registered learner pass together."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import maml
+
+SMALL = {"hidden": (8,), "embedding": (8,)}
+LEARNER = {"inner_steps": 2, "hidden": (8,), "dim_r": 8, "dim_z": 8}
+BATCH = 2
+
+
+def trained(task, kind, term=False):
+    """A learner after three training steps, and what they did to it.
+
+    One graph is traced and run three times: run eagerly, ``tf.vectorized_map`` would trace its
+    function anew in every step, which took three times as long.
+    """
+    problem = maml.TASKS.make(task, shots=2, queries=3, **SMALL)
+    regularizers = [maml.MutualInformation(problem.intervention)] if term else []
+    learner = maml.make_learner(
+        kind, problem.networks, problem.head, regularizers=regularizers, **LEARNER
+    )
+    learner.create_weights(problem.train.sample(BATCH, tf.constant([0, 0])))
+    learner.compile(jit_compile=False)
+    before = {v.path: v.numpy() for v in learner.learner_variables}
+    data = problem.train.dataset(BATCH, seed=0)
+    history = learner.fit(data, steps_per_epoch=3, verbose=0).history
+    moved = {v.path: np.abs(v.numpy() - before[v.path]).max() for v in learner.learner_variables}
+    return problem, learner, history, moved
+
+
+@pytest.mark.parametrize("kind", sorted(maml.LEARNERS))
+@pytest.mark.parametrize("task", sorted(maml.TASKS))
+def test_trains_predicts_and_is_evaluated(task, kind):
+    problem, learner, history, moved = trained(task, kind)
+    assert np.isfinite(history["loss"]).all() and history["skipped_steps"] == [0]
+    still = [path for path, distance in moved.items() if not distance > 0]
+    assert moved and not still
+
+    episode = problem.test.sample(BATCH, tf.constant([0, 1]))
+    prediction = learner(episode)
+    assert prediction.shape == episode.query_y.shape and np.isfinite(prediction).all()
+
+    evaluate = maml.Evaluator(
+        learner, intervention=problem.intervention, draws=2, metrics=problem.metrics
+    )
+    scores = evaluate(problem.test, per_task=1, batch_size=BATCH, seed=0, num_tasks=BATCH)
+    main = next(iter(problem.metrics))
+    assert {main, f"pre_{main}", f"swap_{main}", "information_lower"} <= set(scores)
+    for score in scores.values():
+        assert score.shape == (BATCH, 1) and np.isfinite(score).all()
+
+
+@pytest.mark.parametrize("kind", sorted(maml.LEARNERS))
+def test_trains_with_the_information_term_of_the_problem(kind):
+    _, _, history, moved = trained("clusters", kind, term=True)
+    _, _, plain, _ = trained("clusters", kind)
+    assert np.isfinite(history["mi_surrogate"]).all() and history["skipped_steps"] == [0]
+    assert all(distance > 0 for distance in moved.values())
+    assert abs(history["loss"][0] - plain["loss"][0]) > 0.1  # The term counts.
