@@ -82,10 +82,14 @@ def default_hidden(features: Sequence[int]) -> tuple[int, int]:
 class Concatenated(keras.layers.Layer):
     """The free critic: a multi-layer perceptron over all its inputs side by side.
 
+    With ``quadratic`` it adds a quadratic form of them. That is all the best critic of a normal
+    distribution is, also seen through any change of each feature that ranks undo, so the perceptron
+    is left with what remains: less to learn, and less to learn wrong.
+
     Args:
         hidden: units of each hidden layer; None for :func:`default_hidden`.
         cap: largest absolute score, in nats; math.inf for none.
-        quadratic: whether a quadratic form of the inputs, z' W z, is added.
+        quadratic: whether the form z' W z of the standardised inputs z is added.
         seed: seed of the initial weights.
     """
 
@@ -93,7 +97,7 @@ class Concatenated(keras.layers.Layer):
         self,
         hidden=None,
         cap: float = SCORE_CAP,
-        quadratic: bool = False,
+        quadratic: bool = True,
         seed: int = 0,
         **kwargs,
     ):
@@ -273,7 +277,8 @@ class DeepSets(keras.layers.Layer):
             for i, is_set in enumerate(self.sets)
             if is_set
         ]
-        self.critic = Concatenated(hidden, cap, seed=seed, dtype=self.dtype_policy)
+        # Encoded sets are learned: a form of them would be one of 128 x 128 weights.
+        self.critic = Concatenated(hidden, cap, False, seed=seed, dtype=self.dtype_policy)
 
     def call(self, inputs, training=False):
         """Scores inputs, sets and vectors: [...], in nats, inside (-cap, cap)."""
@@ -301,9 +306,7 @@ class Likelihood(keras.layers.Layer):
         super().__init__(**kwargs)
         self.limit = cap
         # h is a log density: no cap may bend it, and a quadratic form is exact for a normal one.
-        self.marginal = Concatenated(
-            hidden, math.inf, quadratic=True, seed=seed, dtype=self.dtype_policy
-        )
+        self.marginal = Concatenated(hidden, math.inf, seed=seed, dtype=self.dtype_policy)
 
     def call(self, log_prob, inputs, training=False):
         """Scores pairs.

@@ -18,7 +18,7 @@ EPOCH = 50
 """Training steps between two looks at the validation samples."""
 
 
-FEW = {"negatives": 1, "folds": 3, "batch_size": 512, "learning_rate": 0.01}
+FEW = {"negatives": 1, "folds": 5, "batch_size": 512, "learning_rate": 0.01}
 """Defaults up to five dimensions: what is accurate soonest."""
 
 MANY = {"negatives": 8, "folds": 5, "batch_size": 128, "learning_rate": 0.005}

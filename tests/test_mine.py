@@ -382,7 +382,7 @@ def stir(critic, inputs):
 
 CRITICS = {
     "concatenated": (mine.Concatenated, vectors(5, 3), vectors(4, 2)),
-    "quadratic": (lambda: mine.Concatenated((8,), quadratic=True), vectors(5, 3), vectors(4, 2)),
+    "plain": (lambda: mine.Concatenated((8,), quadratic=False), vectors(5, 3), vectors(4, 2)),
     "separable": (mine.Separable, vectors(5, 3), vectors(4, 2)),
     "bilinear": (mine.Bilinear, vectors(5, 3), vectors(4, 2)),
     "deepsets-of-a-set-and-a-vector": (
@@ -427,7 +427,7 @@ def test_deep_sets_do_not_see_order():
 
 def test_quadratic_form_of_all_inputs_side_by_side():
     x, y = vectors(6, 3), vectors(6, 2)
-    critic = mine.Concatenated((4,), cap=math.inf, quadratic=True)
+    critic = mine.Concatenated((4,), cap=math.inf)
     np.testing.assert_array_equal(critic([x, y]), np.zeros(6))
     form = np.random.default_rng(15).normal(size=(5, 5)).astype(np.float32)
     critic.form.assign(form)

@@ -37,7 +37,7 @@ def test_estimate_of_a_bivariate_normal(normal):
     assert found.nats == pytest.approx(NORMAL.nats, abs=0.06)
     assert found.interval[0] < found.nats < found.interval[1] < found.nats + 0.1
     assert found.bound == "mine" and found.samples == 3000 and found.ceiling is None
-    assert len(found.curves) == 3 and all(0 < len(curve) <= 15 for curve in found.curves)
+    assert len(found.curves) == 5 and all(0 < len(curve) <= 15 for curve in found.curves)
     assert not found.warnings
 
 
@@ -140,7 +140,7 @@ def test_infonce_needs_its_batch_and_a_second_fit_forgets_the_first(tmp_path):
             np.tile(x, 4), np.tile(y, 4)
         ).estimate(x[:100], y[:100])
     again = fitted.fit(np.stack([x, more], axis=1), y)
-    assert len(again.estimate().curves) == 3
+    assert len(again.estimate().curves) == 5
     np.save(tmp_path / "array.npy", x)
     with pytest.raises(ValueError, match="not saved by mine.MINE"):
         mine.MINE.load(tmp_path / "array.npy")

@@ -238,7 +238,7 @@ def test_combinations_known_to_diverge_are_refused_with_the_reason(bound, critic
 
 def test_defaults_depend_on_dimensions_and_never_override():
     few, many = mine.Options().resolve(5), mine.Options().resolve(6)
-    assert (few.negatives, few.folds, few.batch_size, few.learning_rate) == (1, 3, 512, 0.01)
+    assert (few.negatives, few.folds, few.batch_size, few.learning_rate) == (1, 5, 512, 0.01)
     assert (many.negatives, many.folds, many.batch_size, many.learning_rate) == (8, 5, 128, 0.005)
     everything = mine.Options(bound="infonce").resolve(2)
     assert (everything.negatives, everything.batch_size) == ("all", 256)
