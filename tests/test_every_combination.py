@@ -56,7 +56,7 @@ def test_trains_predicts_and_is_evaluated(task, kind):
 @pytest.mark.parametrize("kind", sorted(maml.LEARNERS))
 def test_trains_with_the_information_term_of_the_problem(kind):
     _, _, history, moved = trained("clusters", kind, term=True)
-    _, _, plain, _ = trained("clusters", kind)
-    assert np.isfinite(history["mi_surrogate"]).all() and history["skipped_steps"] == [0]
-    assert all(distance > 0 for distance in moved.values())
-    assert abs(history["loss"][0] - plain["loss"][0]) > 0.1  # The term counts.
+    assert moved and all(distance > 0 for distance in moved.values())
+    loss, task_loss, surrogate = (history[name] for name in ("loss", "task_loss", "mi_surrogate"))
+    assert loss[0] == pytest.approx(task_loss[0] - surrogate[0], abs=1e-4)
+    assert surrogate[0] < -0.5  # Near log(1/5) nats before anything is learned.
