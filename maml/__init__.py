@@ -1,10 +1,11 @@
 """Meta-learners over episodes, behind two hooks: ``encode`` a support set, ``predict`` a query.
 
 A :class:`TaskFamily` gives episodes, a :class:`MetaLearner` is a Keras model that trains on them, a
-regularizer adds a term to its loss, :mod:`maml.diagnostics` says whether it memorizes.
+regularizer adds a term to its loss, :func:`diagnose` says whether it memorizes.
 """
 
 from maml.contextual import CNP
+from maml.diagnosis import Diagnosis, diagnose
 from maml.diagnostics import Evaluator
 from maml.episodes import Episode, TaskFamily
 from maml.gradient_based import ANIL, FOMAML, MAML, MAMLPlusPlus, MetaSGD
@@ -45,6 +46,7 @@ __all__ = [
     "CategoricalHead",
     "CircularHead",
     "CurrentBatchNormalization",
+    "Diagnosis",
     "Distribution",
     "Episode",
     "Evaluator",
@@ -66,6 +68,7 @@ __all__ = [
     "Reptile",
     "SameTask",
     "TaskFamily",
+    "diagnose",
     "import_files",
     "load",
     "make_learner",

@@ -1,9 +1,12 @@
-"""Is a learner memorizing? Scores on fixed episodes that tell.
+"""Is a learner memorizing? Scores on fixed episodes that tell; :mod:`maml.diagnosis` reads them.
 
-* before and after: the error without a support set, and with it;
-* support-swap gap: how much the error grows with another task's support set (0: it is not read);
-* I(y^; Y | x, X): what relabelling the support does to the prediction, in nats, between a lower and
-  an upper bound (0: nothing).
+* before and after: the score without a support set, and with it, against the best constant's;
+* support-swap gap: how much worse the score is with other tasks' support sets (0: not read);
+* I(y^; Y | x, X): what relabelling the support does to the prediction (0 nats: nothing);
+* I(y^; D | x): what another task's whole support set does to it, for contrast. X alone gives many
+  tasks away, so a memorizer that knows them by their inputs scores high here and zero above.
+
+Both informations stand between a lower and an upper bound, in nats.
 """
 
 from collections.abc import Callable
@@ -14,11 +17,16 @@ import tensorflow as tf
 import mine
 from maml.episodes import Episode, TaskFamily, fold_in
 from maml.interventions import Intervention
+from maml.likelihoods import Normal
 
 
 def squared_error(prediction, y) -> tf.Tensor:
     """Squared error of the expected label, mean over coordinates, [tasks, queries]."""
     return tf.reduce_mean((prediction.mean() - y) ** 2, axis=-1)
+
+
+METRICS = {"mse": squared_error}
+"""Unless others are asked for. A metric judges a distribution by its ``mean()`` or ``point()``."""
 
 
 def scores(
@@ -27,38 +35,69 @@ def scores(
     seed,
     intervention: Intervention | None = None,
     draws: int = 8,
-    metrics: dict[str, Callable] | None = None,
+    metrics: dict[str, Callable] = METRICS,
 ) -> dict[str, tf.Tensor]:
     """Scores of one batch of episodes, each [tasks] (mean over queries).
 
     Args:
         learner: a :class:`maml.MetaLearner`.
-        episode: at least two different tasks; neighbours lend each other their support sets.
+        episode: at least two different tasks, which lend each other their support sets.
         seed: stateless seed [2].
-        intervention: draws the relabellings for the information; None leaves it out.
-        draws: number of relabellings, N: the lower bound cannot exceed log N.
-        metrics: name -> function(distribution, y) -> [tasks, queries]; squared error by default.
+        intervention: draws the relabellings for the label information; None leaves it out.
+        draws: number N of relabellings, and at most of support sets, the right one included:
+            lower bounds cannot exceed log N.
+        metrics: name -> function(distribution, y) -> [tasks, queries].
 
     Returns:
         For each metric ``m``: ``m`` (after the support set), ``pre_m`` (before it), ``swap_m``
-        (after another task's); and ``information_lower``, ``information_upper`` in nats.
+        (after another task's, mean over those lent). In nats: ``support_information_lower`` and
+        ``_upper``, and with an intervention ``information_lower`` and ``_upper``.
     """
-    metrics = metrics or {"mse": squared_error}
-    support_x, query_x = learner.embed(episode.support_x), learner.embed(episode.query_x)
-    d = learner.encode(support_x, episode.support_y)
-    swapped = tf.nest.map_structure(lambda part: tf.roll(part, 1, axis=0), d)
-    states = {"": d, "pre_": learner.prior(tf.shape(query_x)[0]), "swap_": swapped}
+    embedded = episode._replace(
+        support_x=learner.features(episode.support_x), query_x=learner.features(episode.query_x)
+    )
+    lent = lend(learner, embedded, draws)
+    before = learner.predict(learner.prior(tf.shape(embedded.query_x)[0]), embedded.query_x)
     result = {}
-    for prefix, state in states.items():
-        prediction = learner.predict(state, query_x)
+    for prefix, predictions in {"": lent[:1], "pre_": [before], "swap_": lent[1:]}.items():
         for name, metric in metrics.items():
-            result[prefix + name] = tf.reduce_mean(metric(prediction, episode.query_y), axis=1)
+            values = tf.stack([metric(prediction, episode.query_y) for prediction in predictions])
+            result[prefix + name] = tf.reduce_mean(values, axis=(0, 2))
+    informations = {"support_information": sandwich(lent, fold_in(seed, 2 * draws))}
     if intervention is not None:
-        embedded = episode._replace(support_x=support_x, query_x=query_x)
-        sandwich = label_information(learner, embedded, intervention, draws, seed)
-        result["information_lower"] = tf.reduce_mean(sandwich.lower, axis=1)
-        result["information_upper"] = tf.reduce_mean(sandwich.upper, axis=1)
+        informations["information"] = label_information(
+            learner, embedded, intervention, draws, seed
+        )
+    for name, bounds in informations.items():
+        result[name + "_lower"] = tf.reduce_mean(bounds.lower, axis=1)
+        result[name + "_upper"] = tf.reduce_mean(bounds.upper, axis=1)
     return result
+
+
+def lend(learner, embedded: Episode, draws: int) -> list:
+    """Predictions with the right support set, then with those of other tasks of the batch.
+
+    Every support set is encoded once. The lenders are evenly spaced in the batch, since neighbours
+    may be alike.
+
+    Args:
+        learner: a :class:`maml.MetaLearner`.
+        embedded: episodes whose inputs went through ``learner.features``, of a known number of
+            tasks.
+        draws: at most so many support sets for each task, its own included.
+
+    Returns:
+        Distributions with batch axes [tasks, queries].
+    """
+    tasks = embedded.query_y.shape[0]
+    count = min(draws, tasks)
+    d = learner.encode(embedded.support_x, embedded.support_y)
+
+    def borrowed(shift):
+        return tf.nest.map_structure(lambda part: tf.roll(part, shift, axis=0), d)
+
+    shifts = [index * tasks // count for index in range(count)]
+    return [learner.predict(borrowed(shift), embedded.query_x) for shift in shifts]
 
 
 def label_information(
@@ -68,7 +107,7 @@ def label_information(
 
     Args:
         learner: a :class:`maml.MetaLearner`.
-        embedded: episodes whose inputs went through ``learner.embed``.
+        embedded: episodes whose inputs went through ``learner.features``.
         intervention: draws the relabellings.
         draws: number of relabellings.
         seed: stateless seed [2].
@@ -76,14 +115,49 @@ def label_information(
     Returns:
         :func:`mine.plug_in` at each query, [tasks, queries], in nats.
     """
-    predictions, samples = [], []
+    predictions = []
     for index in range(draws):
         draw = intervention(embedded, fold_in(seed, 2 * index))
-        prediction = learner.predict(learner.encode(draw.support_x, draw.support_y), draw.query_x)
-        predictions.append(prediction)
-        samples.append(prediction.sample(fold_in(seed, 2 * index + 1)))
-    log_prob = [tf.stack([p.log_prob(sample) for p in predictions]) for sample in samples]
-    return mine.plug_in(tf.stack(log_prob))
+        d = learner.encode(draw.support_x, draw.support_y)
+        predictions.append(learner.predict(d, draw.query_x))
+    return sandwich(predictions, seed)
+
+
+def sandwich(predictions: list, seed) -> mine.Sandwich:
+    """What a prediction tells about which of several equally likely conditions it was made under.
+
+    Args:
+        predictions: one distribution for each condition, all of the same queries. Their
+            ``log_prob`` is asked for the samples of all at once, [conditions, tasks, queries, dim].
+        seed: stateless seed [2] of a sample of each.
+
+    Returns:
+        :func:`mine.plug_in` at each query, [tasks, queries], in nats.
+    """
+    samples = tf.stack(
+        [p.sample(fold_in(seed, 2 * index + 1)) for index, p in enumerate(predictions)]
+    )
+    return mine.plug_in(tf.stack([p.log_prob(samples) for p in predictions], axis=1))
+
+
+def chance(y, metrics: dict[str, Callable] = METRICS) -> dict[str, tf.Tensor]:
+    """Scores of the best constant answer: the mean label.
+
+    It has the least squared error. The mean of one-hot labels is the frequency of each class, and
+    its largest the class that is right most often.
+
+    Args:
+        y: query labels of all episodes, [episodes, queries, dim].
+        metrics: as of :func:`scores`.
+
+    Returns:
+        ``chance_m`` for each metric ``m``, [episodes].
+    """
+    constant = Normal(tf.broadcast_to(tf.reduce_mean(y, axis=(0, 1)), tf.shape(y)), 1.0)
+    return {
+        f"chance_{name}": tf.reduce_mean(metric(constant, y), axis=1)
+        for name, metric in metrics.items()
+    }
 
 
 class Evaluator:
@@ -91,13 +165,15 @@ class Evaluator:
 
     Args:
         learner: a :class:`maml.MetaLearner`.
-        **options: of :func:`scores`.
+        metrics: name -> function(distribution, y) -> [tasks, queries].
+        **options: more of :func:`scores`.
     """
 
-    def __init__(self, learner, **options):
+    def __init__(self, learner, metrics: dict[str, Callable] = METRICS, **options):
+        self.learner, self.metrics = learner, metrics
+        # Traced for each size of a batch, of which a family has two at most.
         self._step = tf.function(
-            lambda episode, seed: scores(learner, episode, seed, **options),
-            reduce_retracing=True,
+            lambda episode, seed: scores(learner, episode, seed, metrics=metrics, **options),
             autograph=False,
         )
 
@@ -121,7 +197,7 @@ class Evaluator:
             on_batch: called after each batch, for progress.
 
         Returns:
-            Each score as [tasks, per_task].
+            Each score of :func:`scores` and :func:`chance` as [tasks, per_task].
 
         Raises:
             ValueError: fewer than two tasks, so that none could lend another its support set.
@@ -130,9 +206,11 @@ class Evaluator:
         if count < 2 or batch_size < 2:
             raise ValueError("A support-swap gap needs at least two tasks, and two in a batch.")
         base = tf.constant([seed, 4], tf.int32)
-        rows = []
+        rows, labels = [], []
         for index, episode in enumerate(family.fixed(per_task, batch_size, seed, count)):
             rows.append(self._step(episode, fold_in(base, index)))
+            labels.append(episode.query_y)
             on_batch()
-        columns = {name: np.concatenate([row[name].numpy() for row in rows]) for name in rows[0]}
+        columns = {name: np.concatenate([row[name] for row in rows]) for name in rows[0]}
+        columns |= {k: v.numpy() for k, v in chance(tf.concat(labels, 0), self.metrics).items()}
         return {name: c.reshape(per_task, count).T for name, c in columns.items()}

@@ -177,6 +177,7 @@ def train(
     }
     plots.curves({record["method"]: curves}, logdir / "curves.png")
     plots.predictions(learner, held_out, logdir / "predictions.png")
+    plots.diagnoses(record["diagnosis"], logdir / "diagnosis.png")
     scores.write_json(record, logdir / scores.RESULTS)
     return record
 
@@ -192,16 +193,17 @@ def evaluator_of(learner, config: Config) -> maml.Evaluator:
 
 
 def score(evaluator: maml.Evaluator, train_tasks, held_out, config: Config, verbose="auto") -> dict:
-    """Scores on fixed episodes of every object, under ``train`` and ``test``.
+    """Scores on fixed episodes of every object: ``train``, ``test``, and a ``diagnosis`` of each.
 
     Args:
         evaluator: of a trained learner, see :func:`evaluator_of`.
         train_tasks: the meta-training family, scored on a tenth of the episodes.
         held_out: the held-out family.
         config: the number of episodes is used.
-        verbose: whether to show progress.
+        verbose: whether to show progress, and the diagnoses.
     """
-    record = {}
+    normalization = evaluator.learner.normalization
+    record = {"normalization": normalization, "diagnosis": {}}
     for split, family, episodes in (
         ("train", train_tasks, max(1, config.eval_episodes // 10)),
         ("test", held_out, config.eval_episodes),
@@ -210,6 +212,10 @@ def score(evaluator: maml.Evaluator, train_tasks, held_out, config: Config, verb
         with tqdm.tqdm(total=batches, desc=f"scoring {split} objects", disable=not verbose) as bar:
             values = evaluator(family, episodes, 16, seed=0, on_batch=bar.update)
         record[split] = scores.summarise(values, family.names)
+        diagnosis = maml.Diagnosis.from_scores(values, normalization)
+        record["diagnosis"][split] = diagnosis.to_json()
+        if verbose:
+            print(f"{split} objects: {diagnosis}")
     return record
 
 

@@ -1,4 +1,4 @@
-"""Pictures of a run: learning curves, and held-out images with true and predicted angles."""
+"""Pictures of a run: curves, its diagnosis, held-out images with true and predicted angles."""
 
 import csv
 import pathlib
@@ -6,6 +6,7 @@ import pathlib
 import matplotlib.figure
 import numpy as np
 
+import maml
 from pose_data import files
 from pose_data.tasks import PERIOD, PoseTasks
 
@@ -63,6 +64,19 @@ def curves(runs: dict[str, dict[str, np.ndarray]], path: pathlib.Path):
     save(figure, path)
 
 
+def diagnoses(of: dict[str, dict], path: pathlib.Path):
+    """Whether a run memorizes, a row for each split.
+
+    Args:
+        of: split -> fields of :class:`maml.Diagnosis`.
+        path: of the PNG.
+    """
+    figure = matplotlib.figure.Figure(figsize=(8, 3.4 * len(of)), layout="constrained")
+    for axes, (split, fields) in zip(figure.subplots(len(of), 2), of.items(), strict=True):
+        maml.Diagnosis(**fields).draw(axes, f"{split} objects: ")
+    save(figure, path)
+
+
 def predictions(learner, tasks: PoseTasks, path: pathlib.Path, seed: int = 3):
     """Held-out images with dials: the true angle, and the answer before and after the support set.
 
@@ -73,7 +87,7 @@ def predictions(learner, tasks: PoseTasks, path: pathlib.Path, seed: int = 3):
         seed: of the episodes.
     """
     episode = next(tasks.fixed(1, 15, seed, 15))
-    support_x, query_x = learner.embed(episode.support_x), learner.embed(episode.query_x)
+    support_x, query_x = learner.features(episode.support_x), learner.features(episode.query_x)
     count = len(episode.query_y)
     after = learner.predict(learner.encode(support_x, episode.support_y), query_x).point()
     before = learner.predict(learner.prior(count), query_x).point()

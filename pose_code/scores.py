@@ -71,12 +71,14 @@ def describe(train_tasks: PoseTasks, held_out: PoseTasks) -> dict:
 
 def sentence(record: dict) -> str:
     """A finished run in one line."""
-    test = record["test"]
+    test, diagnosis = record["test"], record["diagnosis"]
     return (
         f"{record['method']}: held-out squared error {test['mse']['mean']:.2f} "
         f"± {test['mse']['ci95']:.2f}, median angle {test['angle']['median']:.0f}°, "
         f"support-swap gap {test['swap_gap']['mean']:.2f}, information "
-        f"{test['information_lower']['mean']:.2f} to {test['information_upper']['mean']:.2f} nats"
+        f"{test['information_lower']['mean']:.2f} to {test['information_upper']['mean']:.2f} nats, "
+        f"{record['normalization']}; verdict: {diagnosis['train']['verdict']} (training objects), "
+        f"{diagnosis['test']['verdict']} (held-out)"
     )
 
 

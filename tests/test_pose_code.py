@@ -11,7 +11,8 @@ import keras
 import numpy as np
 import pytest
 
-from pose_code import baselines, compare, config, experiment, plots
+import maml
+from pose_code import baselines, compare, config, experiment, plots, scores
 from pose_data import pickles
 from pose_data.tasks import PERIOD, PoseTasks
 
@@ -83,10 +84,14 @@ def test_every_method_trains_and_is_scored(learner, method, data_dir, tmp_path):
         for score in ("mse", "pre_mse", "swap_gap", "angle", "information_lower"):
             assert np.isfinite(result[split][score]["mean"])
             assert result[split][score]["ci95"] > 0
+        diagnosis = maml.Diagnosis(**result["diagnosis"][split])
+        assert diagnosis.after == result[split]["mse"]
+        assert diagnosis.normalization == result["normalization"]
     assert result["steps"] == 4 and result["skipped_steps"] == 0
     assert set(result["test"]["objects"]) == {f"hand/val{i}" for i in range(4)}
     assert {"tensorflow", "keras"} <= set(result["versions"])
-    for name in ("curves.png", "predictions.png"):
+    assert diagnosis.verdict + " (held-out)" in scores.sentence(result)
+    for name in ("curves.png", "predictions.png", "diagnosis.png"):
         assert (tmp_path / name).read_bytes()[1:4] == b"PNG"
     assert list(tmp_path.glob("tensorboard/train/events*"))
 
