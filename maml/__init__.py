@@ -4,6 +4,8 @@ A :class:`TaskFamily` gives episodes, a :class:`MetaLearner` is a Keras model th
 regularizer adds a term to its loss, :func:`diagnose` says whether it memorizes.
 """
 
+from maml.augmentation import LabelAugmentation
+from maml.bottleneck import Bottleneck
 from maml.contextual import CNP
 from maml.diagnosis import Diagnosis, diagnose
 from maml.diagnostics import Evaluator
@@ -28,11 +30,20 @@ from maml.likelihoods import (
 )
 from maml.meta_learner import MetaLearner
 from maml.normalization import CurrentBatchNormalization
-from maml.registry import LEARNERS, REGULARIZERS, TASKS, Networks, import_files, make_learner
+from maml.registry import (
+    LEARNERS,
+    REGULARIZERS,
+    TASKS,
+    Networks,
+    import_files,
+    make_learner,
+    make_regularizers,
+)
 from maml.regularizers import MutualInformation, Regularizer
 from maml.reptile import Reptile
 from maml.saving import load, save
 from maml.tasks import Problem
+from maml.weight_kl import WeightDecay, WeightKL
 
 __all__ = [
     "ANIL",
@@ -42,6 +53,7 @@ __all__ = [
     "MAML",
     "REGULARIZERS",
     "TASKS",
+    "Bottleneck",
     "Categorical",
     "CategoricalHead",
     "CircularHead",
@@ -52,6 +64,7 @@ __all__ = [
     "Evaluator",
     "Head",
     "Intervention",
+    "LabelAugmentation",
     "LabelPermutation",
     "LabelScale",
     "LabelShift",
@@ -68,9 +81,12 @@ __all__ = [
     "Reptile",
     "SameTask",
     "TaskFamily",
+    "WeightDecay",
+    "WeightKL",
     "diagnose",
     "import_files",
     "load",
     "make_learner",
+    "make_regularizers",
     "save",
 ]

@@ -115,12 +115,15 @@ class MetaLearner(Configured, keras.Model, abc.ABC):
             x: inputs [tasks, n, ...].
             seed: stateless seed [2] of a regularizer's noise; None for none.
         """
-        features = self.embed(x)
+        return self._stages(x, seed)[-1]
+
+    def _stages(self, x, seed) -> list[tf.Tensor]:
+        """Features as each regularizer's ``transform`` is given them, then as learners are."""
+        stages = [self.embed(x)]
         for index, regularizer in enumerate(self.regularizers):
-            features = regularizer.transform(
-                features, None if seed is None else fold_in(seed, index)
-            )
-        return features
+            noise = None if seed is None else fold_in(seed, index)
+            stages.append(regularizer.transform(stages[-1], noise))
+        return stages
 
     def call(self, episode: Episode, training: bool = False) -> tf.Tensor:
         """Expected query labels [tasks, queries, dim] after seeing the support set."""
@@ -146,9 +149,9 @@ class MetaLearner(Configured, keras.Model, abc.ABC):
                 episode = regularizer.augment(episode, fold_in(fold_in(seed, index), -1))
         with self._perturbed(fold_in(seed, -2)) if training else contextlib.nullcontext():
             noise = [fold_in(seed, -3), fold_in(seed, -4)] if training else [None, None]
+            stages = self._stages(episode.query_x, noise[1])
             embedded = episode._replace(
-                support_x=self.features(episode.support_x, noise[0]),
-                query_x=self.features(episode.query_x, noise[1]),
+                support_x=self.features(episode.support_x, noise[0]), query_x=stages[-1]
             )
             task_loss, prediction = self.task_loss(embedded, training)
             logs = {
@@ -157,8 +160,9 @@ class MetaLearner(Configured, keras.Model, abc.ABC):
             }
             objective = task_loss
             for index, regularizer in enumerate(self.regularizers):
+                own_seed = fold_in(seed, index)
                 term, values = regularizer.term(
-                    self, embedded, prediction, fold_in(seed, index), training=training
+                    self, embedded, stages[index], prediction, own_seed, training=training
                 )
                 objective += term
                 logs |= values

@@ -132,6 +132,26 @@ def make_learner(name: str, networks: Networks, head, **options):
     return LEARNERS.make(name, body, head, **options)
 
 
+def make_regularizers(names: str, **options) -> list:
+    """Makes registered regularizers that work together.
+
+    Args:
+        names: of :data:`REGULARIZERS`, with commas between them, such as "weights,mine"; "none" for
+            none.
+        **options: arguments of the regularizers; each takes its own.
+
+    Raises:
+        ValueError: there is no such regularizer, one is named twice, or one refuses an option.
+    """
+    if names == "none":
+        return []
+    chosen = [name.strip() for name in names.split(",")]
+    repeated = next((name for name in chosen if chosen.count(name) > 1), None)
+    if repeated is not None:
+        raise ValueError(f"The regularizer {repeated!r} is named twice in {names!r}: once will do.")
+    return [REGULARIZERS.make(name, **options) for name in chosen]
+
+
 LEARNERS = Registry("learner")
 REGULARIZERS = Registry("regularizer")
 TASKS = Registry("task")

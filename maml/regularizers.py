@@ -1,4 +1,10 @@
-"""Terms of the meta-loss that fight memorization, for every learner alike."""
+"""Measures against memorization, for every learner alike; the one that raises information.
+
+The others have files of their own: :mod:`maml.weight_kl`, :mod:`maml.bottleneck`,
+:mod:`maml.augmentation`.
+"""
+
+import math
 
 import keras
 import tensorflow as tf
@@ -7,6 +13,7 @@ import mine
 from maml.configured import Configured
 from maml.episodes import Episode, fold_in
 from maml.interventions import Intervention
+from maml.registry import REGULARIZERS
 
 POWER_LIMIT = 1.2
 """Mean square of predictions over that of labels from which a free critic is being gamed."""
@@ -48,12 +55,13 @@ class Regularizer(Configured, keras.layers.Layer):
         """
         return features
 
-    def term(self, learner, episode: Episode, prediction, seed, training: bool):
+    def term(self, learner, episode: Episode, features, prediction, seed, training: bool):
         """What to add to the meta-loss; nothing, unless overridden.
 
         Args:
             learner: the :class:`maml.MetaLearner`.
-            episode: the batch, its inputs replaced by ``learner.embed`` of them.
+            episode: the batch, its inputs replaced by ``learner.features`` of them.
+            features: of the queries, [tasks, queries, ...], as :meth:`transform` was given them.
             prediction: the learner's q(y* | x*, d) at the queries.
             seed: stateless seed [2].
             training: whether this is a training step.
@@ -62,6 +70,12 @@ class Regularizer(Configured, keras.layers.Layer):
             ``(term, logs)``: a scalar, and a dict of the scalars in ``metric_names``.
         """
         return tf.zeros([], prediction.mean().dtype), {}
+
+
+def normal_kl(mean, log_sigma, prior_scale: float = 1.0) -> tf.Tensor:
+    """KL(N(mean, sigma^2) || N(0, prior_scale^2)) in nats, of each element."""
+    log_ratio = log_sigma - math.log(prior_scale)
+    return 0.5 * (tf.exp(2 * log_ratio) + (mean / prior_scale) ** 2 - 1) - log_ratio
 
 
 @tf.custom_gradient
@@ -80,6 +94,11 @@ class MutualInformation(Regularizer):
       likelihood, :math:`T = \log q(y^{*\prime} | x^*, D') - h`. ``bound="ba"`` drops the learned
       marginal h: the Barber-Agakov bound :math:`E \log q(y^{*\prime} | x^*, D') + H(y^{*\prime})`,
       which is label augmentation (Rajendran et al. 2020) read as an information bound.
+      ``bound="plugin"`` takes for h the mean likelihood over N = ``negatives + 1`` relabellings
+      of the support, :math:`E \log q(y^{*\prime} | x^*, D'_n) - \log \frac1N \sum_m q(y^{*\prime}
+      | x^*, D'_m)` (:func:`mine.plug_in`; Poole et al. 2019, eq. 12 with the likelihood as critic).
+      Nothing is learned beside the model, and the value is in nats whatever the entropy; but the
+      support is encoded N times, and the value cannot exceed log N, near which nothing pulls.
     * ``target="prediction"``: :math:`I(\hat y^*; Y' | x^*, X)`, a free critic over the model's own
       noisy predictions. It is Definition 1 of Yin et al. 2020 with X held fixed, and can be gamed:
       any invertible recoding of the prediction counts. Outputs must be bounded, and predictions
@@ -92,10 +111,10 @@ class MutualInformation(Regularizer):
     Args:
         intervention: draws g.
         target: "label" or "prediction".
-        bound: "ba" (label only), "mine", "dv", "js" or "nwj".
+        bound: "ba" or "plugin" (label only, no critic), "mine", "dv", "js" or "nwj".
         weight: lambda, per nat.
         warmup: training steps over which lambda rises linearly from 0; the critic learns all along.
-        negatives: relabelled queries a pair is set against (target "label").
+        negatives: relabellings a pair is set against (target "label").
         power_penalty: weight of the penalty on the power of predictions (target "prediction").
         hidden: units of the critic's hidden layers.
         rate: weight of the newest batch in MINE's running normaliser.
@@ -106,7 +125,8 @@ class MutualInformation(Regularizer):
     """
 
     TARGETS = ("label", "prediction")
-    BOUNDS = ("ba", "mine", "dv", "js", "nwj")
+    CRITIC_FREE = ("ba", "plugin")
+    BOUNDS = (*CRITIC_FREE, "mine", "dv", "js", "nwj")
 
     def __init__(
         self,
@@ -127,10 +147,13 @@ class MutualInformation(Regularizer):
             raise ValueError(f"target must be one of {self.TARGETS}, not {target!r}.")
         if bound not in self.BOUNDS:
             raise ValueError(f"bound must be one of {self.BOUNDS}, not {bound!r}.")
-        if target == "prediction" and bound == "ba":
+        if target == "prediction" and bound in self.CRITIC_FREE:
             raise ValueError(
-                "bound='ba' needs target='label': a prediction has no likelihood but the model's."
+                f"bound={bound!r} needs target='label': a prediction has no likelihood but the "
+                "model's."
             )
+        if negatives < 1:
+            raise ValueError(f"negatives must be at least 1, not {negatives}.")
         if target == "label" and not intervention.relabels_queries:
             raise ValueError(
                 f"{type(intervention).__name__} does not relabel the queries, so target='label' "
@@ -140,18 +163,18 @@ class MutualInformation(Regularizer):
         self.weight, self.warmup, self.negatives = weight, warmup, negatives
         self.power_penalty, self.hidden, self.rate, self.seed = power_penalty, hidden, rate, seed
         self.step = self.add_weight(name="step", shape=(), initializer="zeros", trainable=False)
-        if bound != "ba":
+        if bound not in self.CRITIC_FREE:
             self.objective = mine.Objective(bound, rate, dtype=self.dtype_policy)
         if target == "prediction":
             self.critic = mine.Concatenated(hidden, seed=seed, dtype=self.dtype_policy)
             self.set_encoder = mine.SetEncoder(hidden, seed=seed + 100, dtype=self.dtype_policy)
-        elif bound != "ba":
+        elif bound not in self.CRITIC_FREE:
             self.critic = mine.Likelihood(hidden, seed=seed, dtype=self.dtype_policy)
 
     @property
     def metric_names(self):
         names = ["mi_weight", "mi_surrogate", "mi_nats"]
-        if self.bound != "ba":
+        if self.bound not in self.CRITIC_FREE:
             names.append("effective_negatives")
         if self.target == "prediction":
             names.append("power_ratio")
@@ -161,13 +184,16 @@ class MutualInformation(Regularizer):
     def critic_variables(self):
         return self.trainable_variables
 
-    def term(self, learner, episode, prediction, seed, training):
+    def term(self, learner, episode, features, prediction, seed, training):
         if training:
             self.step.assign_add(1.0)
         ramp = tf.minimum(self.step / self.warmup, 1.0) if self.warmup else tf.ones_like(self.step)
         weight = self.weight * ramp
         logs = {"mi_weight": weight}
-        scores = self._label if self.target == "label" else self._prediction
+        if self.bound == "plugin":
+            scores = self._plug_in
+        else:
+            scores = self._label if self.target == "label" else self._prediction
         joint, marginal, penalty, extra = scores(learner, episode, weight, seed, training)
         bound = self._bound(joint, marginal, training)
         logs["mi_surrogate"] = bound.surrogate
@@ -178,10 +204,17 @@ class MutualInformation(Regularizer):
             logs["effective_negatives"] = mine.effective_sample_size(marginal)
         return penalty - bound.surrogate, logs | extra
 
+    def _plug_in(self, learner, episode, weight, seed, training):
+        draws = [self.intervention(episode, fold_in(seed, i)) for i in range(self.negatives + 1)]
+        predicted = [_answer(learner, draw, training) for draw in draws]
+        log_prob = tf.stack(
+            [tf.stack([q.log_prob(draw.query_y) for q in predicted]) for draw in draws]
+        )
+        return mine.plug_in(scale_gradient(log_prob, weight)).lower, None, 0.0, {}
+
     def _label(self, learner, episode, weight, seed, training):
         relabelled = self.intervention(episode, fold_in(seed, 0))
-        d = learner.encode(relabelled.support_x, relabelled.support_y, training=training)
-        predicted = learner.predict(d, relabelled.query_x)
+        predicted = _answer(learner, relabelled, training)
 
         def score(y):
             log_prob = scale_gradient(predicted.log_prob(y), weight)
@@ -236,7 +269,29 @@ class MutualInformation(Regularizer):
         return tf.concat([x, features(draw.support_y)], axis=-1)
 
     def _bound(self, joint, marginal, training):
-        if self.bound == "ba":
-            value = tf.reduce_mean(joint)
-            return mine.Bound(value, value + (self.intervention.entropy or 0.0))
-        return self.objective(joint, marginal, training=training)
+        if self.bound not in self.CRITIC_FREE:
+            return self.objective(joint, marginal, training=training)
+        value = tf.reduce_mean(joint)
+        entropy = self.intervention.entropy if self.bound == "ba" else None
+        return mine.Bound(value, value + (entropy or 0.0))
+
+
+def _answer(learner, episode, training):
+    """The learner's q(y* | x*, D) at the queries of embedded episodes."""
+    d = learner.encode(episode.support_x, episode.support_y, training=training)
+    return learner.predict(d, episode.query_x)
+
+
+@REGULARIZERS.register("mine")
+def mutual_information(
+    intervention: Intervention,
+    mi_target: str = "label",
+    mi_bound: str = "ba",
+    mi_weight: float = 1.0,
+    mi_warmup: int = 0,
+    seed: int = 0,
+) -> MutualInformation:
+    """:class:`MutualInformation`, its options under the names that runners give them."""
+    return MutualInformation(
+        intervention, mi_target, mi_bound, weight=mi_weight, warmup=mi_warmup, seed=seed
+    )

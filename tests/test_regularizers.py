@@ -1,0 +1,499 @@
+"""Regularizers: values against closed forms, gradients against finite differences, combinations."""
+
+import json
+import math
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from scipy import special, stats
+from toys import Lines, finite_differences, learner
+
+import maml
+import mine
+from maml.episodes import fold_in
+from maml.regularizers import normal_kl
+
+SEED = tf.constant([5, 7])
+SCALE = maml.LabelScale()
+
+KINDS = {
+    "weights": lambda dtype: maml.WeightKL(0.01, dtype=dtype),
+    "activations": lambda dtype: maml.Bottleneck(0.1, dtype=dtype),
+    "mine": lambda dtype: maml.MutualInformation(SCALE, bound="mine", dtype=dtype),
+    "plugin": lambda dtype: maml.MutualInformation(SCALE, bound="plugin", negatives=2, dtype=dtype),
+    "decay": lambda dtype: maml.WeightDecay(0.3, dtype=dtype),
+    "augment": lambda dtype: maml.LabelAugmentation(SCALE, 0.5, dtype=dtype),
+}
+
+
+def made(kind, *regularizers, dtype="float64"):
+    """A learner with regularizers, and a batch of episodes, weights created."""
+    episode = Lines(dtype=tf.as_dtype(dtype)).sample(3, SEED)
+    options = {} if "cnp" in kind else {"inner_steps": 1}
+    model = learner(kind, maml.NormalHead(), 9, regularizers, dtype, **options)
+    model.create_weights(episode)
+    return model, episode
+
+
+def trained(model, steps, rate=0.01, epochs=1):
+    model.compile(keras.optimizers.Adam(rate), jit_compile=False)
+    return model.fit(
+        Lines().dataset(4, seed=0), steps_per_epoch=steps, epochs=epochs, verbose=0, shuffle=False
+    ).history
+
+
+def logs_of(model, episode, seed=SEED, training=True):
+    return {k: v.numpy() for k, v in model.objective(episode, seed, training=training)[1].items()}
+
+
+def scramble(variables, low=-1.0, high=1.0):
+    """Values apart from all that initial ones have in common."""
+    rng = np.random.default_rng(0)
+    for variable in variables:
+        variable.assign(rng.uniform(low, high, variable.shape))
+
+
+def kl_by_hand(mean, sigma, prior):
+    return np.log(prior / sigma) + (sigma**2 + mean**2) / (2 * prior**2) - 0.5
+
+
+# -- all of them ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["maml", "cnp"])
+@pytest.mark.parametrize("name", [name for name in KINDS if name != "mine"])
+def test_meta_gradient_equals_finite_differences(kind, name):
+    """At a fixed seed, noise included; MINE's own is in test_maml_gradients.py."""
+    model, episode = made(kind, KINDS[name]("float64"))
+    variables = model.learner_variables
+
+    def objective():
+        return model.objective(episode, SEED, training=True)[0]
+
+    with tf.GradientTape() as tape:
+        value = objective()
+    gradients = tape.gradient(value, variables, unconnected_gradients="zero")
+    expected = finite_differences(objective, variables)
+    scale = max(np.abs(e).max() for e in expected)
+    for variable, gradient, reference in zip(variables, gradients, expected, strict=True):
+        np.testing.assert_allclose(gradient, reference, atol=1e-6 * scale, err_msg=variable.path)
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_regularizers_come_back_from_their_configuration(name):
+    one = KINDS[name]("float64")
+    config = json.dumps(one.get_config())
+    again = type(one).from_config(json.loads(config))
+    assert json.dumps(again.get_config()) == config and again.dtype == "float64"
+
+
+@pytest.mark.parametrize(
+    ("kind", "names"),
+    [
+        ("maml", "weights,mine"),
+        ("maml-map_fn", "mine,augment,weights,activations"),
+        ("cnp", "activations,weights,decay,augment,mine"),
+    ],
+)
+def test_regularizers_combine(kind, names):
+    terms = maml.make_regularizers(names, intervention=SCALE, mi_bound="mine", kl_weight=1e-3)
+    model, _ = made(kind, *terms, dtype="float32")
+    history = trained(model, 3)
+    assert np.isfinite(history["loss"]).all() and history["skipped_steps"] == [0]
+    held_out = model.evaluate(Lines().dataset(4, seed=9).take(2), verbose=0, return_dict=True)
+    assert np.isfinite([held_out["mi_nats"], held_out["kl_nats"], held_out["sigma"]]).all()
+
+
+def test_trained_noise_is_saved_with_its_learner(tmp_path):
+    model, episode = made("maml", *maml.make_regularizers("weights,activations"), dtype="float32")
+    trained(model, 5)
+    maml.save(model, tmp_path / "learner.keras")
+    again = maml.load(tmp_path / "learner.keras")
+    np.testing.assert_allclose(again(episode), model(episode), rtol=1e-6)
+    assert logs_of(again, episode) == pytest.approx(logs_of(model, episode), rel=1e-5)
+
+
+# -- by name --------------------------------------------------------------------------------------
+
+
+def test_each_regularizer_takes_its_own_options():
+    kl, information, decay = maml.make_regularizers(
+        "weights, mine,decay", kl_weight=0.1, kl_sigma=0.2, mi_weight=0.3, mi_warmup=4,
+        mi_bound="plugin", intervention=SCALE, l2_weight=0.5, inner_lr=0.6,
+    )  # fmt: skip
+    assert (kl.weight, kl.sigma, decay.weight) == (0.1, 0.2, 0.5)
+    assert (information.weight, information.warmup, information.bound) == (0.3, 4, "plugin")
+    both = maml.make_regularizers(
+        "activations,augment", bottleneck_weight=0.1, augment_probability=0.2, intervention=SCALE
+    )
+    assert (both[0].weight, both[1].probability) == (0.1, 0.2)
+    assert maml.make_regularizers("none", kl_weight=0.1) == []
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        ("weights,weights", "'weights' is named twice"),
+        ("weights,memory", "no regularizer 'memory'; there are.*weights"),
+        ("none,weights", "no regularizer 'none'"),
+        ("", "no regularizer ''"),
+    ],
+)
+def test_names_that_make_no_sense_are_refused(names, message):
+    with pytest.raises(ValueError, match=message):
+        maml.make_regularizers(names)
+
+
+# -- noise in the weights -------------------------------------------------------------------------
+
+
+def test_divergence_of_normals_equals_closed_form_and_monte_carlo():
+    rng = np.random.default_rng(0)
+    for mean, sigma, prior in [(0.0, 1.0, 1.0), (0.7, 0.2, 1.0), (-1.5, 2.0, 0.5)]:
+        nats = normal_kl(mean, math.log(sigma), prior).numpy()
+        assert nats == pytest.approx(kl_by_hand(mean, sigma, prior), rel=1e-5, abs=1e-7)
+        own = stats.norm(mean, sigma)
+        draws = own.rvs(100_000, random_state=rng)
+        ratio = own.logpdf(draws) - stats.norm(0, prior).logpdf(draws)
+        assert abs(nats - ratio.mean()) < 4 * ratio.std() / math.sqrt(len(draws)) + 1e-6
+
+
+@pytest.mark.parametrize("kind", ["maml-embedding", "cnp-products"])
+def test_weight_kl_is_that_of_the_kernels_on_the_way_of_the_query(kind):
+    term = maml.WeightKL(weight=0.1, prior_scale=0.7, dtype="float64")
+    model, episode = made(kind, term)
+    last = model.decoder + model.products[2:] if "cnp" in kind else model.network.layers
+    kernels = [layer.kernel for layer in (*model.embedding.layers, *last)]
+    scramble(term.log_sigmas, -4.0, 0.5)
+    sigmas = {variable.shape: np.exp(variable.numpy()) for variable in term.log_sigmas}
+    assert len(sigmas) == len(kernels)  # All of them differ in shape.
+    nats = sum(kl_by_hand(k.numpy(), sigmas[k.shape], 0.7).sum() for k in kernels)
+    sigma = np.concatenate([s.ravel() for s in sigmas.values()]).mean()
+    for training in (False, True):  # The kernels' means, also where they are noisy.
+        objective, logs = model.objective(episode, SEED, training=training)
+        assert logs["kl_nats"].numpy() == pytest.approx(nats, rel=1e-12)
+        assert logs["sigma"].numpy() == pytest.approx(sigma, rel=1e-12)
+        assert (objective - logs["task_loss"]).numpy() == pytest.approx(0.1 * nats, rel=1e-12)
+
+
+def test_noise_of_weights_is_drawn_from_their_posteriors():
+    term = maml.WeightKL(dtype="float64")
+    model, _ = made("maml", term)
+    scramble(term.log_sigmas, -4.0, 0.5)
+    standard = []
+    for seed in range(40):
+        pairs = term.perturb(model, [seed, 0])
+        for (kernel, value), log_sigma in zip(pairs, term.log_sigmas, strict=True):
+            standard.append(np.ravel((value - kernel) / tf.exp(log_sigma)))
+    standard = np.concatenate(standard)
+    assert stats.kstest(standard, "norm").pvalue > 1e-3
+    assert len(np.unique(standard)) == len(standard)  # No two weights share their noise.
+
+
+@pytest.mark.parametrize("kind", ["maml", "cnp"])
+@pytest.mark.parametrize("name", ["weights", "activations"])
+def test_noise_is_of_training_and_of_its_seed_only(kind, name):
+    term = KINDS[name]("float64")
+    model, episode = made(kind, term)
+    plain, _ = made(kind)
+    mse = logs_of(plain, episode)["mse"]
+    assert logs_of(model, episode, training=False)["mse"] == pytest.approx(mse, rel=1e-12)
+    np.testing.assert_allclose(model(episode), plain(episode), rtol=1e-12)
+    noisy = [logs_of(model, episode, [seed, 0])["mse"] for seed in (1, 1, 2)]
+    assert noisy[0] == noisy[1]
+    assert abs(noisy[0] - mse) > 1e-4 * mse < abs(noisy[0] - noisy[2])
+    before = [v.numpy() for v in plain.variables]
+    for variable, value in zip(plain.variables, before, strict=True):
+        np.testing.assert_array_equal(variable, value)
+
+
+def test_sigma_moves_up_where_noise_does_no_harm_and_stays_low_where_it_does():
+    term = maml.WeightKL(weight=1e-3)
+    family, idle = Lines(), Lines(num_tasks=2)
+    model = learner("maml", maml.NormalHead(), 9, [term], inner_steps=1)
+    model.create_weights(family.sample(2, SEED))
+    start = term.log_sigmas[0].numpy()
+    np.testing.assert_allclose(start, math.log(0.1) - 0.5 * math.log(9), rtol=1e-6)
+
+    def widen(episode):  # Two tasks, so that the other names in x are always zero.
+        pad = [[0, 0], [0, 0], [0, 6]]
+        x, query_x = tf.pad(episode.support_x, pad), tf.pad(episode.query_x, pad)
+        return episode._replace(support_x=x, query_x=query_x)
+
+    model.compile(keras.optimizers.Adam(0.02), jit_compile=False)
+    dataset = idle.dataset(4, seed=0).map(widen)
+    history = model.fit(dataset, steps_per_epoch=75, epochs=2, verbose=0, shuffle=False).history
+    moved = term.log_sigmas[0].numpy() - start
+    assert np.abs(moved).min() > 1e-3
+    assert moved[3:].min() > 1.5 > 1.0 > moved[:1].mean()
+    assert history["sigma"][1] > 1.2 * history["sigma"][0]
+
+
+def test_what_layers_keep_is_kept_from_a_step_with_noisy_weights():
+    """Moments of critics, MINE's running mean, counters: as without noise."""
+    information = maml.MutualInformation(SCALE, bound="mine", dtype="float64")
+    quiet = maml.WeightKL(sigma=1e-12, dtype="float64")
+    states = []
+    for regularizers in ([information], [KINDS["mine"]("float64"), quiet]):
+        model, episode = made("maml", *regularizers)
+        before = {v.path: v.numpy() for v in model.non_trainable_variables}
+        model.objective(episode, SEED, training=True)
+        after = [v.numpy() for v in model.non_trainable_variables]
+        changed = [np.any(v != b) for v, b in zip(after, before.values(), strict=True)]
+        assert sum(changed) > 5
+        states.append(after)
+    for plain, scoped in zip(*states, strict=True):
+        np.testing.assert_allclose(scoped, plain, rtol=1e-9, atol=1e-12)
+
+
+def test_weight_kl_of_named_layers_and_of_convolutions():
+    images = tf.random.stateless_normal([2, 3, 6, 6, 1], SEED)
+    labels = tf.reduce_mean(images, [2, 3])
+    episode = maml.Episode(images, labels, images, labels)
+    layers = keras.layers
+    network = keras.Sequential(
+        [
+            keras.Input((6, 6, 1)),
+            layers.Conv2D(4, 3, name="first"),
+            layers.SeparableConv2D(2, 3),
+            layers.Flatten(name="flat"),
+            layers.Dense(1),
+        ]
+    )
+
+    def log_sigmas(names):
+        term = maml.WeightKL(layers=names)
+        model = maml.MAML(network, maml.NormalHead(), inner_steps=1, regularizers=[term])
+        model.create_weights(episode)
+        assert np.isfinite(logs_of(model, episode)["loss"])
+        return term.log_sigmas
+
+    shapes = [(3, 3, 1, 4), (3, 3, 4, 1), (1, 1, 4, 2), (8, 1)]
+    assert sorted(tuple(v.shape) for v in log_sigmas(None)) == sorted(shapes)
+    (first,) = log_sigmas(["first"])
+    np.testing.assert_allclose(tf.exp(first), 0.1 / 3, rtol=1e-5)  # The fan-in is nine.
+    assert [tuple(v.shape) for v in log_sigmas([network.name])] == shapes
+    with pytest.raises(ValueError, match="no layer of the learner: hidden; its layers are.*first"):
+        log_sigmas(["hidden"])
+    with pytest.raises(ValueError, match="no kernel"):
+        log_sigmas(["flat"])
+
+
+def test_weight_decay_is_half_the_sum_of_squares_of_all_kernels_but_critics():
+    regularizers = [KINDS[name]("float64") for name in ("decay", "mine", "weights")]
+    model, episode = made("cnp", *regularizers)
+    layers = [*model.embedding.layers, model.lift, *model.encoder, model.project, *model.decoder]
+    square = sum((layer.kernel.numpy() ** 2).sum() for layer in layers)
+    for training in (False, True):  # Of the means, also where kernels are noisy.
+        term, _ = regularizers[0].term(model, episode, None, None, SEED, training)
+        assert term.numpy() == pytest.approx(0.3 / 2 * square, rel=1e-12)
+        with model._perturbed(SEED):
+            term, _ = regularizers[0].term(model, episode, None, None, SEED, training)
+        assert term.numpy() == pytest.approx(0.3 / 2 * square, rel=1e-12)
+
+
+# -- noise in the features ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["maml", "cnp"])
+def test_rate_of_the_bottleneck_equals_closed_form(kind):
+    term = maml.Bottleneck(weight=0.2, dtype="float64")
+    model, episode = made(kind, term)
+    scramble(term.trainable_variables)
+    mean, log_sigma = term.posterior.mean, term.posterior.log_sigma
+    features = model.embed(episode.query_x).numpy()
+    mu = features @ mean.kernel.numpy() + mean.bias.numpy()
+    sigma = np.exp(features @ log_sigma.kernel.numpy() + log_sigma.bias.numpy())
+    nats = kl_by_hand(mu, sigma, 1.0).sum(-1).mean()
+    np.testing.assert_allclose(model.features(episode.query_x), mu, rtol=1e-12)
+    for training in (False, True):
+        objective, logs = model.objective(episode, SEED, training=training)
+        assert logs["rate_nats"].numpy() == pytest.approx(nats, rel=1e-12)
+        assert (objective - logs["task_loss"]).numpy() == pytest.approx(0.2 * nats, rel=1e-12)
+
+
+def test_features_are_drawn_from_the_bottleneck():
+    term = maml.Bottleneck(dtype="float64")
+    model, _ = made("cnp", term)
+    scramble(term.trainable_variables)
+    episode = Lines(dtype=tf.float64).sample(300, SEED)
+    mean, log_sigma = term.posterior(model.embed(episode.query_x))
+    standard = (model.features(episode.query_x, SEED) - mean) / tf.exp(log_sigma)
+    assert stats.kstest(np.ravel(standard), "norm").pvalue > 1e-3
+
+
+def test_each_of_two_bottlenecks_is_charged_for_what_it_was_given():
+    first, second = (maml.Bottleneck(1.0, dtype="float64") for _ in range(2))
+    model, episode = made("cnp", first, second)
+    scramble(first.trainable_variables)
+    objective, logs = model.objective(episode, SEED)
+    nats = 0.0
+    features = model.embed(episode.query_x)
+    for part in (first, second):
+        features, log_sigma = part.posterior(features)
+        nats += kl_by_hand(features.numpy(), np.exp(log_sigma), 1.0).sum(-1).mean()
+    assert (objective - logs["task_loss"]).numpy() == pytest.approx(nats, rel=1e-12)
+
+
+def test_bottleneck_refuses_images_and_names_the_remedy():
+    images = tf.zeros([2, 3, 6, 6, 1])
+    network = keras.Sequential(
+        [keras.Input((6, 6, 1)), keras.layers.Flatten(), keras.layers.Dense(1)]
+    )
+    model = maml.MAML(network, maml.NormalHead(), regularizers=[maml.Bottleneck()])
+    episode = maml.Episode(images, images[:, :, 0, 0], images, images[:, :, 0, 0])
+    with pytest.raises(ValueError, match=r"\(2, 3, 6, 6, 1\): give it an embedding"):
+        model.create_weights(episode)
+
+
+# -- new tasks ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("probability", [0.0, 0.3, 1.0])
+def test_tasks_are_relabelled_with_a_probability_support_and_queries_alike(probability):
+    term = maml.LabelAugmentation(SCALE, probability)
+    episode = Lines().sample(2000, SEED)
+    changed = term.augment(episode, SEED)
+    np.testing.assert_array_equal(changed.support_x, episode.support_x)
+    np.testing.assert_array_equal(changed.query_x, episode.query_x)
+    support = np.squeeze(changed.support_y / episode.support_y, -1)
+    factors = np.concatenate([support, np.squeeze(changed.query_y / episode.query_y, -1)], axis=1)
+    np.testing.assert_allclose(factors, factors[:, :1] * np.ones_like(factors), rtol=1e-4)
+    relabelled = np.sum(np.abs(factors[:, 0] - 1) > 1e-6)
+    assert stats.binomtest(int(relabelled), 2000, probability).pvalue > 1e-3
+    if probability in (0.0, 1.0):
+        assert relabelled == 2000 * probability
+    other = term.augment(episode, SEED + 1)
+    assert np.array_equal(changed.query_y, other.query_y) == (probability == 0.0)
+
+
+def test_augmentation_is_of_training_only_and_before_all_else():
+    model, episode = made("cnp", maml.LabelAugmentation(SCALE, dtype="float64"))
+    plain, _ = made("cnp")
+    for name in ("loss", "mse"):
+        own = logs_of(model, episode, training=False)[name]
+        assert own == pytest.approx(logs_of(plain, episode, training=False)[name], rel=1e-12)
+    seed = fold_in(fold_in(SEED, 0), -1)
+    relabelled = model.regularizers[0].augment(episode, seed)
+    assert not np.allclose(relabelled.query_y, episode.query_y)
+    expected = logs_of(plain, relabelled)
+    assert logs_of(model, episode) == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: maml.LabelAugmentation(maml.SameTask()), "SameTask does not relabel the queries"),
+        (lambda: maml.LabelAugmentation(SCALE, 1.5), "between 0 and 1, not 1.5"),
+        (lambda: maml.WeightKL(sigma=0.0), "sigma must be positive"),
+        (lambda: maml.WeightKL(prior_scale=-1.0), "prior_scale must be positive"),
+        (lambda: maml.Bottleneck(sigma=0.0), "sigma must be positive"),
+        (lambda: maml.MutualInformation(SCALE, "prediction", "plugin"), "needs target='label'"),
+        (lambda: maml.MutualInformation(SCALE, negatives=0), "negatives must be at least 1"),
+    ],
+)
+def test_options_that_make_no_sense_are_refused(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
+
+
+# -- information without a critic -----------------------------------------------------------------
+
+
+def plug_in_by_hand(log_prob):
+    """log_prob [n, n, ...] -> mean over all of log q(y_n|d_n) - log mean_m q(y_n|d_m)."""
+    n = len(log_prob)
+    own = np.stack([log_prob[i, i] for i in range(n)])
+    return (own - special.logsumexp(log_prob, axis=1) + np.log(n)).mean()
+
+
+@pytest.mark.parametrize("kind", ["maml", "cnp"])
+def test_plug_in_information_by_hand(kind):
+    term = maml.MutualInformation(SCALE, bound="plugin", negatives=3, dtype="float64")
+    model, episode = made(kind, term)
+    x = {"support_x": model.embed(episode.support_x), "query_x": model.embed(episode.query_x)}
+    draws = [SCALE(episode._replace(**x), fold_in(fold_in(SEED, 0), i)) for i in range(4)]
+    states = [model.encode(draw.support_x, draw.support_y) for draw in draws]
+    q = [model.predict(d, x["query_x"]) for d in states]
+    log_prob = np.array([[other.log_prob(draw.query_y).numpy() for other in q] for draw in draws])
+    objective, logs = model.objective(episode, SEED)
+    assert logs["mi_nats"].numpy() == pytest.approx(plug_in_by_hand(log_prob), rel=1e-10)
+    assert logs["mi_surrogate"].numpy() == logs["mi_nats"].numpy()
+    assert (logs["task_loss"] - objective).numpy() == pytest.approx(logs["mi_nats"].numpy())
+    assert not term.critic_variables and "effective_negatives" not in logs
+
+
+def test_weight_scales_the_gradient_of_the_plug_in_information():
+    gradients = {}
+    for weight in (0.0, 0.3, 1.0):
+        term = maml.MutualInformation(SCALE, bound="plugin", weight=weight, dtype="float64")
+        model, episode = made("cnp", term)
+        with tf.GradientTape() as tape:
+            objective = model.objective(episode, SEED, training=True)[0]
+        gradients[weight] = tape.gradient(objective, model.learner_variables)
+    for none, some, whole in zip(*gradients.values(), strict=True):
+        np.testing.assert_allclose(some - none, 0.3 * (whole - none), atol=1e-12)
+    assert any(
+        np.abs(whole - none).max() > 1e-3
+        for none, _, whole in zip(*gradients.values(), strict=True)
+    )
+
+
+def test_plug_in_information_trains_without_a_critic():
+    model, _ = made("cnp", *maml.make_regularizers("mine", intervention=SCALE, mi_bound="plugin"),
+                    dtype="float32")  # fmt: skip
+    history = trained(model, 60, epochs=2)
+    assert model.critic_optimizer is None and "mi_nats" not in history
+    assert history["mi_surrogate"][1] > history["mi_surrogate"][0] + 0.1
+
+
+class Redraw(maml.Intervention):
+    """Support labels d and query labels of the linear-Gaussian problem, drawn anew."""
+
+    def __init__(self, problem):
+        self.problem = problem
+        variance = problem.heed**2 + problem.sigma**2
+        self.entropy = problem.dim / 2 * math.log(2 * math.pi * math.e * variance)
+
+    def __call__(self, episode, seed):
+        d = tf.random.stateless_normal(tf.shape(episode.support_y), seed, dtype=tf.float64)
+        noise = tf.random.stateless_normal(tf.shape(d), fold_in(seed, 1), dtype=tf.float64)
+        y = episode.query_x + self.problem.heed * d + self.problem.sigma * noise
+        return episode._replace(support_y=d, query_y=y)
+
+
+class Truth(maml.MetaLearner):
+    """Knows p(y | d, x) of the linear-Gaussian problem."""
+
+    def __init__(self, problem, **options):
+        super().__init__(maml.NormalHead(problem.dim, problem.sigma), **options)
+        self.problem = problem
+
+    def encode(self, x, y, training=False):
+        return y
+
+    def predict(self, d, x):
+        return self.head(x + self.problem.heed * d)
+
+    def prior(self, tasks):
+        return tf.zeros([tasks, 1, self.problem.dim])
+
+
+@pytest.mark.parametrize(
+    ("bound", "nats", "negatives", "low", "high"),
+    [
+        ("ba", 1.0, 1, 0.95, 1.05),
+        ("plugin", 1.0, 31, 0.90, 1.02),  # A lower bound, near from 32 draws on,
+        ("plugin", 6.0, 3, math.log(4) - 0.1, math.log(4)),  # and no more than log of their number.
+        ("plugin", 0.0, 3, -1e-9, 1e-9),
+    ],
+)
+def test_information_of_the_linear_gaussian_problem(bound, nats, negatives, low, high):
+    problem = mine.benchmarks.linear_gaussian(2, nats)
+    term = maml.MutualInformation(Redraw(problem), bound=bound, negatives=negatives)
+    model = Truth(problem, regularizers=[term], dtype="float64")
+    x = tf.random.stateless_normal([4000, 1, 2], SEED, dtype=tf.float64)
+    episode = maml.Episode(x, x, x, x)
+    assert low < logs_of(model, episode, training=False)["mi_nats"] < high
