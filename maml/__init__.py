@@ -4,6 +4,7 @@ A :class:`TaskFamily` gives episodes, a :class:`MetaLearner` is a Keras model th
 regularizer adds a term to its loss, :func:`diagnose` says whether it memorizes.
 """
 
+from maml.attentive import AttentiveCNP
 from maml.augmentation import LabelAugmentation
 from maml.bottleneck import Bottleneck
 from maml.contextual import CNP
@@ -11,6 +12,7 @@ from maml.diagnosis import Diagnosis, diagnose
 from maml.diagnostics import Evaluator
 from maml.episodes import Episode, TaskFamily
 from maml.gradient_based import ANIL, FOMAML, MAML, MAMLPlusPlus, MetaSGD
+from maml.imaml import IMAML
 from maml.interventions import (
     Intervention,
     LabelPermutation,
@@ -49,10 +51,12 @@ __all__ = [
     "ANIL",
     "CNP",
     "FOMAML",
+    "IMAML",
     "LEARNERS",
     "MAML",
     "REGULARIZERS",
     "TASKS",
+    "AttentiveCNP",
     "Bottleneck",
     "Categorical",
     "CategoricalHead",

@@ -50,6 +50,7 @@ GRADIENT_BASED = {
     "metasgd": maml.MetaSGD,
     "maml++": maml.MAMLPlusPlus,
     "reptile": maml.Reptile,
+    "imaml": maml.IMAML,
 }
 
 VARIANTS = {
@@ -67,18 +68,18 @@ VARIANTS = {
 }
 """Options of MAML that change its gradient, or the way it is computed."""
 
-LEARNERS = (*GRADIENT_BASED, *VARIANTS, "cnp", "cnp-products")
+LEARNERS = (*GRADIENT_BASED, *VARIANTS, "cnp", "cnp-products", "acnp")
 
 
 def learner(kind, head, inputs, regularizers=(), dtype="float32", seed=0, **options):
     """A small learner of each kind: one of ``LEARNERS``."""
     options |= {"regularizers": regularizers, "dtype": dtype}
-    if kind.startswith("cnp"):
+    if "cnp" in kind:
         embedding = perceptron(inputs, 6, seed, dtype)
-        options["interaction"] = 5 if kind == "cnp-products" else 0
-        return maml.CNP(
-            embedding, head, (7,), dim_r=6, dim_z=4, initializer_seed=seed + 1, **options
-        )
+        options |= {"hidden": (7,), "dim_r": 6, "dim_z": 4, "initializer_seed": seed + 1}
+        if kind == "acnp":
+            return maml.AttentiveCNP(embedding, head, heads=2, **options)
+        return maml.CNP(embedding, head, interaction=5 if kind == "cnp-products" else 0, **options)
     options = {"inner_lr": 0.1, "inner_steps": 3} | VARIANTS.get(kind, {}) | options
     normalise = options.pop("normalise", None)
     if options.pop("embedding", False):
