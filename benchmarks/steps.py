@@ -34,7 +34,7 @@ CASES = {
         "mi_target": "prediction",
     },
     "MAML": {"learner": "maml"},
-    "FOMAML": {"learner": "maml", "first_order": True},
+    "FOMAML": {"learner": "fomaml"},
     "MAML, labels (ba)": {"learner": "maml", "regularizer": "mine"},
 }
 
@@ -69,7 +69,6 @@ def time_steps(steps: int, **given) -> list[float]:
         tasks.dataset(config.meta_batch_size, 0),
         steps_per_epoch=steps,
         verbose=0,
-        shuffle=False,
         callbacks=[timer],
     )
     return timer.milliseconds

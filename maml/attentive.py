@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf
 
-from maml.contextual import CNP, _product, _through
+from maml.contextual import CNP
 from maml.registry import LEARNERS
 
 
@@ -39,15 +39,11 @@ class AttentiveCNP(CNP):
         )
 
     def encode(self, x, y, training=False):
-        labels = self.head.features(y)
-        pairs = [x, self.lift(labels), *_product(self.products[:2], x, labels)]
-        return [x, self.project(_through(self.encoder, tf.concat(pairs, axis=-1)))]
+        return [x, self.project(self.represent(x, y))]
 
     def predict(self, d, x):
         keys, values = d
-        context = self.attention(x, values, keys)
-        pairs = [context, x, *_product(self.products[2:], x, context)]
-        return self.head(_through(self.decoder, tf.concat(pairs, axis=-1)))
+        return self.decode(self.attention(x, values, keys), x)
 
     def query_layers(self):
         return [*super().query_layers(), self.attention.query_dense, self.attention.output_dense]

@@ -67,16 +67,22 @@ class CNP(MetaLearner):
     def embed(self, x):
         return per_input(self.embedding, x)
 
-    def encode(self, x, y, training=False):
+    def represent(self, x, y) -> tf.Tensor:
+        """What each support example says, [tasks, shots, dim_r]."""
         labels = self.head.features(y)
         pairs = [x, self.lift(labels), *_product(self.products[:2], x, labels)]
-        encoded = _through(self.encoder, tf.concat(pairs, axis=-1))
-        return self.project(tf.reduce_mean(encoded, axis=1))
+        return _through(self.encoder, tf.concat(pairs, axis=-1))
 
-    def predict(self, d, x):
-        context = tf.repeat(d[:, tf.newaxis], tf.shape(x)[1], axis=1)
+    def decode(self, context, x):
+        """The prediction from a context [tasks, queries, dim_z] for each query embedding."""
         pairs = [context, x, *_product(self.products[2:], x, context)]
         return self.head(_through(self.decoder, tf.concat(pairs, axis=-1)))
+
+    def encode(self, x, y, training=False):
+        return self.project(tf.reduce_mean(self.represent(x, y), axis=1))
+
+    def predict(self, d, x):
+        return self.decode(tf.repeat(d[:, tf.newaxis], tf.shape(x)[1], axis=1), x)
 
     def query_layers(self):
         return [*self.embedding._flatten_layers(), *self.decoder, *self.products[2:]]

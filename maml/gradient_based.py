@@ -39,7 +39,8 @@ class MAML(MetaLearner):
         inner_clip: largest global norm of an inner step's gradient; None for any.
         inner_batch_size: shots an inner step sees, the next ones in turn; None for all.
         task_map: how tasks are mapped, see :mod:`maml.task_map`.
-        recompute: compute inner steps again in the backward pass: less memory, more time.
+        recompute: compute inner steps again in the backward pass: less memory, more time. Not for
+            task_map "vectorized", which keeps all steps anyway.
         **kwargs: of :class:`MetaLearner`.
 
     Raises:
@@ -157,6 +158,8 @@ class MAML(MetaLearner):
     def encode_path(self, x, y, training: bool = False) -> list[list[tf.Tensor]]:
         """The task state after no step, one step, and so on: ``steps + 1`` of them."""
         steps = self.steps(training)
+        if not steps:
+            return [self.prior(tf.shape(x)[0])]
         own = [tf.TensorSpec(v.shape, v.dtype) for v in self.functional.variables]
         signature = inner_loop.Path([own] * steps, tf.TensorSpec([steps], own[0].dtype))
         visited = self.map_tasks(lambda task: self.path(*task, steps), (x, y), signature)

@@ -55,7 +55,7 @@ def descend(
     num_slots, visited, losses = len(slots), [], []
     for number, own_rates in enumerate(rates):
 
-        def step(*flat, number=number):  # Flat and complete, as recompute_grad wants arguments.
+        def step(*flat, number=number):  # Flat and complete, as custom gradients want arguments.
             here, slots, rates, arguments = _split(flat, count, num_slots, count)
             with tf.GradientTape() as tape:
                 tape.watch(here)
@@ -70,12 +70,37 @@ def descend(
             moved = [w - r * g for w, r, g in zip(here, rates, directions, strict=True)]
             return [*moved, *slots, value]
 
-        run = tf.recompute_grad(step) if recompute else step
+        run = recomputed(step) if recompute else step
         *state, value = run(*weights, *slots, *own_rates, *arguments)
         weights, slots = state[:count], state[count:]
         visited.append(weights)
         losses.append(value)
     return Path(visited, tf.stack(losses) if losses else tf.zeros([0], weights[0].dtype))
+
+
+def recomputed(function: Callable) -> Callable:
+    """The same function, which its gradient runs again rather than keep what it went through.
+
+    Not ``tf.recompute_grad``, which stops all tapes while it runs the function: one that takes a
+    gradient itself, as an inner step does, would silently get zeros.
+
+    Args:
+        function: of tensors, all it depends on, to a list of tensors.
+    """
+
+    @tf.custom_gradient
+    def run(*inputs):
+        def gradient(*upstream):
+            # Without the dependency the graph optimizer would find both runs to be one.
+            with tf.control_dependencies(upstream), tf.GradientTape() as tape:
+                again = [tf.identity(value) for value in inputs]
+                tape.watch(again)
+                outputs = function(*again)
+            return tape.gradient(outputs, again, upstream, unconnected_gradients="zero")
+
+        return function(*inputs), gradient
+
+    return run
 
 
 def clip_by_global_norm(gradients, clip: float) -> list[tf.Tensor]:

@@ -238,11 +238,11 @@ class MetaLearner(Configured, keras.Model, abc.ABC):
             self.critic_optimizer = keras.optimizers.get(critic_optimizer or "adam")
             self.critic_optimizer.build(self.critic_variables)
 
-    def fit(self, x=None, *args, **kwargs):
+    def fit(self, x=None, *args, shuffle=False, **kwargs):
         """As ``keras.Model.fit``, ``x`` a ``tf.data.Dataset`` of :class:`Episode`."""
         if self._xla and isinstance(x, tf.data.Dataset):
             self._compile_step(Episode(*x.element_spec))
-        return super().fit(x, *args, **kwargs)
+        return super().fit(x, *args, shuffle=shuffle, **kwargs)
 
     def _compile_step(self, specs: Episode):
         """Compiles the training step for episodes of these shapes by XLA, if all are known.
@@ -311,10 +311,15 @@ class MetaLearner(Configured, keras.Model, abc.ABC):
 
 
 def per_input(network: keras.Model, x) -> tf.Tensor:
-    """A network's outputs [tasks, n, ...] at inputs [tasks, n, ...] of all tasks at once."""
+    """A network's outputs [tasks, n, ...] at inputs [tasks, n, ...] of all tasks at once.
+
+    They are in the dtype of the network's variables, whatever it computes in.
+    """
     flat = tf.reshape(x, tf.concat([[-1], tf.shape(x)[2:]], 0))
     flat = tf.ensure_shape(flat, [None, *x.shape[2:]])
     outputs = network(flat, training=normalization.transductive(network))
+    if network.weights:
+        outputs = tf.cast(outputs, network.weights[0].dtype)
     shape = tf.concat([tf.shape(x)[:2], tf.shape(outputs)[1:]], 0)
     return tf.ensure_shape(tf.reshape(outputs, shape), [*x.shape[:2], *outputs.shape[1:]])
 

@@ -131,7 +131,7 @@ class _Normalization(keras.layers.Layer):
         return (channels,)
 
     def _normalise(self, x, mean, variance):
-        normal = (x - mean) * tf.math.rsqrt(variance + self.epsilon)
+        normal = (tf.cast(x, mean.dtype) - mean) * tf.math.rsqrt(variance + self.epsilon)
         normal = tf.cast(normal, self.compute_dtype)
         gamma = self._now(self.gamma) if self.scale else 1.0
         return normal * gamma + self._now(self.beta)
@@ -239,7 +239,7 @@ class FrozenBatchNormalization(_Normalization):
         weight = tf.convert_to_tensor(self.weight)
         known = tf.maximum(weight, tf.cast(1e-12, weight.dtype))
         variance = tf.where(weight > 0, self.variance / known, tf.ones_like(self.variance))
-        return self._normalise(tf.cast(x, self.mean.dtype), self.mean / known, variance)
+        return self._normalise(x, self.mean / known, variance)
 
     def get_config(self):
         return super().get_config() | {"rate": self.rate}

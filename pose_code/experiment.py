@@ -44,45 +44,46 @@ def build(config: Config, image_size: int) -> maml.MetaLearner:
         head = maml.CircularHead(PERIOD, config.knots)
     else:
         head = maml.NormalHead(bounds=(-1.0, PERIOD + 1.0) if config.bound_outputs else None)
-    regularizers = []
-    if config.regularizer == "mine":
-        unbounded = config.head == "linear" and not config.bound_outputs
-        if config.mi_target == "prediction" and unbounded:
-            raise ValueError(
-                "A free critic pays unbounded outputs to grow without end: pass --bound_outputs, "
-                "or --mi_target=label."
-            )
-        regularizers.append(
-            maml.MutualInformation(
-                maml.LabelShift(PERIOD),
-                target=config.mi_target,
-                bound=config.mi_bound,
-                weight=config.mi_weight,
-                warmup=config.mi_warmup,
-                seed=config.seed,
-            )
+    unbounded = config.head == "linear" and not config.bound_outputs
+    terms = config.regularizer.split(",")
+    if "mine" in terms and config.mi_target == "prediction" and unbounded:
+        raise ValueError(
+            "A free critic pays unbounded outputs to grow without end: pass --bound_outputs, "
+            "or --mi_target=label."
         )
-    options = {"regularizers": regularizers, "seed": config.seed}
-    if config.learner == "maml":
-        return maml.MAML(
-            networks.adaptable(image_size, head.units, config.dim_w, config.filters, config.seed),
-            head,
-            inner_lr=config.inner_lr,
-            inner_steps=config.inner_steps,
-            test_inner_steps=config.test_inner_steps,
-            first_order=config.first_order,
-            **options,
-        )
-    return maml.CNP(
-        networks.embedding(image_size, config.dim_w, config.seed),
-        head,
-        hidden=(config.hidden, config.hidden),
-        dim_r=config.dim_r,
-        dim_z=config.dim_z,
-        interaction=config.interaction,
-        initializer_seed=config.seed,
-        **options,
+    options = dataclasses.asdict(config) | {
+        "hidden": (config.hidden, config.hidden),
+        "initializer_seed": config.seed,
+        "inner_clip": config.inner_clip or None,
+        "inner_batch_size": config.inner_batch_size or None,
+        "adapt_only": config.adapt_only.split(",") if config.adapt_only else None,
+    }
+    del options["head"]  # The name of what is passed by position.
+    options["regularizers"] = maml.make_regularizers(
+        config.regularizer, intervention=maml.LabelShift(PERIOD), **options
     )
+    common = {"dim_w": config.dim_w, "seed": config.seed, "dtype": config.precision}
+    if config.shared_tower:
+        if maml.LEARNERS[config.learner].uses != "network":
+            raise ValueError(
+                f"The image tower of {config.learner} is shared anyway: leave out --shared_tower."
+            )
+        options["embedding"] = networks.tower(image_size, **common)
+
+    def network(outputs):
+        body = networks.convolutions(
+            outputs,
+            filters=config.filters,
+            mode=config.normalization,
+            steps=config.inner_steps,
+            **common,
+        )
+        if config.shared_tower:
+            return body
+        return networks.chained(networks.tower(image_size, **common), body)
+
+    problem = maml.Networks(network, lambda: networks.embedding(image_size, **common))
+    return maml.make_learner(config.learner, problem, head, **options)
 
 
 def train(
@@ -142,7 +143,6 @@ def train(
         initial_epoch=done // per_epoch,
         steps_per_epoch=per_epoch,
         verbose=verbose,
-        shuffle=False,
         # The terms' own estimates, in nats, on held-out objects: a fixed stream of episodes.
         validation_data=held_out.dataset(config.meta_batch_size, config.seed).take(4)
         if learner.regularizers
@@ -164,6 +164,7 @@ def train(
         ],
     )
 
+    maml.save(learner, logdir / "learner.keras")
     record |= score(evaluator, train_tasks, held_out, config, verbose)
     curves = plots.read_history(history)
     seconds = curves["seconds_per_step"]

@@ -2,42 +2,62 @@
 
 import keras
 
-from maml import CurrentBatchNormalization
+from maml import normalization
 
 
-def embedding(image_size: int, dim_w: int = 64, seed: int = 0) -> keras.Model:
+def embedding(
+    image_size: int, dim_w: int = 64, seed: int = 0, dtype: str = "float32"
+) -> keras.Model:
     """Image tower of the CNP: [n, size, size, 1] -> [n, dim_w].
 
     Args:
         image_size: side of the images, in pixels; 16 at least.
         dim_w: number of features.
         seed: seed of the initial weights.
+        dtype: Keras dtype policy of the layers.
     """
-    conv, dense = _seeded_layers(seed)
+    layers = _Layers(1000 * seed, dtype)
     x = inputs = keras.Input((image_size, image_size, 1))
-    x = conv(32, strides=2, activation="relu")(x)
-    x = conv(48, strides=2, activation="relu")(x)
-    x = keras.layers.MaxPooling2D(2)(x)
-    x = conv(64, strides=2 if image_size >= 64 else 1, activation="relu")(x)
-    x = keras.layers.Flatten()(x)
-    return keras.Model(inputs, dense(dim_w)(x), name="embedding")
+    x = _condense(layers, x, image_size, activation="relu")
+    return keras.Model(inputs, layers.dense(dim_w)(x), name="embedding")
 
 
-def adaptable(
-    image_size: int, outputs: int, dim_w: int = 196, filters: int = 64, seed: int = 0
-) -> keras.Model:
-    """Network of MAML: [n, size, size, 1] -> [n, outputs]; every layer of it adapts.
+def tower(image_size: int, dim_w: int = 196, seed: int = 0, dtype: str = "float32") -> keras.Model:
+    """First part of MAML's network: [n, size, size, 1] -> [n, dim_w].
 
-    A first part, linear but for its pooling and last layer as in the original, condenses the image
-    to ``dim_w`` numbers; read as a small square image, they pass four convolutions with batch
-    normalisation.
+    Linear but for its pooling and last layer, as in the original.
 
     Args:
         image_size: side of the images, in pixels; 16 at least.
+        dim_w: number of features.
+        seed: seed of the initial weights.
+        dtype: Keras dtype policy of the layers.
+    """
+    layers = _Layers(1000 * seed, dtype)
+    x = inputs = keras.Input((image_size, image_size, 1))
+    x = layers.dense(dim_w, activation="relu")(_condense(layers, x, image_size))
+    return keras.Model(inputs, x, name="tower")
+
+
+def convolutions(
+    outputs: int,
+    dim_w: int = 196,
+    filters: int = 64,
+    mode: str = "batch",
+    steps: int = 1,
+    seed: int = 0,
+    dtype: str = "float32",
+) -> keras.Model:
+    """Second part of MAML's network: [n, dim_w], read as a small square image, -> [n, outputs].
+
+    Args:
         outputs: number of outputs.
         dim_w: a square number.
         filters: of each of the four convolutions.
+        mode: how they are normalised, see :mod:`maml.normalization`.
+        steps: inner steps, for mode "step".
         seed: seed of the initial weights.
+        dtype: Keras dtype policy of the layers.
 
     Raises:
         ValueError: ``dim_w`` is no square.
@@ -45,36 +65,58 @@ def adaptable(
     side = round(dim_w**0.5)
     if side**2 != dim_w:
         raise ValueError(f"dim_w becomes a square image, so it must be a square, not {dim_w}.")
-    conv, dense = _seeded_layers(seed)
-    x = inputs = keras.Input((image_size, image_size, 1))
-    x = conv(32, strides=2)(x)
-    x = conv(48, strides=2)(x)
-    x = keras.layers.MaxPooling2D(2)(x)
-    x = conv(64, strides=2 if image_size >= 64 else 1)(x)
-    x = keras.layers.Flatten()(x)
-    x = dense(dim_w, activation="relu")(x)
+    layers = _Layers(1000 * seed + 4, dtype)
+    x = inputs = keras.Input((dim_w,))
     x = keras.layers.Reshape((side, side, 1))(x)
-    for _ in range(4):
-        x = conv(filters)(x)
-        x = CurrentBatchNormalization(scale=False)(x)
-        x = keras.layers.ReLU()(x)
-    x = keras.layers.GlobalAveragePooling2D()(x)
-    return keras.Model(inputs, dense(outputs)(x), name="adaptable")
+    for block in range(1, 5):
+        x = layers.conv(filters, name=f"conv_{block}")(x)
+        norm = normalization.layer(mode, steps, scale=False, name=f"norm_{block}", dtype=dtype)
+        x = keras.layers.ReLU(dtype=dtype)(norm(x))
+    x = keras.layers.GlobalAveragePooling2D(dtype=dtype)(x)
+    return keras.Model(inputs, layers.dense(outputs, name="head")(x), name="convolutions")
 
 
-def _seeded_layers(seed):
-    """Constructors of convolutions and dense layers, each with its own seed."""
-    seeds = iter(range(1000 * seed, 1000 * (seed + 1)))
+def chained(first: keras.Model, second: keras.Model) -> keras.Model:
+    """One network from two, the outputs of the first being the inputs of the second."""
+    return keras.Model(first.input, second(first.output), name="adaptable")
 
-    def initializer():
-        return keras.initializers.GlorotUniform(seed=next(seeds))
 
-    def conv(filters, strides=1, activation=None):
+def _condense(layers, x, image_size, activation=None):
+    """Three convolutions with a pooling between, and flattened."""
+    x = layers.conv(32, strides=2, activation=activation)(x)
+    x = layers.conv(48, strides=2, activation=activation)(x)
+    x = keras.layers.MaxPooling2D(2, dtype=layers.dtype)(x)
+    x = layers.conv(64, strides=2 if image_size >= 64 else 1, activation=activation)(x)
+    return keras.layers.Flatten(dtype=layers.dtype)(x)
+
+
+class _Layers:
+    """Makes convolutions and dense layers, each with the next seed."""
+
+    def __init__(self, first_seed, dtype):
+        self.seed, self.dtype = first_seed, dtype
+
+    def _initializer(self):
+        self.seed += 1
+        return keras.initializers.GlorotUniform(seed=self.seed - 1)
+
+    def conv(self, filters, strides=1, activation=None, name=None):
         return keras.layers.Conv2D(
-            filters, 3, strides, "same", activation=activation, kernel_initializer=initializer()
+            filters,
+            3,
+            strides,
+            "same",
+            activation=activation,
+            kernel_initializer=self._initializer(),
+            name=name,
+            dtype=self.dtype,
         )
 
-    def dense(units, activation=None):
-        return keras.layers.Dense(units, activation, kernel_initializer=initializer())
-
-    return conv, dense
+    def dense(self, units, activation=None, name=None):
+        return keras.layers.Dense(
+            units,
+            activation,
+            kernel_initializer=self._initializer(),
+            name=name,
+            dtype=self.dtype,
+        )

@@ -16,7 +16,7 @@ FLAGS=${FLAGS:-}
 flags() {
   case $1 in
     maml) echo --learner=maml ;;
-    fomaml) echo --learner=maml --first_order ;;
+    fomaml) echo --learner=fomaml ;;
     maml_labels) echo --learner=maml --regularizer=mine --mi_target=label --head=circle ;;
     cnp) echo --learner=cnp ;;
     cnp_labels) echo --learner=cnp --regularizer=mine --mi_target=label --head=circle ;;

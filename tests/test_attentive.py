@@ -122,7 +122,7 @@ def test_attention_recalls_labels_that_a_mean_over_shots_forgets():
         )
         model.create_weights(Recall().sample(2, SEED))
         model.compile(keras.optimizers.Adam(1e-2), jit_compile=False)
-        model.fit(Recall().dataset(32, seed=0), steps_per_epoch=200, verbose=0, shuffle=False)
+        model.fit(Recall().dataset(32, seed=0), steps_per_epoch=200, verbose=0)
         test = Recall().dataset(200, seed=1).take(1)
         return model.evaluate(test, verbose=0, return_dict=True)["mse"]
 

@@ -60,7 +60,6 @@ def fit(model, steps=4, epochs=1, start=0, more=()):
         initial_epoch=start,
         steps_per_epoch=steps,
         verbose=0,
-        shuffle=False,
         callbacks=list(more),
     ).history
 

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from toys import LEARNERS, Lines, finite_differences, learner
+from toys import GRADIENT_BASED, LEARNERS, VARIANTS, Lines, finite_differences, learner
 
 import maml
 from maml.regularizers import scale_gradient
@@ -122,6 +122,39 @@ def test_first_order_maml_is_first_order_in_every_step(steps):
     assert any(
         np.abs(a - b).max() > 1e-3 for a, b in zip(full, tape.gradient(loss, adapted), strict=True)
     )
+
+
+@pytest.mark.parametrize("kind", [*GRADIENT_BASED, *VARIANTS])
+def test_weights_adapt(kind):
+    """Consistent gradients of a loop that stands still would pass every other test."""
+    episode = Lines(dtype=tf.float64).sample(2, SEED)
+    model = learner(kind, maml.NormalHead(), 9, dtype="float64")
+    adapted = model.encode(model.features(episode.support_x), episode.support_y, training=True)
+    for start, end in zip(model.prior(2), adapted, strict=True):
+        assert np.all(np.abs(end - start).max(axis=tuple(range(1, end.shape.rank))) > 1e-4)
+    assert not np.allclose(adapted[-1][0], adapted[-1][1])
+
+
+@pytest.mark.parametrize("variant", ["recompute", "map_fn", "unrolled"])
+def test_how_it_is_computed_changes_nothing(variant):
+    episode = Lines(dtype=tf.float64).sample(3, SEED)
+    values, gradients = [], []
+    for kind in ("maml", f"maml-{variant}"):
+        model = learner(kind, maml.NormalHead(), 9, dtype="float64")
+        model.create_weights(episode)
+        values.append(model(episode))
+        step = tf.function(lambda model=model: gradient_of(model, episode, model.learner_variables))
+        gradients.append(step())
+    np.testing.assert_allclose(values[0], values[1], rtol=1e-12)
+    for one, other in zip(*gradients, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-9, atol=1e-12)
+
+
+def test_without_inner_steps_the_prior_predicts():
+    episode = Lines(dtype=tf.float64).sample(2, SEED)
+    model = learner("maml", maml.NormalHead(), 9, dtype="float64", test_inner_steps=0)
+    expected = model.predict(model.prior(2), episode.query_x).mean()
+    np.testing.assert_array_equal(model(episode), expected)
 
 
 def test_inner_step_by_hand():

@@ -26,11 +26,29 @@ METHODS = {
     "plain": {},
     "labels": {"regularizer": "mine"},
     "labels by mine": {"regularizer": "mine", "mi_bound": "mine"},
-    "labels by dv": {"regularizer": "mine", "mi_bound": "dv"},
     "predictions": {"regularizer": "mine", "mi_target": "prediction"},
-    "predictions by js": {"regularizer": "mine", "mi_target": "prediction", "mi_bound": "js"},
     "linear": {"head": "linear", "regularizer": "mine", "mi_target": "prediction"},
+    "plug-in": {"regularizer": "mine", "mi_bound": "plugin"},
+    "weights": {"regularizer": "weights"},
+    "activations": {"regularizer": "activations"},
+    "shared tower": {"regularizer": "activations", "shared_tower": True},
+    "decay": {"regularizer": "decay"},
+    "augment": {"regularizer": "augment", "augment_probability": 0.5},
+    "together": {"regularizer": "weights,mine", "precision": "mixed_bfloat16"},
+    "by step": {"normalization": "step"},
+    "frozen": {"normalization": "frozen", "inner_optimizer": "adam", "inner_clip": 1.0},
 }
+OF_CNP = [m for m in METHODS if m not in ("shared tower", "by step", "frozen")]
+OF_OTHERS = {
+    "maml": "labels", "fomaml": "weights", "anil": "decay", "metasgd": "augment",
+    "maml++": "by step", "reptile": "frozen", "imaml": "plain", "acnp": "activations",
+}  # fmt: skip
+CASES = [
+    *(("cnp", method) for method in OF_CNP),
+    *OF_OTHERS.items(),
+    ("maml", "shared tower"),
+    ("maml", "together"),
+]
 
 
 def hands(objects: int, images: int, seed: int):
@@ -71,10 +89,13 @@ def run(module, *arguments, cwd=ROOT):
     )
 
 
-@pytest.mark.parametrize(
-    ("learner", "method"),
-    [("cnp", method) for method in METHODS] + [("maml", "labels")],
-)
+def test_no_learner_or_regularizer_is_left_out():
+    assert {learner for learner, _ in CASES} == set(maml.LEARNERS)
+    named = ",".join(of.get("regularizer", "none") for of in METHODS.values()).split(",")
+    assert set(named) - {"none"} == set(maml.REGULARIZERS)
+
+
+@pytest.mark.parametrize(("learner", "method"), CASES)
 def test_every_method_trains_and_is_scored(learner, method, data_dir, tmp_path):
     result = experiment.train(
         tiny(learner=learner, **METHODS[method]), data_dir, tmp_path, verbose=0
@@ -94,6 +115,7 @@ def test_every_method_trains_and_is_scored(learner, method, data_dir, tmp_path):
     for name in ("curves.png", "predictions.png", "diagnosis.png"):
         assert (tmp_path / name).read_bytes()[1:4] == b"PNG"
     assert list(tmp_path.glob("tensorboard/train/events*"))
+    assert type(maml.load(tmp_path / "learner.keras")) is maml.LEARNERS[learner]
 
 
 def test_same_seed_same_numbers_and_another_seed_others(data_dir, tmp_path):
@@ -152,7 +174,7 @@ def test_training_adapts_to_hands_it_has_not_seen(tmp_path):
     learner = experiment.build(settings, 16)
     learner.create_weights(train_tasks.sample(2, [0, 0]))
     learner.compile(keras.optimizers.Adam(2e-3))
-    learner.fit(train_tasks.dataset(16, 0), steps_per_epoch=700, verbose=0, shuffle=False)
+    learner.fit(train_tasks.dataset(16, 0), steps_per_epoch=700, verbose=0)
     evaluator = experiment.evaluator_of(learner, settings)
     score = experiment.score(evaluator, train_tasks, held_out, settings, verbose=0)["test"]
     assert score["angle"]["median"] < 25
@@ -215,7 +237,7 @@ def test_unbounded_outputs_and_free_critic_are_refused():
 
 def test_presets_hold_known_fields_of_known_learners():
     for preset in config.PRESETS:
-        for learner in ("cnp", "maml"):
+        for learner in maml.LEARNERS:
             assert config.from_preset(preset, learner=learner).learner == learner
     paper = config.from_preset("paper", learner="maml")
     assert (paper.inner_lr, paper.inner_steps, paper.test_inner_steps) == (0.002, 5, 20)
@@ -256,7 +278,13 @@ def test_recipes_train_and_tabulate(data_dir, tmp_path):
     [
         ("train", ["--data_dir=nowhere", "--logdir={tmp}"], "nowhere/train_data.pkl"),
         ("train", ["--logdir={tmp}", "--shots=0"], "shots"),
-        ("train", ["--logdir={tmp}", "--learner=mlp"], "mlp"),
+        ("train", ["--logdir={tmp}", "--learner=mlp"], "no learner 'mlp'; there are"),
+        ("train", ["--data_dir={data}", "--logdir={tmp}", "--image_size=16", "--cropped=false",
+                   "--shots=3", "--queries=3", "--regularizer=weights,tea"],
+         "no regularizer 'tea'"),
+        ("train", ["--data_dir={data}", "--logdir={tmp}", "--image_size=16", "--cropped=false",
+                   "--shots=3", "--queries=3", "--shared_tower"], "leave out --shared_tower"),
+        ("train", ["--logdir={tmp}", "--import=nothing.py"], "no file nothing.py"),
         ("train", ["--data_dir={data}"], "logdir"),
         ("train", ["--data_dir={data}", "--logdir={tmp}", "--steps=7", "--steps_per_epoch=2"],
          "7 steps"),

@@ -1,0 +1,113 @@
+"""Memory and time of a training step of MAML against its inner steps, with and without recompute.
+
+    python benchmarks/inner_steps.py --output=results/benchmarks
+
+Each case runs in a fresh process, whose peak of memory is its own; the three repeats take turns.
+Writes ``inner_steps.md`` and ``inner_steps.json``.
+"""
+
+import concurrent.futures
+import datetime
+import itertools
+import multiprocessing
+import os
+import pathlib
+import resource
+import shlex
+import statistics
+import sys
+import time
+
+from absl import app, flags
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # Before TensorFlow: its start-up chatter.
+
+import numpy as np  # noqa: E402
+import tqdm  # noqa: E402
+
+from mine import benchmark  # noqa: E402
+from pose_code import experiment  # noqa: E402
+from pose_code.config import from_preset  # noqa: E402
+from pose_data.tasks import PoseTasks  # noqa: E402
+
+INNER_STEPS = (1, 2, 5, 10, 20)
+TIMED = 5
+REPEATS = 3
+
+
+def measure(inner_steps: int, recompute: bool) -> dict:
+    """One case, in this process: seconds to trace, milliseconds a step, MiB that training adds."""
+    config = from_preset("quick", learner="maml", inner_steps=inner_steps, recompute=recompute)
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 255, (8, 30, config.image_size, config.image_size), np.uint8)
+    tasks = PoseTasks(images, rng.uniform(size=(8, 30)), config.shots, config.queries)
+    learner = experiment.build(config, config.image_size)
+    learner.create_weights(tasks.sample(2, [0, 0]))
+    learner.compile("adam")
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    learner.make_train_function()
+    batches = iter(tasks.dataset(config.meta_batch_size, 0))
+    times = []
+    for _ in range(TIMED + 1):
+        started = time.perf_counter()
+        np.asarray(learner.train_function(batches)["loss"])
+        times.append(time.perf_counter() - started)
+    after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return {
+        "inner_steps": inner_steps,
+        "recompute": recompute,
+        "first_step_s": times[0],
+        "step_ms": 1000 * statistics.median(times[1:]),
+        "mib": (after - before) / 1024,
+    }
+
+
+def table(rows: list[dict], command: str, hardware: str) -> str:
+    """The medians over repeats as Markdown."""
+
+    def median(steps, recompute, key):
+        found = [r[key] for r in rows if (r["inner_steps"], r["recompute"]) == (steps, recompute)]
+        return statistics.median(found)
+
+    lines = [
+        "# Inner steps: memory and time of a training step of MAML",
+        "",
+        f"`{command}`, quick preset (4 tasks of 5 + 5 images of 40 x 40), second order, "
+        f"{hardware}, {datetime.date.today().isoformat()}. Medians of {REPEATS} processes. MiB: by "
+        "how much the peak of the process grows in training, tracing included.",
+        "",
+        "| inner steps | MiB | MiB, recompute | ratio | ms a step | ms, recompute | ratio | "
+        "first step, s | first, recompute |",
+        "|---:|---:|---:|---:|---:|---:|---:|---:|---:|",
+    ]
+    for steps in INNER_STEPS:
+        mib, ms, first = (
+            [median(steps, recompute, key) for recompute in (False, True)]
+            for key in ("mib", "step_ms", "first_step_s")
+        )
+        lines.append(
+            f"| {steps} | {mib[0]:,.0f} | {mib[1]:,.0f} | {mib[1] / mib[0]:.2f} | {ms[0]:,.0f} | "
+            f"{ms[1]:,.0f} | {ms[1] / ms[0]:.2f} | {first[0]:.0f} | {first[1]:.0f} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def main(_):
+    output = pathlib.Path(flags.FLAGS.output)
+    output.mkdir(parents=True, exist_ok=True)
+    path, rows = output / "inner_steps.json", []
+    cases = list(itertools.product(range(REPEATS), INNER_STEPS, (False, True)))
+    context = multiprocessing.get_context("spawn")
+    for _, inner_steps, recompute in tqdm.tqdm(cases, unit="case"):
+        with concurrent.futures.ProcessPoolExecutor(1, mp_context=context) as fresh:
+            rows.append(fresh.submit(measure, inner_steps, recompute).result())
+    command = shlex.join(["python", "benchmarks/inner_steps.py", *sys.argv[1:]])
+    text = table(rows, command, benchmark.hardware())
+    print(text)
+    benchmark.write(text.encode(), path.with_suffix(".md"))
+    benchmark.write_json({"command": command, "rows": rows}, path)
+
+
+if __name__ == "__main__":
+    flags.DEFINE_string("output", "results/benchmarks", "Folder of the table.")
+    app.run(main)
