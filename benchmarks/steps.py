@@ -3,7 +3,8 @@
     python benchmarks/steps.py --output=results/benchmarks
 
 A step that is traced or compiled anew takes a hundred times longer than its neighbours; a leak
-grows with the step. Writes ``steps.md`` and ``steps.json``.
+grows with the step. The learners of sinusoids are compiled by XLA, those of images are not. Writes
+``steps.md`` and ``steps.json``.
 """
 
 import datetime
@@ -20,6 +21,7 @@ import keras  # noqa: E402
 import numpy as np  # noqa: E402
 import tqdm  # noqa: E402
 
+import maml  # noqa: E402
 from pose_code import experiment  # noqa: E402
 from pose_code.config import from_preset  # noqa: E402
 from pose_data.tasks import PoseTasks  # noqa: E402
@@ -55,22 +57,33 @@ class StepTimer(keras.callbacks.Callback):
         self.milliseconds.append(1000 * (time.perf_counter() - self.started))
 
 
-def time_steps(steps: int, **given) -> list[float]:
-    """Milliseconds of each of ``steps`` training steps of one case, on noise as images."""
+SINUSOIDS = {f"{name}, sinusoids": name for name in maml.LEARNERS}
+
+
+def time_sinusoids(steps: int, name: str) -> list[float]:
+    """Milliseconds of each training step of one learner: 25 sinusoids, 10 shots, 5 inner steps."""
+    problem = maml.TASKS.make("sinusoid")
+    learner = maml.make_learner(name, problem.networks, problem.head)
+    return time_fit(learner, problem.train, 25, steps)
+
+
+def time_poses(steps: int, **given) -> list[float]:
+    """Milliseconds of each training step of one case, on noise as images."""
     config = from_preset("quick", **given)
     rng = np.random.default_rng(0)
     images = rng.integers(0, 255, (24, 30, config.image_size, config.image_size), np.uint8)
     tasks = PoseTasks(images, rng.uniform(size=(24, 30)), config.shots, config.queries)
     learner = experiment.build(config, config.image_size)
+    return time_fit(learner, tasks, config.meta_batch_size, steps)
+
+
+def time_fit(learner, tasks: maml.TaskFamily, batch_size: int, steps: int) -> list[float]:
+    """Milliseconds of each step of a training."""
     learner.create_weights(tasks.sample(2, [0, 0]))
     learner.compile("adam", "adam")
     timer = StepTimer()
-    learner.fit(
-        tasks.dataset(config.meta_batch_size, 0),
-        steps_per_epoch=steps,
-        verbose=0,
-        callbacks=[timer],
-    )
+    dataset = tasks.dataset(batch_size, 0)
+    learner.fit(dataset, steps_per_epoch=steps, verbose=0, callbacks=[timer])
     return timer.milliseconds
 
 
@@ -78,8 +91,11 @@ def main(_):
     output = pathlib.Path(flags.FLAGS.output)
     output.mkdir(parents=True, exist_ok=True)
     rows = []
-    for name, given in tqdm.tqdm(CASES.items(), unit="case"):
-        times = np.array(time_steps(110, **given))
+    for name in tqdm.tqdm([*CASES, *SINUSOIDS], unit="case"):
+        if name in CASES:
+            times = np.array(time_poses(110, **CASES[name]))
+        else:
+            times = np.array(time_sinusoids(110, SINUSOIDS[name]))
         early, late = np.median(times[1:11]), np.median(times[-11:])
         rows.append(
             {
@@ -94,8 +110,9 @@ def main(_):
     lines = [
         "# Cost of training steps, early and late",
         "",
-        f"`python benchmarks/steps.py`, quick preset, {os.cpu_count()} cores, "
-        f"{datetime.date.today().isoformat()}; medians, wall milliseconds. Step 1 is traced.",
+        f"`python benchmarks/steps.py`, {os.cpu_count()} cores, "
+        f"{datetime.date.today().isoformat()}; medians, wall milliseconds. Step 1 is traced. Pose: "
+        "quick preset; sinusoids: 25 tasks of 10 shots, 5 inner steps.",
         "",
         "| case | step 1 | steps 2-11 | steps 100-110 | late / early | slowest after step 1 |",
         "|---|---:|---:|---:|---:|---:|",

@@ -9,7 +9,7 @@ from maml.augmentation import LabelAugmentation
 from maml.bottleneck import Bottleneck
 from maml.contextual import CNP
 from maml.diagnosis import Diagnosis, diagnose
-from maml.diagnostics import Evaluator
+from maml.diagnostics import Evaluator, squared_error
 from maml.episodes import Episode, TaskFamily
 from maml.gradient_based import ANIL, FOMAML, MAML, MAMLPlusPlus, MetaSGD
 from maml.imaml import IMAML
@@ -29,8 +29,9 @@ from maml.likelihoods import (
     Distribution,
     Head,
     NormalHead,
+    accuracy,
 )
-from maml.meta_learner import MetaLearner
+from maml.meta_learner import MetaLearner, per_input
 from maml.normalization import CurrentBatchNormalization
 from maml.registry import (
     LEARNERS,
@@ -87,10 +88,13 @@ __all__ = [
     "TaskFamily",
     "WeightDecay",
     "WeightKL",
+    "accuracy",
     "diagnose",
     "import_files",
     "load",
     "make_learner",
     "make_regularizers",
+    "per_input",
     "save",
+    "squared_error",
 ]

@@ -227,7 +227,8 @@ class MetaLearner(Configured, keras.Model, abc.ABC):
         """As ``keras.Model.compile``, and ``critic_optimizer`` for the regularizers' critics.
 
         With ``jit_compile="auto"`` XLA compiles the steps of learners that are faster with it;
-        convolutions on CPU become several times slower.
+        convolutions on CPU become several times slower. From the same seed XLA draws other random
+        numbers, so a run is repeated exactly with the same setting only.
         """
         super().compile(optimizer=optimizer, jit_compile=False, **kwargs)
         self._xla = self.prefers_xla if jit_compile == "auto" else jit_compile

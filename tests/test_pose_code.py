@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -256,6 +257,23 @@ def test_command_line_trains_resumes_and_compares(data_dir, tmp_path):
     assert again.returncode == 0 and "held-out squared error" in again.stdout
     table = run("compare", f"--logdirs={tmp_path}", f"--output={tmp_path}")
     assert table.returncode == 0 and record["method"] in table.stdout
+
+
+def test_a_learner_of_ones_own_is_one_file(data_dir, tmp_path):
+    """The README's, written to a file as it stands there, by the command that stands there."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
+    (learner,) = [block for block in blocks if "LEARNERS.register" in block]
+    (tmp_path / "neighbours.py").write_text(learner)
+    command = next(line for line in text.splitlines() if "--import=neighbours.py" in line)
+    flags = [f"--{name}={value}" for name, value in TINY.items()]
+    filled = command.replace("DATA", str(data_dir)).replace("LOGS", "logs").split()[3:]
+    process = run("train", *filled, *flags, cwd=tmp_path)
+    assert process.returncode == 0, process.stderr
+    record = json.loads((tmp_path / "logs/neighbours/results.json").read_text())
+    assert record["method"].startswith("neighbours + information on labels")
+    maml.import_files([str(tmp_path / "neighbours.py")])
+    assert maml.load(tmp_path / "logs/neighbours/learner.keras").uses == "embedding"
 
 
 def test_recipes_train_and_tabulate(data_dir, tmp_path):

@@ -1,0 +1,60 @@
+"""Training steps compiled by XLA, with the tasks vectorised: the same numbers, compiled once."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from toys import Lines, learner
+
+import maml
+
+
+def trained(kind, jit_compile):
+    model = learner(kind, maml.NormalHead(), 9)
+    model.create_weights(Lines().sample(3, [0, 0]))
+    model.compile(keras.optimizers.Adam(0.01), jit_compile=jit_compile)
+    history = model.fit(Lines().dataset(3, seed=0), steps_per_epoch=4, epochs=2, verbose=0).history
+    return model, history
+
+
+@pytest.mark.parametrize("kind", ["maml", "imaml", "maml++"])
+def test_steps_by_xla_are_the_same_steps(kind):
+    """Where nothing random is drawn: XLA draws other numbers from the same seeds."""
+    (ours, history), (plain, expected) = trained(kind, "auto"), trained(kind, False)
+    assert ours.prefers_xla and len(ours._compiled_steps) == 1 and not plain._compiled_steps
+    for name, values in expected.items():
+        np.testing.assert_allclose(history[name], values, rtol=1e-3, atol=1e-5)
+    for one, other in zip(ours.trainable_variables, plain.trainable_variables, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-4)
+
+
+def test_a_step_is_compiled_once():
+    """Traced inside of XLA, every step would be compiled anew: see MetaLearner._compile_step."""
+    model, _ = trained("maml", "auto")
+    (step,) = model._compiled_steps.values()
+    assert step.experimental_get_tracing_count() == 1
+    graph = step.get_concrete_function(Lines().sample(3, [0, 0])).graph
+    # What is a constant to the compiler must not be a weight.
+    nested = [op for op in graph.get_operations() if "Partitioned" in op.type]
+    assert len(nested) == 1
+    model.fit(Lines().dataset(3, seed=1), steps_per_epoch=2, verbose=0)
+    assert step.experimental_get_tracing_count() == 1
+
+
+def test_convolutions_and_unknown_shapes_do_without():
+    network = keras.Sequential(
+        [keras.Input((4, 4, 1)), keras.layers.Conv2D(2, 3), keras.layers.Flatten()]
+    )
+    assert not maml.MAML(network, maml.NormalHead(8)).prefers_xla
+    model = learner("maml", maml.NormalHead(), 9)
+    model.create_weights(Lines().sample(3, [0, 0]))
+    model.compile("adam")
+    batches = [Lines().sample(n, [0, n]) for n in (2, 3)]
+    varying = tf.data.Dataset.from_generator(
+        lambda: iter(batches),
+        output_signature=maml.Episode(
+            *(tf.TensorSpec([None, *part.shape[1:]], part.dtype) for part in batches[0])
+        ),
+    )
+    assert np.isfinite(model.fit(varying, verbose=0).history["loss"]).all()
+    assert not model._compiled_steps
