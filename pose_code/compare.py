@@ -25,6 +25,7 @@ COLUMNS = (
     "median angle",
     "swap gap",
     "I(ŷ;Y|x,X), nats",
+    "verdict",
     "steps",
     "s/step",
 )
@@ -77,6 +78,10 @@ def tabulate(runs: list[dict]) -> list[dict]:
             "seconds_per_step": [run["seconds_per_step"] for run in group],
         }.items():
             row[key] = mean_interval(values)["mean"]
+        # Predictors that learn nothing have no diagnosis.
+        verdicts = [run["diagnosis"]["train"]["verdict"] for run in group if "diagnosis" in run]
+        row["verdict"] = ", ".join(dict.fromkeys(verdicts)) or "-"
+        row["normalization"] = group[0].get("normalization", "nothing learned")
         row["commands"] = [run["command"] for run in group]
         row["hardware"] = group[0]["hardware"]
         rows.append(row)
@@ -95,6 +100,7 @@ def cells(row: dict) -> list[str]:
         f"{row['median_angle']:.0f}°",
         f"{row['swap_gap']['mean']:.1f}",
         f"{max(low, 0):.2f} to {max(high, 0):.2f}",
+        row["verdict"],
         str(row["steps"]),
         f"{row['seconds_per_step']:.3f}",
     ]
@@ -113,9 +119,12 @@ def markdown(rows: list[dict], runs: list[dict]) -> str:
         f"{data['shots']} support and {data['queries']} query images an episode; MSE "
         f"of the angle times 10 / 2π, mean ± 95 % interval over {over}; chance is 90°. Swap gap: "
         "how much the error grows with another object's support set. Information: lower to upper "
-        "bound.",
+        "bound. Verdict: of the diagnosis, on training objects, where a memorizer shows itself.",
         "",
-        *(f"- {row['method']} ({row['hardware']}): `{row['commands'][0]}`" for row in rows),
+        *(
+            f"- {row['method']} ({row['normalization']}; {row['hardware']}): `{row['commands'][0]}`"
+            for row in rows
+        ),
     ]
     return "\n".join(lines) + "\n"
 

@@ -16,7 +16,7 @@ def test_chain_rule_finds_the_linear_gaussian_information():
     found = mine.estimate(y, d, x, progress=False)
     assert found.nats == pytest.approx(PROBLEM.nats, abs=0.12)
     assert found.interval[0] < found.nats < found.interval[1]
-    assert len(found.curves) == 6 and found.samples == 4000
+    assert len(found.curves) == 10 and found.samples == 4000
     assert found.second_opinions["gaussian"] == pytest.approx(PROBLEM.nats, abs=0.03)
 
 
