@@ -22,26 +22,15 @@ class Functional:
         shared: the trainable variables that do not.
 
     Raises:
-        ValueError: the network has no such layer, or nothing is left to adapt.
+        ValueError: the network has no such layer or several of that name, or nothing is left to
+            adapt.
     """
 
     def __init__(self, network: keras.Model, adapt_only: Sequence[str] | None = None):
         layers = network._flatten_layers(include_self=False)
-        layers = {layer.name: layer for layer in layers}
-        unknown = sorted(set(adapt_only or ()) - set(layers))
-        if unknown:
-            raise ValueError(
-                f"adapt_only names no layer of the network: {', '.join(unknown)}; its layers are "
-                f"{', '.join(layers)}."
-            )
-        chosen = [layers[name] for name in adapt_only] if adapt_only else layers.values()
-        adapting = {
-            id(variable)
-            for layer in chosen
-            if getattr(layer, "adapts", True)
-            for variable in layer.trainable_variables
-        }
-        for layer in layers.values():
+        chosen = _named(adapt_only, layers) if adapt_only else [network]
+        adapting = {id(variable) for layer in chosen for variable in layer.trainable_variables}
+        for layer in layers:
             if not getattr(layer, "adapts", True):
                 adapting -= {id(variable) for variable in layer.trainable_variables}
         self.network = network
@@ -71,6 +60,34 @@ class Functional:
         with normalization.inner_step(step):
             outputs, _ = self.network.stateless_call(trainable, state, x, training=True)
         return tf.cast(outputs, weights[0].dtype)
+
+
+def last_layer(network: keras.Model) -> keras.layers.Layer:
+    """The layer that the last of a network's weights belongs to."""
+    last = network.trainable_variables[-1]
+    # Keras lists a layer after the one that it is part of, and nested layers backwards.
+    return [
+        layer
+        for layer in network._flatten_layers()
+        if any(variable is last for variable in layer.trainable_variables)
+    ][-1]
+
+
+def _named(names, layers):
+    every = [layer.name for layer in layers]
+    unknown = sorted(set(names) - set(every))
+    if unknown:
+        raise ValueError(
+            f"adapt_only names no layer of the network: {', '.join(unknown)}; its layers are "
+            f"{', '.join(every)}."
+        )
+    shared = sorted(name for name in set(names) if every.count(name) > 1)
+    if shared:
+        raise ValueError(
+            f"adapt_only names several layers of the network at once: {', '.join(shared)}; give "
+            "each a name of its own."
+        )
+    return [layers[every.index(name)] for name in names]
 
 
 def tensors(variables) -> list[tf.Tensor]:

@@ -240,8 +240,7 @@ class ANIL(MAML):
 
     def __init__(self, network, head, adapt_only=None, **kwargs):
         if adapt_only is None:
-            layers = network._flatten_layers(recursive=True, include_self=False)
-            adapt_only = [[layer.name for layer in layers if layer.trainable_variables][-1]]
+            adapt_only = [functional.last_layer(network).name]
         super().__init__(network, head, adapt_only=adapt_only, **kwargs)
 
 

@@ -1,0 +1,62 @@
+"""Which weights of a network adapt, and which networks can."""
+
+import keras
+import pytest
+import tensorflow as tf
+
+import maml
+from maml.functional import Functional
+from pose_code import networks
+
+
+def dense(units, inputs, name, seed=0):
+    initializer = keras.initializers.GlorotNormal(seed)
+    layer = keras.layers.Dense(units, kernel_initializer=initializer, name=name)
+    return keras.Sequential([keras.Input((inputs,)), layer], name=f"part_{units}")
+
+
+class Subclassed(keras.Model):
+    """Layers of one name, and a weight of its own."""
+
+    def __init__(self):
+        super().__init__()
+        self.parts = [keras.layers.Dense(2, name="same"), keras.layers.Dense(3, name="same")]
+        self.factor = self.add_weight(name="factor", shape=(3,), initializer="ones")
+
+    def call(self, x, training=None):
+        for part in self.parts:
+            x = part(x)
+        return x * self.factor
+
+
+def test_all_weights_adapt_whatever_their_layers_are_called():
+    network = Subclassed()
+    network(tf.ones([1, 4]))
+    functional = Functional(network)
+    assert len(functional.variables) == 5 and not functional.shared
+
+
+def test_layers_are_chosen_by_name():
+    network = keras.Sequential([keras.Input((4,)), dense(3, 4, "first"), dense(2, 3, "second")])
+    functional = Functional(network, ["second"])
+    assert [v.shape for v in functional.variables] == [(3, 2), (2,)]
+    assert [v.shape for v in functional.shared] == [(4, 3), (3,)]
+    # A network within the network is a layer, with all that is in it.
+    assert [v.shape for v in Functional(network, ["part_3"]).variables] == [(4, 3), (3,)]
+    with pytest.raises(ValueError, match="no layer of the network: third; its layers are.*first"):
+        Functional(network, ["first", "third"])
+
+
+def test_names_that_several_layers_share_choose_none():
+    network = keras.Sequential([keras.Input((4,)), dense(3, 4, "same"), dense(2, 3, "same")])
+    with pytest.raises(ValueError, match="several layers of the network at once: same"):
+        Functional(network, ["same"])
+
+
+def test_anil_adapts_the_last_layer_of_networks_within_networks():
+    size = 16
+    body = networks.convolutions(3, dim_w=4, filters=2)
+    network = networks.chained(networks.tower(size, dim_w=4), body)
+    model = maml.ANIL(network, maml.NormalHead(3))
+    head = body.get_layer("head")
+    assert [id(v) for v in model.functional.variables] == [id(head.kernel), id(head.bias)]
