@@ -10,8 +10,9 @@ import tqdm
 
 import maml
 from maml import callbacks
+from maml.options import method_name
 from pose_code import networks, plots, scores
-from pose_code.config import Config, method_name
+from pose_code.config import Config
 from pose_data.tasks import PERIOD, PoseTasks
 
 
@@ -51,24 +52,14 @@ def build(config: Config, image_size: int) -> maml.MetaLearner:
             "A free critic pays unbounded outputs to grow without end: pass --bound_outputs, "
             "or --mi_target=label."
         )
-    options = dataclasses.asdict(config) | {
-        "hidden": (config.hidden, config.hidden),
-        "initializer_seed": config.seed,
-        "inner_clip": config.inner_clip or None,
-        "inner_batch_size": config.inner_batch_size or None,
-        "adapt_only": config.adapt_only.split(",") if config.adapt_only else None,
-    }
-    del options["head"]  # The name of what is passed by position.
-    options["regularizers"] = maml.make_regularizers(
-        config.regularizer, intervention=maml.LabelShift(PERIOD), **options
-    )
     common = {"dim_w": config.dim_w, "seed": config.seed, "dtype": config.precision}
+    others = {}
     if config.shared_tower:
         if maml.LEARNERS[config.learner].uses != "network":
             raise ValueError(
                 f"The image tower of {config.learner} is shared anyway: leave out --shared_tower."
             )
-        options["embedding"] = networks.tower(image_size, **common)
+        others["embedding"] = networks.tower(image_size, **common)
 
     def network(outputs):
         body = networks.convolutions(
@@ -83,7 +74,7 @@ def build(config: Config, image_size: int) -> maml.MetaLearner:
         return networks.chained(networks.tower(image_size, **common), body)
 
     problem = maml.Networks(network, lambda: networks.embedding(image_size, **common))
-    return maml.make_learner(config.learner, problem, head, **options)
+    return config.make_learner(problem, head, maml.LabelShift(PERIOD), **others)
 
 
 def train(
@@ -127,12 +118,7 @@ def train(
 
     learner = build(config, train_tasks.image_size)
     learner.create_weights(train_tasks.sample(2, [config.seed, 5]))
-    learner.compile(
-        keras.optimizers.AdamW(config.meta_lr, weight_decay=config.weight_decay)
-        if config.weight_decay
-        else keras.optimizers.Adam(config.meta_lr),
-        keras.optimizers.Adam(config.critic_lr, clipnorm=1.0),
-    )
+    config.compile(learner)
     evaluator = evaluator_of(learner, config)
     checkpoint = callbacks.Checkpoint(logdir / "checkpoint.weights.h5")
     done = checkpoint.restore(learner)
