@@ -183,8 +183,8 @@ class MAML(MetaLearner):
         ]
 
     def collect(self, x):
-        embedded = self.embed(x)
-        self.network(tf.reshape(embedded, [-1, *embedded.shape[2:]]))
+        features = self.features(x)
+        self.network(tf.reshape(features, [-1, *features.shape[2:]]))
 
     def map_tasks(self, function, elements, signature):
         """``function`` of each task, in this learner's way; see :mod:`maml.task_map`."""

@@ -234,8 +234,11 @@ class FrozenBatchNormalization(_Normalization):
         if _COLLECTING.get():
             mean, variance = (tf.reshape(part, [-1]) for part in _moments(tf.stop_gradient(x)))
             one = tf.ones([], mean.dtype)
+            # What is no number once would be none in every step after.
+            finite = tf.reduce_all(tf.math.is_finite(tf.concat([mean, variance], 0)))
             for state, new in ((self.weight, one), (self.mean, mean), (self.variance, variance)):
-                state.assign(state + self.rate * (new - state))
+                old = tf.convert_to_tensor(state)
+                state.assign(tf.where(finite, old + self.rate * (new - old), old))
         weight = tf.convert_to_tensor(self.weight)
         known = tf.maximum(weight, tf.cast(1e-12, weight.dtype))
         variance = tf.where(weight > 0, self.variance / known, tf.ones_like(self.variance))
