@@ -191,14 +191,36 @@ class MetaLearner(Configured, keras.Model, abc.ABC):
         """Creates every variable from one batch of episodes, so that optimizers know them all.
 
         Called before ``compile``; ``fit`` and ``load_weights`` need it.
+
+        Raises:
+            ValueError: a network has a layer that draws noise, or a Keras regularizer of weights.
         """
         two = Episode(*(part[:2] for part in episode))
         self._episode_spec = [([None, *part.shape[1:]], part.dtype.name) for part in two]
         self.objective(two, tf.constant([0, 0], tf.int32))
+        self._refuse_unheeded()
         self.built = True
         if self._collects():
             with normalization.collecting():
                 self.collect(two.support_x)
+
+    def _refuse_unheeded(self):
+        """Refuses what Keras networks may ask for in training, and these hooks would not do."""
+        others = self._others()
+        own = [layer for layer in self._flatten_layers() if layer not in others]
+        noisy = [layer.name for layer in own if _draws_noise(layer)]
+        if noisy:
+            raise ValueError(
+                f"The noise of {', '.join(noisy)} would be the same in all steps, and in scores "
+                "too: leave it out, or set its rate to 0; noise in training is what maml.WeightKL "
+                "and maml.Bottleneck are for."
+            )
+        regularized = [v.path for layer in own for v in layer.trainable_variables if v.regularizer]
+        if regularized:
+            raise ValueError(
+                f"The Keras regularizer of {regularized[0]} is not part of the meta-loss: leave it "
+                "out, and pass regularizers=[maml.WeightDecay()] for one that is."
+            )
 
     @property
     def critic_variables(self) -> list:
@@ -323,6 +345,13 @@ def per_input(network: keras.Model, x) -> tf.Tensor:
         outputs = tf.cast(outputs, network.weights[0].dtype)
     shape = tf.concat([tf.shape(x)[:2], tf.shape(outputs)[1:]], 0)
     return tf.ensure_shape(tf.reshape(outputs, shape), [*x.shape[:2], *outputs.shape[1:]])
+
+
+def _draws_noise(layer) -> bool:
+    """Whether a layer draws random numbers; recurrent cells could, at a rate that is often 0."""
+    rates = ("rate", "dropout", "recurrent_dropout")
+    rates = [getattr(layer, rate) for rate in rates if hasattr(layer, rate)]
+    return bool(layer._seed_generators) and (any(rates) or not rates)
 
 
 def _apply_if(condition, optimizer, gradients, variables):

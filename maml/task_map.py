@@ -4,9 +4,9 @@
 mode            how                                           fastest for
 =============== ============================================= ================================
 ``vectorized``  all tasks at once (``tf.vectorized_map``)     small dense networks, with XLA
-``map_fn``      one task after the other, in one loop         convolutions on CPU
+``map_fn``      one task after the other, in one loop         convolutions on CPU, recurrence
 ``unrolled``    one task after the other, written out         few tasks; slow to trace
-``auto``        ``map_fn`` if a network convolves, else ``vectorized``
+``auto``        ``map_fn`` if a network convolves or recurs, else ``vectorized``
 =============== ============================================= ================================
 """
 
@@ -15,7 +15,7 @@ import tensorflow as tf
 
 MODES = ("auto", "vectorized", "map_fn", "unrolled")
 
-_CONVOLUTIONS = (
+_ONE_BY_ONE = (
     keras.layers.Conv1D,
     keras.layers.Conv2D,
     keras.layers.Conv3D,
@@ -23,6 +23,8 @@ _CONVOLUTIONS = (
     keras.layers.Conv2DTranspose,
     keras.layers.DepthwiseConv2D,
     keras.layers.SeparableConv2D,
+    # Their loops have no second derivative when all tasks are vectorised.
+    keras.layers.RNN,
 )
 
 
@@ -36,8 +38,8 @@ def choose(mode: str, network: keras.Model) -> str:
         raise ValueError(f"There is no task_map {mode!r}; the modes are {', '.join(MODES)}.")
     if mode != "auto":
         return mode
-    convolves = any(isinstance(part, _CONVOLUTIONS) for part in network._flatten_layers())
-    return "map_fn" if convolves else "vectorized"
+    one_by_one = any(isinstance(part, _ONE_BY_ONE) for part in network._flatten_layers())
+    return "map_fn" if one_by_one else "vectorized"
 
 
 def map_tasks(function, elements, mode: str, signature):

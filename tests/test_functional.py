@@ -60,3 +60,45 @@ def test_anil_adapts_the_last_layer_of_networks_within_networks():
     model = maml.ANIL(network, maml.NormalHead(3))
     head = body.get_layer("head")
     assert [id(v) for v in model.functional.variables] == [id(head.kernel), id(head.bias)]
+
+
+@pytest.mark.parametrize("kind", ["maml", "cnp"])
+@pytest.mark.parametrize(
+    ("layer", "message"),
+    [
+        (keras.layers.Dropout(0.5, name="drop"), "noise of drop would be the same in all steps"),
+        (keras.layers.GaussianNoise(0.1, name="jitter"), "noise of jitter"),
+        (keras.layers.Dense(1, kernel_regularizer="l2", name="small"), "small/kernel is not part"),
+        (keras.layers.Dropout(0.0, name="idle"), None),
+        (keras.layers.Dense(1), None),
+    ],
+)
+def test_what_keras_does_in_training_only_is_refused_where_it_would_go_unheeded(
+    kind, layer, message
+):
+    network = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1), layer])
+    learner = maml.make_learner(
+        kind, maml.Networks(lambda outputs: network, lambda: network), maml.NormalHead()
+    )
+    episode = maml.Episode(*(tf.ones([2, 3, size]) for size in (2, 1, 2, 1)))
+    if message is None:
+        learner.create_weights(episode)
+    else:
+        with pytest.raises(ValueError, match=message):
+            learner.create_weights(episode)
+
+
+def test_recurrent_networks_train_unless_they_are_noisy():
+    def learner(rate):
+        recurrent = keras.layers.LSTM(1, dropout=rate, name="lstm")
+        network = keras.Sequential([keras.Input((3, 1)), recurrent])
+        return maml.MAML(network, maml.NormalHead(), inner_steps=1)
+
+    episode = maml.Episode(*(tf.ones(shape) for shape in ([2, 3, 3, 1], [2, 3, 1]) * 2))
+    model = learner(0.0)
+    model.create_weights(episode)
+    model.compile("sgd")
+    (loss,) = model.fit(tf.data.Dataset.from_tensors(episode), verbose=0).history["loss"]
+    assert loss > 0
+    with pytest.raises(ValueError, match="noise of lstm_cell"):
+        learner(0.1).create_weights(episode)
