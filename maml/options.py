@@ -83,6 +83,9 @@ class Options:
     queries: int = option(15, "Query examples of a task.", at_least=1)
     meta_batch_size: int = option(10, "Tasks of a training step.", at_least=1)
     steps: int = option(2000, "Training steps.", at_least=1)
+    steps_per_epoch: int = option(
+        100, "Training steps between checkpoints and held-out checks.", at_least=1
+    )
     meta_lr: float = option(1e-3, "Learning rate of the learner (Adam).")
     weight_decay: float = option(0.0, "Decoupled weight decay (AdamW), times meta_lr a step.")
     inner_lr: float = option(0.01, "Learning rate of MAML's inner steps.")
@@ -113,6 +116,20 @@ class Options:
         if self.mi_bound != "auto":
             return self.mi_bound
         return "ba" if self.mi_target == "label" else "mine"
+
+    def epoch_steps(self) -> int:
+        """Training steps of an epoch.
+
+        Raises:
+            ValueError: the steps are no whole number of epochs.
+        """
+        per_epoch = min(self.steps_per_epoch, self.steps)
+        if self.steps % per_epoch:
+            raise ValueError(
+                f"{self.steps} steps are no whole number of epochs of {per_epoch} steps: change "
+                "--steps or --steps_per_epoch."
+            )
+        return per_epoch
 
     def make_learner(
         self, networks: Networks, head: Head, intervention: Intervention, **others

@@ -13,6 +13,7 @@ import sys
 import matplotlib.figure
 from absl import app, flags
 
+from maml.runs import HISTORY, read_history
 from maml.statistics import mean_interval
 from pose_code import plots, scores
 from pose_data import files
@@ -171,9 +172,9 @@ def compare(logdirs: list[str], output: str) -> str:
     picture(rows, folder / "table.png")
     histories = {}
     for run in runs:
-        history = pathlib.Path(run["folder"]) / "history.csv"
+        history = pathlib.Path(run["folder"]) / HISTORY
         if history.exists():
-            histories.setdefault(run["method"], plots.read_history(history))
+            histories.setdefault(run["method"], read_history(history))
     if histories:
         plots.curves(histories, folder / "curves.png")
     return text

@@ -34,9 +34,6 @@ class Config(options.Options):
     shared_tower: bool = option(
         False, "MAML's first part, from image to dim_w features, is shared by all tasks."
     )
-    steps_per_epoch: int = option(
-        100, "Training steps between checkpoints and held-out checks.", at_least=1
-    )
     eval_episodes: int = option(
         40, "Fixed episodes of each held-out object in the final score.", at_least=1
     )

@@ -4,12 +4,10 @@ import dataclasses
 import json
 import pathlib
 
-import keras
-import numpy as np
 import tqdm
 
 import maml
-from maml import callbacks
+from maml import runs
 from maml.options import method_name
 from pose_code import networks, plots, scores
 from pose_code.config import Config
@@ -99,70 +97,27 @@ def train(
         FloatingPointError: the loss became NaN or infinite.
     """
     logdir = pathlib.Path(logdir)
-    per_epoch = min(config.steps_per_epoch, config.steps)
-    if config.steps % per_epoch:
-        raise ValueError(
-            f"{config.steps} steps are no whole number of epochs of {per_epoch} steps: change "
-            "--steps or --steps_per_epoch."
-        )
+    config.epoch_steps()  # Refuses before any data is read.
     train_tasks, held_out = load_tasks(data_dir, config)
     record = {
         "method": method_name(dataclasses.asdict(config)),
         "seed": config.seed,
-        "config": dataclasses.asdict(config),
+        "config": runs.as_config(config),
         "data": scores.describe(train_tasks, held_out),
     }
-    claim(logdir, record, resume)
+    runs.claim(logdir, {"config": record["config"], "data": record["data"]}, resume)
     if (logdir / scores.RESULTS).exists():
         return json.loads((logdir / scores.RESULTS).read_text())
 
     learner = build(config, train_tasks.image_size)
     learner.create_weights(train_tasks.sample(2, [config.seed, 5]))
-    config.compile(learner)
     evaluator = evaluator_of(learner, config)
-    checkpoint = callbacks.Checkpoint(logdir / "checkpoint.weights.h5")
-    done = checkpoint.restore(learner)
-    history = logdir / "history.csv"
-    learner.fit(
-        train_tasks.dataset(config.meta_batch_size, config.seed, start=done),
-        epochs=config.steps // per_epoch,
-        initial_epoch=done // per_epoch,
-        steps_per_epoch=per_epoch,
-        verbose=verbose,
-        # The terms' own estimates, in nats, on held-out objects: a fixed stream of episodes.
-        validation_data=held_out.dataset(config.meta_batch_size, config.seed).take(4)
-        if learner.regularizers
-        else None,
-        callbacks=[
-            # First, so that its line ends before the others speak, and without their numbers.
-            *([keras.callbacks.ProgbarLogger()] if verbose else []),
-            callbacks.Monitor(
-                evaluator,
-                {"train": train_tasks, "test": held_out},
-                per_epoch,
-                report=bool(verbose),
-            ),
-            callbacks.StopOnDivergence(),
-            keras.callbacks.CSVLogger(history, append=done > 0),
-            keras.callbacks.TensorBoard(logdir / "tensorboard", write_graph=False),
-            checkpoint,
-            *extra_callbacks,
-        ],
-    )
-
+    families = {"train": train_tasks, "test": held_out}
+    history = runs.fit(learner, families, config, logdir, evaluator, verbose, extra_callbacks)
     maml.save(learner, logdir / "learner.keras")
     record |= score(evaluator, train_tasks, held_out, config, verbose)
-    curves = plots.read_history(history)
-    seconds = curves["seconds_per_step"]
-    record |= {
-        "steps": int(learner.optimizer.iterations.numpy()),
-        # The first epoch holds the tracing of the step.
-        "seconds_per_step": float(np.median(seconds[1:] if len(seconds) > 1 else seconds)),
-        "train_seconds": float(seconds.sum() * per_epoch),
-        "skipped_steps": float(curves["skipped_steps"].sum()),
-        **scores.surroundings(),
-    }
-    plots.curves({record["method"]: curves}, logdir / "curves.png")
+    record |= runs.cost(history, config) | scores.surroundings()
+    plots.curves({record["method"]: history}, logdir / "curves.png")
     plots.predictions(learner, held_out, logdir / "predictions.png")
     plots.diagnoses(record["diagnosis"], logdir / "diagnosis.png")
     scores.write_json(record, logdir / scores.RESULTS)
@@ -204,27 +159,3 @@ def score(evaluator: maml.Evaluator, train_tasks, held_out, config: Config, verb
         if verbose:
             print(f"{split} objects: {diagnosis}")
     return record
-
-
-def claim(logdir: pathlib.Path, record: dict, resume: bool):
-    """Makes the folder this run's own, or finds that it is another's.
-
-    Raises:
-        FileExistsError: it holds another run, or one that was not asked to be resumed.
-    """
-    logdir.mkdir(parents=True, exist_ok=True)
-    path = logdir / "config.json"
-    own = {"config": record["config"], "data": record["data"]}
-    if not path.exists():
-        scores.write_json(own, path)
-        return
-    if not resume:
-        raise FileExistsError(f"{logdir} holds a run: pass --resume to go on, or another --logdir.")
-    there = json.loads(path.read_text())
-    if there == own:
-        return
-    different = [k for k, v in own["config"].items() if there["config"].get(k) != v]
-    raise FileExistsError(
-        f"{logdir} holds a run with other {', '.join(different) or 'data'}: "
-        "pass another --logdir, or the same flags."
-    )

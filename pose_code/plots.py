@@ -1,6 +1,5 @@
 """Pictures of a run: curves, its diagnosis, held-out images with true and predicted angles."""
 
-import csv
 import pathlib
 
 import matplotlib.figure
@@ -18,21 +17,6 @@ def save(figure: matplotlib.figure.Figure, path: pathlib.Path):
     """Writes a PNG in one step."""
     with files.replacing(path) as temporary:
         figure.savefig(temporary, dpi=110, bbox_inches="tight", format="png")
-
-
-def read_history(path: pathlib.Path) -> dict[str, np.ndarray]:
-    """The columns of ``history.csv``, [epochs] each.
-
-    A run that was cut between its log and its checkpoint has logged an epoch twice: the later row,
-    of the run that went on, counts.
-    """
-    with path.open(newline="") as file:
-        rows = {row["epoch"]: row for row in csv.DictReader(file)}
-
-    def number(text):
-        return float("nan") if text == "NA" else float(text)  # NA: Keras' word for no value.
-
-    return {name: np.array([number(row[name]) for row in rows.values()]) for name in rows["0"]}
 
 
 def curves(runs: dict[str, dict[str, np.ndarray]], path: pathlib.Path):

@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 import maml
-from pose_code import baselines, compare, config, experiment, plots, scores
+from maml import runs
+from pose_code import baselines, compare, config, experiment, scores
 from pose_data import pickles
 from pose_data.tasks import PERIOD, PoseTasks
 
@@ -150,7 +151,7 @@ def test_run_that_was_cut_resumes_to_the_same_results(data_dir, tmp_path):
     resumed = experiment.train(method, data_dir, tmp_path / "cut", resume=True, verbose=0)
     assert resumed["test"] == whole["test"]
     assert resumed["steps"] == 4
-    curves = [plots.read_history(tmp_path / name / "history.csv") for name in ("whole", "cut")]
+    curves = [runs.read_history(tmp_path / name / "history.csv") for name in ("whole", "cut")]
     np.testing.assert_allclose(curves[0]["test_mse"], curves[1]["test_mse"], rtol=1e-6)
     again = experiment.train(method, data_dir, tmp_path / "cut", resume=True, verbose=0)
     assert again["date"] == resumed["date"] and again["test"] == resumed["test"]
@@ -159,7 +160,7 @@ def test_run_that_was_cut_resumes_to_the_same_results(data_dir, tmp_path):
 def test_history_counts_the_later_of_two_rows_of_an_epoch(tmp_path):
     path = tmp_path / "history.csv"
     path.write_text("epoch,loss,val_loss\n0,5.0,NA\n1,4.0,NA\n1,3.0,NA\n")
-    np.testing.assert_array_equal(plots.read_history(path)["loss"], [5.0, 3.0])
+    np.testing.assert_array_equal(runs.read_history(path)["loss"], [5.0, 3.0])
 
 
 def test_training_adapts_to_hands_it_has_not_seen(tmp_path):

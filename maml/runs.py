@@ -1,0 +1,140 @@
+"""A training run in a folder of its own: claimed, checkpointed, and resumed to the same result."""
+
+import csv
+import dataclasses
+import json
+import os
+import pathlib
+from collections.abc import Iterable
+
+import keras
+import numpy as np
+
+from maml import callbacks
+from maml.diagnostics import Evaluator
+from maml.episodes import TaskFamily
+from maml.meta_learner import MetaLearner
+from maml.options import Options
+
+CONFIG, HISTORY, CHECKPOINT = "config.json", "history.csv", "checkpoint.weights.h5"
+
+
+def claim(folder: os.PathLike, own: dict, resume: bool) -> None:
+    """Makes a folder this run's own, or finds that it is another's.
+
+    Args:
+        folder: made if absent.
+        own: what must be the same for a run to go on, as JSON holds it: ``config``, a dict of
+            options, and whatever else.
+        resume: whether to go on with a run that is there.
+
+    Raises:
+        FileExistsError: it holds another run, or one that was not asked to be resumed.
+    """
+    folder = pathlib.Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / CONFIG
+    if not path.exists():
+        temporary = path.with_name(f".{CONFIG}.{os.getpid()}.tmp")
+        temporary.write_text(json.dumps(own, indent=2) + "\n")
+        os.replace(temporary, path)
+        return
+    if not resume:
+        raise FileExistsError(f"{folder} holds a run: pass --resume to go on, or another folder.")
+    there = json.loads(path.read_text())
+    if there == own:
+        return
+    different = [k for k, v in own["config"].items() if there["config"].get(k) != v]
+    raise FileExistsError(
+        f"{folder} holds a run with other {', '.join(different) or 'data'}: "
+        "pass another folder, or the same flags."
+    )
+
+
+def fit(
+    learner: MetaLearner,
+    families: dict[str, TaskFamily],
+    options: Options,
+    folder: os.PathLike,
+    evaluator: Evaluator,
+    verbose="auto",
+    more: Iterable[keras.callbacks.Callback] = (),
+) -> dict[str, np.ndarray]:
+    """Compiles and trains a learner, or goes on where the folder's checkpoint is.
+
+    Args:
+        learner: with weights, not compiled.
+        families: name -> tasks that are scored after every epoch; ``train`` is trained on, and the
+            regularizers' own values are read on the last.
+        options: the seed, steps, batch size and optimizers.
+        folder: of the checkpoint, ``history.csv`` and TensorBoard's logs.
+        evaluator: of the learner.
+        verbose: of ``keras.Model.fit``.
+        more: callbacks of one's own.
+
+    Returns:
+        The columns of ``history.csv``, see :func:`read_history`.
+
+    Raises:
+        ValueError: the steps are no whole number of epochs, or the checkpoint is damaged.
+        FloatingPointError: the loss became NaN or infinite.
+    """
+    folder, per_epoch = pathlib.Path(folder), options.epoch_steps()
+    options.compile(learner)
+    checkpoint = callbacks.Checkpoint(folder / CHECKPOINT)
+    done = checkpoint.restore(learner)
+    held_out = list(families.values())[-1]
+    learner.fit(
+        families["train"].dataset(options.meta_batch_size, options.seed, start=done),
+        epochs=options.steps // per_epoch,
+        initial_epoch=done // per_epoch,
+        steps_per_epoch=per_epoch,
+        verbose=verbose,
+        # The terms' own estimates, in nats: a fixed stream of episodes.
+        validation_data=held_out.dataset(options.meta_batch_size, options.seed).take(4)
+        if learner.regularizers
+        else None,
+        callbacks=[
+            # First, so that its line ends before the others speak, and without their numbers.
+            *([keras.callbacks.ProgbarLogger()] if verbose else []),
+            callbacks.Monitor(evaluator, families, per_epoch, report=bool(verbose)),
+            callbacks.StopOnDivergence(),
+            keras.callbacks.CSVLogger(folder / HISTORY, append=done > 0),
+            keras.callbacks.TensorBoard(folder / "tensorboard", write_graph=False),
+            checkpoint,
+            *more,
+        ],
+    )
+    return read_history(folder / HISTORY)
+
+
+def read_history(path: os.PathLike) -> dict[str, np.ndarray]:
+    """The columns of ``history.csv``, [epochs] each.
+
+    A run that was cut between its log and its checkpoint has logged an epoch twice: the later row,
+    of the run that went on, counts.
+    """
+    with pathlib.Path(path).open(newline="") as file:
+        rows = {row["epoch"]: row for row in csv.DictReader(file)}
+
+    def number(text):
+        return float("nan") if text == "NA" else float(text)  # NA: Keras' word for no value.
+
+    return {name: np.array([number(row[name]) for row in rows.values()]) for name in rows["0"]}
+
+
+def cost(history: dict[str, np.ndarray], options: Options) -> dict[str, float]:
+    """What a training took: steps, seconds a step and in all, and steps that were skipped."""
+    seconds = history["seconds_per_step"]
+    return {
+        "steps": int(history["step"][-1]),
+        # The first epoch holds the tracing of the step.
+        "seconds_per_step": float(np.median(seconds[1:] if len(seconds) > 1 else seconds)),
+        "train_seconds": float(seconds.sum() * options.epoch_steps()),
+        "skipped_steps": float(history["skipped_steps"].sum()),
+    }
+
+
+def as_config(options: Options) -> dict:
+    """Options as JSON holds them."""
+    return json.loads(json.dumps(dataclasses.asdict(options)))
