@@ -45,6 +45,8 @@ class MetaLearner(Configured, keras.Model, abc.ABC):
 
     def __init__(self, head: Head, regularizers=(), seed: int = 0, **kwargs):
         super().__init__(**kwargs)
+        # Mixed precision is for networks: what is computed of their outputs is as exact as weights.
+        self.dtype_policy = keras.DTypePolicy(self.variable_dtype)
         self.head = head
         self.regularizers = list(regularizers)
         self.seed = seed

@@ -34,6 +34,8 @@ class Regularizer(Configured, keras.layers.Layer):
 
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
+        # As exact as weights, whatever networks compute in.
+        self.dtype_policy = keras.DTypePolicy(self.variable_dtype)
         self.built = True
 
     @property
