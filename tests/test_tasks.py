@@ -10,7 +10,10 @@ import maml
 from maml.likelihoods import accuracy
 
 SEED = tf.constant([3, 1])
-PROBLEMS = [(name, {}) for name in sorted(maml.TASKS)] + [("clusters", {"labels": "fixed"})]
+PROBLEMS = [(name, {}) for name in sorted(maml.TASKS)] + [
+    ("clusters", {"labels": "fixed"}),
+    ("functions", {"shape": "harmonics", "test_shape": "step"}),
+]
 NAMES = ["-".join([name, *options.values()]) for name, options in PROBLEMS]
 
 problems = pytest.mark.parametrize(("name", "options"), PROBLEMS, ids=NAMES)

@@ -4,7 +4,19 @@ A file of one's own that decorates such a function with ``@maml.TASKS.register("
 """
 
 from maml.tasks.clusters import Clusters, clusters
+from maml.tasks.functions import SHAPES, FunctionRange, Functions, functions
 from maml.tasks.problem import Problem
-from maml.tasks.sinusoid import Sinusoids, nme_sinusoid, sinusoid
+from maml.tasks.sinusoid import CodedSinusoids, nme_sinusoid, sinusoid
 
-__all__ = ["Clusters", "Problem", "Sinusoids", "clusters", "nme_sinusoid", "sinusoid"]
+__all__ = [
+    "SHAPES",
+    "Clusters",
+    "CodedSinusoids",
+    "FunctionRange",
+    "Functions",
+    "Problem",
+    "clusters",
+    "functions",
+    "nme_sinusoid",
+    "sinusoid",
+]

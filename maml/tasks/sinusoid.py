@@ -6,50 +6,38 @@ from collections.abc import Sequence
 import tensorflow as tf
 
 from maml.diagnostics import squared_error
-from maml.episodes import Episode, TaskFamily
 from maml.interventions import LabelScale
 from maml.likelihoods import NormalHead
 from maml.registry import TASKS
+from maml.tasks.functions import Functions, functions
 from maml.tasks.networks import perceptrons
-from maml.tasks.problem import TEST, TRAIN, VALIDATION, Problem, split_seed
+from maml.tasks.problem import TEST, VALIDATION, Problem, split_seed
 
 
-class Sinusoids(TaskFamily):
-    """y = A sin(x - p) + noise, x uniform in [-5, 5]: an amplitude and a phase for each task.
+class CodedSinusoids(Functions):
+    """y = A sin(x) + noise, x uniform in [-5, 5]; a code of the task stands beside x in all inputs.
 
     Args:
         amplitude: A of each task, [tasks].
-        phase: p of each task in radians, [tasks].
+        code: of each task, [tasks, features].
         shots: support points an episode.
         queries: query points an episode.
         noise: standard deviation of the noise in every label, the queries' too.
-        code: features that stand beside x in all inputs of a task, [tasks, features]; None for
-            none.
     """
 
-    x_range = (-5.0, 5.0)
-
-    def __init__(self, amplitude, phase, shots: int, queries: int, noise: float = 0.0, code=None):
-        self.amplitude, self.phase = tf.constant(amplitude), tf.constant(phase)
-        self.code = None if code is None else tf.constant(code)
-        self.num_tasks = self.amplitude.shape[0]
-        self.shots, self.queries, self.noise = shots, queries, noise
+    def __init__(self, amplitude, code, shots: int, queries: int, noise: float):
+        phase, frequency = tf.zeros_like(amplitude), tf.ones_like(amplitude)
+        super().__init__("sine", amplitude, phase, frequency, (), shots, queries, noise)
+        self.code = tf.constant(code)
 
     def episodes(self, tasks, seed):
-        where, how = tf.unstack(tf.random.split(seed, 2))
-        points = self.shots + self.queries
-        shape = [tf.shape(tasks)[0], points, 1]
-        x = tf.random.stateless_uniform(shape, where, *self.x_range)
-        amplitude, phase = (
-            tf.gather(parameter, tasks)[:, tf.newaxis, tf.newaxis]
-            for parameter in (self.amplitude, self.phase)
-        )
-        y = amplitude * tf.sin(x - phase) + self.noise * tf.random.stateless_normal(shape, how)
-        if self.code is not None:
-            code = tf.gather(self.code, tasks)[:, tf.newaxis]
-            x = tf.concat([x, tf.repeat(code, points, axis=1)], axis=-1)
-        k = self.shots
-        return Episode(x[:, :k], y[:, :k], x[:, k:], y[:, k:])
+        episode = super().episodes(tasks, seed)
+        code = tf.gather(self.code, tasks)[:, tf.newaxis]
+
+        def coded(x):
+            return tf.concat([x, tf.repeat(code, x.shape[1], axis=1)], axis=-1)
+
+        return episode._replace(support_x=coded(episode.support_x), query_x=coded(episode.query_x))
 
 
 @TASKS.register("sinusoid")
@@ -77,20 +65,14 @@ def sinusoid(
         seed: seed of the networks' initial weights; the tasks are always the same.
     """
 
-    def family(split, num_tasks):
-        draws = tf.random.stateless_uniform([2, num_tasks], split_seed(split))
-        return Sinusoids(0.1 + 4.9 * draws[0], phase * draws[1], shots, queries, noise)
-
-    return Problem(
-        description="y = A sin(x - p); amplitude A and phase p differ between tasks",
-        train=family(TRAIN, 1_000_000),
-        validation=family(VALIDATION, 2000),
-        test=family(TEST, 2000),
-        head=NormalHead(),
-        networks=perceptrons(1, hidden, embedding, seed),
-        intervention=LabelScale(),
-        metrics={"mse": squared_error},
-        mutually_exclusive=True,
+    return functions(
+        shots,
+        queries,
+        phase=(0.0, phase),
+        noise=noise,
+        hidden=hidden,
+        embedding=embedding,
+        seed=seed,
     )
 
 
@@ -132,7 +114,7 @@ def nme_sinusoid(
 
     def family(amplitude, number):
         code = tf.one_hot(number, amplitudes)
-        return Sinusoids(amplitude, tf.zeros_like(amplitude), shots, queries, noise, code)
+        return CodedSinusoids(amplitude, code, shots, queries, noise)
 
     def held_out(split, num_tasks=2000):
         which, code = tf.unstack(tf.random.split(split_seed(split), 2))
