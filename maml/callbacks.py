@@ -102,7 +102,7 @@ class Monitor(keras.callbacks.Callback):
 
 
 class StopOnDivergence(keras.callbacks.Callback):
-    """Stops with one sentence when gradients are no numbers; says when a critic is being gamed."""
+    """Stops when gradients are no numbers, and says where; says when a critic is being gamed."""
 
     def __init__(self):
         super().__init__()
@@ -111,10 +111,11 @@ class StopOnDivergence(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         skipped, steps = logs["skipped_steps"], self.params["steps"]
         if skipped >= steps / 2 or not math.isfinite(logs["loss"]):
+            where = self.model.divergence()
             raise FloatingPointError(
                 f"{skipped:.0f} of {steps} steps of epoch {epoch + 1} had a gradient that is no "
-                "finite number; the checkpoint before it is kept. Lower the learning rates "
-                "(meta_lr, inner_lr) or the weight of the regularizer."
+                f"finite number{f' ({where})' if where else ''}; the checkpoint before it is kept. "
+                "Lower the learning rates (meta_lr, inner_lr) or the weight of the regularizer."
             )
         if logs.get("power_ratio", 0.0) > POWER_LIMIT and not self.gamed:
             self.gamed = True

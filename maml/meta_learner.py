@@ -101,6 +101,10 @@ class MetaLearner(Configured, keras.Model, abc.ABC):
         """Runs the networks on support inputs for the statistics of frozen normalisation."""
         self.embed(x)
 
+    def divergence(self) -> str | None:
+        """Where a computation was last no finite number, in words; None if nowhere known."""
+        return None
+
     def query_layers(self) -> list[keras.layers.Layer]:
         """Layers on the way from x* to the prediction: where a memory of tasks would be."""
         return [layer for layer in self._flatten_layers() if layer not in self._others()]

@@ -345,10 +345,25 @@ def test_step_with_a_gradient_that_is_no_number_is_skipped_and_counted():
 
 def test_divergence_stops_with_a_sentence():
     watch = callbacks.StopOnDivergence()
+    watch.set_model(learner("cnp", maml.NormalHead(), 9))
     watch.set_params({"steps": 10})
     watch.on_epoch_end(2, {"loss": 1.0, "skipped_steps": 4.0})
     with pytest.raises(FloatingPointError, match="5 of 10 steps.*Lower the learning rates"):
         watch.on_epoch_end(2, {"loss": 1.0, "skipped_steps": 5.0})
+
+
+@pytest.mark.parametrize("mode", ["vectorized", "map_fn"])
+def test_divergence_names_the_task_and_the_inner_step(mode):
+    model = learner("maml", maml.NormalHead(), 9, inner_lr=100.0, task_map=mode)
+    good = Lines().sample(4, SEED)
+    model.create_weights(good)
+    model.compile("sgd", jit_compile=False)
+    assert model.divergence() is None
+    # Single precision ends at 3e38: the square of 1e18 fits, its growth in one inner step does not.
+    size = tf.constant([1.0, 1e18, 1.0, 1.0])[:, tf.newaxis, tf.newaxis]
+    data = tf.data.Dataset.from_tensors(good._replace(support_y=size * good.support_y))
+    with pytest.raises(FloatingPointError, match="inner loss of task 2.*before step 2.*Lower the"):
+        model.fit(data, verbose=0, callbacks=[callbacks.StopOnDivergence()])
 
 
 def test_gamed_critic_is_called_out_once(capsys):
