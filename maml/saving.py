@@ -29,7 +29,7 @@ def save(learner: MetaLearner, path: os.PathLike) -> None:
         ValueError: another ending, or a learner without weights.
     """
     path = pathlib.Path(path)
-    _ending(path)
+    check_ending(path)
     if not learner.built:
         raise ValueError("The learner has no weights yet: call create_weights first.")
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -65,7 +65,7 @@ def load(path: os.PathLike) -> MetaLearner:
             one whose class is not known.
     """
     path = pathlib.Path(path)
-    _ending(path)
+    check_ending(path)
     if not path.is_file():
         raise ValueError(f"There is no file {path} to load a learner from.")
     try:
@@ -90,6 +90,7 @@ def load(path: os.PathLike) -> MetaLearner:
     return learner
 
 
-def _ending(path):
+def check_ending(path: pathlib.Path) -> None:
+    """Raises ValueError unless learners are saved in files of this name."""
     if path.suffix not in _WEIGHTS:
         raise ValueError(f"A learner is saved in a .keras or .h5 file, which {path.name} is not.")

@@ -1,0 +1,91 @@
+"""Scores a saved learner on test tasks, after more and fewer inner steps.
+
+    python -m maml.evaluate --model_save_filename=saved/model.h5 --inner=0,1,5,10
+
+The tasks are those of its training, unless ``--dataset``, ``--shots`` or other flags of
+``maml.train`` name others. Writes ``evaluation.json``, and ``fits.png`` for functions of one
+variable, into the folder beside the learner's file.
+"""
+
+import json
+import os
+import pathlib
+import sys
+
+from absl import app, flags
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # Before TensorFlow: its start-up chatter.
+
+import tqdm  # noqa: E402
+
+import maml  # noqa: E402
+from maml import options, plots, runs, train  # noqa: E402
+from mine import benchmark  # noqa: E402
+
+RESULTS = "evaluation.json"
+
+
+def evaluate(path: os.PathLike, steps: list[int], **changed) -> dict:
+    """Scores a learner on its test tasks.
+
+    Args:
+        path: of a learner that ``maml.train`` saved.
+        steps: numbers of inner steps; learners without an inner loop are scored once.
+        **changed: fields of :class:`maml.train.Config` in place of those it was trained with.
+
+    Returns:
+        ``{"rows": [{"inner_steps": ..., "diagnosis": ...}, ...], "normalization": ...}``.
+
+    Raises:
+        ValueError: there is no such learner, or an option has no meaning.
+    """
+    path = pathlib.Path(path)
+    learner = maml.load(path)
+    folder = path.with_suffix("")
+    trained = folder / runs.CONFIG
+    if not trained.exists() and "dataset" not in changed:
+        raise ValueError(f"{trained} is missing, so name the tasks by --dataset.")
+    known = json.loads(trained.read_text())["config"] if trained.exists() else {}
+    config = train.Config(**(known | changed))
+    problem = config.problem()
+    if not hasattr(learner, "test_inner_steps"):
+        steps = [None]
+    rows = []
+    for count in tqdm.tqdm(steps, desc="inner steps"):
+        if count is not None:
+            learner.test_inner_steps = count
+        evaluator = maml.Evaluator(learner, problem.metrics, intervention=problem.intervention)
+        diagnosis = train.diagnose(evaluator, problem.test, problem, config)
+        rows.append({"inner_steps": count, "diagnosis": diagnosis.to_json()})
+        tqdm.tqdm.write(f"{'' if count is None else f'{count} inner steps: '}{diagnosis}")
+    if plots.can_draw_fits(problem):
+        folder.mkdir(exist_ok=True)
+        plots.fits(learner, config.problem(queries=200).test, folder / "fits.png")
+    return {"rows": rows, "normalization": learner.normalization, "config": runs.as_config(config)}
+
+
+def define_flags():
+    """Defines the flags of this command: the learner's file, and those of ``maml.train``."""
+    flags.DEFINE_string("model_save_filename", None, "The learner's file.", required=True)
+    flags.DEFINE_list("inner", ["0", "1", "5", "10"], "Numbers of inner steps, comma-separated.")
+    options.define_flags(train.Config, defaults=", or as in training")
+    for alias, name in train.ALIASES.items():
+        flags.DEFINE_alias(alias, name)
+
+
+def main(_):
+    path = pathlib.Path(flags.FLAGS.model_save_filename)
+    try:
+        steps = [int(count) for count in flags.FLAGS.inner]
+        changed = options.given_flags(train.Config)
+        record = evaluate(path, steps, **changed)
+    except ValueError as error:
+        sys.exit(f"Error: {error}")
+    record |= {"command": runs.command("maml.evaluate"), "hardware": benchmark.hardware()}
+    path.with_suffix("").mkdir(exist_ok=True)
+    benchmark.write_json(record, path.with_suffix("") / RESULTS)
+
+
+if __name__ == "__main__":
+    define_flags()
+    app.run(main)

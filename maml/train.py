@@ -1,0 +1,156 @@
+"""Trains a learner on a registered task, tests it on tasks it has not seen, and saves it.
+
+    python -m maml.train --dataset=sinusoid --metamodel=maml --model_save_filename=saved/model.h5
+
+The names of flags are those of pyMeta where it has them; each is an alias of an option of
+:mod:`maml.options`. Beside the model a folder of its name holds the checkpoint, learning curves,
+scores (``results.json``) and, for functions of one variable, fits before and after adaptation.
+"""
+
+import dataclasses
+import json
+import os
+import pathlib
+import sys
+
+from absl import app, flags
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # Before TensorFlow: its start-up chatter.
+
+import maml  # noqa: E402
+from maml import options, plots, runs  # noqa: E402
+from maml.options import method_name, option  # noqa: E402
+from mine import benchmark  # noqa: E402
+
+RESULTS = "results.json"
+
+ALIASES = {
+    "metamodel": "learner",
+    "num_output_classes": "ways",
+    "num_train_samples_per_class": "shots",
+    "num_test_samples_per_class": "queries",
+    "num_inner_training_iterations": "inner_steps",
+    "num_outer_metatraining_iterations": "steps",
+    "imaml_lambda_reg": "regularization",
+    "imaml_cg_steps": "solver_steps",
+}
+"""Flags of pyMeta -> fields of :class:`Config`."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Config(options.Options):
+    """One training run. Each field is a flag of ``maml.train``."""
+
+    dataset: str = option("sinusoid", f"The tasks: {', '.join(maml.TASKS)}, or your own.")
+    learner: str = option("maml", f"The meta-learner: {', '.join(maml.LEARNERS)}, or your own.")
+    ways: int = option(5, "Classes of a task of classification.", at_least=2)
+    shots: int = option(10, "Support examples of a task, of each class if it has any.", at_least=1)
+    queries: int = option(10, "Query examples of a task, of each class if any.", at_least=1)
+    meta_batch_size: int = option(25, "Tasks of a training step.", at_least=2)
+    steps: int = option(10_000, "Training steps.", at_least=1)
+    steps_per_epoch: int = option(
+        500, "Training steps between checkpoints and validations.", at_least=1
+    )
+    interaction: int = option(0, "Products of features and labels in the CNP; 0: none.")
+    num_validation_batches: int = option(10, "Batches of tasks a validation.", at_least=1)
+    num_test_tasks: int = option(600, "Test tasks of the final scores.", at_least=2)
+
+    def problem(self, **changed) -> maml.Problem:
+        """The tasks, of these sizes, and what fits them; ``changed`` fields differ."""
+        sizes = {name: getattr(self, name) for name in ("ways", "shots", "queries", "seed")}
+        return maml.TASKS.make(self.dataset, **(sizes | changed))
+
+
+def train(config: Config, path: os.PathLike, resume: bool = False, verbose="auto") -> dict:
+    """Trains, saves the learner, scores it on test tasks.
+
+    Args:
+        config: all options.
+        path: of the learner, ending in ``.keras`` or ``.h5``; the folder beside it has its stem
+            for a name.
+        resume: go on from the folder's checkpoint; a finished run is left as it is.
+        verbose: of ``keras.Model.fit``.
+
+    Returns:
+        The content of ``results.json``.
+
+    Raises:
+        ValueError: an option has no meaning.
+        FileExistsError: the folder holds another run, or one that was not asked to be resumed.
+        FloatingPointError: the loss became NaN or infinite.
+    """
+    path = pathlib.Path(path)
+    folder = path.with_suffix("")
+    config.epoch_steps()  # Refuses before anything is made.
+    maml.saving.check_ending(path)
+    problem = config.problem()
+    learner = config.make_learner(problem.networks, problem.head, problem.intervention)
+    learner.create_weights(problem.train.sample(2, [config.seed, 5]))
+    settings = runs.as_config(config)
+    runs.claim(folder, {"config": settings}, resume)
+    if (folder / RESULTS).exists():
+        return json.loads((folder / RESULTS).read_text())
+    evaluator = maml.Evaluator(learner, problem.metrics, intervention=problem.intervention)
+    families = {"train": problem.train, "validation": problem.validation}
+    history = runs.fit(
+        learner,
+        families,
+        config,
+        folder,
+        evaluator,
+        verbose,
+        tasks=config.num_validation_batches * config.meta_batch_size,
+    )
+    maml.save(learner, path)
+    record = {"method": method_name(settings), "config": settings} | runs.cost(history, config)
+    record |= {"normalization": learner.normalization, "diagnosis": {}}
+    for split in ("train", "test"):
+        diagnosis = diagnose(evaluator, getattr(problem, split), problem, config)
+        record["diagnosis"][split] = diagnosis.to_json()
+        if verbose:
+            print(f"{split} tasks: {diagnosis}")
+    plots.curves(history, next(iter(problem.metrics)), folder / "curves.png")
+    if plots.can_draw_fits(problem):
+        plots.fits(learner, config.problem(queries=200).test, folder / "fits.png")
+    record |= {"command": runs.command("maml.train"), "hardware": benchmark.hardware()}
+    benchmark.write_json(record, folder / RESULTS)
+    return record
+
+
+def diagnose(
+    evaluator: maml.Evaluator, family: maml.TaskFamily, problem: maml.Problem, config: Config
+) -> maml.Diagnosis:
+    """Scores ``num_test_tasks`` tasks of a family, and says whether the learner memorizes."""
+    values = evaluator(family, 1, config.meta_batch_size, 0, config.num_test_tasks)
+    name, perfect = maml.diagnosis.main_score(problem.metrics, family)
+    return maml.Diagnosis.from_scores(values, evaluator.learner.normalization, name, perfect)
+
+
+def define_flags():
+    """Defines the flags of this command and the names that pyMeta has for them."""
+    flags.DEFINE_string(
+        "model_save_filename", None, "The learner's file, .keras or .h5.", required=True
+    )
+    flags.DEFINE_bool("resume", False, "Go on from the checkpoint beside the learner's file.")
+    options.define_flags(Config)
+    for alias, name in ALIASES.items():
+        flags.DEFINE_alias(alias, name)
+
+
+def main(_):
+    try:
+        config = Config(**options.given_flags(Config))
+        record = train(config, flags.FLAGS.model_save_filename, flags.FLAGS.resume)
+    except (ValueError, FileExistsError, FloatingPointError) as error:
+        sys.exit(f"Error: {error}")
+    test = record["diagnosis"]["test"]
+    print(
+        f"{record['method']}: {test['metric']} {test['after']['mean']:.4g} "
+        f"± {test['after']['ci95']:.2g} on test tasks, {test['before']['mean']:.4g} before the "
+        f"support set ({record['normalization']}); learner in {flags.FLAGS.model_save_filename}"
+    )
+
+
+if __name__ == "__main__":
+    define_flags()
+    app.run(main)

@@ -1,0 +1,127 @@
+"""Training and evaluation of learners on registered tasks, by command line and from Python."""
+
+import json
+import pathlib
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import maml
+from maml import evaluate, runs, train
+
+ROOT = pathlib.Path(__file__).parent.parent
+PYMETA = [
+    "--dataset=sinusoid", "--num_train_samples_per_class=10", "--num_test_samples_per_class=100",
+    "--num_inner_training_iterations=5", "--inner_batch_size=10", "--meta_lr=0.001",
+    "--inner_lr=0.01", "--meta_batch_size=5", "--num_validation_batches=10",
+]  # fmt: skip
+SMALL = {
+    "steps": 4, "steps_per_epoch": 2, "meta_batch_size": 4, "num_validation_batches": 1,
+    "num_test_tasks": 8, "inner_steps": 2, "hidden": 8, "dim_r": 8, "dim_z": 8,
+}  # fmt: skip
+
+
+def run(module, *arguments, cwd=ROOT):
+    command = [sys.executable, "-m", f"maml.{module}", *arguments]
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
+
+
+def test_commands_of_pymeta_run_as_they_are_written(tmp_path):
+    process = run(
+        "train", *PYMETA, "--metamodel=imaml", "--imaml_lambda_reg=0.5", "--imaml_cg_steps=3",
+        "--model_save_filename=saved/model.h5", "--num_outer_metatraining_iterations=4", "--seed=1",
+        cwd=tmp_path,
+    )  # fmt: skip
+    assert process.returncode == 0, process.stderr
+    assert "iMAML: mse " in process.stdout and "no normalisation" in process.stdout
+    learner = maml.load(tmp_path / "saved/model.h5")
+    assert (learner.regularization, learner.solver_steps, learner.inner_batch_size) == (0.5, 3, 10)
+    record = json.loads((tmp_path / "saved/model/results.json").read_text())
+    assert record["config"]["queries"] == 100 and record["steps"] == 4
+    assert record["command"].startswith("python -m maml.train --dataset=sinusoid")
+    for name in ("curves.png", "fits.png"):
+        assert (tmp_path / "saved/model" / name).read_bytes()[1:4] == b"PNG"
+    again = run("evaluate", "--model_save_filename=saved/model.h5", "--inner=0,2",
+                "--num_test_tasks=10", cwd=tmp_path)  # fmt: skip
+    assert again.returncode == 0, again.stderr
+    rows = json.loads((tmp_path / "saved/model/evaluation.json").read_text())["rows"]
+    assert [row["inner_steps"] for row in rows] == [0, 2]
+    none, two = (row["diagnosis"] for row in rows)
+    assert none["after"] == none["before"] and two["after"] != two["before"]
+
+
+@pytest.mark.parametrize(
+    ("dataset", "learner"),
+    [("clusters", "reptile"), ("functions", "maml"), ("nme_sinusoid", "cnp")],
+)
+def test_datasets_train_and_are_scored(dataset, learner, tmp_path):
+    config = train.Config(dataset=dataset, learner=learner, shots=3, queries=4, **SMALL)
+    record = train.train(config, tmp_path / "model.keras", verbose=0)
+    for split in ("train", "test"):
+        diagnosis = maml.Diagnosis(**record["diagnosis"][split])
+        assert diagnosis.tasks == min(8, getattr(config.problem(), split).num_tasks)
+        assert np.isfinite(diagnosis.after["mean"]) and diagnosis.verdict
+    assert type(maml.load(tmp_path / "model.keras")) is maml.LEARNERS[learner]
+    drawn = (tmp_path / "model/fits.png").exists()
+    assert drawn == (diagnosis.metric == "mse")
+    rows = evaluate.evaluate(tmp_path / "model.keras", [0, 3], num_test_tasks=8)["rows"]
+    assert len(rows) == (1 if learner == "cnp" else 2)
+
+
+def test_training_lowers_the_error(tmp_path):
+    sizes = {"steps": 600, "steps_per_epoch": 300, "num_test_tasks": 200}
+    config = train.Config(learner="fomaml", **(SMALL | sizes))
+    test = train.train(config, tmp_path / "model.keras", verbose=0)["diagnosis"]["test"]
+    assert test["after"]["mean"] < 0.9 * test["chance"]["mean"]
+    assert test["after"]["mean"] < 0.9 * test["before"]["mean"]
+
+
+def test_a_run_that_was_cut_resumes_to_the_same_numbers(tmp_path):
+    config = train.Config(dataset="nme_sinusoid", regularizer="weights,mine", **SMALL)
+    whole = train.train(config, tmp_path / "whole.keras", verbose=0)
+
+    class Cut(Exception):
+        pass
+
+    def stop(*_args, **_kwargs):
+        raise Cut
+
+    with pytest.MonkeyPatch.context() as patch:
+        # After the first epoch's checkpoint, before the second epoch.
+        patch.setattr(
+            runs.callbacks.StopOnDivergence,
+            "on_epoch_begin",
+            lambda self, epoch, logs=None: stop() if epoch else None,
+            raising=False,
+        )
+        with pytest.raises(Cut):
+            train.train(config, tmp_path / "cut.keras", verbose=0)
+    assert not (tmp_path / "cut.keras").exists()
+    with pytest.raises(FileExistsError, match="pass --resume"):
+        train.train(config, tmp_path / "cut.keras", verbose=0)
+    cut = train.train(config, tmp_path / "cut.keras", resume=True, verbose=0)
+    assert cut["diagnosis"] == whole["diagnosis"]
+    other = train.Config(dataset="nme_sinusoid", regularizer="mine", **SMALL)
+    with pytest.raises(FileExistsError, match="other regularizer"):
+        train.train(other, tmp_path / "cut.keras", resume=True, verbose=0)
+
+
+@pytest.mark.parametrize(
+    ("module", "arguments", "message"),
+    [
+        ("train", ["--model_save_filename=model.pkl"], "in a .keras or .h5 file"),
+        ("train", ["--model_save_filename=m.h5", "--dataset=tea"], "no task 'tea'; there are"),
+        ("train", ["--model_save_filename=m.h5", "--metamodel=tea"], "no learner 'tea'"),
+        ("train", ["--model_save_filename=m.h5", "--steps=7", "--steps_per_epoch=2"], "7 steps"),
+        ("train", ["--model_save_filename=m.h5", "--shots=0"], "shots"),
+        ("train", ["--dataset=sinusoid"], "model_save_filename"),
+        ("evaluate", ["--model_save_filename=nothing.h5"], "no file nothing.h5"),
+        ("evaluate", ["--model_save_filename=nothing.h5", "--inner=x"], "invalid literal"),
+    ],
+)
+def test_errors_are_one_sentence(module, arguments, message, tmp_path):
+    process = run(module, *arguments, cwd=tmp_path)
+    assert process.returncode != 0 and message in process.stderr
+    assert "Traceback" not in process.stderr and not list(tmp_path.iterdir())
