@@ -287,6 +287,9 @@ class MAMLPlusPlus(MAML):
         inner_steps: inner steps in meta-training; further ones use the rates of the last.
         multi_step: training steps until only the loss after the last inner step counts.
         **kwargs: of :class:`MAML`.
+
+    Raises:
+        ValueError: as :class:`MAML`, or there is no inner step.
     """
 
     def __init__(
@@ -299,6 +302,10 @@ class MAMLPlusPlus(MAML):
         **kwargs,
     ):
         super().__init__(network, head, inner_lr=inner_lr, inner_steps=inner_steps, **kwargs)
+        if inner_steps < 1:
+            raise ValueError(
+                f"MAML++ learns by its inner steps: there must be some, not {inner_steps}."
+            )
         self.multi_step = multi_step
         # A layer's variables, such as kernel and bias, share a rate.
         self._layers_of = [

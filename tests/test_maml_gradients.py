@@ -157,6 +157,11 @@ def test_without_inner_steps_the_prior_predicts():
     np.testing.assert_array_equal(model(episode), expected)
 
 
+def test_multi_step_loss_needs_a_step():
+    with pytest.raises(ValueError, match="there must be some, not 0"):
+        learner("maml++", maml.NormalHead(), 9, inner_steps=0)
+
+
 def test_inner_step_by_hand():
     """One step of squared error on y = w x + b from (w, b): plain numpy says where it lands."""
     x, y = np.array([[1.0], [2.0], [-1.0]]), np.array([[2.0], [1.0], [0.0]])
