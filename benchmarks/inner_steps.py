@@ -7,15 +7,12 @@ Writes ``inner_steps.md`` and ``inner_steps.json``.
 """
 
 import concurrent.futures
-import datetime
 import itertools
 import multiprocessing
 import os
 import pathlib
 import resource
-import shlex
 import statistics
-import sys
 import time
 
 from absl import app, flags
@@ -25,7 +22,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # Before TensorFlow: its sta
 import numpy as np  # noqa: E402
 import tqdm  # noqa: E402
 
-from mine import benchmark  # noqa: E402
+from mine import reports  # noqa: E402
 from pose_code import experiment  # noqa: E402
 from pose_code.config import from_preset  # noqa: E402
 from pose_data.tasks import PoseTasks  # noqa: E402
@@ -62,8 +59,8 @@ def measure(inner_steps: int, recompute: bool) -> dict:
     }
 
 
-def table(rows: list[dict], command: str, hardware: str) -> str:
-    """The medians over repeats as Markdown."""
+def table(rows: list[dict], run: dict) -> str:
+    """The medians over repeats as Markdown; ``run`` is :func:`mine.reports.provenance`."""
 
     def median(steps, recompute, key):
         found = [r[key] for r in rows if (r["inner_steps"], r["recompute"]) == (steps, recompute)]
@@ -72,8 +69,8 @@ def table(rows: list[dict], command: str, hardware: str) -> str:
     lines = [
         "# Inner steps: memory and time of a training step of MAML",
         "",
-        f"`{command}`, quick preset (4 tasks of 5 + 5 images of 40 x 40), second order, "
-        f"{hardware}, {datetime.date.today().isoformat()}. Medians of {REPEATS} processes. MiB: by "
+        f"`{run['command']}`, quick preset (4 tasks of 5 + 5 images of 40 x 40), second order, "
+        f"{run['hardware']}, {run['date']}. Medians of {REPEATS} processes. MiB: by "
         "how much the peak of the process grows in training, tracing included.",
         "",
         "| inner steps | MiB | MiB, recompute | ratio | ms a step | ms, recompute | ratio | "
@@ -101,11 +98,11 @@ def main(_):
     for _, inner_steps, recompute in tqdm.tqdm(cases, unit="case"):
         with concurrent.futures.ProcessPoolExecutor(1, mp_context=context) as fresh:
             rows.append(fresh.submit(measure, inner_steps, recompute).result())
-    command = shlex.join(["python", "benchmarks/inner_steps.py", *sys.argv[1:]])
-    text = table(rows, command, benchmark.hardware())
+    run = reports.provenance("benchmarks/inner_steps.py")
+    text = table(rows, run)
     print(text)
-    benchmark.write(text.encode(), path.with_suffix(".md"))
-    benchmark.write_json({"command": command, "rows": rows}, path)
+    reports.write(text.encode(), path.with_suffix(".md"))
+    reports.write_json(run | {"rows": rows}, path)
 
 
 if __name__ == "__main__":

@@ -8,11 +8,9 @@ Anything else is a failure; its number makes it again. Writes ``mine_robustness.
 """
 
 import collections
-import datetime
 import os
 import pathlib
 import re
-import shlex
 import sys
 import traceback
 
@@ -24,7 +22,7 @@ import numpy as np  # noqa: E402
 import tqdm  # noqa: E402
 
 import mine  # noqa: E402
-from mine import benchmark, objective, samples  # noqa: E402
+from mine import objective, reports, samples  # noqa: E402
 
 CRITICS = ("concatenated", "separable", "bilinear")
 LIBRARY = pathlib.Path(mine.__file__).parent
@@ -143,15 +141,13 @@ def main(_):
     output = pathlib.Path(given.output)
     output.mkdir(parents=True, exist_ok=True)
     report = {
-        "command": shlex.join(["python", "benchmarks/mine_robustness.py", *sys.argv[1:]]),
-        "hardware": benchmark.hardware(),
-        "date": datetime.date.today().isoformat(),
+        **reports.provenance("benchmarks/mine_robustness.py"),
         **run(given.runs, given.seed),
     }
     text = markdown(report)
     print(text)
-    benchmark.write(text.encode(), output / "mine_robustness.md")
-    benchmark.write_json(report, output / "mine_robustness.json")
+    reports.write(text.encode(), output / "mine_robustness.md")
+    reports.write_json(report, output / "mine_robustness.json")
     sys.exit(1 if report["failed"] else 0)
 
 

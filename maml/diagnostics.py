@@ -115,11 +115,17 @@ def label_information(
     Returns:
         :func:`mine.plug_in` at each query, [tasks, queries], in nats.
     """
+    relabelled = [intervention(embedded, fold_in(seed, 2 * index)) for index in range(draws)]
+    # All in one batch: an inner loop is traced once, not once for each.
+    support_x, support_y = (
+        tf.concat([getattr(draw, part) for draw in relabelled], axis=0)
+        for part in ("support_x", "support_y")
+    )
+    d = learner.encode(support_x, support_y)
     predictions = []
-    for index in range(draws):
-        draw = intervention(embedded, fold_in(seed, 2 * index))
-        d = learner.encode(draw.support_x, draw.support_y)
-        predictions.append(learner.predict(d, draw.query_x))
+    for index, draw in enumerate(relabelled):
+        own = tf.nest.map_structure(lambda part, i=index: tf.split(part, draws)[i], d)
+        predictions.append(learner.predict(own, draw.query_x))
     return sandwich(predictions, seed)
 
 

@@ -20,7 +20,7 @@ import tqdm  # noqa: E402
 
 import maml  # noqa: E402
 from maml import options, plots, runs, train  # noqa: E402
-from mine import benchmark  # noqa: E402
+from mine import reports  # noqa: E402
 
 RESULTS = "evaluation.json"
 
@@ -60,7 +60,7 @@ def evaluate(path: os.PathLike, steps: list[int], **changed) -> dict:
         tqdm.tqdm.write(f"{'' if count is None else f'{count} inner steps: '}{diagnosis}")
     if plots.can_draw_fits(problem):
         folder.mkdir(exist_ok=True)
-        plots.fits(learner, config.problem(queries=200).test, folder / "fits.png")
+        plots.fits(learner, problem.test, folder / "fits.png")
     return {"rows": rows, "normalization": learner.normalization, "config": runs.as_config(config)}
 
 
@@ -81,9 +81,9 @@ def main(_):
         record = evaluate(path, steps, **changed)
     except ValueError as error:
         sys.exit(f"Error: {error}")
-    record |= {"command": runs.command("maml.evaluate"), "hardware": benchmark.hardware()}
+    record |= reports.provenance("maml.evaluate")
     path.with_suffix("").mkdir(exist_ok=True)
-    benchmark.write_json(record, path.with_suffix("") / RESULTS)
+    reports.write_json(record, path.with_suffix("") / RESULTS)
 
 
 if __name__ == "__main__":

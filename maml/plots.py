@@ -6,7 +6,7 @@ import matplotlib.figure
 import numpy as np
 import tensorflow as tf
 
-from maml.episodes import TaskFamily
+from maml.episodes import Episode, TaskFamily
 from maml.tasks import Problem
 
 COLOURS = {"train": "#4477aa", "validation": "#ee6677"}
@@ -44,32 +44,55 @@ def fits(learner, family: TaskFamily, path: os.PathLike, tasks: int = 6, seed: i
 
     Args:
         learner: a trained :class:`maml.MetaLearner`.
-        family: tasks whose inputs have one number first; with many queries, for smooth lines.
+        family: tasks whose inputs have one number first, over which lines are drawn, and whatever
+            else is the same in all inputs of an episode.
         path: of the PNG.
-        tasks: how many are shown.
+        tasks: how many are shown, evenly spaced.
         seed: of the episodes.
     """
-    episode = next(family.fixed(1, tasks, seed, tasks))
-    before, after = _answers(learner, episode)
+    numbers = tf.constant(np.arange(tasks, dtype=np.int32) * family.num_tasks // tasks)
+    episode = family.episodes(numbers, tf.constant([seed, 1], tf.int32))
     figure = matplotlib.figure.Figure(figsize=(11, 3 * -(-tasks // 3)), layout="constrained")
     axes = figure.subplots(-(-tasks // 3), 3, squeeze=False).ravel()
-    for axis, x, y, *answers, shot_x, shot_y in zip(
-        axes, episode.query_x, episode.query_y, before, after, *episode[:2], strict=False
-    ):
-        order = np.argsort(x[:, 0])
-        lines = (y, "#777777", "-", "truth"), (answers[0], "#ccbb44", ":", "before the support set")
-        for values, colour, style, label in (*lines, (answers[1], "#ee6677", "--", "after it")):
-            values = np.asarray(values)[order, 0]
-            axis.plot(np.asarray(x)[order, 0], values, style, color=colour, label=label)
-        axis.plot(shot_x[:, 0], shot_y[:, 0], "o", color="#4477aa", label="support set")
+    for index, axis in enumerate(axes[:tasks]):
+        draw_fit(axis, learner, family, numbers, episode, index)
     axes[0].legend(fontsize=7)
     figure.savefig(path, dpi=110, format="png")
 
 
+def draw_fit(axis, learner, family: TaskFamily, numbers, episode: Episode, index: int) -> None:
+    """Draws one task of an episode.
+
+    Args:
+        axis: of matplotlib.
+        learner: a :class:`maml.MetaLearner`.
+        family: of the tasks. With a method ``true_labels(tasks, x)`` the truth is a line, else it
+            is the episode's queries.
+        numbers: of the episode's tasks, [tasks].
+        episode: one of each task.
+        index: of the task in the episode.
+    """
+    one = Episode(*(part[index : index + 1] for part in episode))
+    span = tf.concat([one.support_x, one.query_x], axis=1)[..., 0]
+    x = tf.linspace(tf.reduce_min(span), tf.reduce_max(span), 200)[tf.newaxis, :, tf.newaxis]
+    x = tf.concat([x, tf.repeat(one.query_x[:, :1, 1:], 200, axis=1)], axis=-1)
+    if hasattr(family, "true_labels"):
+        truth = family.true_labels(numbers[index : index + 1], x)
+        axis.plot(x[0, :, 0], truth[0, :, 0], color="#777777", label="truth")
+    else:
+        axis.plot(one.query_x[0, :, 0], one.query_y[0, :, 0], ".", color="#777777", label="queries")
+    before, after = _answers(learner, one._replace(query_x=x))
+    axis.plot(x[0, :, 0], before[0, :, 0], ":", color="#ccbb44", label="before the support set")
+    axis.plot(x[0, :, 0], after[0, :, 0], "--", color="#ee6677", label="after it")
+    axis.plot(
+        one.support_x[0, :, 0], one.support_y[0, :, 0], "o", color="#4477aa", label="support set"
+    )
+
+
 @tf.function(autograph=False)
 def _answers(learner, episode):
-    """Expected labels before and after the support set, [tasks, queries, dim] each."""
+    """Expected labels before and after the support set, [tasks, queries, 1] each."""
     x = learner.features(episode.query_x)
     d = learner.encode(learner.features(episode.support_x), episode.support_y)
-    before = learner.predict(learner.prior(episode.query_y.shape[0]), x)
+    before = learner.predict(learner.prior(x.shape[0]), x)
     return before.mean(), learner.predict(d, x).mean()

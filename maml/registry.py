@@ -81,6 +81,36 @@ class Registry:
         return self[name](*args, **{k: v for k, v in options.items() if k in taken})
 
 
+def parse_options(text: str) -> dict:
+    """Options as one types them: ``name=value``, with semicolons between them.
+
+    A value is a number, a range ``low:high``, ``true`` or ``false``, or a word.
+
+    Raises:
+        ValueError: a part is no ``name=value``.
+    """
+
+    def number(word):
+        return float(word) if any(c in word.lower() for c in ".en") else int(word)
+
+    def value(word):
+        if word.lower() in ("true", "false"):
+            return word.lower() == "true"
+        try:
+            numbers = tuple(number(part) for part in word.split(":"))
+        except ValueError:
+            return word
+        return numbers if len(numbers) > 1 else numbers[0]
+
+    options = {}
+    for part in filter(None, (part.strip() for part in text.split(";"))):
+        name, is_option, word = part.partition("=")
+        if not is_option:
+            raise ValueError(f"{part!r} is no option: write name=value, semicolons between them.")
+        options[name.strip()] = value(word.strip())
+    return options
+
+
 def import_files(names: Iterable[str]) -> None:
     """Imports modules, or files ending in ``.py``, for what they register.
 

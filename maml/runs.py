@@ -5,8 +5,6 @@ import dataclasses
 import json
 import os
 import pathlib
-import shlex
-import sys
 from collections.abc import Iterable
 
 import keras
@@ -62,6 +60,7 @@ def fit(
     verbose="auto",
     more: Iterable[keras.callbacks.Callback] = (),
     tasks: int = 48,
+    batch_size: int = 16,
 ) -> dict[str, np.ndarray]:
     """Compiles and trains a learner, or goes on where the folder's checkpoint is.
 
@@ -75,6 +74,7 @@ def fit(
         verbose: of ``keras.Model.fit``.
         more: callbacks of one's own.
         tasks: how many of each family are scored after an epoch.
+        batch_size: tasks of a batch of scores; each size is traced anew.
 
     Returns:
         The columns of ``history.csv``, see :func:`read_history`.
@@ -102,7 +102,7 @@ def fit(
             # First, so that its line ends before the others speak, and without their numbers.
             *([keras.callbacks.ProgbarLogger()] if verbose else []),
             callbacks.Monitor(
-                evaluator, families, per_epoch, num_tasks=tasks, report=bool(verbose)
+                evaluator, families, per_epoch, batch_size, tasks, report=bool(verbose)
             ),
             callbacks.StopOnDivergence(),
             keras.callbacks.CSVLogger(folder / HISTORY, append=done > 0),
@@ -139,11 +139,6 @@ def cost(history: dict[str, np.ndarray], options: Options) -> dict[str, float]:
         "train_seconds": float(seconds.sum() * options.epoch_steps()),
         "skipped_steps": float(history["skipped_steps"].sum()),
     }
-
-
-def command(module: str) -> str:
-    """The command of this process, as one would type it."""
-    return shlex.join(["python", "-m", module, *sys.argv[1:]])
 
 
 def as_config(options: Options) -> dict:

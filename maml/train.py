@@ -11,7 +11,9 @@ import dataclasses
 import json
 import os
 import pathlib
+import shlex
 import sys
+import time
 
 from absl import app, flags
 
@@ -20,7 +22,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # Before TensorFlow: its sta
 import maml  # noqa: E402
 from maml import options, plots, runs  # noqa: E402
 from maml.options import method_name, option  # noqa: E402
-from mine import benchmark  # noqa: E402
+from maml.registry import parse_options  # noqa: E402
+from mine import reports  # noqa: E402
 
 RESULTS = "results.json"
 
@@ -42,6 +45,11 @@ class Config(options.Options):
     """One training run. Each field is a flag of ``maml.train``."""
 
     dataset: str = option("sinusoid", f"The tasks: {', '.join(maml.TASKS)}, or your own.")
+    task_options: str = option(
+        "",
+        "Options of the tasks, such as 'phase=0:6.2832;test_shape=square': numbers, ranges "
+        "low:high, or words.",
+    )
     learner: str = option("maml", f"The meta-learner: {', '.join(maml.LEARNERS)}, or your own.")
     ways: int = option(5, "Classes of a task of classification.", at_least=2)
     shots: int = option(10, "Support examples of a task, of each class if it has any.", at_least=1)
@@ -56,12 +64,30 @@ class Config(options.Options):
     num_test_tasks: int = option(600, "Test tasks of the final scores.", at_least=2)
 
     def problem(self, **changed) -> maml.Problem:
-        """The tasks, of these sizes, and what fits them; ``changed`` fields differ."""
+        """The tasks, of these sizes, and what fits them; ``changed`` options differ.
+
+        Raises:
+            ValueError: there are no such tasks, or they take no such option.
+        """
         sizes = {name: getattr(self, name) for name in ("ways", "shots", "queries", "seed")}
-        return maml.TASKS.make(self.dataset, **(sizes | changed))
+        own, taken = parse_options(self.task_options), maml.TASKS.options(self.dataset)
+        for name in own:
+            if name not in taken or name in sizes:
+                there = ", ".join(option for option in taken if option not in sizes)
+                raise ValueError(
+                    f"The tasks {self.dataset} take no option {name!r} in --task_options; they "
+                    f"take {there}."
+                )
+        return maml.TASKS.make(self.dataset, **(sizes | own | changed))
 
 
-def train(config: Config, path: os.PathLike, resume: bool = False, verbose="auto") -> dict:
+def train(
+    config: Config,
+    path: os.PathLike,
+    resume: bool = False,
+    verbose="auto",
+    command: str | None = None,
+) -> dict:
     """Trains, saves the learner, scores it on test tasks.
 
     Args:
@@ -70,15 +96,18 @@ def train(config: Config, path: os.PathLike, resume: bool = False, verbose="auto
             for a name.
         resume: go on from the folder's checkpoint; a finished run is left as it is.
         verbose: of ``keras.Model.fit``.
+        command: that was typed; None for one that does the same.
 
     Returns:
-        The content of ``results.json``.
+        The content of ``results.json``: scores and diagnosis by split, the regularizers' ``terms``
+        on validation tasks, and what it cost; ``seconds`` are of this call, all included.
 
     Raises:
         ValueError: an option has no meaning.
         FileExistsError: the folder holds another run, or one that was not asked to be resumed.
         FloatingPointError: the loss became NaN or infinite.
     """
+    start = time.perf_counter()
     path = pathlib.Path(path)
     folder = path.with_suffix("")
     config.epoch_steps()  # Refuses before anything is made.
@@ -100,21 +129,41 @@ def train(config: Config, path: os.PathLike, resume: bool = False, verbose="auto
         evaluator,
         verbose,
         tasks=config.num_validation_batches * config.meta_batch_size,
+        batch_size=config.meta_batch_size,
     )
     maml.save(learner, path)
     record = {"method": method_name(settings), "config": settings} | runs.cost(history, config)
     record |= {"normalization": learner.normalization, "diagnosis": {}}
-    for split in ("train", "test"):
+    record["terms"] = {
+        name: float(history[f"val_{name}"][-1])
+        for regularizer in learner.regularizers
+        for name in regularizer.metric_names
+        if f"val_{name}" in history
+    }
+    for split in ("train", "validation", "test"):
         diagnosis = diagnose(evaluator, getattr(problem, split), problem, config)
         record["diagnosis"][split] = diagnosis.to_json()
         if verbose:
             print(f"{split} tasks: {diagnosis}")
     plots.curves(history, next(iter(problem.metrics)), folder / "curves.png")
     if plots.can_draw_fits(problem):
-        plots.fits(learner, config.problem(queries=200).test, folder / "fits.png")
-    record |= {"command": runs.command("maml.train"), "hardware": benchmark.hardware()}
-    benchmark.write_json(record, folder / RESULTS)
+        plots.fits(learner, problem.test, folder / "fits.png")
+    seconds = time.perf_counter() - start
+    record |= {"seconds": seconds, "command": command or as_command(config, path)}
+    record |= {"hardware": reports.hardware()}
+    reports.write_json(record, folder / RESULTS)
     return record
+
+
+def as_command(config: Config, path: os.PathLike) -> str:
+    """The command that trains a learner with these options."""
+    given = {"dataset": config.dataset} | {
+        field.name: getattr(config, field.name)
+        for field in dataclasses.fields(Config)
+        if getattr(config, field.name) != field.default
+    }
+    words = [f"--{name}={value}" for name, value in given.items()]
+    return shlex.join(["python", "-m", "maml.train", *words, f"--model_save_filename={path}"])
 
 
 def diagnose(
@@ -140,7 +189,9 @@ def define_flags():
 def main(_):
     try:
         config = Config(**options.given_flags(Config))
-        record = train(config, flags.FLAGS.model_save_filename, flags.FLAGS.resume)
+        typed = reports.provenance("maml.train")["command"]
+        path = flags.FLAGS.model_save_filename
+        record = train(config, path, flags.FLAGS.resume, command=typed)
     except (ValueError, FileExistsError, FloatingPointError) as error:
         sys.exit(f"Error: {error}")
     test = record["diagnosis"]["test"]

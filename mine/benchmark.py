@@ -8,14 +8,10 @@ Name a new folder after a change of the library: what is kept is not made again.
 ``table.md``, ``table.json`` and ``estimates.png`` are written at the end.
 """
 
-import datetime
 import io
 import json
 import math
-import os
 import pathlib
-import platform
-import shlex
 import sys
 import time
 import zlib
@@ -26,6 +22,7 @@ import tqdm
 from absl import app, flags
 from scipy import stats
 
+from mine import reports
 from mine.suites import SUITES, Found, Suite
 
 ESTIMATES = "estimates.json"
@@ -86,7 +83,9 @@ class Store:
     def add(self, record: dict):
         """Keeps one estimate, on disk too."""
         self.records[self.key(**record)] = record
-        write_json({"samples": self.samples, "estimates": list(self.records.values())}, self.path)
+        reports.write_json(
+            {"samples": self.samples, "estimates": list(self.records.values())}, self.path
+        )
 
 
 def mean_interval(values) -> tuple[float, float]:
@@ -206,38 +205,7 @@ def picture(rows: list[dict], summary: dict[str, dict], path: pathlib.Path):
     axis.legend()
     content = io.BytesIO()
     figure.savefig(content, dpi=110, format="png")
-    write(content.getvalue(), path)
-
-
-def write(content: bytes, path: pathlib.Path):
-    """Writes a file in one step: a reader, or a run that goes on, never sees half of it."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        temporary.write_bytes(content)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def write_json(content: dict, path: pathlib.Path):
-    """Writes JSON in one step; what is not finite becomes null, which numpy reads as NaN."""
-
-    def clean(value):
-        if isinstance(value, dict):
-            return {key: clean(of) for key, of in value.items()}
-        if isinstance(value, list):
-            return [clean(of) for of in value]
-        return None if isinstance(value, float) and not math.isfinite(value) else value
-
-    write((json.dumps(clean(content), indent=2) + "\n").encode(), path)
-
-
-def hardware() -> str:
-    """The processor in words, and how many of it."""
-    cpuinfo = pathlib.Path("/proc/cpuinfo")
-    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
-    names = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
-    return f"{os.cpu_count()} x {(names or [platform.processor() or platform.machine()])[0]}"
+    reports.write(content.getvalue(), path)
 
 
 def benchmark(
@@ -286,16 +254,10 @@ def benchmark(
             if (estimator, task, seed) not in store.records:
                 store.add(estimate(chosen, estimator, task, samples, seed))
     rows, summary = tabulate([store.records[key] for key in keys], chosen.tasks)
-    run = {
-        "command": shlex.join(["python", "-m", "mine.benchmark", *sys.argv[1:]]),
-        "samples": samples,
-        "seeds": list(range(seeds)),
-        "hardware": hardware(),
-        "date": datetime.date.today().isoformat(),
-    }
+    run = {"samples": samples, "seeds": list(range(seeds))} | reports.provenance("mine.benchmark")
     text = markdown(rows, summary, run)
-    write(text.encode(), folder / "table.md")
-    write_json({"rows": rows, "estimators": summary} | run, folder / "table.json")
+    reports.write(text.encode(), folder / "table.md")
+    reports.write_json({"rows": rows, "estimators": summary} | run, folder / "table.json")
     picture(rows, summary, folder / "estimates.png")
     return text
 

@@ -13,6 +13,9 @@ import tensorflow as tf
 SCORE_CAP = 20.0
 """Largest absolute score, in nats: exp(20) negatives are more than any batch can show."""
 
+FORM_FEATURES = 10
+"""A quadratic form of more features is scaled down by their number over this."""
+
 
 def cap(scores, limit: float = SCORE_CAP) -> tf.Tensor:
     """Squashes scores smoothly into (-limit, limit): ``limit * tanh(scores / limit)``."""
@@ -89,7 +92,8 @@ class Concatenated(keras.layers.Layer):
     Args:
         hidden: units of each hidden layer; None for :func:`default_hidden`.
         cap: largest absolute score, in nats; math.inf for none.
-        quadratic: whether the form z' W z of the standardised inputs z is added.
+        quadratic: whether the form z' W z of the standardised inputs z is added. Of more than
+            ``FORM_FEATURES`` features it is scaled down.
         seed: seed of the initial weights.
     """
 
@@ -150,10 +154,12 @@ class Concatenated(keras.layers.Layer):
         scores = tf.squeeze(hidden, -1)
         if self.quadratic:
             sizes = [x.shape[-1] for x in inputs]
+            # Adam moves each weight alike, so a form runs ahead of what many inputs can show.
+            scale = min(1.0, FORM_FEATURES / sum(sizes))
             for x, image in zip(
                 inputs, tf.split(_project(inputs, self.form), sizes, axis=-1), strict=True
             ):
-                scores += tf.reduce_sum(x * image, axis=-1)
+                scores += scale * tf.reduce_sum(x * image, axis=-1)
         return cap(scores, self.limit)
 
 

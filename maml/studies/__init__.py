@@ -1,0 +1,9 @@
+"""Studies: many trainings, and what they say together.
+
+* :mod:`maml.studies.memorization`: measures against memorization on sinusoids (Yin et al. 2020);
+* :mod:`maml.studies.robustness`: how well the learners learn sinusoids, and how far a task may
+  drift from those of training before adaptation fails.
+
+Each is a command, ``python -m maml.studies.NAME --help``, whose trainings run in parallel, and
+which goes on where it was stopped.
+"""

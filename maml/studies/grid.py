@@ -1,0 +1,65 @@
+"""Many jobs in processes side by side, with the time that is left."""
+
+import concurrent.futures
+import logging
+import multiprocessing
+import os
+from collections.abc import Callable, Mapping
+
+import keras
+import tensorflow as tf
+import tqdm
+
+DIVERGED = "diverged"
+
+
+def run(jobs: Mapping[str, Callable[[], dict]], workers: int, title: str) -> dict[str, dict]:
+    """Runs jobs in worker processes, a process after the other's job is done.
+
+    A job keeps its own result, so that a study that is cut goes on where it was.
+
+    Args:
+        jobs: name -> function that can be pickled, and returns a record.
+        workers: number of processes; they share the machine's cores.
+        title: of the progress bar.
+
+    Returns:
+        name -> record, in the order of the jobs. A job that raised ``FloatingPointError`` has the
+        record ``{"diverged": message}``: a divergence is a result.
+
+    Raises:
+        Exception: whatever else a job raised, once those that were running are done.
+    """
+    threads = max(1, (os.cpu_count() or 1) // workers)
+    records = {}
+    with (
+        concurrent.futures.ProcessPoolExecutor(
+            workers, multiprocessing.get_context("spawn"), _prepare, (threads,)
+        ) as pool,
+        tqdm.tqdm(total=len(jobs), desc=title, unit="run") as progress,
+    ):
+        futures = {pool.submit(_call, job): name for name, job in jobs.items()}
+        try:
+            for future in concurrent.futures.as_completed(futures):
+                records[futures[future]] = future.result()
+                progress.update()
+                progress.set_postfix_str(futures[future])
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    return {name: records[name] for name in jobs}
+
+
+def _prepare(threads: int) -> None:
+    tf.config.threading.set_intra_op_parallelism_threads(threads)
+    tf.config.threading.set_inter_op_parallelism_threads(threads)
+    # A new learner is a new graph: TensorFlow's advice on retracing would drown the progress bar.
+    tf.get_logger().setLevel(logging.ERROR)
+
+
+def _call(job: Callable[[], dict]) -> dict:
+    keras.backend.clear_session()
+    try:
+        return job()
+    except FloatingPointError as error:
+        return {DIVERGED: str(error)}

@@ -1,0 +1,434 @@
+"""Measures against memorization, on sinusoids whose inputs give their amplitude away.
+
+    python -m maml.studies.memorization --logdir=output/sinusoid --output=results/sinusoid
+
+The protocol is that of :func:`maml.tasks.nme_sinusoid` (Yin et al. 2020, arXiv 1912.03820, section
+6.1). Strengths of the measures are chosen by the error on validation tasks, of one seed and the
+least number of shots, for each learner; then every seed and number of shots is trained with them,
+and scored on test tasks. What was trained to choose also shows where a measure stops to work, and
+whether the diagnosis tells good models from bad ones.
+
+Writes ``memorization.{md,json}`` and pictures. Trainings run in parallel; the same command goes on
+where it was stopped.
+"""
+
+import dataclasses
+import functools
+import itertools
+import os
+import pathlib
+import sys
+import time
+
+from absl import app, flags
+from scipy import stats
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # Before TensorFlow: its start-up chatter.
+
+import matplotlib.figure  # noqa: E402
+
+from maml import train  # noqa: E402
+from maml.statistics import mean_interval  # noqa: E402
+from maml.studies import grid  # noqa: E402
+from mine import reports  # noqa: E402
+
+NAME = "memorization"
+
+LEARNERS = {
+    "cnp": {"steps": 5000, "meta_batch_size": 25},
+    "maml": {"steps": 6000, "meta_batch_size": 25, "inner_steps": 5, "inner_lr": 0.01},
+}
+"""Learner -> its options, the same for all methods."""
+
+
+def _each(name: str, values, **fixed) -> list[dict]:
+    return [fixed | {name: value} for value in values]
+
+
+SINGLE = {
+    "nothing": [{"regularizer": "none"}],
+    "MR-W": _each("kl_weight", [1e-5, 1e-4, 1e-3, 1e-2], regularizer="weights"),
+    "MR-A": _each("bottleneck_weight", [1e-3, 1e-2, 1e-1, 1.0], regularizer="activations"),
+    "MINE": _each(
+        "mi_weight", [0.03, 0.1, 0.3, 1.0, 3.0, 10.0], regularizer="mine", mi_target="prediction"
+    ),
+    "anchored": _each("mi_weight", [0.3, 1.0, 3.0, 10.0], regularizer="mine", mi_target="label"),
+    "label augmentation": _each("augment_probability", [0.5, 0.8, 1.0], regularizer="augment"),
+}
+"""Method -> the options it may choose from. MINE: a free critic on predictions. Anchored: the
+information on labels, whose critic is the learner's own likelihood."""
+
+COMBINED = {"MR-W + MINE": ("MR-W", "MINE"), "MR-W + anchored": ("MR-W", "anchored")}
+"""Method -> two others. Each is tried as it was chosen, and at a third of its strength."""
+
+PUBLISHED = {
+    ("cnp", "nothing", 5): 0.91,
+    ("cnp", "MR-W", 5): 0.10,
+    ("maml", "nothing", 5): 0.46,
+    ("maml", "MR-W", 5): 0.16,
+}
+"""Test errors of Yin et al. 2020, table 1, for context: their split, network and steps differ."""
+
+GROUPS = {
+    "not trained on it": ("nothing", "MR-W", "MR-A", "label augmentation"),
+    "trained on the labels' information": ("anchored", "MR-W + anchored"),
+    "trained on it, by a free critic": ("MINE", "MR-W + MINE"),
+}
+"""What a model was paid for -> methods. "It" is I(y^; Y | x, X) of the diagnosis."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Study:
+    """What is run, and where.
+
+    Attributes:
+        logdir: folder of the runs.
+        learners: of :data:`LEARNERS`.
+        shots: numbers of support points; strengths are chosen at the least.
+        seeds: number of seeds.
+        workers: number of processes.
+        changed: options of :class:`maml.train.Config` in place of those of :data:`LEARNERS`.
+    """
+
+    logdir: pathlib.Path
+    learners: tuple[str, ...] = tuple(LEARNERS)
+    shots: tuple[int, ...] = (5, 10)
+    seeds: int = 5
+    workers: int = 2
+    changed: dict = dataclasses.field(default_factory=dict)
+
+    def config(self, learner: str, method: dict, shots: int, seed: int) -> train.Config:
+        """The options of one run."""
+        options = {"dataset": "nme_sinusoid", "steps_per_epoch": 1000, "learner": learner}
+        options |= LEARNERS[learner] | self.changed
+        return train.Config(**options, **method, shots=shots, seed=seed)
+
+    def run(self, wanted: list[tuple], title: str) -> list[dict]:
+        """Trains what was not trained yet.
+
+        Args:
+            wanted: (learner, method's name, its options, shots, seed) of each run.
+            title: of the progress bar.
+
+        Returns:
+            For each the record of :func:`maml.train.train`, or of its divergence, with ``method``
+            the method's name.
+        """
+        jobs = {}
+        for learner, name, method, shots, seed in wanted:
+            strength = "_".join(f"{value:g}" for value in method.values() if value != str(value))
+            label = "_".join(filter(None, [learner, name, strength, f"{shots}shot", f"seed{seed}"]))
+            path = self.logdir / f"{label.replace(' ', '')}.keras"
+            config = self.config(learner, method, shots, seed)
+            jobs[label] = functools.partial(train.train, config, path, resume=True, verbose=0)
+        records = grid.run(jobs, self.workers, title)
+        kept = ("learner", "shots", "seed")
+        return [
+            record
+            | dict(zip(kept, (learner, shots, seed), strict=True))
+            | {"method": name, "options": method}
+            for record, (learner, name, method, shots, seed) in zip(
+                records.values(), wanted, strict=True
+            )
+        ]
+
+
+def score(record: dict, split: str) -> float:
+    """The squared error of a run on a split's tasks; infinite if it diverged."""
+    if grid.DIVERGED in record:
+        return float("inf")
+    return record["diagnosis"][split]["after"]["mean"]
+
+
+def choose(records: list[dict]) -> dict[tuple[str, str], dict]:
+    """(learner, method) -> the options with the least error on validation tasks."""
+    best = {}
+    for record in sorted(records, key=lambda record: -score(record, "validation")):
+        best[record["learner"], record["method"]] = record["options"]
+    return best
+
+
+def combinations(chosen: dict[tuple[str, str], dict], learner: str, method: str) -> list[dict]:
+    """The options that a combined method may choose from, given its parts' own choices."""
+    first, second = (chosen[learner, part] for part in COMBINED[method])
+    strengths = [name for part in (first, second) for name in part if name.endswith("weight")]
+    both = first | second | {"regularizer": f"{first['regularizer']},{second['regularizer']}"}
+    return [
+        both | {name: both[name] * factor for name, factor in zip(strengths, factors, strict=True)}
+        for factors in itertools.product([1.0, 1 / 3], repeat=2)
+    ]
+
+
+def study(plan: Study) -> dict:
+    """Runs the study.
+
+    Returns:
+        ``rows`` (learner, regularizer, shots, steps, mean, ci95, seeds, command, ...), ``sweep``
+        (every run that strengths were chosen by), ``correlation``.
+    """
+    least = min(plan.shots)
+    tried = plan.run(
+        [
+            (learner, name, method, least, 0)
+            for learner in plan.learners
+            for name, methods in SINGLE.items()
+            for method in methods
+        ],
+        "Choosing strengths",
+    )
+    chosen = choose(tried)
+    tried += plan.run(
+        [
+            (learner, name, method, least, 0)
+            for learner in plan.learners
+            for name in COMBINED
+            for method in combinations(chosen, learner, name)
+        ],
+        "Combining",
+    )
+    chosen = choose(tried)
+    final = plan.run(
+        [
+            (learner, name, chosen[learner, name], shots, seed)
+            for learner in plan.learners
+            for name in (*SINGLE, *COMBINED)
+            for shots in plan.shots
+            for seed in range(plan.seeds)
+        ],
+        "Training with all seeds",
+    )
+    return {
+        "rows": tabulate(final),
+        "sweep": [summary(record) for record in tried],
+        "correlation": correlate([*tried, *final]),
+        "training_seconds": sum(record.get("seconds", 0.0) for record in distinct(tried + final)),
+    }
+
+
+def distinct(records: list[dict]) -> list[dict]:
+    """Each run once: the runs that chose are among those of the first seed."""
+    keys = ("learner", "method", "options", "shots", "seed")
+    return list({str([record[key] for key in keys]): record for record in records}.values())
+
+
+def summary(record: dict) -> dict:
+    """What a run shows in a sweep."""
+    kept = {key: record[key] for key in ("learner", "method", "options", "shots", "seed")}
+    if grid.DIVERGED in record:
+        return kept | {grid.DIVERGED: record[grid.DIVERGED]}
+    test = record["diagnosis"]["test"]
+    return kept | {
+        "train_mse": score(record, "train"),
+        "validation_mse": score(record, "validation"),
+        "test_mse": score(record, "test"),
+        "swap_gap": test["swap_gap"]["mean"],
+        "information": information(record),
+        "power_ratio": record["terms"].get("power_ratio"),
+        "command": record["command"],
+    }
+
+
+def information(record: dict) -> float:
+    """I(y^; Y | x, X) of a run on validation tasks in nats: the lower bound."""
+    return record["diagnosis"]["validation"]["label_information"]["lower"]["mean"]
+
+
+def tabulate(records: list[dict]) -> list[dict]:
+    """One row for each learner, method and number of shots; means and intervals over seeds."""
+    groups = {}
+    for record in records:
+        groups.setdefault((record["learner"], record["method"], record["shots"]), []).append(record)
+    rows = []
+    for (learner, method, shots), group in groups.items():
+        row = {"learner": learner, "regularizer": method, "shots": shots}
+        row |= {"options": group[0]["options"], "seeds": [record["seed"] for record in group]}
+        ended = [record for record in group if grid.DIVERGED not in record]
+        row[grid.DIVERGED] = len(group) - len(ended)
+        if ended:
+            row |= {"steps": ended[0]["steps"], "command": ended[0]["command"]}
+            row |= mean_interval([score(record, "test") for record in ended])
+            row |= {
+                "train": mean_interval([score(record, "train") for record in ended]),
+                "swap_gap": mean_interval(
+                    [record["diagnosis"]["test"]["swap_gap"]["mean"] for record in ended]
+                ),
+                "information": mean_interval([information(record) for record in ended]),
+                "seconds": mean_interval([record["seconds"] for record in ended])["mean"],
+            }
+        rows.append(row)
+    return rows
+
+
+def correlate(records: list[dict]) -> dict[str, dict]:
+    """Rank correlation of the information (validation) with the error (test), by group."""
+    result = {}
+    ended = [record for record in distinct(records) if grid.DIVERGED not in record]
+    for group, methods in {**GROUPS, "all": (*SINGLE, *COMBINED)}.items():
+        members = [record for record in ended if record["method"] in methods]
+        pairs = [(information(record), score(record, "test")) for record in members]
+        rank = stats.spearmanr(pairs).statistic if len(pairs) > 2 else float("nan")
+        result[group] = {"models": len(pairs), "spearman": float(rank), "pairs": pairs}
+    return result
+
+
+def markdown(result: dict) -> str:
+    """The tables of a study."""
+
+    def interval(value, digits):
+        return f"{value['mean']:.{digits}f} ± {value['ci95']:.{digits}f}"
+
+    lines = [
+        "# The memorization table",
+        "",
+        f"`{result['command']}`; {result['hardware']}; {result['date']}. "
+        f"{result['training_seconds'] / 60:.0f} minutes of training in all, on "
+        f"{result['workers']} processes side by side.",
+        "",
+        "| learner | against memorization | strength | shots | train MSE | test MSE | swap gap | "
+        "I(ŷ;Y\\|x,X), nats | s/run | published |",
+        "|---|---|---|---:|---:|---:|---:|---:|---:|---:|",
+    ]
+    for row in result["rows"]:
+        published = PUBLISHED.get((row["learner"], row["regularizer"], row["shots"]), "")
+        cells = [row["learner"], row["regularizer"], strength(row["options"]), str(row["shots"])]
+        if "mean" in row:
+            cells += [interval(row["train"], 3), interval(row, 3), interval(row["swap_gap"], 2)]
+            cells += [interval(row["information"], 2), f"{row['seconds']:.0f}"]
+        else:
+            cells += ["diverged"] * 2 + [""] * 3
+        if 0 < row[grid.DIVERGED] < len(row["seeds"]):
+            cells[5] += f" ({row[grid.DIVERGED]} of {len(row['seeds'])} diverged)"
+        lines.append("| " + " | ".join([*cells, str(published)]) + " |")
+    lines += [
+        "",
+        "Mean ± 95 % interval over seeds; 0.01 is the noise, 1.4 what trusting the code earns. "
+        "Published: Yin et al. 2020, table 1, another split and other steps, for context only.",
+        "",
+        "## Does the diagnosis tell?",
+        "",
+        "| models | number | rank correlation of I(ŷ;Y\\|x,X) with test MSE |",
+        "|---|---:|---:|",
+        *(
+            f"| {name} | {group['models']} | {group['spearman']:.2f} |"
+            for name, group in result["correlation"].items()
+        ),
+        "",
+        "## Every strength that was tried",
+        "",
+        "| learner | against memorization | strength | train | validation | test MSE | "
+        "I(ŷ;Y\\|x,X) | power ratio |",
+        "|---|---|---|---:|---:|---:|---:|---:|",
+    ]
+    for row in result["sweep"]:
+        cells = [row["learner"], row["method"], strength(row["options"])]
+        if grid.DIVERGED in row:
+            cells += ["diverged"] + [""] * 4
+        else:
+            cells += [f"{row[f'{split}_mse']:.3f}" for split in ("train", "validation", "test")]
+            power = row["power_ratio"]
+            cells += [f"{row['information']:.2f}", "" if power is None else f"{power:.2f}"]
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+SYMBOLS = {
+    "kl_weight": "β",
+    "bottleneck_weight": "β",
+    "mi_weight": "λ",
+    "augment_probability": "p",
+}
+
+
+def strength(options: dict) -> str:
+    """The strengths among a method's options, in words."""
+    named = [f"{SYMBOLS[name]} = {options[name]:.2g}" for name in options if name in SYMBOLS]
+    return ", ".join(named)
+
+
+def draw_sweep(result: dict, path: pathlib.Path) -> None:
+    """Error, and power of predictions, against the weight of the information."""
+    learners = list(dict.fromkeys(row["learner"] for row in result["sweep"]))
+    figure = matplotlib.figure.Figure(figsize=(4.2 * len(learners), 6), layout="constrained")
+    axes = figure.subplots(2, len(learners), squeeze=False, sharex=True)
+    colours = {"MINE": "#ee6677", "anchored": "#4477aa"}
+    for column, learner in enumerate(learners):
+        for method, colour in colours.items():
+            rows = [
+                (row["options"]["mi_weight"], row["test_mse"], row["power_ratio"])
+                for row in result["sweep"]
+                if (row["learner"], row["method"]) == (learner, method) and "test_mse" in row
+            ]
+            weights, errors, powers = zip(*rows, strict=True)
+            axes[0, column].loglog(weights, errors, "o-", color=colour, label=method)
+            if method == "MINE":
+                axes[1, column].loglog(weights, powers, "o-", color=colour)
+        none = next(
+            row["test_mse"]
+            for row in result["sweep"]
+            if (row["learner"], row["method"]) == (learner, "nothing")
+        )
+        axes[0, column].axhline(none, color="#777777", linestyle=":", label="nothing")
+        axes[1, column].axhline(1.0, color="#777777", linestyle=":")
+        axes[0, column].set(title=learner, ylabel="test MSE")
+        axes[1, column].set(xlabel="λ", ylabel="power of predictions / of labels")
+    axes[0, 0].legend()
+    figure.savefig(path, dpi=110, format="png")
+
+
+def draw_correlation(result: dict, path: pathlib.Path) -> None:
+    """Error against information, a point for each model."""
+    figure = matplotlib.figure.Figure(figsize=(6, 4.2), layout="constrained")
+    axis = figure.subplots()
+    for group, marker, colour in zip(GROUPS, "osx", ("#777777", "#4477aa", "#ee6677"), strict=True):
+        of = result["correlation"][group]
+        if of["pairs"]:
+            label = f"{group}: {of['spearman']:.2f}"
+            axis.plot(*zip(*of["pairs"], strict=True), marker, color=colour, label=label)
+    axis.set(xlabel="I(ŷ;Y|x,X) on validation tasks, nats", ylabel="test MSE", yscale="log")
+    axis.legend(title="rank correlation")
+    figure.savefig(path, dpi=110, format="png")
+
+
+def define_flags():
+    """Defines the flags of this command."""
+    flags.DEFINE_string("logdir", None, "Folder of the runs.", required=True)
+    flags.DEFINE_string("output", None, "Folder of tables and pictures.", required=True)
+    flags.DEFINE_list("learners", list(LEARNERS), f"Of {', '.join(LEARNERS)}.")
+    flags.DEFINE_list("shots", ["5", "10"], "Numbers of support points.")
+    flags.DEFINE_integer("seeds", 5, "Number of seeds.", lower_bound=2)
+    flags.DEFINE_integer("workers", os.cpu_count(), "Trainings side by side.", lower_bound=1)
+    flags.DEFINE_integer("steps", None, "Training steps. [5000, MAML 6000]", lower_bound=1)
+
+
+def main(_):
+    values = flags.FLAGS
+    changed = {} if values.steps is None else {"steps": values.steps}
+    unknown = [learner for learner in values.learners if learner not in LEARNERS]
+    if unknown:
+        sys.exit(f"Error: --learners has {unknown[0]!r}; this study knows {', '.join(LEARNERS)}.")
+    output, start = pathlib.Path(values.output), time.time()
+    plan = Study(
+        pathlib.Path(values.logdir),
+        tuple(values.learners),
+        tuple(int(shots) for shots in values.shots),
+        values.seeds,
+        values.workers,
+        changed,
+    )
+    try:
+        result = study(plan)
+    except (ValueError, OSError) as error:
+        sys.exit(f"Error: {error}")
+    output.mkdir(parents=True, exist_ok=True)
+    result |= reports.provenance("maml.studies.memorization") | {"workers": plan.workers}
+    reports.write_json(result, output / f"{NAME}.json")
+    (output / f"{NAME}.md").write_text(markdown(result))
+    draw_sweep(result, output / "sweep.png")
+    draw_correlation(result, output / "diagnosis.png")
+    print(markdown(result))
+    print(f"{(time.time() - start) / 60:.0f} minutes; tables and pictures in {output}.")
+
+
+if __name__ == "__main__":
+    define_flags()
+    app.run(main)

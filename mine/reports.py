@@ -1,0 +1,58 @@
+"""Results in files: written whole or not at all, with where they come from."""
+
+import datetime
+import json
+import math
+import os
+import pathlib
+import platform
+import shlex
+import sys
+
+
+def write(content: bytes, path: pathlib.Path) -> None:
+    """Writes a file in one step: a reader, or a run that goes on, never sees half of it."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        temporary.write_bytes(content)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_json(content: dict, path: pathlib.Path) -> None:
+    """Writes JSON in one step; what is not finite becomes null, which numpy reads as NaN."""
+
+    def clean(value):
+        if isinstance(value, dict):
+            return {key: clean(of) for key, of in value.items()}
+        if isinstance(value, list):
+            return [clean(of) for of in value]
+        return None if isinstance(value, float) and not math.isfinite(value) else value
+
+    write((json.dumps(clean(content), indent=2) + "\n").encode(), path)
+
+
+def hardware() -> str:
+    """The processor in words, and how many of it."""
+    cpuinfo = pathlib.Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
+    names = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
+    return f"{os.cpu_count()} x {(names or [platform.processor() or platform.machine()])[0]}"
+
+
+def provenance(program: str) -> dict[str, str]:
+    """What stands beside every table.
+
+    Args:
+        program: what Python ran: a module, or a path ending in ``.py``.
+
+    Returns:
+        ``command`` as one would type it, ``hardware``, ``date``.
+    """
+    run = [program] if program.endswith(".py") else ["-m", program]
+    return {
+        "command": shlex.join(["python", *run, *sys.argv[1:]]),
+        "hardware": hardware(),
+        "date": datetime.date.today().isoformat(),
+    }
