@@ -4,6 +4,7 @@ import concurrent.futures
 import logging
 import multiprocessing
 import os
+import threading
 from collections.abc import Callable, Mapping
 
 import keras
@@ -51,10 +52,17 @@ def run(jobs: Mapping[str, Callable[[], dict]], workers: int, title: str) -> dic
 
 
 def _prepare(threads: int) -> None:
+    # Otherwise the workers of a process that was killed would wait for its jobs for ever.
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     tf.config.threading.set_intra_op_parallelism_threads(threads)
     tf.config.threading.set_inter_op_parallelism_threads(threads)
     # A new learner is a new graph: TensorFlow's advice on retracing would drown the progress bar.
     tf.get_logger().setLevel(logging.ERROR)
+
+
+def _end_with_parent() -> None:
+    multiprocessing.parent_process().join()
+    os._exit(1)
 
 
 def _call(job: Callable[[], dict]) -> dict:

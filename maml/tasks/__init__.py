@@ -6,12 +6,11 @@ A file of one's own that decorates such a function with ``@maml.TASKS.register("
 from maml.tasks.clusters import Clusters, clusters
 from maml.tasks.functions import SHAPES, FunctionRange, Functions, functions
 from maml.tasks.problem import Problem
-from maml.tasks.sinusoid import CodedSinusoids, nme_sinusoid, sinusoid
+from maml.tasks.sinusoid import nme_sinusoid, sinusoid
 
 __all__ = [
     "SHAPES",
     "Clusters",
-    "CodedSinusoids",
     "FunctionRange",
     "Functions",
     "Problem",

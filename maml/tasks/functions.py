@@ -97,6 +97,7 @@ class Functions(TaskFamily):
         queries: query points an episode.
         noise: standard deviation of the noise in every label, the queries' too.
         x_range: the lowest and the highest x.
+        code: what stands beside x in all inputs of a task, [tasks, features]; None for nothing.
 
     Raises:
         ValueError: there is no such shape.
@@ -113,6 +114,7 @@ class Functions(TaskFamily):
         queries: int,
         noise: float = 0.0,
         x_range: Sequence[float] = (-5.0, 5.0),
+        code=None,
     ):
         self.shape, self.function = shape, SHAPES[shape]
         self.amplitude, self.phase = tf.constant(amplitude), tf.constant(phase)
@@ -120,6 +122,7 @@ class Functions(TaskFamily):
         self.coefficients = [tf.constant(values) for values in coefficients]
         self.num_tasks = self.amplitude.shape[0]
         self.shots, self.queries, self.noise, self.x_range = shots, queries, noise, x_range
+        self.code = tf.zeros([self.num_tasks, 0]) if code is None else tf.constant(code)
 
     def true_labels(self, tasks, x) -> tf.Tensor:
         """Labels without noise, at any x: what an oracle answers, and the curve to plot.
@@ -145,6 +148,8 @@ class Functions(TaskFamily):
         shape = [tf.shape(tasks)[0], self.shots + self.queries, 1]
         x = tf.random.stateless_uniform(shape, where, *self.x_range)
         y = self.true_labels(tasks, x) + self.noise * tf.random.stateless_normal(shape, how)
+        code = tf.gather(self.code, tasks)[:, tf.newaxis]
+        x = tf.concat([x, tf.repeat(code, shape[1], axis=1)], axis=-1)
         k = self.shots
         return Episode(x[:, :k], y[:, :k], x[:, k:], y[:, k:])
 
@@ -189,7 +194,7 @@ class FunctionRange:
         """How many coefficients the shape has."""
         return len(SHAPES.options(self.shape)) - 1
 
-    def draw(self, num_tasks: int, shots: int, queries: int, seed) -> Functions:
+    def draw(self, num_tasks: int, shots: int, queries: int, seed, told=False) -> Functions:
         """Draws tasks, whose parameters are uniform in their ranges.
 
         Args:
@@ -197,6 +202,7 @@ class FunctionRange:
             shots: support points an episode.
             queries: query points an episode.
             seed: stateless seed [2] of the parameters.
+            told: whether amplitude, phase and frequency stand beside x in all inputs.
         """
         draws = tf.random.stateless_uniform([3 + self.coefficients, num_tasks], seed)
         amplitude, phase, frequency, *coefficients = (
@@ -217,6 +223,7 @@ class FunctionRange:
             queries,
             self.noise,
             self.x_range,
+            tf.stack([amplitude, phase, frequency], axis=1) if told else None,
         )
 
 
@@ -236,6 +243,7 @@ def functions(
     test_frequency: Sequence[float] | None = None,
     test_noise: float | None = None,
     test_x_range: Sequence[float] | None = None,
+    told: bool = False,
     hidden: Sequence[int] = (40, 40),
     embedding: Sequence[int] = (64, 64),
     seed: int = 0,
@@ -261,6 +269,8 @@ def functions(
         test_frequency: the test's range of w.
         test_noise: the test's standard deviation of noise.
         test_x_range: the test's range of x.
+        told: whether amplitude, phase and frequency stand beside x in all inputs: then a network
+            needs no support set, and shows what can be reached at all (an oracle).
         hidden: units of the hidden layers of a gradient-based learner's network.
         embedding: units of the layers of a contextual learner's embedding.
         seed: seed of the networks' initial weights; the tasks are always the same.
@@ -281,12 +291,12 @@ def functions(
     varied = any(low < high for low, high in (amplitude, phase, frequency))
     return Problem(
         description=f"y = A {shape}(w x - p); A, p and w are those of the task",
-        train=trained.draw(1_000_000, shots, queries, split_seed(TRAIN)),
-        validation=trained.draw(2000, shots, queries, split_seed(VALIDATION)),
-        test=tested.draw(2000, shots, queries, split_seed(TEST)),
+        train=trained.draw(1_000_000, shots, queries, split_seed(TRAIN), told),
+        validation=trained.draw(2000, shots, queries, split_seed(VALIDATION), told),
+        test=tested.draw(2000, shots, queries, split_seed(TEST), told),
         head=NormalHead(),
-        networks=perceptrons(1, hidden, embedding, seed),
+        networks=perceptrons(4 if told else 1, hidden, embedding, seed),
         intervention=LabelScale(),
         metrics={"mse": squared_error},
-        mutually_exclusive=varied or trained.coefficients > 0,
+        mutually_exclusive=(varied and not told) or trained.coefficients > 0,
     )

@@ -14,38 +14,13 @@ from maml.tasks.networks import perceptrons
 from maml.tasks.problem import TEST, VALIDATION, Problem, split_seed
 
 
-class CodedSinusoids(Functions):
-    """y = A sin(x) + noise, x uniform in [-5, 5]; a code of the task stands beside x in all inputs.
-
-    Args:
-        amplitude: A of each task, [tasks].
-        code: of each task, [tasks, features].
-        shots: support points an episode.
-        queries: query points an episode.
-        noise: standard deviation of the noise in every label, the queries' too.
-    """
-
-    def __init__(self, amplitude, code, shots: int, queries: int, noise: float):
-        phase, frequency = tf.zeros_like(amplitude), tf.ones_like(amplitude)
-        super().__init__("sine", amplitude, phase, frequency, (), shots, queries, noise)
-        self.code = tf.constant(code)
-
-    def episodes(self, tasks, seed):
-        episode = super().episodes(tasks, seed)
-        code = tf.gather(self.code, tasks)[:, tf.newaxis]
-
-        def coded(x):
-            return tf.concat([x, tf.repeat(code, x.shape[1], axis=1)], axis=-1)
-
-        return episode._replace(support_x=coded(episode.support_x), query_x=coded(episode.query_x))
-
-
 @TASKS.register("sinusoid")
 def sinusoid(
     shots: int = 10,
     queries: int = 10,
     noise: float = 0.0,
     phase: float = math.pi,
+    told: bool = False,
     hidden: Sequence[int] = (40, 40),
     embedding: Sequence[int] = (64, 64),
     seed: int = 0,
@@ -60,6 +35,7 @@ def sinusoid(
         queries: query points an episode.
         noise: standard deviation of the noise in every label.
         phase: the largest phase in radians: pi as in MAML, 2 pi as in pyMeta.
+        told: whether the parameters stand beside x in all inputs, see :func:`functions`.
         hidden: units of the hidden layers of a gradient-based learner's network.
         embedding: units of the layers of a contextual learner's embedding.
         seed: seed of the networks' initial weights; the tasks are always the same.
@@ -70,6 +46,7 @@ def sinusoid(
         queries,
         phase=(0.0, phase),
         noise=noise,
+        told=told,
         hidden=hidden,
         embedding=embedding,
         seed=seed,
@@ -113,8 +90,9 @@ def nme_sinusoid(
     low, high = 0.1, 4.0
 
     def family(amplitude, number):
+        phase, frequency = tf.zeros_like(amplitude), tf.ones_like(amplitude)
         code = tf.one_hot(number, amplitudes)
-        return CodedSinusoids(amplitude, code, shots, queries, noise)
+        return Functions("sine", amplitude, phase, frequency, (), shots, queries, noise, code=code)
 
     def held_out(split, num_tasks=2000):
         which, code = tf.unstack(tf.random.split(split_seed(split), 2))

@@ -1,0 +1,210 @@
+"""How well learners learn sinusoids: few shots, few inner steps, several seeds.
+
+    python -m maml.studies.sinusoids --logdir=output/sinusoids --output=results/sinusoids
+
+The tasks are those of MAML (Finn et al. 2017, arXiv 1703.03400, section 5.1). Beside the learners
+stand a network that was trained on all tasks at once and is then fine-tuned (pretrained; its
+learning rate is chosen on validation tasks, for each number of steps), and one that is told
+amplitude and phase (oracle). Writes ``sinusoids.{md,json}``. Trainings run in parallel; the same
+command goes on where it was stopped.
+"""
+
+import dataclasses
+import functools
+import json
+import os
+import pathlib
+import sys
+import time
+
+from absl import app, flags
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # Before TensorFlow: its start-up chatter.
+
+import maml  # noqa: E402
+from maml import train  # noqa: E402
+from maml.statistics import mean_interval  # noqa: E402
+from maml.studies import grid  # noqa: E402
+from maml.studies.scoring import Scorer  # noqa: E402
+from mine import reports  # noqa: E402
+
+NAME, SCORES = "sinusoids", "inner_steps.json"
+
+LEARNERS = {
+    "MAML": {"learner": "maml"},
+    "FOMAML": {"learner": "fomaml"},
+    "Reptile": {"learner": "reptile", "inner_batch_size": 5},
+    "iMAML": {"learner": "imaml", "regularization": 0.5},
+    "CNP": {"learner": "cnp"},
+}
+"""Learner -> its options."""
+
+YARDSTICKS = {
+    "pretrained": {"learner": "maml", "inner_steps": 0},
+    "oracle": {"learner": "maml", "inner_steps": 0, "task_options": "told=true"},
+}
+"""What learners are measured by: ordinary training, and its bound."""
+
+COMMON = {"dataset": "sinusoid", "steps": 15_000, "steps_per_epoch": 3000, "meta_batch_size": 25}
+COUNTS = (0, 1, 5, 10)
+"""Inner steps of the table."""
+RATES = (0.001, 0.003, 0.01, 0.03)
+"""Learning rates that the fine-tuning of the pretrained network is chosen from."""
+
+
+def config(name: str, shots: int, seed: int, changed: dict) -> train.Config:
+    """The options of one run; ``changed`` ones differ from this study's."""
+    options = COMMON | {"queries": shots} | (LEARNERS | YARDSTICKS)[name] | changed
+    return train.Config(**options, shots=shots, seed=seed)
+
+
+def job(config: train.Config, path: pathlib.Path, name: str) -> dict:
+    """Trains a learner unless that is done, and scores it after each number of inner steps.
+
+    Returns:
+        The record of the training, and ``errors``: number of inner steps -> mean squared error on
+        test tasks. A learner without inner steps has the same after each.
+    """
+    record = train.train(config, path, resume=True, verbose=0)
+    kept = path.with_suffix("") / SCORES
+    if not kept.exists():
+        reports.write_json(_errors(config, path, name), kept)
+    return record | {"errors": json.loads(kept.read_text())}
+
+
+def _errors(config: train.Config, path: pathlib.Path, name: str) -> dict[str, float]:
+    learner, problem = maml.load(path), config.problem()
+    if not hasattr(learner, "test_inner_steps") or name == "oracle":
+        error = Scorer(learner)(problem.test)[0].mean()
+        return {str(count): float(error) for count in COUNTS}
+    errors, rates = {}, RATES if name == "pretrained" else (learner.inner_lr,)
+    for count in COUNTS:
+        learner.test_inner_steps, validated = count, {}
+        for rate in rates if count else rates[:1]:
+            learner.inner_lr = rate
+            scorer = Scorer(learner)
+            validated[scorer(problem.validation)[0].mean()] = scorer
+        errors[str(count)] = float(validated[min(validated)](problem.test)[0].mean())
+    return errors
+
+
+@dataclasses.dataclass(frozen=True)
+class Study:
+    """What is run, and where.
+
+    Attributes:
+        logdir: folder of the runs.
+        shots: numbers of support points.
+        seeds: number of seeds.
+        workers: number of processes.
+        changed: options of :class:`maml.train.Config` in place of this study's.
+    """
+
+    logdir: pathlib.Path
+    shots: tuple[int, ...] = (5, 10)
+    seeds: int = 5
+    workers: int = 2
+    changed: dict = dataclasses.field(default_factory=dict)
+
+    def path(self, name: str, shots: int, seed: int) -> pathlib.Path:
+        """Of a learner's file."""
+        return self.logdir / f"{name}_{shots}shot_seed{seed}.keras"
+
+    def run(self, names, shots: tuple[int, ...], title: str) -> dict[tuple, dict]:
+        """(name, shots, seed) -> record, of all seeds; trains what was not trained yet."""
+        keys = [(name, k, seed) for name in names for k in shots for seed in range(self.seeds)]
+        jobs = {
+            "_".join(map(str, key)): functools.partial(
+                job, config(*key, self.changed), self.path(*key), key[0]
+            )
+            for key in keys
+        }
+        return dict(zip(keys, grid.run(jobs, self.workers, title).values(), strict=True))
+
+
+def tabulate(records: dict[tuple, dict]) -> list[dict]:
+    """One row for each learner, number of shots and of inner steps; intervals over seeds."""
+    rows = []
+    for name, shots in dict.fromkeys(key[:2] for key in records):
+        group = [record for key, record in records.items() if key[:2] == (name, shots)]
+        ended = [record for record in group if grid.DIVERGED not in record]
+        seeds = [key[2] for key in records if key[:2] == (name, shots)]
+        row = {"learner": name, "regularizer": "none", "shots": shots, "seeds": seeds}
+        row[grid.DIVERGED] = len(group) - len(ended)
+        for count in COUNTS if ended else ():
+            values = [record["errors"][str(count)] for record in ended]
+            of = {"inner_steps": count, "command": ended[0]["command"], "steps": ended[0]["steps"]}
+            of["seconds"] = mean_interval([record["seconds"] for record in ended])["mean"]
+            rows.append(row | of | mean_interval(values))
+    return rows
+
+
+def markdown(result: dict) -> str:
+    """The table of a study."""
+    lines = [
+        "# Sinusoids",
+        "",
+        f"`{result['command']}`; {result['hardware']}; {result['date']}. "
+        f"{result['training_seconds'] / 60:.0f} minutes of training in all, on "
+        f"{result['workers']} processes side by side.",
+        "",
+        "| learner | shots | "
+        + " | ".join(f"{count} inner steps" for count in COUNTS)
+        + " | s/run |",
+        "|---|---:|" + "---:|" * (len(COUNTS) + 1),
+    ]
+    groups = {}
+    for row in result["rows"]:
+        groups.setdefault((row["learner"], row["shots"]), []).append(row)
+    for (name, shots), rows in groups.items():
+        cells = [f"{row['mean']:.3f} ± {row['ci95']:.3f}" for row in rows]
+        if name in ("CNP", "oracle"):
+            cells = [cells[0]] + [""] * (len(COUNTS) - 1)
+        lines.append(f"| {name} | {shots} | {' | '.join(cells)} | {rows[0]['seconds']:.0f} |")
+    lines += [
+        "",
+        "Squared error on 600 test tasks, mean ± 95 % interval over seeds. CNP and oracle have no "
+        "inner steps. Trained with 5 inner steps; the rates of fine-tuning are chosen on "
+        "validation tasks.",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def define_flags():
+    """Defines the flags of this command."""
+    flags.DEFINE_string("logdir", None, "Folder of the runs.", required=True)
+    flags.DEFINE_string("output", None, "Folder of tables and pictures.", required=True)
+    flags.DEFINE_list("shots", ["5", "10"], "Numbers of support points.")
+    flags.DEFINE_integer("seeds", 5, "Number of seeds.", lower_bound=2)
+    flags.DEFINE_integer("workers", os.cpu_count(), "Trainings side by side.", lower_bound=1)
+    flags.DEFINE_integer("steps", COMMON["steps"], "Training steps.", lower_bound=1)
+
+
+def planned() -> Study:
+    """The study that the flags ask for."""
+    values = flags.FLAGS
+    shots = tuple(int(count) for count in values.shots)
+    changed = {"steps": values.steps}
+    return Study(pathlib.Path(values.logdir), shots, values.seeds, values.workers, changed)
+
+
+def main(_):
+    output, start = pathlib.Path(flags.FLAGS.output), time.time()
+    try:
+        plan = planned()
+        records = plan.run((*LEARNERS, *YARDSTICKS), plan.shots, "Training")
+    except (ValueError, OSError) as error:
+        sys.exit(f"Error: {error}")
+    result = reports.provenance("maml.studies.sinusoids") | {"workers": plan.workers}
+    result["training_seconds"] = sum(record.get("seconds", 0.0) for record in records.values())
+    result["rows"] = tabulate(records)
+    output.mkdir(parents=True, exist_ok=True)
+    reports.write_json(result, output / f"{NAME}.json")
+    reports.write(markdown(result).encode(), output / f"{NAME}.md")
+    print(markdown(result))
+    print(f"{(time.time() - start) / 60:.0f} minutes; tables in {output}.")
+
+
+if __name__ == "__main__":
+    define_flags()
+    app.run(main)
