@@ -14,6 +14,8 @@ help() {
 ./run.sh train FLAGS           one training run; --helpfull lists the flags
 ./run.sh compare FLAGS         one table from many runs
 ./run.sh baselines FLAGS       the predictors that learn nothing
+./run.sh sinusoid FLAGS        the memorization table, on sinusoids: all measures, two learners
+./run.sh robustness FLAGS      learners on sinusoids, and how far a task may drift
 ./run.sh help                  this text
 
 A virtual environment that is active is used; otherwise .venv is made. OUTPUT (default: output) is
@@ -136,6 +138,18 @@ case $command in
   data)
     environment ""
     data "$@"
+    ;;
+  sinusoid)
+    environment ""
+    python -m maml.studies.memorization --logdir="${OUTPUT:-output}/memorization" \
+      --output=results/memorization "$@"
+    ;;
+  robustness)
+    environment ""
+    for study in sinusoids robustness; do
+      python -m maml.studies.$study --logdir="${OUTPUT:-output}/sinusoids" \
+        --output=results/robustness "$@"
+    done
     ;;
   train | compare | baselines)
     environment ""

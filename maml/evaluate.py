@@ -11,6 +11,7 @@ import json
 import os
 import pathlib
 import sys
+from collections.abc import Sequence
 
 from absl import app, flags
 
@@ -25,7 +26,7 @@ from mine import reports  # noqa: E402
 RESULTS = "evaluation.json"
 
 
-def evaluate(path: os.PathLike, steps: list[int], **changed) -> dict:
+def evaluate(path: os.PathLike, steps: Sequence[int], **changed) -> dict:
     """Scores a learner on its test tasks.
 
     Args:
@@ -76,7 +77,7 @@ def define_flags():
 def main(_):
     path = pathlib.Path(flags.FLAGS.model_save_filename)
     try:
-        steps = [int(count) for count in flags.FLAGS.inner]
+        steps = options.whole_numbers(flags.FLAGS.inner, "inner")
         changed = options.given_flags(train.Config)
         record = evaluate(path, steps, **changed)
     except ValueError as error:

@@ -4,6 +4,7 @@ Runners of experiments extend :class:`Options` by fields of their own; each fiel
 """
 
 import dataclasses
+from collections.abc import Iterable
 
 import keras
 from absl import flags
@@ -202,6 +203,22 @@ def given_flags(kind: type[Options]) -> dict:
     import_files(flags.FLAGS["import"].value)
     values = {field.name: flags.FLAGS[field.name].value for field in dataclasses.fields(kind)}
     return {name: value for name, value in values.items() if value is not None}
+
+
+def whole_numbers(words: Iterable[str], name: str) -> tuple[int, ...]:
+    """The values of a flag that takes whole numbers with commas between them.
+
+    Args:
+        words: the values as they were typed.
+        name: of the flag, for the message.
+
+    Raises:
+        ValueError: one is no whole number of 0 or more.
+    """
+    for word in words:
+        if not word.isdecimal():
+            raise ValueError(f"--{name} takes whole numbers, commas between them, not {word!r}.")
+    return tuple(int(word) for word in words)
 
 
 NAMES = {

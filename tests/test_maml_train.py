@@ -2,6 +2,7 @@
 
 import json
 import pathlib
+import shlex
 import subprocess
 import sys
 
@@ -70,6 +71,22 @@ def test_datasets_train_and_are_scored(dataset, learner, tmp_path):
     assert len(rows) == (1 if learner == "cnp" else 2)
 
 
+def test_options_of_tasks_reach_them_and_the_command_repeats_the_run(tmp_path):
+    options = "test_shape=square; x_range=-1:2.5; noise=0.5;told=true"
+    config = train.Config(dataset="functions", task_options=options, **SMALL)
+    problem = config.problem()
+    assert problem.test.shape == "square" and problem.train.shape == "sine"
+    assert problem.test.x_range == (-1, 2.5) and problem.test.noise == 0.5
+    assert problem.test.sample(2, [0, 0]).query_x.shape[-1] == 4
+    typed = shlex.split(train.as_command(config, tmp_path / "model.keras"))[3:]
+    assert typed[0] == "--dataset=functions" and f"--task_options={options}" in typed
+    process = run("train", *typed)
+    assert process.returncode == 0, process.stderr
+    assert json.loads((tmp_path / "model/config.json").read_text())["config"] == runs.as_config(
+        config
+    )
+
+
 def test_training_lowers_the_error(tmp_path):
     sizes = {"steps": 600, "steps_per_epoch": 300, "num_test_tasks": 200}
     config = train.Config(learner="fomaml", **(SMALL | sizes))
@@ -116,9 +133,12 @@ def test_a_run_that_was_cut_resumes_to_the_same_numbers(tmp_path):
         ("train", ["--model_save_filename=m.h5", "--metamodel=tea"], "no learner 'tea'"),
         ("train", ["--model_save_filename=m.h5", "--steps=7", "--steps_per_epoch=2"], "7 steps"),
         ("train", ["--model_save_filename=m.h5", "--shots=0"], "shots"),
+        ("train", ["--model_save_filename=m.h5", "--task_options=tea"], "write name=value"),
+        ("train", ["--model_save_filename=m.h5", "--task_options=tea=1"], "take no option 'tea'"),
+        ("train", ["--model_save_filename=m.h5", "--task_options=shots=1"], "no option 'shots'"),
         ("train", ["--dataset=sinusoid"], "model_save_filename"),
         ("evaluate", ["--model_save_filename=nothing.h5"], "no file nothing.h5"),
-        ("evaluate", ["--model_save_filename=nothing.h5", "--inner=x"], "invalid literal"),
+        ("evaluate", ["--model_save_filename=nothing.h5", "--inner=x"], "whole numbers"),
     ],
 )
 def test_errors_are_one_sentence(module, arguments, message, tmp_path):

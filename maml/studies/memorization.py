@@ -27,7 +27,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # Before TensorFlow: its sta
 
 import matplotlib.figure  # noqa: E402
 
-from maml import train  # noqa: E402
+from maml import options, train  # noqa: E402
 from maml.statistics import mean_interval  # noqa: E402
 from maml.studies import grid  # noqa: E402
 from mine import reports  # noqa: E402
@@ -99,9 +99,9 @@ class Study:
 
     def config(self, learner: str, method: dict, shots: int, seed: int) -> train.Config:
         """The options of one run."""
-        options = {"dataset": "nme_sinusoid", "steps_per_epoch": 1000, "learner": learner}
-        options |= LEARNERS[learner] | self.changed
-        return train.Config(**options, **method, shots=shots, seed=seed)
+        given = {"dataset": "nme_sinusoid", "steps_per_epoch": 1000, "learner": learner}
+        given |= LEARNERS[learner] | self.changed
+        return train.Config(**given, **method, shots=shots, seed=seed)
 
     def run(self, wanted: list[tuple], title: str) -> list[dict]:
         """Trains what was not trained yet.
@@ -339,9 +339,9 @@ SYMBOLS = {
 }
 
 
-def strength(options: dict) -> str:
+def strength(method: dict) -> str:
     """The strengths among a method's options, in words."""
-    named = [f"{SYMBOLS[name]} = {options[name]:.2g}" for name in options if name in SYMBOLS]
+    named = [f"{SYMBOLS[name]} = {method[name]:.2g}" for name in method if name in SYMBOLS]
     return ", ".join(named)
 
 
@@ -358,6 +358,8 @@ def draw_sweep(result: dict, path: pathlib.Path) -> None:
                 for row in result["sweep"]
                 if (row["learner"], row["method"]) == (learner, method) and "test_mse" in row
             ]
+            if not rows:
+                continue
             weights, errors, powers = zip(*rows, strict=True)
             axes[0, column].loglog(weights, errors, "o-", color=colour, label=method)
             if method == "MINE":
@@ -403,6 +405,10 @@ def define_flags():
 def main(_):
     values = flags.FLAGS
     changed = {} if values.steps is None else {"steps": values.steps}
+    try:
+        shots = options.whole_numbers(values.shots, "shots")
+    except ValueError as error:
+        sys.exit(f"Error: {error}")
     unknown = [learner for learner in values.learners if learner not in LEARNERS]
     if unknown:
         sys.exit(f"Error: --learners has {unknown[0]!r}; this study knows {', '.join(LEARNERS)}.")
@@ -410,7 +416,7 @@ def main(_):
     plan = Study(
         pathlib.Path(values.logdir),
         tuple(values.learners),
-        tuple(int(shots) for shots in values.shots),
+        shots,
         values.seeds,
         values.workers,
         changed,
@@ -422,7 +428,7 @@ def main(_):
     output.mkdir(parents=True, exist_ok=True)
     result |= reports.provenance("maml.studies.memorization") | {"workers": plan.workers}
     reports.write_json(result, output / f"{NAME}.json")
-    (output / f"{NAME}.md").write_text(markdown(result))
+    reports.write(markdown(result).encode(), output / f"{NAME}.md")
     draw_sweep(result, output / "sweep.png")
     draw_correlation(result, output / "diagnosis.png")
     print(markdown(result))

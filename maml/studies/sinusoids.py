@@ -22,7 +22,7 @@ from absl import app, flags
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # Before TensorFlow: its start-up chatter.
 
 import maml  # noqa: E402
-from maml import train  # noqa: E402
+from maml import options, train  # noqa: E402
 from maml.statistics import mean_interval  # noqa: E402
 from maml.studies import grid  # noqa: E402
 from maml.studies.scoring import Scorer  # noqa: E402
@@ -54,8 +54,8 @@ RATES = (0.001, 0.003, 0.01, 0.03)
 
 def config(name: str, shots: int, seed: int, changed: dict) -> train.Config:
     """The options of one run; ``changed`` ones differ from this study's."""
-    options = COMMON | {"queries": shots} | (LEARNERS | YARDSTICKS)[name] | changed
-    return train.Config(**options, shots=shots, seed=seed)
+    given = COMMON | {"queries": shots} | (LEARNERS | YARDSTICKS)[name] | changed
+    return train.Config(**given, shots=shots, seed=seed)
 
 
 def job(config: train.Config, path: pathlib.Path, name: str) -> dict:
@@ -183,7 +183,7 @@ def define_flags():
 def planned() -> Study:
     """The study that the flags ask for."""
     values = flags.FLAGS
-    shots = tuple(int(count) for count in values.shots)
+    shots = options.whole_numbers(values.shots, "shots")
     changed = {"steps": values.steps}
     return Study(pathlib.Path(values.logdir), shots, values.seeds, values.workers, changed)
 

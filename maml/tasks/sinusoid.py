@@ -59,6 +59,7 @@ def nme_sinusoid(
     queries: int = 10,
     noise: float = 0.1,
     amplitudes: int = 20,
+    signed: bool = True,
     hidden: Sequence[int] = (40, 40),
     embedding: Sequence[int] = (64, 64),
     seed: int = 0,
@@ -83,6 +84,7 @@ def nme_sinusoid(
         queries: query points an episode.
         noise: standard deviation of the noise in every label.
         amplitudes: number of training tasks.
+        signed: whether relabellings negate half of the tasks, beside scaling them.
         hidden: units of the hidden layers of a gradient-based learner's network.
         embedding: units of the layers of a contextual learner's embedding.
         seed: seed of the networks' initial weights; the tasks are always the same.
@@ -107,7 +109,7 @@ def nme_sinusoid(
         test=held_out(TEST),
         head=NormalHead(),
         networks=perceptrons(1 + amplitudes, hidden, embedding, seed),
-        intervention=LabelScale(),
+        intervention=LabelScale(signed=signed),
         metrics={"mse": squared_error},
         mutually_exclusive=False,
     )

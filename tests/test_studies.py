@@ -1,0 +1,291 @@
+"""Studies: grids of runs, what is chosen from them, tables, words and pictures."""
+
+import functools
+import json
+import math
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import maml
+from maml import train
+from maml.studies import grid, memorization, robustness, sinusoids
+from maml.studies.scoring import Scorer
+from maml.tasks import FunctionRange
+
+ROOT = pathlib.Path(__file__).parent.parent
+TINY = {
+    "steps": 2, "steps_per_epoch": 2, "meta_batch_size": 4, "num_validation_batches": 1,
+    "num_test_tasks": 4, "inner_steps": 1, "hidden": 8, "dim_r": 8, "dim_z": 8,
+}  # fmt: skip
+
+
+# -- the grid ---------------------------------------------------------------------------------
+
+
+def square(x):
+    if x == 3:
+        raise FloatingPointError("too large")
+    return {"square": x**2, "process": os.getpid()}
+
+
+def refuse():
+    raise ValueError("no such thing")
+
+
+def test_jobs_run_in_other_processes_and_a_divergence_is_a_result():
+    jobs = {str(x): functools.partial(square, x) for x in (2, 3, 1)}
+    records = grid.run(jobs, 1, "squares")
+    assert list(records) == ["2", "3", "1"]
+    assert [records[name].get("square") for name in records] == [4, None, 1]
+    assert records["3"] == {grid.DIVERGED: "too large"}
+    assert records["2"]["process"] == records["1"]["process"] != os.getpid()
+    with pytest.raises(ValueError, match="no such thing"):
+        grid.run({"a": refuse, "b": functools.partial(square, 1)}, 1, "errors")
+
+
+def test_workers_end_with_the_process_that_was_killed(tmp_path):
+    program = tmp_path / "jobs.py"
+    program.write_text(
+        "import functools, os, pathlib, time\n"
+        "from maml.studies import grid\n"
+        "def job(folder):\n"
+        "    (pathlib.Path(folder) / str(os.getpid())).touch()\n"
+        "    time.sleep(600)\n"
+        "if __name__ == '__main__':\n"
+        f"    grid.run({{'a': functools.partial(job, {str(tmp_path / 'pids')!r})}}, 1, 'long')\n"
+    )
+    (tmp_path / "pids").mkdir()
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(
+        [sys.executable, program], env=environment, stderr=subprocess.DEVNULL
+    ) as process:
+        pids = waited(lambda: list((tmp_path / "pids").iterdir()))
+        process.send_signal(signal.SIGKILL)
+    worker = pathlib.Path("/proc") / pids[0].name
+    waited(lambda: not worker.exists() or "Z" in (worker / "stat").read_text().split()[2])
+
+
+def waited(condition, seconds=120):
+    """What a condition gives once it holds."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        found = condition()
+        if found:
+            return found
+        time.sleep(0.2)
+    raise AssertionError("It never came to hold.")
+
+
+# -- the memorization table -------------------------------------------------------------------
+
+
+def record(learner, method, validation, test, strength=0.0, seed=0, shots=5, nats=0.1):
+    """A run as the study sees it."""
+    scores = {"train": 0.1, "validation": validation, "test": test}
+    diagnosis = {
+        split: {
+            "after": {"mean": score},
+            "swap_gap": {"mean": 1.0},
+            "label_information": {"lower": {"mean": nats}},
+        }
+        for split, score in scores.items()
+    }
+    return {
+        "learner": learner, "method": method, "options": {"regularizer": method, "s": strength},
+        "shots": shots, "seed": seed, "diagnosis": diagnosis, "steps": 7, "seconds": 2.0,
+        "command": "python", "terms": {},
+    }  # fmt: skip
+
+
+def test_strengths_are_chosen_on_validation_tasks_for_each_learner():
+    diverged = record("cnp", "MR-W", 0, 0, 9.0) | {grid.DIVERGED: "NaN"}
+    records = [
+        record("cnp", "MR-W", 0.5, 0.1, 1.0),
+        record("cnp", "MR-W", 0.3, 0.9, 2.0),
+        record("cnp", "MR-W", 0.4, 0.0, 3.0),
+        record("maml", "MR-W", 0.2, 0.9, 1.0),
+        diverged,
+    ]
+    chosen = memorization.choose(records)
+    assert chosen["cnp", "MR-W"]["s"] == 2.0 and chosen["maml", "MR-W"]["s"] == 1.0
+
+
+def test_combinations_are_of_the_chosen_strengths_and_of_thirds():
+    chosen = {
+        ("cnp", "MR-W"): {"regularizer": "weights", "kl_weight": 0.3},
+        ("cnp", "MINE"): {"regularizer": "mine", "mi_target": "prediction", "mi_weight": 3.0},
+    }
+    both = memorization.combinations(chosen, "cnp", "MR-W + MINE")
+    assert all(one["regularizer"] == "weights,mine" for one in both)
+    assert all(one["mi_target"] == "prediction" for one in both)
+    weights = sorted((round(one["kl_weight"], 6), round(one["mi_weight"], 6)) for one in both)
+    assert weights == [(0.1, 1.0), (0.1, 3.0), (0.3, 1.0), (0.3, 3.0)]
+
+
+def test_rows_are_means_over_seeds_and_count_divergences():
+    records = [record("cnp", "MINE", 1, test, seed=seed) for seed, test in enumerate((1.0, 3.0))]
+    records.append(record("cnp", "MINE", 0, 0, seed=2) | {grid.DIVERGED: "NaN"})
+    (row,) = memorization.tabulate(records)
+    assert row["mean"] == 2.0 and math.isclose(row["ci95"], 12.7062, rel_tol=1e-4)
+    assert (row["seeds"], row[grid.DIVERGED], row["steps"]) == ([0, 1, 2], 1, 7)
+
+
+def test_rank_correlations_are_of_distinct_runs_in_their_groups():
+    points = [(0.1, 0.9), (0.2, 0.5), (0.3, 0.6), (0.4, 0.2)]
+    records = [
+        record("cnp", "MR-A", 0, test, strength=i, nats=nats)
+        for i, (nats, test) in enumerate(points)
+    ]
+    found = memorization.correlate(records + records[:2])
+    group = found["not trained on it"]
+    assert group["models"] == 4 and math.isclose(group["spearman"], -0.8)
+    assert math.isnan(found["trained on it, by a free critic"]["spearman"])
+
+
+def test_the_memorization_study_runs_resumes_and_reports(tmp_path, monkeypatch):
+    chosen = {"nothing": 1, "MR-W": 2, "MINE": 1}
+    fewer = {name: memorization.SINGLE[name][:count] for name, count in chosen.items()}
+    monkeypatch.setattr(memorization, "SINGLE", fewer)
+    monkeypatch.setattr(memorization, "COMBINED", {"MR-W + MINE": ("MR-W", "MINE")})
+    monkeypatch.setitem(memorization.LEARNERS, "cnp", {"learner": "cnp"})
+    plan = memorization.Study(tmp_path, ("cnp",), (3,), 2, 2, TINY)
+    result = memorization.study(plan)
+    assert [row["regularizer"] for row in result["rows"]] == [*chosen, "MR-W + MINE"]
+    assert all(row["seeds"] == [0, 1] and row["shots"] == 3 for row in result["rows"])
+    assert len(result["sweep"]) == 4 + 4
+    mine = [row for row in result["sweep"] if row["method"] == "MINE"]
+    assert all(row["power_ratio"] > 0 for row in mine)
+    times = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("results.json")}
+    assert len(times) == 8 + 4
+    again = memorization.study(plan)
+    assert json.dumps(again) == json.dumps(result)
+    assert times == {path: path.stat().st_mtime_ns for path in tmp_path.rglob("results.json")}
+    result |= {"command": "python", "hardware": "two", "date": "today", "workers": 2}
+    text = memorization.markdown(result)
+    assert "| cnp | MR-W + MINE | β = " in text and "rank correlation" in text
+    memorization.draw_sweep(result, tmp_path / "sweep.png")
+    memorization.draw_correlation(result, tmp_path / "diagnosis.png")
+    assert all((tmp_path / f"{n}.png").read_bytes()[1:4] == b"PNG" for n in ("sweep", "diagnosis"))
+
+
+# -- sinusoids and drift ----------------------------------------------------------------------
+
+
+class Answers:
+    """A learner whose answer is a number times x after its support set, and 0 before."""
+
+    test_inner_steps = 1
+
+    def __init__(self, slope):
+        self.slope = slope
+
+    def features(self, x):
+        return x
+
+    def encode(self, x, y):
+        return tf.fill([x.shape[0], 1, 1], self.slope)
+
+    def prior(self, tasks):
+        return tf.zeros([tasks, 1, 1])
+
+    def predict(self, d, x):
+        return maml.NormalHead()(d * x)
+
+
+def test_scores_are_against_the_truth_without_noise():
+    ranges = FunctionRange(shape="linear", amplitude=(6.0, 6.0), phase=(0.0, 0.0), noise=3.0)
+    family = ranges.draw(10, 3, 20, tf.constant([0, 0]))
+    slope = float(family.true_labels([0], tf.ones([1, 1, 1]))[0, 0, 0])
+    after, before, power = Scorer(Answers(slope))(family, tasks=10, batch_size=5)
+    np.testing.assert_allclose(after, 0.0, atol=1e-10)
+    np.testing.assert_allclose(before, power)
+    after, before, power = Scorer(Answers(slope / 2))(family, tasks=10, batch_size=5)
+    np.testing.assert_allclose(after, power / 4, rtol=1e-5)
+    assert after.shape == (10,)
+
+
+def test_the_sinusoid_job_scores_each_number_of_steps_and_chooses_rates(tmp_path):
+    config = sinusoids.config("pretrained", 3, 0, TINY | {"inner_steps": 0})
+    record = sinusoids.job(config, tmp_path / "p.keras", "pretrained")
+    assert list(record["errors"]) == [str(count) for count in sinusoids.COUNTS]
+    assert len(set(record["errors"].values())) == len(sinusoids.COUNTS)
+    again = sinusoids.job(config, tmp_path / "p.keras", "pretrained")
+    assert again == record
+    oracle = sinusoids.config("oracle", 3, 0, TINY | {"inner_steps": 0})
+    errors = sinusoids.job(oracle, tmp_path / "o.keras", "oracle")["errors"]
+    assert len(set(errors.values())) == 1
+    keys = [("pretrained", 3, 0), ("pretrained", 3, 1), ("oracle", 3, 0)]
+    rows = sinusoids.tabulate(dict(zip(keys, [record, record, {grid.DIVERGED: ""}], strict=True)))
+    assert [row["inner_steps"] for row in rows] == list(sinusoids.COUNTS)
+    assert rows[2]["mean"] == record["errors"]["5"] and rows[2]["ci95"] == 0.0
+
+
+@pytest.mark.parametrize(
+    ("solved", "expected"),
+    [
+        ([0.9, 0.8, 0.7, 0.3, 0.0], 1.5),
+        ([0.9, 0.8, 0.4, 0.9, 0.9], 0.75),
+        ([0.9, 0.4, 0.7, 0.3, 0.0], 0.0),
+        ([0.2, 0.6, 0.6, 0.6, 0.6], 3.0),
+    ],
+)
+def test_the_limit_is_where_half_of_the_tasks_are_solved(solved, expected):
+    assert math.isclose(robustness.limit([0.0, 0.0, 1.0, 2.0, 3.0], solved), expected)
+
+
+def test_axes_begin_inside_the_training_distribution():
+    for axis in robustness.AXES.values():
+        assert axis.distances[0] == 0 and axis.distances == sorted(axis.distances)
+        assert sum(distance > 0 for distance in axis.distances) >= 4
+
+
+def test_the_study_of_drift_scores_reports_and_draws(tmp_path, monkeypatch):
+    monkeypatch.setattr(robustness, "TASKS", 100)
+    plan = sinusoids.Study(tmp_path / "runs", seeds=2)
+    records, scores = {}, {}
+    for name, options in {"MAML": {"learner": "maml"}, "CNP": {"learner": "cnp"}}.items():
+        for seed in range(2):
+            config = train.Config(**(TINY | options | {"shots": 10, "seed": seed}))
+            path = plan.path(name, 10, seed)
+            records[name, 10, seed] = train.train(config, path, verbose=0)
+            scores.setdefault(name, []).append(robustness.drift(path))
+            assert robustness.drift(path) == scores[name][-1]
+    result = robustness.aggregate(scores)
+    zero = [result["MAML"]["axes"][axis][0]["error"]["mean"] for axis in ("noise", "range of x")]
+    assert zero[0] == pytest.approx(zero[1])  # Both are the training distribution.
+    steps = result["MAML"]["inner_steps"]
+    assert steps[0]["error"] == steps[0]["before"] and not result["CNP"]["inner_steps"]
+    text = robustness.words(result)
+    assert "drifts best" in text and "octaves above" in text
+    table = robustness.rows(result, records)
+    values = sum(len(axis.values) for axis in robustness.AXES.values()) + len(robustness.SHAPED)
+    assert len(table) == 2 * values and table[0]["seeds"] == [0, 1]
+    run = {"command": "python", "hardware": "two", "date": "today"}
+    assert "| shape | square |" in robustness.markdown(run | {"rows": table, "answer": text})
+    json.dumps(table)
+    robustness.draw(result, plan, tmp_path)
+    assert len(list(tmp_path.glob("*.png"))) == 5 + 2
+
+
+@pytest.mark.parametrize(
+    ("module", "flag", "message"),
+    [
+        ("memorization", "--learners=tea", "this study knows cnp, maml"),
+        ("memorization", "--shots=x", "--shots takes whole numbers"),
+        ("sinusoids", "--steps=7000", "no whole number of epochs"),
+    ],
+)
+def test_studies_refuse_in_one_sentence(module, flag, message, tmp_path):
+    command = [sys.executable, "-m", f"maml.studies.{module}", f"--logdir={tmp_path / 'runs'}"]
+    command += [f"--output={tmp_path / 'out'}", flag]
+    process = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert process.returncode != 0 and message in process.stderr
+    assert not (tmp_path / "out").exists()
