@@ -25,6 +25,13 @@ def shell(*command, cwd=ROOT, **variables):
     )
 
 
+STUDIES = {
+    "sinusoid": "maml.studies.memorization",
+    "robustness": "maml.studies.robustness",
+}
+"""Commands of run.sh -> what they run with folders of its own."""
+
+
 def readme_commands():
     """The lines of the README's shell blocks, continuation lines joined."""
     blocks = re.findall(r"```sh\n(.*?)```", README, flags=re.DOTALL)
@@ -84,7 +91,9 @@ def test_every_command_of_the_readme_has_flags_that_exist(command):
         )
         if len(words) < 2 or words[1] in ("test", "data", "help"):
             return
-        words = ["python", "-m", f"pose_code.{words[1]}", *words[2:]]
+        given = ["--logdir=L", "--output=O"] if words[1] in STUDIES else []
+        module = STUDIES.get(words[1], f"pose_code.{words[1]}")
+        words = ["python", "-m", module, *given, *words[2:]]
     assert words[0] == "python", command
     directory = ROOT
     if words[1] != "-m":  # A script, run from inside its folder.
