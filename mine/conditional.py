@@ -80,8 +80,8 @@ def direct(y, d, x, others, log_prob: Callable | None = None, hidden=None, **opt
         d: [n] or [n, dim_d].
         x: [n] or [n, dim_x].
         others: [n, k, dim_y], k draws y' from q(y | x, d') for each x, with d' from p(d | x).
-            Draws are cheap: above two nats 64 of them steady the value. A training step uses 16
-            unless ``negatives`` says otherwise.
+            Draws are cheap: above two nats 64 of them steady the value. A training step uses 64
+            with ``log_prob`` and 16 without, unless ``negatives`` says otherwise.
         log_prob: ``log_prob(y, d, x)`` gives the model's log q(y | x, d) of TensorFlow tensors
             [..., features] whose leading axes broadcast. With it the critic is
             :class:`mine.Likelihood`, which learns the marginal only, and nothing is preprocessed;
@@ -107,7 +107,9 @@ def direct(y, d, x, others, log_prob: Callable | None = None, hidden=None, **opt
         raise ValueError("direct has its own negatives: use another bound, and a number of them.")
     if "critic" in options:
         raise ValueError("direct chooses its critic by log_prob: it takes hidden=, no critic=.")
-    options = Options(**{"negatives": min(16, others.shape[1])} | options)
+    # With the likelihood a small marginal is all there is to learn.
+    negatives = min(16 if log_prob is None else 64, others.shape[1])
+    options = Options(**{"negatives": negatives} | options)
     kind = "none" if log_prob is not None else options.preprocess
     maps = {name: samples.Preprocessor(kind).fit(value) for name, value in checked.items()}
     ready = {name: samples.single(name, maps[name](value)) for name, value in checked.items()}

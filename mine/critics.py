@@ -304,11 +304,12 @@ class Likelihood(keras.layers.Layer):
 
     Args:
         hidden: units of each hidden layer of ``h``, beside its quadratic form.
-        cap: largest absolute score, in nats.
+        cap: largest absolute score, in nats. A log likelihood is of itself no wild guess, and may
+            be far below zero; the cap of free critics would bend it by hundredths of a nat.
         seed: seed of the initial weights.
     """
 
-    def __init__(self, hidden=(32,), cap: float = SCORE_CAP, seed: int = 0, **kwargs):
+    def __init__(self, hidden=(32,), cap: float = 5 * SCORE_CAP, seed: int = 0, **kwargs):
         super().__init__(**kwargs)
         self.limit = cap
         # h is a log density: no cap may bend it, and a quadratic form is exact for a normal one.
