@@ -88,6 +88,7 @@ class Options:
         100, "Training steps between checkpoints and held-out checks.", at_least=1
     )
     meta_lr: float = option(1e-3, "Learning rate of the learner (Adam).")
+    meta_lr_decay: bool = option(False, "Whether meta_lr falls to 0 along a cosine.")
     weight_decay: float = option(0.0, "Decoupled weight decay (AdamW), times meta_lr a step.")
     inner_lr: float = option(0.01, "Learning rate of MAML's inner steps.")
     inner_steps: int = option(5, "Inner steps of MAML in training.")
@@ -163,11 +164,13 @@ class Options:
 
     def compile(self, learner: MetaLearner) -> None:
         """Gives a learner the optimizers of these options: Adam, and another for critics."""
-        decay = self.weight_decay
+        decay, rate = self.weight_decay, self.meta_lr
+        if self.meta_lr_decay:
+            rate = keras.optimizers.schedules.CosineDecay(self.meta_lr, self.steps)
         learner.compile(
-            keras.optimizers.AdamW(self.meta_lr, weight_decay=decay)
+            keras.optimizers.AdamW(rate, weight_decay=decay)
             if decay
-            else keras.optimizers.Adam(self.meta_lr),
+            else keras.optimizers.Adam(rate),
             keras.optimizers.Adam(self.critic_lr, clipnorm=1.0),
         )
 
