@@ -145,3 +145,20 @@ def test_errors_are_one_sentence(module, arguments, message, tmp_path):
     process = run(module, *arguments, cwd=tmp_path)
     assert process.returncode != 0 and message in process.stderr
     assert "Traceback" not in process.stderr and not list(tmp_path.iterdir())
+
+
+def test_the_meta_learning_rate_falls_to_nothing_along_a_cosine():
+    config = train.Config(meta_lr=0.4, meta_lr_decay=True, **SMALL)
+    learner = config.make_learner(*_parts(config.problem()))
+    learner.create_weights(config.problem().train.sample(2, [0, 0]))
+    config.compile(learner)
+    rates = [float(learner.optimizer.learning_rate)]
+    for _ in range(config.steps):
+        learner.optimizer.iterations.assign_add(1)
+        rates.append(float(learner.optimizer.learning_rate))
+    expected = 0.2 * (1 + np.cos(np.pi * np.arange(config.steps + 1) / config.steps))
+    np.testing.assert_allclose(rates, expected, atol=1e-7)
+
+
+def _parts(problem):
+    return problem.networks, problem.head, problem.intervention
