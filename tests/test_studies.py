@@ -278,7 +278,7 @@ def test_the_study_of_drift_scores_reports_and_draws(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("module", "flag", "message"),
     [
-        ("memorization", "--learners=tea", "this study knows cnp, maml"),
+        ("memorization", "--learners=tea", "this study knows cnp, metasgd, maml"),
         ("memorization", "--shots=x", "--shots takes whole numbers"),
         ("sinusoids", "--steps=7000", "no whole number of epochs"),
     ],
