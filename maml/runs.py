@@ -15,6 +15,7 @@ from maml.diagnostics import Evaluator
 from maml.episodes import TaskFamily
 from maml.meta_learner import MetaLearner
 from maml.options import Options
+from mine import reports
 
 CONFIG, HISTORY, CHECKPOINT = "config.json", "history.csv", "checkpoint.weights.h5"
 
@@ -35,9 +36,7 @@ def claim(folder: os.PathLike, own: dict, resume: bool) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / CONFIG
     if not path.exists():
-        temporary = path.with_name(f".{CONFIG}.{os.getpid()}.tmp")
-        temporary.write_text(json.dumps(own, indent=2) + "\n")
-        os.replace(temporary, path)
+        reports.write_json(own, path)
         return
     if not resume:
         raise FileExistsError(f"{folder} holds a run: pass --resume to go on, or another folder.")

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 import keras
 import tensorflow as tf
 import tqdm
+from absl import flags
 
 DIVERGED = "diverged"
 
@@ -49,6 +50,15 @@ def run(jobs: Mapping[str, Callable[[], dict]], workers: int, title: str) -> dic
             pool.shutdown(wait=False, cancel_futures=True)
             raise
     return {name: records[name] for name in jobs}
+
+
+def define_flags() -> None:
+    """Defines the flags that studies share."""
+    flags.DEFINE_string("logdir", None, "Folder of the runs.", required=True)
+    flags.DEFINE_string("output", None, "Folder of tables and pictures.", required=True)
+    flags.DEFINE_list("shots", ["5", "10"], "Numbers of support points.")
+    flags.DEFINE_integer("seeds", 5, "Number of seeds.", lower_bound=2)
+    flags.DEFINE_integer("workers", os.cpu_count(), "Trainings side by side.", lower_bound=1)
 
 
 def _prepare(threads: int) -> None:

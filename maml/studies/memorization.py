@@ -122,7 +122,9 @@ class Study:
         """
         jobs = {}
         for learner, name, method, shots, seed in wanted:
-            strength = "_".join(f"{value:g}" for value in method.values() if value != str(value))
+            strength = "_".join(
+                f"{value:g}" for value in method.values() if isinstance(value, float)
+            )
             label = "_".join(filter(None, [learner, name, strength, f"{shots}shot", f"seed{seed}"]))
             path = self.logdir / f"{label.replace(' ', '')}.keras"
             config = self.config(learner, method, shots, seed)
@@ -399,12 +401,8 @@ def draw_correlation(result: dict, path: pathlib.Path) -> None:
 
 def define_flags():
     """Defines the flags of this command."""
-    flags.DEFINE_string("logdir", None, "Folder of the runs.", required=True)
-    flags.DEFINE_string("output", None, "Folder of tables and pictures.", required=True)
+    grid.define_flags()
     flags.DEFINE_list("learners", list(USUAL), f"Of {', '.join(LEARNERS)}.")
-    flags.DEFINE_list("shots", ["5", "10"], "Numbers of support points.")
-    flags.DEFINE_integer("seeds", 5, "Number of seeds.", lower_bound=2)
-    flags.DEFINE_integer("workers", os.cpu_count(), "Trainings side by side.", lower_bound=1)
     flags.DEFINE_integer("steps", None, "Training steps. [5000, MAML 6000]", lower_bound=1)
 
 

@@ -397,11 +397,6 @@ def draw(result: dict[str, dict], plan: sinusoids.Study, output: pathlib.Path) -
         draw_fits(learner, name, output / f"fits_{name.lower()}.png")
 
 
-def define_flags():
-    """Defines the flags of this command, which are those of the study that trains."""
-    sinusoids.define_flags()
-
-
 def main(_):
     output, start = pathlib.Path(flags.FLAGS.output), time.time()
     try:
@@ -433,5 +428,5 @@ def main(_):
 
 
 if __name__ == "__main__":
-    define_flags()
+    sinusoids.define_flags()
     app.run(main)
