@@ -402,6 +402,7 @@ def draw_correlation(result: dict, path: pathlib.Path) -> None:
 def define_flags():
     """Defines the flags of this command."""
     grid.define_flags()
+    flags.adopt_module_key_flags(grid)  # For --help.
     flags.DEFINE_list("learners", list(USUAL), f"Of {', '.join(LEARNERS)}.")
     flags.DEFINE_integer("steps", None, "Training steps. [5000, MAML 6000]", lower_bound=1)
 

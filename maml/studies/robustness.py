@@ -429,4 +429,5 @@ def main(_):
 
 if __name__ == "__main__":
     sinusoids.define_flags()
+    flags.adopt_module_key_flags(sinusoids)  # For --help.
     app.run(main)

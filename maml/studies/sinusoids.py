@@ -173,6 +173,7 @@ def markdown(result: dict) -> str:
 def define_flags():
     """Defines the flags of this command."""
     grid.define_flags()
+    flags.adopt_module_key_flags(grid)  # For --help.
     flags.DEFINE_integer("steps", COMMON["steps"], "Training steps.", lower_bound=1)
 
 
