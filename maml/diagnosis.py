@@ -39,6 +39,7 @@ from maml.episodes import TaskFamily
 from maml.interventions import Intervention
 from maml.likelihoods import Normal
 from maml.statistics import mean_interval
+from mine import reports
 
 MEMORIZES = "memorizes"
 IGNORES = "ignores its support set"
@@ -239,7 +240,7 @@ class Diagnosis:
         """Draws the diagnosis as a PNG."""
         figure = matplotlib.figure.Figure(figsize=(8, 3.6), layout="constrained")
         self.draw(figure.subplots(1, 2))
-        figure.savefig(path, dpi=110, format="png")
+        reports.picture(figure, path)
 
 
 def diagnose(

@@ -55,7 +55,7 @@ def evaluate(path: os.PathLike, steps: Sequence[int], **changed) -> dict:
     for count in tqdm.tqdm(steps, desc="inner steps"):
         if count is not None:
             learner.test_inner_steps = count
-        evaluator = maml.Evaluator(learner, problem.metrics, intervention=problem.intervention)
+        evaluator = problem.evaluator(learner)
         diagnosis = train.diagnose(evaluator, problem.test, problem, config)
         rows.append({"inner_steps": count, "diagnosis": diagnosis.to_json()})
         tqdm.tqdm.write(f"{'' if count is None else f'{count} inner steps: '}{diagnosis}")

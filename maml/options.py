@@ -62,6 +62,10 @@ class Options:
     )
     mi_weight: float = option(0.5, "Weight of the information, lambda, per nat.")
     mi_warmup: int = option(0, "Training steps over which the weight rises from 0.")
+    mi_noise: float = option(
+        0.0,
+        "Noise through which a free critic sees predictions, in their unit. 0: the likelihood's.",
+    )
     kl_weight: float = option(1e-5, "Regularizer weights: weight of the information, per nat.")
     kl_sigma: float = option(0.1, "Regularizer weights: noise of the weights at the start.")
     bottleneck_weight: float = option(

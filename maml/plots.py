@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from maml.episodes import Episode, TaskFamily
 from maml.tasks import Problem
+from mine import reports
 
 COLOURS = {"train": "#4477aa", "validation": "#ee6677"}
 
@@ -30,7 +31,7 @@ def curves(history: dict[str, np.ndarray], metric: str, path: os.PathLike) -> No
     if min(history[f"train_{metric}"]) > 0:
         axis.set_yscale("log")
     axis.legend()
-    figure.savefig(path, dpi=110, format="png")
+    reports.picture(figure, path)
 
 
 def can_draw_fits(problem: Problem) -> bool:
@@ -57,7 +58,7 @@ def fits(learner, family: TaskFamily, path: os.PathLike, tasks: int = 6, seed: i
     for index, axis in enumerate(axes[:tasks]):
         draw_fit(axis, learner, family, numbers, episode, index)
     axes[0].legend(fontsize=7)
-    figure.savefig(path, dpi=110, format="png")
+    reports.picture(figure, path)
 
 
 def draw_fit(axis, learner, family: TaskFamily, numbers, episode: Episode, index: int) -> None:

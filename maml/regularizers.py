@@ -117,6 +117,9 @@ class MutualInformation(Regularizer):
         weight: lambda, per nat.
         warmup: training steps over which lambda rises linearly from 0; the critic learns all along.
         negatives: relabellings a pair is set against (target "label").
+        noise: standard deviation of the noise through which the critic sees predictions, in the
+            unit of their ``code()``; 0: that of the model's likelihood (target "prediction"). Where
+            it is large beside what a relabelling does at first, the critic sees nothing to raise.
         power_penalty: weight of the penalty on the power of predictions (target "prediction").
         hidden: units of the critic's hidden layers.
         rate: weight of the newest batch in MINE's running normaliser.
@@ -138,6 +141,7 @@ class MutualInformation(Regularizer):
         weight: float = 1.0,
         warmup: int = 0,
         negatives: int = 4,
+        noise: float = 0.0,
         power_penalty: float = 1.0,
         hidden=(64, 64),
         rate: float = 0.01,
@@ -154,6 +158,8 @@ class MutualInformation(Regularizer):
                 f"bound={bound!r} needs target='label': a prediction has no likelihood but the "
                 "model's."
             )
+        if noise < 0:
+            raise ValueError(f"noise must be at least 0, not {noise}.")
         if negatives < 1:
             raise ValueError(f"negatives must be at least 1, not {negatives}.")
         if target == "label" and not intervention.relabels_queries:
@@ -162,7 +168,7 @@ class MutualInformation(Regularizer):
                 "has no label to predict; use target='prediction' or a label intervention."
             )
         self.intervention, self.target, self.bound = intervention, target, bound
-        self.weight, self.warmup, self.negatives = weight, warmup, negatives
+        self.weight, self.warmup, self.negatives, self.noise = weight, warmup, negatives, noise
         self.power_penalty, self.hidden, self.rate, self.seed = power_penalty, hidden, rate, seed
         self.step = self.add_weight(name="step", shape=(), initializer="zeros", trainable=False)
         if bound not in self.CRITIC_FREE:
@@ -243,7 +249,8 @@ class MutualInformation(Regularizer):
                 tf.shape(clean), fold_in(seed, 2 + index), dtype=clean.dtype
             )
             draws.append(clean)
-            codes.append(scale_gradient(clean, weight) + predicted.code_noise * noise)
+            scale = self.noise or predicted.code_noise
+            codes.append(scale_gradient(clean, weight) + scale * noise)
             described = self.set_encoder(self._describe(learner, episode, draw), training=training)
             sets.append(tf.repeat(described[:, tf.newaxis], tf.shape(clean)[1], axis=1))
         original = learner.head.features(episode.query_y)
@@ -291,9 +298,16 @@ def mutual_information(
     mi_bound: str = "ba",
     mi_weight: float = 1.0,
     mi_warmup: int = 0,
+    mi_noise: float = 0.0,
     seed: int = 0,
 ) -> MutualInformation:
     """:class:`MutualInformation`, its options under the names that runners give them."""
     return MutualInformation(
-        intervention, mi_target, mi_bound, weight=mi_weight, warmup=mi_warmup, seed=seed
+        intervention,
+        mi_target,
+        mi_bound,
+        weight=mi_weight,
+        warmup=mi_warmup,
+        noise=mi_noise,
+        seed=seed,
     )

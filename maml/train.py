@@ -119,7 +119,7 @@ def train(
     runs.claim(folder, {"config": settings}, resume)
     if (folder / RESULTS).exists():
         return json.loads((folder / RESULTS).read_text())
-    evaluator = maml.Evaluator(learner, problem.metrics, intervention=problem.intervention)
+    evaluator = problem.evaluator(learner)
     families = {"train": problem.train, "validation": problem.validation}
     history = runs.fit(
         learner,

@@ -8,7 +8,6 @@ Name a new folder after a change of the library: what is kept is not made again.
 ``table.md``, ``table.json`` and ``estimates.png`` are written at the end.
 """
 
-import io
 import json
 import math
 import pathlib
@@ -203,9 +202,7 @@ def picture(rows: list[dict], summary: dict[str, dict], path: pathlib.Path):
         )
     axis.set(xlabel="true mutual information, nats", ylabel="estimate, nats")
     axis.legend()
-    content = io.BytesIO()
-    figure.savefig(content, dpi=110, format="png")
-    reports.write(content.getvalue(), path)
+    reports.picture(figure, path)
 
 
 def benchmark(

@@ -22,6 +22,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # Before TensorFlow: its sta
 import numpy as np  # noqa: E402
 
 import mine  # noqa: E402
+from mine import reports  # noqa: E402
 from mine.information import CLASSICAL  # noqa: E402
 from mine.objective import NAMES  # noqa: E402
 from mine.options import CRITICS  # noqa: E402
@@ -138,10 +139,8 @@ def draw_curve(estimate: mine.Estimate, path: str) -> None:
     axes.axhline(estimate.nats, color="black", linestyle="--", label="estimate")
     axes.set(xlabel="training step", ylabel="nats on validation samples", title=estimate.bound)
     axes.legend()
-    temporary = pathlib.Path(path).with_name("unfinished-" + pathlib.Path(path).name)
-    figure.savefig(temporary, format="png", dpi=150)
+    reports.picture(figure, path, dpi=150)
     pyplot.close(figure)
-    os.replace(temporary, path)
 
 
 def main(_):

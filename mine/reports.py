@@ -1,6 +1,7 @@
 """Results in files: written whole or not at all, with where they come from."""
 
 import datetime
+import io
 import json
 import math
 import os
@@ -31,6 +32,13 @@ def write_json(content: dict, path: pathlib.Path) -> None:
         return None if isinstance(value, float) and not math.isfinite(value) else value
 
     write((json.dumps(clean(content), indent=2) + "\n").encode(), path)
+
+
+def picture(figure, path: pathlib.Path, **options) -> None:
+    """Writes a figure of matplotlib as PNG in one step; ``options`` are of its ``savefig``."""
+    content = io.BytesIO()
+    figure.savefig(content, format="png", **({"dpi": 110} | options))
+    write(content.getvalue(), pathlib.Path(path))
 
 
 def hardware() -> str:

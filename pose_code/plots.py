@@ -6,7 +6,7 @@ import matplotlib.figure
 import numpy as np
 
 import maml
-from pose_data import files
+from mine import reports
 from pose_data.tasks import PERIOD, PoseTasks
 
 COLOURS = ("#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377", "#777777")
@@ -15,8 +15,7 @@ CHANCE_DEGREES = 90.0
 
 def save(figure: matplotlib.figure.Figure, path: pathlib.Path):
     """Writes a PNG in one step."""
-    with files.replacing(path) as temporary:
-        figure.savefig(temporary, dpi=110, bbox_inches="tight", format="png")
+    reports.picture(figure, path, bbox_inches="tight")
 
 
 def curves(runs: dict[str, dict[str, np.ndarray]], path: pathlib.Path):

@@ -14,7 +14,6 @@ where it was stopped.
 
 import dataclasses
 import functools
-import itertools
 import os
 import pathlib
 import sys
@@ -34,11 +33,12 @@ from mine import reports  # noqa: E402
 
 NAME = "memorization"
 
-_INNER = {"steps": 6000, "meta_batch_size": 25, "meta_lr_decay": True, "inner_clip": 10.0}
+# As many tasks a step as there are: one trace scores training and validation tasks.
+_COMMON = {"steps": 3000, "meta_batch_size": 20, "meta_lr_decay": True}
 LEARNERS = {
-    "cnp": {"steps": 5000, "meta_batch_size": 25, "meta_lr_decay": True},
-    "metasgd": _INNER | {"inner_steps": 3},
-    "maml": _INNER | {"inner_steps": 5},
+    "cnp": _COMMON,
+    "metasgd": _COMMON | {"inner_clip": 10.0, "inner_steps": 3},
+    "maml": _COMMON | {"inner_clip": 10.0, "inner_steps": 5},
 }
 """Learner -> its options, the same for all methods. With one rate for all weights MAML has not
 learned to adapt after so many steps, whatever the method; with learned ones (Meta-SGD) it has."""
@@ -51,21 +51,34 @@ def _each(name: str, values, **fixed) -> list[dict]:
     return [fixed | {name: value} for value in values]
 
 
+_POSITIVE = {"task_options": "signed=false"}
+_MINE = {"regularizer": "mine", "mi_target": "prediction", "mi_noise": 0.3}
+_ANCHORED = {"regularizer": "mine", "mi_target": "label"}
+_AUGMENT = {"regularizer": "augment"}
+
 SINGLE = {
     "nothing": [{"regularizer": "none"}],
-    "MR-W": _each("kl_weight", [1e-5, 1e-4, 1e-3, 1e-2], regularizer="weights"),
-    "MR-A": _each("bottleneck_weight", [1e-3, 1e-2, 1e-1, 1.0], regularizer="activations"),
-    "MINE": _each(
-        "mi_weight", [0.03, 0.1, 0.3, 1.0, 3.0, 10.0], regularizer="mine", mi_target="prediction"
-    ),
-    "anchored": _each("mi_weight", [0.3, 1.0, 3.0, 10.0], regularizer="mine", mi_target="label"),
-    "label augmentation": _each("augment_probability", [0.5, 0.8, 1.0], regularizer="augment"),
+    "MR-W": _each("kl_weight", [1e-3, 1e-2, 5e-2, 1e-1], regularizer="weights"),
+    "MR-A": _each("bottleneck_weight", [1e-2, 1e-1, 1.0, 3.0], regularizer="activations"),
+    "MINE": [
+        *_each("mi_weight", [0.03, 0.1, 0.3, 1.0, 3.0], **_MINE, **_POSITIVE),
+        *_each("mi_weight", [0.3], **_MINE),
+    ],
+    "anchored": [
+        *_each("mi_weight", [0.3, 1.0, 3.0], **_ANCHORED),
+        *_each("mi_weight", [1.0], **_ANCHORED, **_POSITIVE),
+    ],
+    "label augmentation": [
+        *_each("augment_probability", [0.5, 0.8], **_AUGMENT),
+        *_each("augment_probability", [0.8], **_AUGMENT, **_POSITIVE),
+    ],
 }
 """Method -> the options it may choose from. MINE: a free critic on predictions. Anchored: the
-information on labels, whose critic is the learner's own likelihood."""
+information on labels, whose critic is the learner's own likelihood. Relabellings scale labels by
+1/2 to 2, and negate half of the tasks unless scales are positive."""
 
 COMBINED = {"MR-W + MINE": ("MR-W", "MINE"), "MR-W + anchored": ("MR-W", "anchored")}
-"""Method -> two others. Each is tried as it was chosen, and at a third of its strength."""
+"""Method -> two others. Both are tried as they were chosen, and the first at a third of that."""
 
 PUBLISHED = {
     ("cnp", "nothing", 5): 0.91,
@@ -159,12 +172,9 @@ def choose(records: list[dict]) -> dict[tuple[str, str], dict]:
 def combinations(chosen: dict[tuple[str, str], dict], learner: str, method: str) -> list[dict]:
     """The options that a combined method may choose from, given its parts' own choices."""
     first, second = (chosen[learner, part] for part in COMBINED[method])
-    strengths = [name for part in (first, second) for name in part if name.endswith("weight")]
     both = first | second | {"regularizer": f"{first['regularizer']},{second['regularizer']}"}
-    return [
-        both | {name: both[name] * factor for name, factor in zip(strengths, factors, strict=True)}
-        for factors in itertools.product([1.0, 1 / 3], repeat=2)
-    ]
+    (strength,) = (name for name in first if name.endswith("weight"))
+    return [both, both | {strength: first[strength] / 3}]
 
 
 def study(plan: Study) -> dict:
@@ -268,12 +278,23 @@ def tabulate(records: list[dict]) -> list[dict]:
 
 
 def correlate(records: list[dict]) -> dict[str, dict]:
-    """Rank correlation of the information (validation) with the error (test), by group."""
-    result = {}
+    """Rank correlation of the information (validation) with the error (test), by group.
+
+    Of the models that were not trained on it also for each learner.
+    """
     ended = [record for record in distinct(records) if grid.DIVERGED not in record]
-    for group, methods in {**GROUPS, "all": (*SINGLE, *COMBINED)}.items():
-        members = [record for record in ended if record["method"] in methods]
-        pairs = [(information(record), score(record, "test")) for record in members]
+    first = next(iter(GROUPS))
+    members = {
+        group: [record for record in ended if record["method"] in methods]
+        for group, methods in {**GROUPS, "all": (*SINGLE, *COMBINED)}.items()
+    }
+    members |= {
+        f"{first}, {learner}": [record for record in members[first] if record["learner"] == learner]
+        for learner in dict.fromkeys(record["learner"] for record in ended)
+    }
+    result = {}
+    for group, records in members.items():
+        pairs = [(information(record), score(record, "test")) for record in records]
         rank = stats.spearmanr(pairs).statistic if len(pairs) > 2 else float("nan")
         result[group] = {"models": len(pairs), "spearman": float(rank), "pairs": pairs}
     return result
@@ -350,7 +371,9 @@ SYMBOLS = {
 def strength(method: dict) -> str:
     """The strengths among a method's options, in words."""
     named = [f"{SYMBOLS[name]} = {method[name]:.2g}" for name in method if name in SYMBOLS]
-    return ", ".join(named)
+    return ", ".join(
+        [*named, *(["positive scales"] if _POSITIVE.items() <= method.items() else [])]
+    )
 
 
 def draw_sweep(result: dict, path: pathlib.Path) -> None:
@@ -364,7 +387,10 @@ def draw_sweep(result: dict, path: pathlib.Path) -> None:
             rows = [
                 (row["options"]["mi_weight"], row["test_mse"], row["power_ratio"])
                 for row in result["sweep"]
-                if (row["learner"], row["method"]) == (learner, method) and "test_mse" in row
+                if (row["learner"], row["method"]) == (learner, method)
+                and "test_mse" in row
+                # The variants that are tried at one strength only make no line.
+                and (_POSITIVE.items() <= row["options"].items()) == (method == "MINE")
             ]
             if not rows:
                 continue
@@ -382,7 +408,7 @@ def draw_sweep(result: dict, path: pathlib.Path) -> None:
         axes[0, column].set(title=learner, ylabel="test MSE")
         axes[1, column].set(xlabel="λ", ylabel="power of predictions / of labels")
     axes[0, 0].legend()
-    figure.savefig(path, dpi=110, format="png")
+    reports.picture(figure, path)
 
 
 def draw_correlation(result: dict, path: pathlib.Path) -> None:
@@ -396,7 +422,7 @@ def draw_correlation(result: dict, path: pathlib.Path) -> None:
             axis.plot(*zip(*of["pairs"], strict=True), marker, color=colour, label=label)
     axis.set(xlabel="I(ŷ;Y|x,X) on validation tasks, nats", ylabel="test MSE", yscale="log")
     axis.legend(title="rank correlation")
-    figure.savefig(path, dpi=110, format="png")
+    reports.picture(figure, path)
 
 
 def define_flags():
@@ -404,7 +430,7 @@ def define_flags():
     grid.define_flags()
     flags.adopt_module_key_flags(grid)  # For --help.
     flags.DEFINE_list("learners", list(USUAL), f"Of {', '.join(LEARNERS)}.")
-    flags.DEFINE_integer("steps", None, "Training steps. [5000, MAML 6000]", lower_bound=1)
+    flags.DEFINE_integer("steps", None, "Training steps. [3000]", lower_bound=1)
 
 
 def main(_):

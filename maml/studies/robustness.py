@@ -332,7 +332,7 @@ def draw_axes(result: dict[str, dict], key: str, label: str, path: pathlib.Path)
             panel.set_yscale("log")
             panel.axhline(1.0, color="#777777", linestyle=":")
     figure.axes[0].legend(fontsize=8)
-    figure.savefig(path, dpi=100, format="png")
+    reports.picture(figure, path, dpi=100)
 
 
 def draw_shapes(result: dict[str, dict], path: pathlib.Path) -> None:
@@ -353,7 +353,7 @@ def draw_shapes(result: dict[str, dict], path: pathlib.Path) -> None:
     axis.set(yscale="log", ylabel="error / mean square (-: before)")
     axis.axhline(1.0, color="#777777", linestyle=":")
     axis.legend(fontsize=8)
-    figure.savefig(path, dpi=100, format="png")
+    reports.picture(figure, path, dpi=100)
 
 
 def draw_sensitivity(result: dict[str, dict], key: str, values, label: str, path) -> None:
@@ -368,7 +368,7 @@ def draw_sensitivity(result: dict[str, dict], key: str, values, label: str, path
     axis.set(xlabel=label, ylabel="error / mean square", yscale="log", xscale="symlog")
     axis.set_xticks(values, values)
     axis.legend(fontsize=8)
-    figure.savefig(path, dpi=100, format="png")
+    reports.picture(figure, path, dpi=100)
 
 
 def draw_fits(learner, name: str, path: pathlib.Path) -> None:
@@ -382,7 +382,7 @@ def draw_fits(learner, name: str, path: pathlib.Path) -> None:
         panel.set_title(shape)
     figure.axes[0].legend(fontsize=7)
     figure.suptitle(f"{name}, trained on sines")
-    figure.savefig(path, dpi=100, format="png")
+    reports.picture(figure, path, dpi=100)
 
 
 def draw(result: dict[str, dict], plan: sinusoids.Study, output: pathlib.Path) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
+from maml.diagnostics import Evaluator
 from maml.episodes import TaskFamily
 from maml.interventions import Intervention
 from maml.likelihoods import Head
@@ -23,6 +24,7 @@ class Problem:
         head: from network outputs to a distribution over labels.
         networks: as learners take them, see :func:`maml.make_learner`.
         intervention: a relabelling under which the tasks stay of their kind.
+        probe: the relabelling that the diagnosis reads the label information by; None: the same.
         metrics: name -> function(distribution, y) -> [tasks, queries]; the first is the main score.
         mutually_exclusive: whether no single function solves all training tasks, so that a learner
             must read its support set. Where it is false, one can memorize instead.
@@ -37,6 +39,11 @@ class Problem:
     intervention: Intervention
     metrics: dict[str, Callable]
     mutually_exclusive: bool
+    probe: Intervention | None = None
+
+    def evaluator(self, learner) -> Evaluator:
+        """Scores a learner by this problem's metrics and relabellings."""
+        return Evaluator(learner, self.metrics, intervention=self.probe or self.intervention)
 
 
 TRAIN, VALIDATION, TEST = range(3)

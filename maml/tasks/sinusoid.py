@@ -110,6 +110,8 @@ def nme_sinusoid(
         head=NormalHead(),
         networks=perceptrons(1 + amplitudes, hidden, embedding, seed),
         intervention=LabelScale(signed=signed),
+        # No tested task has a negative amplitude: what a learner does there is beside the point.
+        probe=LabelScale(signed=False),
         metrics={"mse": squared_error},
         mutually_exclusive=False,
     )
