@@ -348,6 +348,31 @@ def test_bottleneck_refuses_images_and_names_the_remedy():
         model.create_weights(episode)
 
 
+# -- information on predictions -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("noise", "deviation"), [(0.2, 0.2), (0.0, 0.5)])
+def test_a_free_critic_sees_predictions_through_its_noise(noise, deviation, monkeypatch):
+    """Of the deviation that was asked for, or of the likelihood's (0.5)."""
+    term = maml.MutualInformation(SCALE, "prediction", "mine", noise=noise, dtype="float64")
+    episode = Lines(dtype=tf.float64).sample(500, SEED)
+    model = learner("cnp", maml.NormalHead(0.5), 9, [term], "float64")
+    model.create_weights(episode)
+    critic, seen = term.critic, []
+
+    def spy(inputs, training):
+        seen.append(inputs[0].numpy())
+        return critic(inputs, training=training)
+
+    monkeypatch.setattr(term, "critic", spy)
+    term.term(model, episode, None, None, SEED, False)
+    relabelled = SCALE(episode, fold_in(SEED, 0))
+    d = model.encode(relabelled.support_x, relabelled.support_y)
+    apart = seen[0] - model.predict(d, relabelled.query_x).code()
+    assert apart.std() == pytest.approx(deviation, rel=0.05)
+    assert abs(apart.mean()) < 5 * deviation / math.sqrt(apart.size)
+
+
 # -- new tasks ------------------------------------------------------------------------------------
 
 
@@ -392,6 +417,7 @@ def test_augmentation_is_of_training_only_and_before_all_else():
         (lambda: maml.Bottleneck(sigma=0.0), "sigma must be positive"),
         (lambda: maml.MutualInformation(SCALE, "prediction", "plugin"), "needs target='label'"),
         (lambda: maml.MutualInformation(SCALE, negatives=0), "negatives must be at least 1"),
+        (lambda: maml.MutualInformation(SCALE, noise=-1.0), "noise must be at least 0, not -1"),
     ],
 )
 def test_options_that_make_no_sense_are_refused(make, message):

@@ -115,6 +115,18 @@ def test_the_intervention_makes_tasks_mutually_exclusive(name, options):
     assert changed.sum() >= 6
 
 
+def test_the_diagnosis_relabels_nme_sinusoids_as_tested_tasks_are():
+    """By positive scales, whatever the regularizers do; elsewhere it relabels as they do."""
+    problem = maml.TASKS.make("nme_sinusoid")
+    episode = problem.train.sample(100, SEED)
+
+    def scales(intervention):
+        return (intervention(episode, SEED).query_y / episode.query_y).numpy()
+
+    assert (scales(problem.probe) > 0).all() and (scales(problem.intervention) < 0).any()
+    assert maml.TASKS.make("sinusoid").probe is None
+
+
 # -- sinusoids ----------------------------------------------------------------------------------
 
 

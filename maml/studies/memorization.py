@@ -52,7 +52,7 @@ def _each(name: str, values, **fixed) -> list[dict]:
 
 
 _POSITIVE = {"task_options": "signed=false"}
-_MINE = {"regularizer": "mine", "mi_target": "prediction", "mi_noise": 0.3}
+_MINE = {"regularizer": "mine", "mi_target": "prediction", "mi_noise": 0.2}
 _ANCHORED = {"regularizer": "mine", "mi_target": "label"}
 _AUGMENT = {"regularizer": "augment"}
 
