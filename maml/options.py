@@ -166,8 +166,11 @@ class Options:
             self.learner, networks, head, **(options | {"regularizers": terms} | others)
         )
 
-    def compile(self, learner: MetaLearner) -> None:
-        """Gives a learner the optimizers of these options: Adam, and another for critics."""
+    def compile(self, learner: MetaLearner, **others) -> None:
+        """Gives a learner the optimizers of these options: Adam, and another for critics.
+
+        ``others`` are more arguments of ``keras.Model.compile``.
+        """
         decay, rate = self.weight_decay, self.meta_lr
         if self.meta_lr_decay:
             rate = keras.optimizers.schedules.CosineDecay(self.meta_lr, self.steps)
@@ -176,6 +179,7 @@ class Options:
             if decay
             else keras.optimizers.Adam(rate),
             keras.optimizers.Adam(self.critic_lr, clipnorm=1.0),
+            **others,
         )
 
 

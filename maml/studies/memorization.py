@@ -24,17 +24,15 @@ from scipy import stats
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # Before TensorFlow: its start-up chatter.
 
-import matplotlib.figure  # noqa: E402
-
 from maml import options, train  # noqa: E402
 from maml.statistics import mean_interval  # noqa: E402
-from maml.studies import grid  # noqa: E402
+from maml.studies import grid, memorization_report  # noqa: E402
 from mine import reports  # noqa: E402
 
 NAME = "memorization"
 
 # As many tasks a step as there are: one trace scores training and validation tasks.
-_COMMON = {"steps": 3000, "meta_batch_size": 20, "meta_lr_decay": True}
+_COMMON = {"steps": 2500, "meta_batch_size": 20, "meta_lr_decay": True}
 LEARNERS = {
     "cnp": _COMMON,
     "metasgd": _COMMON | {"inner_clip": 10.0, "inner_steps": 3},
@@ -59,9 +57,9 @@ _AUGMENT = {"regularizer": "augment"}
 SINGLE = {
     "nothing": [{"regularizer": "none"}],
     "MR-W": _each("kl_weight", [1e-3, 1e-2, 5e-2, 1e-1], regularizer="weights"),
-    "MR-A": _each("bottleneck_weight", [1e-2, 1e-1, 1.0, 3.0], regularizer="activations"),
+    "MR-A": _each("bottleneck_weight", [1e-3, 1e-2, 1e-1, 3e-1], regularizer="activations"),
     "MINE": [
-        *_each("mi_weight", [0.03, 0.1, 0.3, 1.0, 3.0], **_MINE, **_POSITIVE),
+        *_each("mi_weight", [0.1, 0.3, 1.0, 3.0], **_MINE, **_POSITIVE),
         *_each("mi_weight", [0.3], **_MINE),
     ],
     "anchored": [
@@ -79,14 +77,6 @@ information on labels, whose critic is the learner's own likelihood. Relabelling
 
 COMBINED = {"MR-W + MINE": ("MR-W", "MINE"), "MR-W + anchored": ("MR-W", "anchored")}
 """Method -> two others. Both are tried as they were chosen, and the first at a third of that."""
-
-PUBLISHED = {
-    ("cnp", "nothing", 5): 0.91,
-    ("cnp", "MR-W", 5): 0.10,
-    ("maml", "nothing", 5): 0.46,
-    ("maml", "MR-W", 5): 0.16,
-}
-"""Test errors of Yin et al. 2020, table 1, for context: their split, network and steps differ."""
 
 GROUPS = {
     "not trained on it": ("nothing", "MR-W", "MR-A", "label augmentation"),
@@ -118,7 +108,7 @@ class Study:
 
     def config(self, learner: str, method: dict, shots: int, seed: int) -> train.Config:
         """The options of one run."""
-        given = {"dataset": "nme_sinusoid", "steps_per_epoch": 1000, "learner": learner}
+        given = {"dataset": "nme_sinusoid", "steps_per_epoch": 500, "learner": learner}
         given |= LEARNERS[learner] | self.changed
         return train.Config(**given, **method, shots=shots, seed=seed)
 
@@ -300,137 +290,12 @@ def correlate(records: list[dict]) -> dict[str, dict]:
     return result
 
 
-def markdown(result: dict) -> str:
-    """The tables of a study."""
-
-    def interval(value, digits):
-        return f"{value['mean']:.{digits}f} ± {value['ci95']:.{digits}f}"
-
-    lines = [
-        "# The memorization table",
-        "",
-        f"`{result['command']}`; {result['hardware']}; {result['date']}. "
-        f"{result['training_seconds'] / 60:.0f} minutes of training in all, on "
-        f"{result['workers']} processes side by side.",
-        "",
-        "| learner | against memorization | strength | shots | train MSE | test MSE | swap gap | "
-        "I(ŷ;Y\\|x,X), nats | s/run | published |",
-        "|---|---|---|---:|---:|---:|---:|---:|---:|---:|",
-    ]
-    for row in result["rows"]:
-        published = PUBLISHED.get((row["learner"], row["regularizer"], row["shots"]), "")
-        cells = [row["learner"], row["regularizer"], strength(row["options"]), str(row["shots"])]
-        if "mean" in row:
-            cells += [interval(row["train"], 3), interval(row, 3), interval(row["swap_gap"], 2)]
-            cells += [interval(row["information"], 2), f"{row['seconds']:.0f}"]
-        else:
-            cells += ["diverged"] * 2 + [""] * 3
-        if 0 < row[grid.DIVERGED] < len(row["seeds"]):
-            cells[5] += f" ({row[grid.DIVERGED]} of {len(row['seeds'])} diverged)"
-        lines.append("| " + " | ".join([*cells, str(published)]) + " |")
-    lines += [
-        "",
-        "Mean ± 95 % interval over seeds; 0.01 is the noise, 1.4 what trusting the code earns. "
-        "Published: Yin et al. 2020, table 1, another split and other steps, for context only.",
-        "",
-        "## Does the diagnosis tell?",
-        "",
-        "| models | number | rank correlation of I(ŷ;Y\\|x,X) with test MSE |",
-        "|---|---:|---:|",
-        *(
-            f"| {name} | {group['models']} | {group['spearman']:.2f} |"
-            for name, group in result["correlation"].items()
-        ),
-        "",
-        "## Every strength that was tried",
-        "",
-        "| learner | against memorization | strength | train | validation | test MSE | "
-        "I(ŷ;Y\\|x,X) | power ratio |",
-        "|---|---|---|---:|---:|---:|---:|---:|",
-    ]
-    for row in result["sweep"]:
-        cells = [row["learner"], row["method"], strength(row["options"])]
-        if grid.DIVERGED in row:
-            cells += ["diverged"] + [""] * 4
-        else:
-            cells += [f"{row[f'{split}_mse']:.3f}" for split in ("train", "validation", "test")]
-            power = row["power_ratio"]
-            cells += [f"{row['information']:.2f}", "" if power is None else f"{power:.2f}"]
-        lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines) + "\n"
-
-
-SYMBOLS = {
-    "kl_weight": "β",
-    "bottleneck_weight": "β",
-    "mi_weight": "λ",
-    "augment_probability": "p",
-}
-
-
-def strength(method: dict) -> str:
-    """The strengths among a method's options, in words."""
-    named = [f"{SYMBOLS[name]} = {method[name]:.2g}" for name in method if name in SYMBOLS]
-    return ", ".join(
-        [*named, *(["positive scales"] if _POSITIVE.items() <= method.items() else [])]
-    )
-
-
-def draw_sweep(result: dict, path: pathlib.Path) -> None:
-    """Error, and power of predictions, against the weight of the information."""
-    learners = list(dict.fromkeys(row["learner"] for row in result["sweep"]))
-    figure = matplotlib.figure.Figure(figsize=(4.2 * len(learners), 6), layout="constrained")
-    axes = figure.subplots(2, len(learners), squeeze=False, sharex=True)
-    colours = {"MINE": "#ee6677", "anchored": "#4477aa"}
-    for column, learner in enumerate(learners):
-        for method, colour in colours.items():
-            rows = [
-                (row["options"]["mi_weight"], row["test_mse"], row["power_ratio"])
-                for row in result["sweep"]
-                if (row["learner"], row["method"]) == (learner, method)
-                and "test_mse" in row
-                # The variants that are tried at one strength only make no line.
-                and (_POSITIVE.items() <= row["options"].items()) == (method == "MINE")
-            ]
-            if not rows:
-                continue
-            weights, errors, powers = zip(*rows, strict=True)
-            axes[0, column].loglog(weights, errors, "o-", color=colour, label=method)
-            if method == "MINE":
-                axes[1, column].loglog(weights, powers, "o-", color=colour)
-        none = next(
-            row["test_mse"]
-            for row in result["sweep"]
-            if (row["learner"], row["method"]) == (learner, "nothing")
-        )
-        axes[0, column].axhline(none, color="#777777", linestyle=":", label="nothing")
-        axes[1, column].axhline(1.0, color="#777777", linestyle=":")
-        axes[0, column].set(title=learner, ylabel="test MSE")
-        axes[1, column].set(xlabel="λ", ylabel="power of predictions / of labels")
-    axes[0, 0].legend()
-    reports.picture(figure, path)
-
-
-def draw_correlation(result: dict, path: pathlib.Path) -> None:
-    """Error against information, a point for each model."""
-    figure = matplotlib.figure.Figure(figsize=(6, 4.2), layout="constrained")
-    axis = figure.subplots()
-    for group, marker, colour in zip(GROUPS, "osx", ("#777777", "#4477aa", "#ee6677"), strict=True):
-        of = result["correlation"][group]
-        if of["pairs"]:
-            label = f"{group}: {of['spearman']:.2f}"
-            axis.plot(*zip(*of["pairs"], strict=True), marker, color=colour, label=label)
-    axis.set(xlabel="I(ŷ;Y|x,X) on validation tasks, nats", ylabel="test MSE", yscale="log")
-    axis.legend(title="rank correlation")
-    reports.picture(figure, path)
-
-
 def define_flags():
     """Defines the flags of this command."""
     grid.define_flags()
     flags.adopt_module_key_flags(grid)  # For --help.
     flags.DEFINE_list("learners", list(USUAL), f"Of {', '.join(LEARNERS)}.")
-    flags.DEFINE_integer("steps", None, "Training steps. [3000]", lower_bound=1)
+    flags.DEFINE_integer("steps", None, "Training steps. [2500]", lower_bound=1)
 
 
 def main(_):
@@ -459,10 +324,10 @@ def main(_):
     output.mkdir(parents=True, exist_ok=True)
     result |= reports.provenance("maml.studies.memorization") | {"workers": plan.workers}
     reports.write_json(result, output / f"{NAME}.json")
-    reports.write(markdown(result).encode(), output / f"{NAME}.md")
-    draw_sweep(result, output / "sweep.png")
-    draw_correlation(result, output / "diagnosis.png")
-    print(markdown(result))
+    reports.write(memorization_report.markdown(result).encode(), output / f"{NAME}.md")
+    memorization_report.draw_sweep(result, output / "sweep.png")
+    memorization_report.draw_correlation(result, output / "diagnosis.png")
+    print(memorization_report.markdown(result))
     print(f"{(time.time() - start) / 60:.0f} minutes; tables and pictures in {output}.")
 
 

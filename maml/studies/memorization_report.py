@@ -1,0 +1,149 @@
+"""Tables and pictures of :mod:`maml.studies.memorization`."""
+
+import pathlib
+
+import matplotlib.figure
+
+from maml.studies import grid
+from mine import reports
+
+PUBLISHED = {
+    ("cnp", "nothing", 5): 0.91,
+    ("cnp", "MR-W", 5): 0.10,
+    ("maml", "nothing", 5): 0.46,
+    ("maml", "MR-W", 5): 0.16,
+}
+"""Test errors of Yin et al. 2020, table 1, for context: their split, network and steps differ."""
+
+
+def markdown(result: dict) -> str:
+    """The tables of a study."""
+
+    def interval(value, digits):
+        return f"{value['mean']:.{digits}f} ± {value['ci95']:.{digits}f}"
+
+    lines = [
+        "# The memorization table",
+        "",
+        f"`{result['command']}`; {result['hardware']}; {result['date']}. "
+        f"{result['training_seconds'] / 60:.0f} minutes of training in all, on "
+        f"{result['workers']} processes side by side.",
+        "",
+        "| learner | against memorization | strength | shots | train MSE | test MSE | swap gap | "
+        "I(ŷ;Y\\|x,X), nats | s/run | published |",
+        "|---|---|---|---:|---:|---:|---:|---:|---:|---:|",
+    ]
+    for row in result["rows"]:
+        published = PUBLISHED.get((row["learner"], row["regularizer"], row["shots"]), "")
+        cells = [row["learner"], row["regularizer"], strength(row["options"]), str(row["shots"])]
+        if "mean" in row:
+            cells += [interval(row["train"], 3), interval(row, 3), interval(row["swap_gap"], 2)]
+            cells += [interval(row["information"], 2), f"{row['seconds']:.0f}"]
+        else:
+            cells += ["diverged"] * 2 + [""] * 3
+        if 0 < row[grid.DIVERGED] < len(row["seeds"]):
+            cells[5] += f" ({row[grid.DIVERGED]} of {len(row['seeds'])} diverged)"
+        lines.append("| " + " | ".join([*cells, str(published)]) + " |")
+    lines += [
+        "",
+        "Mean ± 95 % interval over seeds; 0.01 is the noise, 1.4 what trusting the code earns. "
+        "Published: Yin et al. 2020, table 1, another split and other steps, for context only.",
+        "",
+        "## Does the diagnosis tell?",
+        "",
+        "| models | number | rank correlation of I(ŷ;Y\\|x,X) with test MSE |",
+        "|---|---:|---:|",
+        *(
+            f"| {name} | {group['models']} | {group['spearman']:.2f} |"
+            for name, group in result["correlation"].items()
+        ),
+        "",
+        "## Every strength that was tried",
+        "",
+        "| learner | against memorization | strength | train | validation | test MSE | "
+        "I(ŷ;Y\\|x,X) | power ratio |",
+        "|---|---|---|---:|---:|---:|---:|---:|",
+    ]
+    for row in result["sweep"]:
+        cells = [row["learner"], row["method"], strength(row["options"])]
+        if grid.DIVERGED in row:
+            cells += ["diverged"] + [""] * 4
+        else:
+            cells += [f"{row[f'{split}_mse']:.3f}" for split in ("train", "validation", "test")]
+            power = row["power_ratio"]
+            cells += [f"{row['information']:.2f}", "" if power is None else f"{power:.2f}"]
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+SYMBOLS = {
+    "kl_weight": "β",
+    "bottleneck_weight": "β",
+    "mi_weight": "λ",
+    "augment_probability": "p",
+}
+
+
+POSITIVE = "signed=false"
+STYLES = {
+    "not trained on it": {"marker": "o", "color": "#777777"},
+    "trained on the labels' information": {"marker": "s", "color": "#4477aa"},
+    "trained on it, by a free critic": {"marker": "x", "color": "#ee6677"},
+}
+"""How groups of models are drawn."""
+
+
+def strength(method: dict) -> str:
+    """The strengths among a method's options, in words."""
+    named = [f"{SYMBOLS[name]} = {method[name]:.2g}" for name in method if name in SYMBOLS]
+    variant = ["positive scales"] if method.get("task_options") == POSITIVE else []
+    return ", ".join(named + variant)
+
+
+def draw_sweep(result: dict, path: pathlib.Path) -> None:
+    """Error, and power of predictions, against the weight of the information."""
+    learners = list(dict.fromkeys(row["learner"] for row in result["sweep"]))
+    figure = matplotlib.figure.Figure(figsize=(4.2 * len(learners), 6), layout="constrained")
+    axes = figure.subplots(2, len(learners), squeeze=False, sharex=True)
+    colours = {"MINE": "#ee6677", "anchored": "#4477aa"}
+    for column, learner in enumerate(learners):
+        for method, colour in colours.items():
+            rows = [
+                (row["options"]["mi_weight"], row["test_mse"], row["power_ratio"])
+                for row in result["sweep"]
+                if (row["learner"], row["method"]) == (learner, method)
+                and "test_mse" in row
+                # The variants that are tried at one strength only make no line.
+                and (row["options"].get("task_options") == POSITIVE) == (method == "MINE")
+            ]
+            if not rows:
+                continue
+            weights, errors, powers = zip(*rows, strict=True)
+            axes[0, column].loglog(weights, errors, "o-", color=colour, label=method)
+            if method == "MINE":
+                axes[1, column].loglog(weights, powers, "o-", color=colour)
+        none = next(
+            row["test_mse"]
+            for row in result["sweep"]
+            if (row["learner"], row["method"]) == (learner, "nothing")
+        )
+        axes[0, column].axhline(none, color="#777777", linestyle=":", label="nothing")
+        axes[1, column].axhline(1.0, color="#777777", linestyle=":")
+        axes[0, column].set(title=learner, ylabel="test MSE")
+        axes[1, column].set(xlabel="λ", ylabel="power of predictions / of labels")
+    axes[0, 0].legend()
+    reports.picture(figure, path)
+
+
+def draw_correlation(result: dict, path: pathlib.Path) -> None:
+    """Error against information, a point for each model."""
+    figure = matplotlib.figure.Figure(figsize=(6, 4.2), layout="constrained")
+    axis = figure.subplots()
+    for group, style in STYLES.items():
+        of = result["correlation"][group]
+        if of["pairs"]:
+            label = f"{group}: {of['spearman']:.2f}"
+            axis.plot(*zip(*of["pairs"], strict=True), **style, linestyle="none", label=label)
+    axis.set(xlabel="I(ŷ;Y|x,X) on validation tasks, nats", ylabel="test MSE", yscale="log")
+    axis.legend(title="rank correlation")
+    reports.picture(figure, path)
