@@ -356,7 +356,7 @@ def test_a_free_critic_sees_predictions_through_its_noise(noise, deviation, monk
     """Of the deviation that was asked for, or of the likelihood's (0.5)."""
     term = maml.MutualInformation(SCALE, "prediction", "mine", noise=noise, dtype="float64")
     episode = Lines(dtype=tf.float64).sample(500, SEED)
-    model = learner("cnp", maml.NormalHead(0.5), 9, [term], "float64")
+    model = learner("cnp", maml.NormalHead(scale=0.5), 9, [term], "float64")
     model.create_weights(episode)
     critic, seen = term.critic, []
 
