@@ -358,6 +358,9 @@ def test_a_free_critic_sees_predictions_through_its_noise(noise, deviation, monk
     episode = Lines(dtype=tf.float64).sample(500, SEED)
     model = learner("cnp", maml.NormalHead(scale=0.5), 9, [term], "float64")
     model.create_weights(episode)
+    episode = episode._replace(
+        support_x=model.features(episode.support_x), query_x=model.features(episode.query_x)
+    )
     critic, seen = term.critic, []
 
     def spy(inputs, training):
