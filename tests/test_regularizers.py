@@ -371,7 +371,7 @@ def test_a_free_critic_sees_predictions_through_its_noise(noise, deviation, monk
     term.term(model, episode, None, None, SEED, False)
     relabelled = SCALE(episode, fold_in(SEED, 0))
     d = model.encode(relabelled.support_x, relabelled.support_y)
-    apart = seen[0][:500] - model.predict(d, relabelled.query_x).code()
+    apart = seen[0][:500] - model.predict(d, relabelled.query_x).code().numpy()
     assert apart.std() == pytest.approx(deviation, rel=0.05)
     assert abs(apart.mean()) < 5 * deviation / math.sqrt(apart.size)
 

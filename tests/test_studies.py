@@ -16,7 +16,15 @@ import tensorflow as tf
 
 import maml
 from maml import train
-from maml.studies import grid, memorization, robustness, sinusoids
+from maml.studies import (
+    drifts,
+    grid,
+    memorization,
+    memorization_report,
+    robustness,
+    robustness_report,
+    sinusoids,
+)
 from maml.studies.scoring import Scorer
 from maml.tasks import FunctionRange
 
@@ -118,6 +126,12 @@ def test_strengths_are_chosen_on_validation_tasks_for_each_learner():
     assert chosen["cnp", "MR-W"]["s"] == 2.0 and chosen["maml", "MR-W"]["s"] == 1.0
 
 
+def test_what_a_method_chooses_from_has_different_names():
+    """They are names of files too."""
+    for methods in memorization.SINGLE.values():
+        assert len({memorization_report.strength(method) for method in methods}) == len(methods)
+
+
 def test_combinations_are_of_the_chosen_strengths_and_of_thirds():
     chosen = {
         ("cnp", "MR-W"): {"regularizer": "weights", "kl_weight": 0.3},
@@ -169,10 +183,10 @@ def test_the_memorization_study_runs_resumes_and_reports(tmp_path, monkeypatch):
     assert json.dumps(again) == json.dumps(result)
     assert times == {path: path.stat().st_mtime_ns for path in tmp_path.rglob("results.json")}
     result |= {"command": "python", "hardware": "two", "date": "today", "workers": 2}
-    text = memorization.markdown(result)
+    text = memorization_report.markdown(result)
     assert "| cnp | MR-W + MINE | β = " in text and "rank correlation" in text
-    memorization.draw_sweep(result, tmp_path / "sweep.png")
-    memorization.draw_correlation(result, tmp_path / "diagnosis.png")
+    memorization_report.draw_sweep(result, tmp_path / "sweep.png")
+    memorization_report.draw_correlation(result, tmp_path / "diagnosis.png")
     assert all((tmp_path / f"{n}.png").read_bytes()[1:4] == b"PNG" for n in ("sweep", "diagnosis"))
 
 
@@ -238,11 +252,11 @@ def test_the_sinusoid_job_scores_each_number_of_steps_and_chooses_rates(tmp_path
     ],
 )
 def test_the_limit_is_where_half_of_the_tasks_are_solved(solved, expected):
-    assert math.isclose(robustness.limit([0.0, 0.0, 1.0, 2.0, 3.0], solved), expected)
+    assert math.isclose(drifts.limit([0.0, 0.0, 1.0, 2.0, 3.0], solved), expected)
 
 
 def test_axes_begin_inside_the_training_distribution():
-    for axis in robustness.AXES.values():
+    for axis in drifts.AXES.values():
         assert axis.distances[0] == 0 and axis.distances == sorted(axis.distances)
         assert sum(distance > 0 for distance in axis.distances) >= 4
 
@@ -256,22 +270,22 @@ def test_the_study_of_drift_scores_reports_and_draws(tmp_path, monkeypatch):
             config = train.Config(**(TINY | options | {"shots": 10, "seed": seed}))
             path = plan.path(name, 10, seed)
             records[name, 10, seed] = train.train(config, path, verbose=0)
-            scores.setdefault(name, []).append(robustness.drift(path))
-            assert robustness.drift(path) == scores[name][-1]
-    result = robustness.aggregate(scores)
+            scores.setdefault(name, []).append(drifts.drift(path))
+            assert drifts.drift(path) == scores[name][-1]
+    result = drifts.aggregate(scores)
     zero = [result["MAML"]["axes"][axis][0]["error"]["mean"] for axis in ("noise", "range of x")]
     assert zero[0] == pytest.approx(zero[1])  # Both are the training distribution.
     steps = result["MAML"]["inner_steps"]
     assert steps[0]["error"] == steps[0]["before"] and not result["CNP"]["inner_steps"]
-    text = robustness.words(result)
+    text = robustness_report.words(result)
     assert "drifts best" in text and "octaves above" in text
     table = robustness.rows(result, records)
-    values = sum(len(axis.values) for axis in robustness.AXES.values()) + len(robustness.SHAPED)
+    values = sum(len(axis.values) for axis in drifts.AXES.values()) + len(drifts.SHAPED)
     assert len(table) == 2 * values and table[0]["seeds"] == [0, 1]
     run = {"command": "python", "hardware": "two", "date": "today"}
-    assert "| shape | square |" in robustness.markdown(run | {"rows": table, "answer": text})
+    assert "| shape | square |" in robustness_report.markdown(run | {"rows": table, "answer": text})
     json.dumps(table)
-    robustness.draw(result, plan, tmp_path)
+    robustness_report.draw(result, plan, tmp_path)
     assert len(list(tmp_path.glob("*.png"))) == 5 + 2
 
 

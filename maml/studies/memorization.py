@@ -16,6 +16,7 @@ import dataclasses
 import functools
 import os
 import pathlib
+import re
 import sys
 import time
 
@@ -125,11 +126,9 @@ class Study:
         """
         jobs = {}
         for learner, name, method, shots, seed in wanted:
-            strength = "_".join(
-                f"{value:g}" for value in method.values() if isinstance(value, float)
-            )
-            label = "_".join(filter(None, [learner, name, strength, f"{shots}shot", f"seed{seed}"]))
-            path = self.logdir / f"{label.replace(' ', '')}.keras"
+            words = [learner, name, memorization_report.strength(method)]
+            label = ", ".join([*filter(None, words), f"{shots} shots", f"seed {seed}"])
+            path = self.logdir / f"{re.sub('[^A-Za-z0-9.+-]+', '_', label)}.keras"
             config = self.config(learner, method, shots, seed)
             jobs[label] = functools.partial(train.train, config, path, resume=True, verbose=0)
         records = grid.run(jobs, self.workers, title)
