@@ -262,7 +262,7 @@ def test_axes_begin_inside_the_training_distribution():
 
 
 def test_the_study_of_drift_scores_reports_and_draws(tmp_path, monkeypatch):
-    monkeypatch.setattr(robustness, "TASKS", 100)
+    monkeypatch.setattr(drifts, "TASKS", 100)
     plan = sinusoids.Study(tmp_path / "runs", seeds=2)
     records, scores = {}, {}
     for name, options in {"MAML": {"learner": "maml"}, "CNP": {"learner": "cnp"}}.items():
