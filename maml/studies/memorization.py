@@ -36,7 +36,7 @@ NAME = "memorization"
 _COMMON = {"steps": 2500, "meta_batch_size": 20, "meta_lr_decay": True}
 LEARNERS = {
     "cnp": _COMMON,
-    "metasgd": _COMMON | {"inner_clip": 10.0, "inner_steps": 3},
+    "metasgd": _COMMON | {"meta_lr": 0.002, "inner_clip": 10.0, "inner_steps": 3},
     "maml": _COMMON | {"inner_clip": 10.0, "inner_steps": 5},
 }
 """Learner -> its options, the same for all methods. With one rate for all weights MAML has not
@@ -64,7 +64,7 @@ SINGLE = {
         *_each("mi_weight", [0.3], **_MINE),
     ],
     "anchored": [
-        *_each("mi_weight", [0.3, 1.0, 3.0], **_ANCHORED),
+        *_each("mi_weight", [0.1, 0.3, 1.0, 3.0], **_ANCHORED),
         *_each("mi_weight", [1.0], **_ANCHORED, **_POSITIVE),
     ],
     "label augmentation": [
@@ -76,12 +76,12 @@ SINGLE = {
 information on labels, whose critic is the learner's own likelihood. Relabellings scale labels by
 1/2 to 2, and negate half of the tasks unless scales are positive."""
 
-COMBINED = {"MR-W + MINE": ("MR-W", "MINE"), "MR-W + anchored": ("MR-W", "anchored")}
+COMBINED = {"MR-W + MINE": ("MR-W", "MINE"), "MR-A + anchored": ("MR-A", "anchored")}
 """Method -> two others. Both are tried as they were chosen, and the first at a third of that."""
 
 GROUPS = {
     "not trained on it": ("nothing", "MR-W", "MR-A", "label augmentation"),
-    "trained on the labels' information": ("anchored", "MR-W + anchored"),
+    "trained on the labels' information": ("anchored", "MR-A + anchored"),
     "trained on it, by a free critic": ("MINE", "MR-W + MINE"),
 }
 """What a model was paid for -> methods. "It" is I(y^; Y | x, X) of the diagnosis."""
