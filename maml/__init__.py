@@ -43,6 +43,7 @@ from maml.registry import (
     make_regularizers,
 )
 from maml.regularizers import MutualInformation, Regularizer
+from maml.relative import RelativeCNP
 from maml.reptile import Reptile
 from maml.saving import load, save
 from maml.tasks import Problem
@@ -83,6 +84,7 @@ __all__ = [
     "OtherTask",
     "Problem",
     "Regularizer",
+    "RelativeCNP",
     "Reptile",
     "SameTask",
     "TaskFamily",

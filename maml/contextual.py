@@ -3,6 +3,7 @@
 import keras
 import tensorflow as tf
 
+from maml.dense import DenseLayers, product, through
 from maml.likelihoods import Head
 from maml.meta_learner import MetaLearner, per_input
 from maml.registry import LEARNERS
@@ -46,23 +47,13 @@ class CNP(MetaLearner):
         self.embedding, self.hidden = embedding, tuple(hidden)
         self.dim_r, self.dim_z, self.interaction = dim_r, dim_z, interaction
         self.initializer_seed = initializer_seed
-        seeds = iter(range(1000 * initializer_seed, 1000 * (initializer_seed + 1)))
-
-        def dense(units, activation=None):
-            initializer = keras.initializers.GlorotUniform(seed=next(seeds))
-            return keras.layers.Dense(
-                units, activation, kernel_initializer=initializer, dtype=self.dtype_policy
-            )
-
-        def perceptron(outputs):
-            return [*(dense(units, "relu") for units in hidden), dense(outputs)]
-
-        self.lift = dense(max(embedding.output_shape[-1] // 4, 1))
-        self.encoder = perceptron(dim_r)
-        self.project = dense(dim_z)
-        self.decoder = perceptron(head.units)
+        layers = DenseLayers(initializer_seed, self.dtype_policy)
+        self.lift = layers.dense(max(embedding.output_shape[-1] // 4, 1))
+        self.encoder = layers.perceptron(hidden, dim_r)
+        self.project = layers.dense(dim_z)
+        self.decoder = layers.perceptron(hidden, head.units)
         # Flat, since Keras saves no nested lists: two layers for the encoder, two for the decoder.
-        self.products = [dense(interaction) for _ in range(4)] if interaction else []
+        self.products = [layers.dense(interaction) for _ in range(4)] if interaction else []
 
     def embed(self, x):
         return per_input(self.embedding, x)
@@ -70,13 +61,13 @@ class CNP(MetaLearner):
     def represent(self, x, y) -> tf.Tensor:
         """What each support example says, [tasks, shots, dim_r]."""
         labels = self.head.features(y)
-        pairs = [x, self.lift(labels), *_product(self.products[:2], x, labels)]
-        return _through(self.encoder, tf.concat(pairs, axis=-1))
+        pairs = [x, self.lift(labels), *product(self.products[:2], x, labels)]
+        return through(self.encoder, tf.concat(pairs, axis=-1))
 
     def decode(self, context, x):
         """The prediction from a context [tasks, queries, dim_z] for each query embedding."""
-        pairs = [context, x, *_product(self.products[2:], x, context)]
-        return self.head(_through(self.decoder, tf.concat(pairs, axis=-1)))
+        pairs = [context, x, *product(self.products[2:], x, context)]
+        return self.head(through(self.decoder, tf.concat(pairs, axis=-1)))
 
     def encode(self, x, y, training=False):
         return self.project(tf.reduce_mean(self.represent(x, y), axis=1))
@@ -90,14 +81,3 @@ class CNP(MetaLearner):
     def prior(self, tasks):
         """A zero context: a CNP is never trained there, so read the swap gap beside it."""
         return tf.zeros([tasks, self.dim_z], self.compute_dtype)
-
-
-def _product(layers, a, b):
-    """The product of two linear maps of ``a`` and ``b``, in a list; nothing without layers."""
-    return [layers[0](a) * layers[1](b)] if layers else []
-
-
-def _through(layers, x):
-    for layer in layers:
-        x = layer(x)
-    return x

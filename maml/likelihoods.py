@@ -193,6 +193,29 @@ class Head(Configured, abc.ABC):
         """The task loss at each label, [...]: -log q(y), in nats, unless a head says otherwise."""
         return -distribution.log_prob(y)
 
+    @property
+    def relative_units(self) -> int:
+        """Number of outputs that say where a label is *from another label*.
+
+        Raises:
+            ValueError: this head cannot say that.
+        """
+        raise ValueError(
+            f"{type(self).__name__} says no label relative to another, as the learner 'relative' "
+            "would: give it relative_units and relative, or take another learner."
+        )
+
+    def relative(self, outputs, y) -> tf.Tensor:
+        """Outputs for a label that lies ``outputs`` [..., relative_units] from ``y`` [..., dim].
+
+        Where labels move, they move along: by shifts of a number, turns of a circle, permutations
+        of classes.
+
+        Returns:
+            [..., units], as ``__call__`` takes them; means of several are an answer too.
+        """
+        raise NotImplementedError
+
 
 class NormalHead(Head):
     """Regression with squared error: the outputs are the mean of a normal of fixed scale.
@@ -216,6 +239,14 @@ class NormalHead(Head):
             outputs = low + half + half * tf.tanh(outputs / half)
         return Normal(outputs, self.scale)
 
+    @property
+    def relative_units(self):
+        return self.units
+
+    def relative(self, outputs, y):
+        centre = 0.0 if self.bounds is None else sum(self.bounds) / 2
+        return outputs + y - centre
+
     def loss(self, distribution, y):
         """Squared error summed over coordinates, the constant of the likelihood left out."""
         return tf.reduce_sum((y - distribution.location) ** 2, -1) / (2 * self.scale**2)
@@ -229,6 +260,9 @@ class CircularHead(Head):
         knots: number of outputs.
     """
 
+    HARMONICS = 12
+    """Of the log-density in answers relative to a label; 12 resolve some 10 degrees."""
+
     def __init__(self, period: float, knots: int = 100):
         self.period, self.units = period, knots
         self.knots = knots
@@ -240,6 +274,21 @@ class CircularHead(Head):
         """The point on the unit circle, [..., 2], so that the ends of the range are one place."""
         angle = 2 * math.pi * y / self.period
         return tf.concat([tf.cos(angle), tf.sin(angle)], axis=-1)
+
+    @property
+    def relative_units(self):
+        return 2 * min(self.HARMONICS, self.knots // 2)
+
+    def relative(self, outputs, y):
+        """A log-density turned by ``y``: the values of a trigonometric polynomial."""
+        cosines, sines = tf.split(outputs, 2, axis=-1)
+        order = tf.range(1, cosines.shape[-1] + 1, dtype=outputs.dtype)
+        turn = 2 * math.pi * order * y / self.period
+        cos, sin = tf.cos(turn), tf.sin(turn)
+        turned = [cosines * cos - sines * sin, cosines * sin + sines * cos]
+        knots = 2 * math.pi * tf.range(self.knots, dtype=outputs.dtype) / self.knots
+        waves = order[:, tf.newaxis] * knots
+        return turned[0] @ tf.cos(waves) + turned[1] @ tf.sin(waves)
 
 
 class CategoricalHead(Head):
@@ -254,6 +303,14 @@ class CategoricalHead(Head):
 
     def __call__(self, outputs):
         return Categorical(outputs)
+
+    @property
+    def relative_units(self):
+        return 1
+
+    def relative(self, outputs, y):
+        """The logit of the label's own class; of the others it is 0."""
+        return outputs * y
 
 
 def accuracy(distribution: Distribution, y) -> tf.Tensor:

@@ -138,7 +138,7 @@ class Options:
         return per_epoch
 
     def make_learner(
-        self, networks: Networks, head: Head, intervention: Intervention, **others
+        self, networks: Networks, head: Head, intervention: Intervention, first=(), **others
     ) -> MetaLearner:
         """The untrained learner.
 
@@ -146,6 +146,7 @@ class Options:
             networks: of the problem.
             head: of the problem.
             intervention: of the problem, for regularizers that relabel.
+            first: regularizers that come before those that ``regularizer`` names.
             **others: more arguments of the learner, such as ``embedding``.
 
         Raises:
@@ -162,9 +163,8 @@ class Options:
             "adapt_only": self.adapt_only.split(",") if self.adapt_only else None,
         }
         terms = make_regularizers(self.regularizer, intervention=intervention, **options)
-        return make_learner(
-            self.learner, networks, head, **(options | {"regularizers": terms} | others)
-        )
+        options["regularizers"] = [*first, *terms]
+        return make_learner(self.learner, networks, head, **(options | others))
 
     def compile(self, learner: MetaLearner, **others) -> None:
         """Gives a learner the optimizers of these options: Adam, and another for critics.
@@ -235,6 +235,7 @@ def whole_numbers(words: Iterable[str], name: str) -> tuple[int, ...]:
 NAMES = {
     "cnp": "CNP",
     "acnp": "Attentive CNP",
+    "relative": "Relative CNP",
     "maml": "MAML",
     "fomaml": "FOMAML",
     "anil": "ANIL",

@@ -7,6 +7,7 @@ from absl import flags
 import maml
 from maml import normalization, options
 from maml.options import option
+from pose_code import augmentation
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,6 +34,23 @@ class Config(options.Options):
     )
     shared_tower: bool = option(
         False, "MAML's first part, from image to dim_w features, is shared by all tasks."
+    )
+    image_augmentation: str = option(
+        "none",
+        f"Changes of training images, drawn anew in each step: none, all, or, with commas between "
+        f"them, {', '.join(augmentation.KINDS)}.",
+    )
+    extra_data_dir: str = option(
+        "", "Folder of another train_data.pkl, whose objects are trained on as well."
+    )
+    num_validation: int = option(
+        0, "Objects of train_data.pkl that are not trained on, to choose hyper-parameters by."
+    )
+    held_out: str = option(
+        "test",
+        "What is scored as held-out objects: those of val_data.pkl (test), or those of "
+        "--num_validation (validation).",
+        ("test", "validation"),
     )
     eval_episodes: int = option(
         40, "Fixed episodes of each held-out object in the final score.", at_least=1

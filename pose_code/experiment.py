@@ -4,12 +4,14 @@ import dataclasses
 import json
 import pathlib
 
+import numpy as np
 import tqdm
 
 import maml
 from maml import runs
 from maml.options import method_name
 from pose_code import networks, plots, scores
+from pose_code.augmentation import KINDS, ImageAugmentation
 from pose_code.config import Config
 from pose_data.tasks import PERIOD, PoseTasks
 
@@ -19,22 +21,43 @@ def load_tasks(data_dir, config: Config) -> tuple[PoseTasks, PoseTasks]:
 
     Args:
         data_dir: the folder that holds both.
-        config: shots, queries and image size are used.
+        config: shots, queries, image size, and what says which objects are used.
+
+    Returns:
+        Without the validation objects, and with those of another folder if one is named; and the
+        objects of ``val_data.pkl``, or the validation objects. These are the same in all runs.
 
     Raises:
-        ValueError: a file is missing or unfit; the message names it and the remedy.
+        ValueError: a file is missing or unfit, or there are too few objects; the message names
+            what, and the remedy.
     """
-    return tuple(
-        PoseTasks.load(
-            pathlib.Path(data_dir) / f"{split}_data.pkl",
+
+    def load(folder, split):
+        return PoseTasks.load(
+            pathlib.Path(folder) / f"{split}_data.pkl",
             split,
             config.image_size or None,
             config.cropped,
             shots=config.shots,
             queries=config.queries,
         )
-        for split in ("train", "val")
-    )
+
+    own = load(data_dir, "train")
+    if not own.num_tasks - config.num_validation > 1:
+        raise ValueError(
+            f"{config.num_validation} validation objects leave {own.num_tasks} objects too few to "
+            "train on: lower --num_validation."
+        )
+    order = np.random.default_rng(0).permutation(own.num_tasks)
+    chosen, rest = order[: config.num_validation], order[config.num_validation :]
+    train_tasks = own.subset(np.sort(rest)) if config.num_validation else own
+    if config.extra_data_dir:
+        train_tasks = train_tasks.joined(load(config.extra_data_dir, "train"))
+    if config.held_out == "test":
+        return train_tasks, load(data_dir, "val")
+    if config.num_validation < 2:
+        raise ValueError("--held_out=validation needs --num_validation=2 or more objects.")
+    return train_tasks, own.subset(np.sort(chosen))
 
 
 def build(config: Config, image_size: int) -> maml.MetaLearner:
@@ -71,8 +94,12 @@ def build(config: Config, image_size: int) -> maml.MetaLearner:
             return body
         return networks.chained(networks.tower(image_size, **common), body)
 
+    kinds = {"none": (), "all": KINDS}.get(config.image_augmentation)
+    if kinds is None:
+        kinds = config.image_augmentation.split(",")
+    first = [ImageAugmentation(kinds)] if kinds else []
     problem = maml.Networks(network, lambda: networks.embedding(image_size, **common))
-    return config.make_learner(problem, head, maml.LabelShift(PERIOD), **others)
+    return config.make_learner(problem, head, maml.LabelShift(PERIOD), first, **others)
 
 
 def train(

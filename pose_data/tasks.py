@@ -93,6 +93,35 @@ class PoseTasks(TaskFamily):
             names = json.loads(manifest.read_text())[split]
         return cls(images, angles, names=names, **options)
 
+    def subset(self, chosen) -> "PoseTasks":
+        """The family of some of the objects, by number."""
+        chosen = np.asarray(chosen, np.int64)
+        return PoseTasks(
+            self.images.numpy()[chosen],
+            self.angles.numpy()[chosen],
+            self.shots,
+            self.queries,
+            [self.names[index] for index in chosen],
+        )
+
+    def joined(self, other: "PoseTasks") -> "PoseTasks":
+        """The family of these objects and another's, with as many images of each as both have.
+
+        Raises:
+            ValueError: images differ in size.
+        """
+        if self.image_size != other.image_size:
+            raise ValueError(
+                f"Images of {self.image_size} and of {other.image_size} pixels do not go together: "
+                "render both sets alike, or give --image_size."
+            )
+        images = min(self.images.shape[1], other.images.shape[1])
+        parts = (
+            np.concatenate([getattr(of, name).numpy()[:, :images] for of in (self, other)])
+            for name in ("images", "angles")
+        )
+        return PoseTasks(*parts, self.shots, self.queries, [*self.names, *other.names])
+
     def episodes(self, tasks, seed):
         tasks = tf.cast(tasks, tf.int32)
         shape = [tf.shape(tasks)[0], self.images.shape[1]]

@@ -1,5 +1,6 @@
 """Training, scoring and comparing on a tiny data set, in process and as a user runs it."""
 
+import dataclasses
 import json
 import os
 import pathlib
@@ -37,6 +38,7 @@ METHODS = {
     "decay": {"regularizer": "decay"},
     "augment": {"regularizer": "augment", "augment_probability": 0.5},
     "together": {"regularizer": "weights,mine", "precision": "mixed_bfloat16"},
+    "changed images": {"image_augmentation": "all"},
     "by step": {"normalization": "step"},
     "frozen": {"normalization": "frozen", "inner_optimizer": "adam", "inner_clip": 1.0},
 }
@@ -44,6 +46,7 @@ OF_CNP = [m for m in METHODS if m not in ("shared tower", "by step", "frozen")]
 OF_OTHERS = {
     "maml": "labels", "fomaml": "weights", "anil": "decay", "metasgd": "augment",
     "maml++": "by step", "reptile": "frozen", "imaml": "plain", "acnp": "activations",
+    "relative": "changed images",
 }  # fmt: skip
 CASES = [
     *(("cnp", method) for method in OF_CNP),
@@ -95,6 +98,48 @@ def test_no_learner_or_regularizer_is_left_out():
     assert {learner for learner, _ in CASES} == set(maml.LEARNERS)
     named = ",".join(of.get("regularizer", "none") for of in METHODS.values()).split(",")
     assert set(named) - {"none"} == set(maml.REGULARIZERS)
+
+
+def test_validation_objects_are_neither_trained_on_nor_tested(data_dir):
+    chosen = tiny(num_validation=3)
+    train, test = experiment.load_tasks(data_dir, chosen)
+    again, validation = experiment.load_tasks(
+        data_dir, dataclasses.replace(chosen, held_out="validation", seed=5)
+    )
+    assert train.names == again.names and len(train.names) == 5
+    assert sorted(train.names + validation.names) == [f"hand/train{i}" for i in range(8)]
+    assert test.names == [f"hand/val{i}" for i in range(4)]
+    whole, _ = experiment.load_tasks(data_dir, tiny())
+    for family in (train, validation):
+        for index, name in enumerate(family.names):
+            there = whole.names.index(name)
+            np.testing.assert_array_equal(family.images[index], whole.images[there])
+            np.testing.assert_array_equal(family.angles[index], whole.angles[there])
+
+
+def test_objects_of_another_folder_are_trained_on_as_well(data_dir):
+    own, test = experiment.load_tasks(data_dir, tiny(num_validation=2))
+    both, same = experiment.load_tasks(
+        data_dir, tiny(num_validation=2, extra_data_dir=str(data_dir))
+    )
+    assert both.names == own.names + [f"hand/train{i}" for i in range(8)]
+    assert both.num_tasks == 14 and same.names == test.names
+    np.testing.assert_array_equal(both.images[:6], own.images)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"num_validation": 7}, "leave 8 objects too few"),
+        ({"held_out": "validation"}, "needs --num_validation=2"),
+        ({"image_augmentation": "rain"}, "no image augmentation 'rain'"),
+    ],
+)
+def test_objects_and_images_that_cannot_be_are_refused(data_dir, given, message):
+    with pytest.raises(ValueError, match=message):
+        settings = tiny(**given)
+        experiment.load_tasks(data_dir, settings)
+        experiment.build(settings, 16)
 
 
 @pytest.mark.parametrize(("learner", "method"), CASES)
