@@ -7,6 +7,7 @@ regularizer adds a term to its loss, :func:`diagnose` says whether it memorizes.
 from maml.attentive import AttentiveCNP
 from maml.augmentation import LabelAugmentation
 from maml.bottleneck import Bottleneck
+from maml.circular import Circular, CircularHead, VonMisesHead
 from maml.contextual import CNP
 from maml.diagnosis import Diagnosis, diagnose
 from maml.diagnostics import Evaluator, squared_error
@@ -25,7 +26,6 @@ from maml.interventions import (
 from maml.likelihoods import (
     Categorical,
     CategoricalHead,
-    CircularHead,
     Distribution,
     Head,
     NormalHead,
@@ -62,6 +62,7 @@ __all__ = [
     "Bottleneck",
     "Categorical",
     "CategoricalHead",
+    "Circular",
     "CircularHead",
     "CurrentBatchNormalization",
     "Diagnosis",
@@ -88,6 +89,7 @@ __all__ = [
     "Reptile",
     "SameTask",
     "TaskFamily",
+    "VonMisesHead",
     "WeightDecay",
     "WeightKL",
     "accuracy",

@@ -16,8 +16,14 @@ class Config(options.Options):
 
     image_size: int = option(0, "Shrink images to this side, in pixels. 0: as stored.")
     cropped: bool = option(False, "Cut images to the part an object can reach, before shrinking.")
-    head: str = option("circle", "A density on the circle, or linear.", ("circle", "linear"))
-    knots: int = option(60, "Knots of the circle head's density.", at_least=3)
+    head: str = option(
+        "circle",
+        "What is predicted: a density on the circle by its knots (circle), or as a mixture of von "
+        "Mises densities (vonmises); or a number (linear).",
+        ("circle", "vonmises", "linear"),
+    )
+    components: int = option(1, "Components of the vonmises head.", at_least=1)
+    knots: int = option(60, "Knots of the density on the circle.", at_least=3)
     bound_outputs: bool = option(True, "Keep the linear head's outputs between -1 and 11, by tanh.")
     precision: str = option(
         "float32",

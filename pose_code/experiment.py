@@ -64,6 +64,8 @@ def build(config: Config, image_size: int) -> maml.MetaLearner:
     """The untrained learner that a configuration describes, for images of this side in pixels."""
     if config.head == "circle":
         head = maml.CircularHead(PERIOD, config.knots)
+    elif config.head == "vonmises":
+        head = maml.VonMisesHead(PERIOD, config.components, config.knots)
     else:
         head = maml.NormalHead(bounds=(-1.0, PERIOD + 1.0) if config.bound_outputs else None)
     unbounded = config.head == "linear" and not config.bound_outputs

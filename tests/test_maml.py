@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from scipy import stats
+from scipy import special, stats
 from toys import LEARNERS, Lines, learner
 
 import maml
@@ -99,7 +99,7 @@ def test_fixed_episodes_take_every_task_equally_and_no_batch_holds_one_twice(bat
 @pytest.fixture
 def circular():
     logits = np.random.default_rng(0).normal(0, 2, (1, 9))
-    return maml.likelihoods.Circular(tf.constant(logits), PERIOD)
+    return maml.Circular(tf.constant(logits), PERIOD)
 
 
 def test_circular_density_integrates_to_one_and_wraps(circular):
@@ -119,7 +119,7 @@ def test_circular_density_is_linear_between_knots(circular):
 
 
 def test_circular_samples_follow_the_density(circular):
-    many = maml.likelihoods.Circular(tf.repeat(circular.log_knots, 20_000, axis=0), PERIOD)
+    many = maml.Circular(tf.repeat(circular.log_knots, 20_000, axis=0), PERIOD)
     samples = many.sample(SEED).numpy()[:, 0]
     edges = np.linspace(0, PERIOD, 28)
     fine = edges[:-1, None] + np.diff(edges)[:, None] * (np.arange(200) + 0.5) / 200
@@ -132,9 +132,23 @@ def test_circular_samples_follow_the_density(circular):
 def test_circular_point_of_a_peak_across_the_seam():
     logits = np.full((1, 10), -30.0)
     logits[0, [0, 9]] = 0.0  # At 0 and 9: the middle of the shorter way is 9.5, not 4.5.
-    peak = maml.likelihoods.Circular(tf.constant(logits), PERIOD)
+    peak = maml.Circular(tf.constant(logits), PERIOD)
     assert peak.point().numpy().item() == pytest.approx(9.5, abs=1e-6)
     assert peak.mean().numpy().item() == pytest.approx(4.5, abs=1e-6)
+
+
+def test_a_mixture_of_von_mises_densities_matches_scipy():
+    kappa, mu = np.array([0.5, 8.0]), np.array([1.0, 4.0])
+    weights = np.log([0.7, 0.3]) - np.log(special.i0(kappa))
+    outputs = np.concatenate([weights, kappa * np.cos(mu), kappa * np.sin(mu)])
+    density = maml.VonMisesHead(PERIOD, 2, 200)(tf.constant(outputs[None]))
+    label = np.linspace(0, PERIOD, 201)[:-1]
+    turn = 2 * np.pi / PERIOD
+    of_each = [stats.vonmises(k, loc=m).pdf(label * turn) for k, m in zip(kappa, mu, strict=True)]
+    expected = turn * (np.array([0.7, 0.3]) @ of_each)
+    np.testing.assert_allclose(
+        np.exp(density.log_prob(tf.constant(label[:, None]))), expected, rtol=1e-5
+    )
 
 
 def test_normal_log_prob_matches_scipy_and_its_head_is_squared_error():

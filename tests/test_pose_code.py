@@ -38,7 +38,7 @@ METHODS = {
     "decay": {"regularizer": "decay"},
     "augment": {"regularizer": "augment", "augment_probability": 0.5},
     "together": {"regularizer": "weights,mine", "precision": "mixed_bfloat16"},
-    "changed images": {"image_augmentation": "all"},
+    "changed images": {"image_augmentation": "all", "head": "vonmises", "components": 2},
     "by step": {"normalization": "step"},
     "frozen": {"normalization": "frozen", "inner_optimizer": "adam", "inner_clip": 1.0},
 }

@@ -75,6 +75,17 @@ def test_a_turned_density_is_a_trigonometric_polynomial():
     np.testing.assert_allclose(result[0], expected, rtol=1e-9, atol=1e-9)
 
 
+def test_mixtures_turn_with_the_labels_of_the_support():
+    """By whole knots exactly; products of von Mises densities are one again."""
+    model, episode = made(maml.VonMisesHead(10.0, 2, 20))
+
+    def at(shift):
+        d = model.encode(model.embed(episode.support_x), episode.support_y + shift)
+        return model.predict(d, model.embed(episode.query_x)).log_knots.numpy()
+
+    np.testing.assert_allclose(at(1.5), np.roll(at(0.0), 3, axis=-1), atol=1e-9)
+
+
 def test_classes_permute_with_the_labels_of_the_support():
     model, episode = made(maml.CategoricalHead(4))
     order = [2, 0, 3, 1]

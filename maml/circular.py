@@ -1,0 +1,146 @@
+"""Labels on a circle: a density there, and the heads that give one."""
+
+import math
+
+import tensorflow as tf
+
+from maml.likelihoods import Distribution, Head
+
+
+class Circular(Distribution):
+    """A density on a circle, piecewise linear between equally spaced knots.
+
+    The knots carry softmax probabilities p_i; the density at a label is the linear interpolation of
+    the two neighbouring p_i, divided by the spacing. It wraps, integrates to one, and, unlike a
+    histogram, has a gradient in y.
+
+    Args:
+        logits: [..., knots].
+        period: length of the circle, in the label's unit.
+    """
+
+    def __init__(self, logits, period: float):
+        self.log_knots, self.period = tf.nn.log_softmax(logits, axis=-1), period
+        self.knots = logits.shape[-1]
+        angle = 2 * math.pi * tf.range(self.knots, dtype=logits.dtype) / self.knots
+        self._circle = tf.stack([tf.cos(angle), tf.sin(angle)], axis=-1)
+
+    def log_prob(self, y):
+        width = self.period / self.knots
+        position = tf.squeeze(tf.math.floormod(y, self.period), -1) / width
+        left = tf.math.floormod(tf.cast(tf.floor(position), tf.int32), self.knots)
+        right = tf.math.floormod(left + 1, self.knots)
+        # Clipped away from 0 and 1, where log(weight) has no finite gradient.
+        weight = tf.clip_by_value(position - tf.floor(position), 1e-6, 1 - 1e-6)
+
+        def at(index):
+            hot = tf.one_hot(index, self.knots, dtype=self.log_knots.dtype)
+            return tf.reduce_sum(hot * self.log_knots, axis=-1)
+
+        pair = tf.stack([at(left) + tf.math.log1p(-weight), at(right) + tf.math.log(weight)])
+        return tf.reduce_logsumexp(pair, axis=0) - math.log(width)
+
+    def code(self):
+        return tf.matmul(tf.exp(self.log_knots), self._circle)
+
+    @property
+    def code_noise(self):
+        # One knot's spacing, as an arc of the unit circle.
+        return 2 * math.pi / self.knots
+
+    def mean(self):
+        labels = self.period * tf.range(self.knots, dtype=self.log_knots.dtype) / self.knots
+        return tf.reduce_sum(tf.exp(self.log_knots) * labels, axis=-1, keepdims=True)
+
+    def point(self):
+        """The circular mean, [..., 1], in [0, period)."""
+        code = self.code()
+        turn = tf.atan2(code[..., 1:], code[..., :1]) / (2 * math.pi)
+        return tf.math.floormod(turn, 1.0) * self.period
+
+    def sample(self, seed):
+        uniform = tf.random.stateless_uniform(
+            tf.concat([tf.shape(self.log_knots), [2]], 0), seed, 1e-7, 1, self.log_knots.dtype
+        )
+        gumbel = -tf.math.log(-tf.math.log(uniform[..., 0]))
+        knot = tf.cast(tf.argmax(self.log_knots + gumbel, -1), uniform.dtype)
+        # Linear interpolation is a mixture of triangles of half-width one: a sum of two uniforms.
+        offset = uniform[..., 0, 1] + uniform[..., 1, 1] - 1
+        label = (knot + offset) * self.period / self.knots
+        return tf.math.floormod(label, self.period)[..., tf.newaxis]
+
+
+class CircularHead(Head):
+    """Regression of a label that wraps: softmax knots on a circle, see :class:`Circular`.
+
+    Args:
+        period: length of the circle, in the label's unit.
+        knots: number of outputs.
+    """
+
+    HARMONICS = 12
+    """Of the log-density in answers relative to a label; 12 resolve some 10 degrees."""
+
+    def __init__(self, period: float, knots: int = 100):
+        self.period, self.units = period, knots
+        self.knots = knots
+
+    def __call__(self, outputs):
+        return Circular(outputs, self.period)
+
+    def features(self, y):
+        """The point on the unit circle, [..., 2], so that the ends of the range are one place."""
+        angle = 2 * math.pi * y / self.period
+        return tf.concat([tf.cos(angle), tf.sin(angle)], axis=-1)
+
+    @property
+    def relative_units(self):
+        return 2 * min(self.HARMONICS, self.knots // 2)
+
+    def relative(self, outputs, y):
+        """A log-density turned by ``y``: the values of a trigonometric polynomial."""
+        cosines, sines = tf.split(outputs, 2, axis=-1)
+        order = tf.range(1, cosines.shape[-1] + 1, dtype=outputs.dtype)
+        turn = 2 * math.pi * order * y / self.period
+        cos, sin = tf.cos(turn), tf.sin(turn)
+        turned = [cosines * cos - sines * sin, cosines * sin + sines * cos]
+        knots = 2 * math.pi * tf.range(self.knots, dtype=outputs.dtype) / self.knots
+        waves = order[:, tf.newaxis] * knots
+        return turned[0] @ tf.cos(waves) + turned[1] @ tf.sin(waves)
+
+
+class VonMisesHead(CircularHead):
+    r"""Regression of a label that wraps: a mixture of von Mises densities, read at knots.
+
+    Of each component the outputs give a direction and how sure it is, as a vector, and a weight:
+    the log-density is :math:`\log \sum_j \exp(w_j + x_j \cos\theta + y_j \sin\theta)` up to a
+    constant, and the normalisers of the components are part of the weights. One component is the
+    density behind a regression of (cos, sin).
+
+    Args:
+        period: length of the circle, in the label's unit.
+        components: of the mixture.
+        knots: at which the density is read, see :class:`Circular`.
+    """
+
+    def __init__(self, period: float, components: int = 1, knots: int = 100):
+        super().__init__(period, knots)
+        self.components, self.units = components, 3 * components
+
+    def __call__(self, outputs):
+        weights, x, y = (part[..., tf.newaxis] for part in tf.split(outputs, 3, axis=-1))
+        angle = 2 * math.pi * tf.range(self.knots, dtype=outputs.dtype) / self.knots
+        each = weights + x * tf.cos(angle) + y * tf.sin(angle)
+        return Circular(tf.reduce_logsumexp(each, axis=-2), self.period)
+
+    @property
+    def relative_units(self):
+        return self.units
+
+    def relative(self, outputs, y):
+        """A mixture turned by ``y``."""
+        weights, along, across = tf.split(outputs, 3, axis=-1)
+        angle = 2 * math.pi * y / self.period
+        cos, sin = tf.cos(angle), tf.sin(angle)
+        turned = [along * cos - across * sin, along * sin + across * cos]
+        return tf.concat([weights, *turned], axis=-1)
