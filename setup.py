@@ -12,7 +12,15 @@ setup(
     long_description_content_type="text/markdown",
     license="Apache-2.0",
     license_files=["LICENSE"],
-    packages=["maml", "maml.tasks", "mine", "mine.benchmarks", "pose_code", "pose_data"],
+    packages=[
+        "maml",
+        "maml.studies",
+        "maml.tasks",
+        "mine",
+        "mine.benchmarks",
+        "pose_code",
+        "pose_data",
+    ],
     package_data={"pose_code": ["run.sh"]},
     python_requires=">=3.10",
     install_requires=[

@@ -81,20 +81,49 @@ def predictions(learner, tasks: PoseTasks, path: pathlib.Path, seed: int = 3):
         axes, chosen, episode.query_x, episode.query_y, before, after, strict=False
     ):
         image, true, without, adapted = (np.asarray(part)[0] for part in row)
-        axis.imshow(image[..., 0], cmap="gray", vmin=0, vmax=1, extent=(-1, 1, -1, 1))
-        for angle, colour, length, label in (
-            (true, "#44dd66", 0.95, "true"),
-            (without, "#999999", 0.6, "before the support set"),
-            (adapted, "#ff8844", 0.75, "after it"),
-        ):
-            turn = 2 * np.pi * float(angle[0]) / PERIOD
-            axis.plot(
-                [0, length * np.cos(turn)], [0, length * np.sin(turn)],
-                color=colour, linewidth=2, label=label,
-            )  # fmt: skip
+        angles = {"true": true, "before the support set": without, "after it": adapted}
+        dial(axis, image, {name: float(angle[0]) for name, angle in angles.items()})
         error = abs((float(adapted[0] - true[0]) + PERIOD / 2) % PERIOD - PERIOD / 2)
         axis.set_title(f"{tasks.names[task]}: off by {error * 360 / PERIOD:.0f}°", fontsize=8)
     for axis in axes:
         axis.axis("off")
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
+    save(figure, path)
+
+
+HANDS = {
+    "true": ("#44dd66", 0.95),
+    "before the support set": ("#999999", 0.6),
+    "after it": ("#ff8844", 0.75),
+}
+"""What an angle is -> colour and length of its hand."""
+
+
+def dial(axis, image: np.ndarray, angles: dict[str, float]):
+    """An image [side, side, 1] with a hand for each angle, named as in ``HANDS``, 0 to PERIOD."""
+    axis.imshow(image[..., 0], cmap="gray", vmin=0, vmax=1, extent=(-1, 1, -1, 1))
+    for name, angle in angles.items():
+        colour, length = HANDS[name]
+        turn = 2 * np.pi * angle / PERIOD
+        ends = [0, length * np.cos(turn)], [0, length * np.sin(turn)]
+        axis.plot(*ends, color=colour, linewidth=2, label=name)
+
+
+def answers(support: dict, queries: dict, path: pathlib.Path):
+    """A support set with its angles, then queries with the answers.
+
+    Args:
+        support: name -> (image [side, side, 1], angle between 0 and PERIOD).
+        queries: the same, the angle being the answer.
+        path: of the PNG.
+    """
+    shown = [("true", *pair) for pair in support.items()]
+    shown += [("after it", *pair) for pair in queries.items()]
+    figure = matplotlib.figure.Figure(figsize=(10, 1.9 * -(-len(shown) // 6)), layout="constrained")
+    axes = figure.subplots(-(-len(shown) // 6), 6, squeeze=False).ravel()
+    for axis, (kind, name, (image, angle)) in zip(axes, shown, strict=False):
+        dial(axis, image, {kind: angle})
+        axis.set_title(f"{name}: {angle * 360 / PERIOD:.0f}°", fontsize=7)
+    for axis in axes:
+        axis.axis("off")
     save(figure, path)

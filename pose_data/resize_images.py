@@ -34,8 +34,27 @@ def define_flags() -> None:
     flags.mark_flag_as_required("data_dir")
 
 
+def small_and_grey(path: pathlib.Path, image_size: int) -> tuple[Image.Image, bool]:
+    """Reads an image, `image_size` x `image_size` pixels, 8 bit grey, by Lanczos filtering.
+
+    Returns:
+        The image, and whether it had to be changed.
+
+    Raises:
+        ImageError: it is no whole image.
+    """
+    try:
+        with Image.open(path) as image:
+            image.load()
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise ImageError(f"is not a whole image ({error}): render it again") from error
+    if image.size == (image_size, image_size) and image.mode == "L":
+        return image, False
+    return image.resize((image_size, image_size), Image.Resampling.LANCZOS).convert("L"), True
+
+
 def resize(path: pathlib.Path, image_size: int) -> bool:
-    """Makes one PNG file `image_size` x `image_size` pixels, 8 bit grey, by Lanczos filtering.
+    """Makes one PNG file small and grey, see :func:`small_and_grey`.
 
     Returns:
         Whether it was changed.
@@ -44,14 +63,9 @@ def resize(path: pathlib.Path, image_size: int) -> bool:
         ImageError: it is no whole image.
         OSError: it cannot be written.
     """
-    try:
-        with Image.open(path) as image:
-            image.load()
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise ImageError(f"is not a whole image ({error}): render it again") from error
-    if image.size == (image_size, image_size) and image.mode == "L":
+    small, changed = small_and_grey(path, image_size)
+    if not changed:
         return False
-    small = image.resize((image_size, image_size), Image.Resampling.LANCZOS).convert("L")
     with files.replacing(path) as temporary:
         small.save(temporary, "png", compress_level=records.PNG_LEVEL)
     return True

@@ -141,9 +141,16 @@ def test_wheel_installs_and_runs_from_another_directory(tmp_path):
     )
     # Everything but our own packages comes from the environment of the tests.
     site = next(p for p in sys.path if p.endswith("site-packages"))
+    packages = [
+        str(path.parent.relative_to(ROOT)).replace("/", ".")
+        for name in ("maml", "mine", "pose_code", "pose_data")
+        for path in (ROOT / name).rglob("__init__.py")
+    ]
+    assert "maml.studies" in packages
     code = (
         f"import sys; sys.path.append({site!r})\n"
-        "import maml, mine, pose_code.train, pose_data.mujoco_render, pathlib\n"
+        f"import importlib, pathlib; [importlib.import_module(name) for name in {packages}]\n"
+        "import maml, mine, pose_code.train, pose_data, pose_data.mujoco_render\n"
         "assert all('env' in pathlib.Path(m.__file__).parts for m in (maml, mine, pose_data))\n"
         "import importlib.resources\n"
         "assert importlib.resources.files('pose_code').joinpath('run.sh').is_file()\n"

@@ -1,5 +1,6 @@
 """Training, scoring and comparing on a tiny data set, in process and as a user runs it."""
 
+import csv
 import dataclasses
 import json
 import os
@@ -12,10 +13,11 @@ import sys
 import keras
 import numpy as np
 import pytest
+from PIL import Image
 
 import maml
 from maml import runs
-from pose_code import baselines, compare, config, experiment, scores
+from pose_code import baselines, compare, config, experiment, predict, scores
 from pose_data import pickles
 from pose_data.tasks import PERIOD, PoseTasks
 
@@ -378,3 +380,89 @@ def test_environment_is_left_alone():
         "assert 'data_dir' not in flags.FLAGS"
     )
     subprocess.run([sys.executable, "-c", code], check=True, env=os.environ, capture_output=True)
+
+
+# -- answers about images of one's own ----------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def asked(data_dir, tmp_path_factory):
+    """A trained learner, and folders of a support set and of queries."""
+    folder = tmp_path_factory.mktemp("asked")
+    settings = tiny(image_augmentation="shift")
+    experiment.train(settings, data_dir, folder / "run", verbose=0)
+    images, angles = hands(1, 8, 5)
+    for name in ("support", "query"):
+        (folder / name).mkdir()
+    rows = ["image,degrees"]
+    for index, (image, angle) in enumerate(zip(images[0], angles[0], strict=True)):
+        of = "support" if index < 5 else "query"
+        # Ever so large, in colour: the command makes images what the learner knows.
+        large = Image.fromarray(image).resize((256, 256), Image.Resampling.BOX)
+        large.convert("RGB").save(folder / of / f"{index}.png")
+        if of == "support":
+            rows.append(f"{index}.png,{angle * 360 - 720:.3f}")
+    (folder / "support" / "angles.csv").write_text("\n".join(rows) + "\n")
+    return folder
+
+
+def ask(folder, *more):
+    flags = {"model": "run/learner.keras", "support": "support", "query": "query", "output": "out"}
+    flags |= dict(flag.removeprefix("--").split("=") for flag in more)
+    return run("predict", *(f"--{name}={folder / value}" for name, value in flags.items()))
+
+
+def test_predict_answers_what_the_learner_does(asked):
+    process = ask(asked)
+    assert process.returncode == 0, process.stderr
+    with (asked / "out/predictions.csv").open() as file:
+        found = {row["image"]: float(row["degrees"]) for row in csv.DictReader(file)}
+    assert list(found) == ["5.png", "6.png", "7.png"]
+    assert (asked / "out/predictions.png").stat().st_size > 1000
+    learner = maml.load(asked / "run/learner.keras")
+    images, angles = hands(1, 8, 5)
+    # 16 pixels to 256 to 128 to 16 again: blocks of one value, and Lanczos rings at their edges.
+    x, y = images[..., None].astype(np.float32) / 255, (angles[..., None] * 10).astype(np.float32)
+    d = learner.encode(learner.features(x[:, :5]), y[:, :5])
+    expected = learner.predict(d, learner.features(x[:, 5:])).point().numpy()[0, :, 0] * 36
+    apart = (np.array(list(found.values())) - expected + 180) % 360 - 180
+    assert np.abs(apart).max() < 10
+
+
+@pytest.mark.parametrize(
+    ("flag", "message"),
+    [
+        ("--support=query", "angles.csv is missing: write a table of two columns"),
+        ("--query=run/tensorboard", "holds no images"),
+        ("--model=query/5.png", "config.json is missing"),
+    ],
+)
+def test_predict_says_what_is_missing(asked, flag, message):
+    process = ask(asked, flag)
+    assert process.returncode == 1 and message in process.stderr
+    assert process.stderr.count("Error:") == 1 and "Traceback" not in process.stderr
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        ("image,degrees\n0.png,ten\n", "line 2: needs columns image and degrees"),
+        ("image,degrees\n0.png,nan\n", "line 2: nan is no angle"),
+        ("name,degrees\n0.png,3\n", "line 2: needs columns image and degrees"),
+        ("image,degrees\n", "has no lines"),
+        ("image,degrees\n9.png,3\n", "9.png is missing, but angles.csv names it"),
+    ],
+)
+def test_predict_refuses_tables_that_say_nothing(asked, tmp_path, table, message):
+    shutil.copytree(asked / "support", tmp_path / "support")
+    (tmp_path / "support/angles.csv").write_text(table)
+    with pytest.raises(ValueError, match=message):
+        predict.predict(asked / "run/learner.keras", tmp_path / "support", asked / "query")
+
+
+def test_predict_names_an_image_that_is_cut_short(asked, tmp_path):
+    shutil.copytree(asked / "query", tmp_path / "query")
+    whole = (asked / "query/6.png").read_bytes()
+    (tmp_path / "query/6.png").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(ValueError, match=r"6\.png is not a whole image"):
+        predict.predict(asked / "run/learner.keras", asked / "support", tmp_path / "query")

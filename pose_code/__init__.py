@@ -1,0 +1,1 @@
+"""The pose experiment: learners of yaw angles, trained, scored, compared, and asked."""

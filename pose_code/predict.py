@@ -1,0 +1,157 @@
+"""Angles of images of an object, given a few images of it whose angles are known.
+
+    python -m pose_code.predict --model=LOGS/labels/learner.keras --support=SHOWN --query=ASKED
+
+``SHOWN`` holds images and a table ``angles.csv`` of two columns, ``image`` (the file's name) and
+``degrees``; ``ASKED`` holds images. They should look as those did that the learner was trained on,
+in grey or colour, of any square size, the object where the renderer puts it. Writes
+``predictions.csv`` and ``predictions.png`` to ``--output``.
+"""
+
+import csv
+import io
+import json
+import os
+import pathlib
+import sys
+
+from absl import app, flags
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # Before TensorFlow: its start-up chatter.
+
+import numpy as np  # noqa: E402
+import tensorflow as tf  # noqa: E402
+
+import maml  # noqa: E402
+from maml import runs  # noqa: E402
+from pose_code import plots  # noqa: E402
+from pose_code.augmentation import ImageAugmentation  # noqa: E402, F401 (learners may hold one)
+from pose_data import files, resize_images, tasks  # noqa: E402
+
+ANGLES, PREDICTIONS = "angles.csv", "predictions"
+STORED = 128
+"""Side of the images that learners are trained on, before they are cut and shrunk, in pixels."""
+SUFFIXES = (".png", ".jpg", ".jpeg")
+
+
+def read_angles(folder: pathlib.Path) -> dict[str, float]:
+    """The table of a support set: image's name -> degrees.
+
+    Raises:
+        ValueError: it is missing, empty, or a line has no such columns; the message names it.
+    """
+    path = folder / ANGLES
+    if not path.is_file():
+        raise ValueError(f"{path} is missing: write a table of two columns, image and degrees.")
+    with path.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    angles = {}
+    for number, row in enumerate(rows, start=2):
+        try:
+            angles[row["image"]] = float(row["degrees"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise ValueError(
+                f"{path}, line {number}: needs columns image and degrees, a name and a number."
+            ) from error
+        if not np.isfinite(angles[row["image"]]):
+            raise ValueError(f"{path}, line {number}: {row['degrees']} is no angle.")
+    if not angles:
+        raise ValueError(f"{path} has no lines: name at least one image and its degrees.")
+    return angles
+
+
+def read_images(paths: list[pathlib.Path], config: dict) -> np.ndarray:
+    """Images as a learner of this configuration sees them, [n, side, side, 1], between 0 and 1.
+
+    Raises:
+        ValueError: a file is no whole image.
+    """
+    images = []
+    for path in paths:
+        try:
+            images.append(np.asarray(resize_images.small_and_grey(path, STORED)[0]))
+        except resize_images.ImageError as error:
+            raise ValueError(f"{path} {error}.") from error
+    images = np.stack(images)
+    if config["cropped"]:
+        images = tasks.crop(images)
+    if config["image_size"]:
+        images = tasks.shrink(images, config["image_size"])
+    return images[..., np.newaxis].astype(np.float32) / 255
+
+
+def predict(model: pathlib.Path, support: pathlib.Path, query: pathlib.Path) -> tuple[dict, dict]:
+    """Adapts a learner to a support set and asks it about other images.
+
+    Args:
+        model: the learner's file, with its run's ``config.json`` beside it.
+        support: folder of images and their ``angles.csv``.
+        query: folder of images.
+
+    Returns:
+        The support set and the answers: image's name -> (image, angle between 0 and PERIOD).
+
+    Raises:
+        ValueError: a file or folder is missing or unfit; the message names it.
+    """
+    settings = model.with_name(runs.CONFIG)
+    if not settings.is_file():
+        raise ValueError(f"{settings} is missing: --model is learner.keras in the folder of a run.")
+    config = json.loads(settings.read_text())["config"]
+    learner = maml.load(model)
+    degrees = read_angles(support)
+    absent = [name for name in degrees if not (support / name).is_file()]
+    if absent:
+        raise ValueError(f"{support / absent[0]} is missing, but {ANGLES} names it.")
+    asked = sorted(path for path in query.glob("*") if path.suffix.lower() in SUFFIXES)
+    if not asked:
+        raise ValueError(f"{query} holds no images ({', '.join(SUFFIXES)}).")
+    shown = read_images([support / name for name in degrees], config)
+    images = read_images(asked, config)
+    labels = np.array([[value % 360 * tasks.PERIOD / 360] for value in degrees.values()])
+    x, y, queries = (tf.constant(of[np.newaxis], tf.float32) for of in (shown, labels, images))
+    d = learner.encode(learner.features(x), y)
+    answers = learner.predict(d, learner.features(queries)).point().numpy()[0, :, 0] % tasks.PERIOD
+    known = zip(shown, labels[:, 0], strict=True)
+    found = zip(images, answers, strict=True)
+    return (
+        dict(zip(degrees, known, strict=True)),
+        dict(zip((path.name for path in asked), found, strict=True)),
+    )
+
+
+def write(known: dict, found: dict, output: pathlib.Path) -> None:
+    """Writes the answers of :func:`predict` as a table and a picture."""
+    output.mkdir(parents=True, exist_ok=True)
+    text = io.StringIO()
+    table = csv.writer(text)
+    table.writerow(["image", "degrees"])
+    for name, (_, angle) in found.items():
+        table.writerow([name, f"{angle * 360 / tasks.PERIOD:.1f}"])
+    files.write_bytes(output / f"{PREDICTIONS}.csv", text.getvalue().encode())
+    plots.answers(known, found, output / f"{PREDICTIONS}.png")
+
+
+def define_flags():
+    """Defines the flags of this command."""
+    flags.DEFINE_string("model", None, "The learner's file, learner.keras of a run.", required=True)
+    flags.DEFINE_string("support", None, "Folder of images and angles.csv.", required=True)
+    flags.DEFINE_string("query", None, "Folder of images whose angles are asked.", required=True)
+    flags.DEFINE_string("output", ".", "Folder of the answers.")
+
+
+def main(_):
+    values = flags.FLAGS
+    paths = (pathlib.Path(getattr(values, name)) for name in ("model", "support", "query"))
+    try:
+        known, found = predict(*paths)
+    except ValueError as error:
+        sys.exit(f"Error: {error}")
+    write(known, found, pathlib.Path(values.output))
+    for name, (_, angle) in found.items():
+        print(f"{name}: {angle * 360 / tasks.PERIOD:.1f} degrees")
+
+
+if __name__ == "__main__":
+    define_flags()
+    app.run(main)
