@@ -12,6 +12,7 @@ command goes on where it was stopped.
 import dataclasses
 import functools
 import json
+import math
 import os
 import pathlib
 import sys
@@ -157,7 +158,10 @@ def markdown(result: dict) -> str:
     for row in result["rows"]:
         groups.setdefault((row["learner"], row["shots"]), []).append(row)
     for (name, shots), rows in groups.items():
-        cells = [f"{row['mean']:.3f} ± {row['ci95']:.3f}" for row in rows]
+        cells = [
+            f"{row['mean']:.3f} ± {row['ci95']:.3f}" if math.isfinite(row["mean"]) else "diverges"
+            for row in rows
+        ]
         if name in ("CNP", "oracle"):
             cells = [cells[0]] + [""] * (len(COUNTS) - 1)
         lines.append(f"| {name} | {shots} | {' | '.join(cells)} | {rows[0]['seconds']:.0f} |")
