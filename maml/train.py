@@ -87,6 +87,7 @@ def train(
     resume: bool = False,
     verbose="auto",
     command: str | None = None,
+    pictures: bool = True,
 ) -> dict:
     """Trains, saves the learner, scores it on test tasks.
 
@@ -97,6 +98,7 @@ def train(
         resume: go on from the folder's checkpoint; a finished run is left as it is.
         verbose: of ``keras.Model.fit``.
         command: that was typed; None for one that does the same.
+        pictures: whether to draw learning curves, and fits of functions.
 
     Returns:
         The content of ``results.json``: scores and diagnosis by split, the regularizers' ``terms``
@@ -145,8 +147,9 @@ def train(
         record["diagnosis"][split] = diagnosis.to_json()
         if verbose:
             print(f"{split} tasks: {diagnosis}")
-    plots.curves(history, next(iter(problem.metrics)), folder / "curves.png")
-    if plots.can_draw_fits(problem):
+    if pictures:
+        plots.curves(history, next(iter(problem.metrics)), folder / "curves.png")
+    if pictures and plots.can_draw_fits(problem):
         plots.fits(learner, problem.test, folder / "fits.png")
     seconds = time.perf_counter() - start
     record |= {"seconds": seconds, "command": command or as_command(config, path)}

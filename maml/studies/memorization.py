@@ -130,7 +130,9 @@ class Study:
             label = ", ".join([*filter(None, words), f"{shots} shots", f"seed {seed}"])
             path = self.logdir / f"{re.sub('[^A-Za-z0-9.+-]+', '_', label)}.keras"
             config = self.config(learner, method, shots, seed)
-            jobs[label] = functools.partial(train.train, config, path, resume=True, verbose=0)
+            jobs[label] = functools.partial(
+                train.train, config, path, resume=True, verbose=0, pictures=False
+            )
         records = grid.run(jobs, self.workers, title)
         kept = ("learner", "shots", "seed")
         return [

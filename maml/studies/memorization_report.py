@@ -4,6 +4,7 @@ import pathlib
 
 import matplotlib.figure
 
+from maml import options
 from maml.studies import grid
 from mine import reports
 
@@ -34,8 +35,10 @@ def markdown(result: dict) -> str:
         "|---|---|---|---:|---:|---:|---:|---:|---:|---:|",
     ]
     for row in result["rows"]:
-        published = PUBLISHED.get((row["learner"], row["regularizer"], row["shots"]), "")
-        cells = [row["learner"], row["regularizer"], strength(row["options"]), str(row["shots"])]
+        kind = "cnp" if row["learner"] == "cnp" else "maml"
+        published = PUBLISHED.get((kind, row["regularizer"], row["shots"]), "")
+        name = options.NAMES[row["learner"]]
+        cells = [name, row["regularizer"], strength(row["options"]), str(row["shots"])]
         if "mean" in row:
             cells += [interval(row["train"], 3), interval(row, 3), interval(row["swap_gap"], 2)]
             cells += [interval(row["information"], 2), f"{row['seconds']:.0f}"]
@@ -47,7 +50,8 @@ def markdown(result: dict) -> str:
     lines += [
         "",
         "Mean ± 95 % interval over seeds; 0.01 is the noise, 1.4 what trusting the code earns. "
-        "Published: Yin et al. 2020, table 1, another split and other steps, for context only.",
+        "Published: CNP and MAML of Yin et al. 2020, table 1, another split and other steps, for "
+        "context only.",
         "",
         "## Does the diagnosis tell?",
         "",
@@ -65,7 +69,7 @@ def markdown(result: dict) -> str:
         "|---|---|---|---:|---:|---:|---:|---:|",
     ]
     for row in result["sweep"]:
-        cells = [row["learner"], row["method"], strength(row["options"])]
+        cells = [options.NAMES[row["learner"]], row["method"], strength(row["options"])]
         if grid.DIVERGED in row:
             cells += ["diverged"] + [""] * 4
         else:
@@ -121,7 +125,7 @@ def draw_sweep(result: dict, path: pathlib.Path) -> None:
             weights, errors, powers = zip(*rows, strict=True)
             axes[0, column].loglog(weights, errors, "o-", color=colour, label=method)
             if method == "MINE":
-                axes[1, column].loglog(weights, powers, "o-", color=colour)
+                axes[1, column].semilogx(weights, powers, "o-", color=colour)
         none = next(
             row["test_mse"]
             for row in result["sweep"]
@@ -129,7 +133,7 @@ def draw_sweep(result: dict, path: pathlib.Path) -> None:
         )
         axes[0, column].axhline(none, color="#777777", linestyle=":", label="nothing")
         axes[1, column].axhline(1.0, color="#777777", linestyle=":")
-        axes[0, column].set(title=learner, ylabel="test MSE")
+        axes[0, column].set(title=options.NAMES[learner], ylabel="test MSE")
         axes[1, column].set(xlabel="λ", ylabel="power of predictions / of labels")
     axes[0, 0].legend()
     reports.picture(figure, path)

@@ -35,8 +35,8 @@ LEARNERS = {
     "MAML": {"learner": "maml"},
     "FOMAML": {"learner": "fomaml"},
     "Reptile": {"learner": "reptile", "inner_batch_size": 5},
-    "iMAML": {"learner": "imaml", "regularization": 0.5},
     "CNP": {"learner": "cnp"},
+    "iMAML": {"learner": "imaml", "regularization": 20.0, "inner_steps": 16},
 }
 """Learner -> its options."""
 
@@ -46,7 +46,15 @@ YARDSTICKS = {
 }
 """What learners are measured by: ordinary training, and its bound."""
 
-COMMON = {"dataset": "sinusoid", "steps": 15_000, "steps_per_epoch": 3000, "meta_batch_size": 25}
+COMMON = {
+    "dataset": "sinusoid",
+    "steps": 12_000,
+    "steps_per_epoch": 3000,
+    "meta_batch_size": 25,
+    "meta_lr_decay": True,
+    "inner_lr": 0.02,
+    "inner_clip": 10.0,
+}
 COUNTS = (0, 1, 5, 10)
 """Inner steps of the table."""
 RATES = (0.001, 0.003, 0.01, 0.03)
@@ -55,7 +63,7 @@ RATES = (0.001, 0.003, 0.01, 0.03)
 
 def config(name: str, shots: int, seed: int, changed: dict) -> train.Config:
     """The options of one run; ``changed`` ones differ from this study's."""
-    given = COMMON | {"queries": shots} | (LEARNERS | YARDSTICKS)[name] | changed
+    given = COMMON | (LEARNERS | YARDSTICKS)[name] | changed
     return train.Config(**given, shots=shots, seed=seed)
 
 
@@ -66,7 +74,7 @@ def job(config: train.Config, path: pathlib.Path, name: str) -> dict:
         The record of the training, and ``errors``: number of inner steps -> mean squared error on
         test tasks. A learner without inner steps has the same after each.
     """
-    record = train.train(config, path, resume=True, verbose=0)
+    record = train.train(config, path, resume=True, verbose=0, pictures=False)
     kept = path.with_suffix("") / SCORES
     if not kept.exists():
         reports.write_json(_errors(config, path, name), kept)
