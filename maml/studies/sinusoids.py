@@ -36,9 +36,14 @@ LEARNERS = {
     "FOMAML": {"learner": "fomaml"},
     "Reptile": {"learner": "reptile", "inner_batch_size": 5},
     "CNP": {"learner": "cnp"},
-    "iMAML": {"learner": "imaml", "regularization": 20.0, "inner_steps": 16},
+    "iMAML": {
+        "learner": "imaml",
+        "regularization": 20.0,
+        "inner_steps": 10,
+        "inner_optimizer": "adam",
+    },
 }
-"""Learner -> its options."""
+"""Learner -> its options. iMAML's gradient holds at a solution, which five steps do not reach."""
 
 YARDSTICKS = {
     "pretrained": {"learner": "maml", "inner_steps": 0},
