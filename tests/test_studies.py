@@ -184,7 +184,7 @@ def test_the_memorization_study_runs_resumes_and_reports(tmp_path, monkeypatch):
     assert times == {path: path.stat().st_mtime_ns for path in tmp_path.rglob("results.json")}
     result |= {"command": "python", "hardware": "two", "date": "today", "workers": 2}
     text = memorization_report.markdown(result)
-    assert "| cnp | MR-W + MINE | β = " in text and "rank correlation" in text
+    assert "| CNP | MR-W + MINE | β = " in text and "rank correlation" in text
     memorization_report.draw_sweep(result, tmp_path / "sweep.png")
     memorization_report.draw_correlation(result, tmp_path / "diagnosis.png")
     assert all((tmp_path / f"{n}.png").read_bytes()[1:4] == b"PNG" for n in ("sweep", "diagnosis"))
