@@ -36,14 +36,19 @@ class LabelAugmentation(Regularizer):
 
     def augment(self, episode, seed):
         relabelled = self.intervention(episode, fold_in(seed, 0))
-        tasks = tf.shape(episode.support_y)[0]
-        chosen = tf.random.stateless_uniform([tasks], fold_in(seed, 1)) < self.probability
+        return some_of(relabelled, episode, self.probability, fold_in(seed, 1))
 
-        def pick(new, old):
-            own = tf.reshape(chosen, [-1] + [1] * (old.shape.rank - 1))
-            return tf.where(own, new, old)
 
-        return Episode(*(pick(*pair) for pair in zip(relabelled, episode, strict=True)))
+def some_of(changed: Episode, episode: Episode, probability: float, seed) -> Episode:
+    """Episodes of which each task is, with ``probability``, that of ``changed``."""
+    tasks = tf.shape(episode.support_y)[0]
+    chosen = tf.random.stateless_uniform([tasks], seed) < probability
+
+    def pick(new, old):
+        own = tf.reshape(chosen, [-1] + [1] * (old.shape.rank - 1))
+        return tf.where(own, new, old)
+
+    return Episode(*(pick(*pair) for pair in zip(changed, episode, strict=True)))
 
 
 @REGULARIZERS.register("augment")

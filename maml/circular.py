@@ -22,7 +22,7 @@ class Circular(Distribution):
     def __init__(self, logits, period: float):
         self.log_knots, self.period = tf.nn.log_softmax(logits, axis=-1), period
         self.knots = logits.shape[-1]
-        angle = 2 * math.pi * tf.range(self.knots, dtype=logits.dtype) / self.knots
+        angle = _angles(self.knots, logits.dtype)
         self._circle = tf.stack([tf.cos(angle), tf.sin(angle)], axis=-1)
 
     def log_prob(self, y):
@@ -102,10 +102,8 @@ class CircularHead(Head):
         cosines, sines = tf.split(outputs, 2, axis=-1)
         order = tf.range(1, cosines.shape[-1] + 1, dtype=outputs.dtype)
         turn = 2 * math.pi * order * y / self.period
-        cos, sin = tf.cos(turn), tf.sin(turn)
-        turned = [cosines * cos - sines * sin, cosines * sin + sines * cos]
-        knots = 2 * math.pi * tf.range(self.knots, dtype=outputs.dtype) / self.knots
-        waves = order[:, tf.newaxis] * knots
+        turned = _turned(cosines, sines, turn)
+        waves = order[:, tf.newaxis] * _angles(self.knots, outputs.dtype)
         return turned[0] @ tf.cos(waves) + turned[1] @ tf.sin(waves)
 
 
@@ -129,7 +127,7 @@ class VonMisesHead(CircularHead):
 
     def __call__(self, outputs):
         weights, x, y = (part[..., tf.newaxis] for part in tf.split(outputs, 3, axis=-1))
-        angle = 2 * math.pi * tf.range(self.knots, dtype=outputs.dtype) / self.knots
+        angle = _angles(self.knots, outputs.dtype)
         each = weights + x * tf.cos(angle) + y * tf.sin(angle)
         return Circular(tf.reduce_logsumexp(each, axis=-2), self.period)
 
@@ -140,7 +138,16 @@ class VonMisesHead(CircularHead):
     def relative(self, outputs, y):
         """A mixture turned by ``y``."""
         weights, along, across = tf.split(outputs, 3, axis=-1)
-        angle = 2 * math.pi * y / self.period
-        cos, sin = tf.cos(angle), tf.sin(angle)
-        turned = [along * cos - across * sin, along * sin + across * cos]
+        turned = _turned(along, across, 2 * math.pi * y / self.period)
         return tf.concat([weights, *turned], axis=-1)
+
+
+def _angles(knots: int, dtype) -> tf.Tensor:
+    """Where the knots are, in radians, [knots]."""
+    return 2 * math.pi * tf.range(knots, dtype=dtype) / knots
+
+
+def _turned(x, y, angle) -> list[tf.Tensor]:
+    """The vectors (x, y), turned."""
+    cos, sin = tf.cos(angle), tf.sin(angle)
+    return [x * cos - y * sin, x * sin + y * cos]

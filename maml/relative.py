@@ -28,9 +28,8 @@ class RelativeCNP(MetaLearner):
     The task state is the support set: embeddings [tasks, shots, features] and labels.
 
     Args:
-        embedding: Keras network from inputs [n, ...] to features [n, features], shared by support
-            and queries.
-        head: from outputs to a distribution over labels.
+        embedding: as of :class:`maml.CNP`.
+        head: as of :class:`maml.CNP`.
         hidden: units of each hidden layer of the perceptron.
         interaction: number of products of the two embeddings that it sees beside them.
         initializer_seed: seed of its initial weights.

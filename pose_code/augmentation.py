@@ -6,6 +6,7 @@ import keras
 import tensorflow as tf
 
 from maml import Regularizer
+from maml.augmentation import some_of
 from maml.episodes import Episode, fold_in
 from pose_data.tasks import PERIOD
 
@@ -57,7 +58,7 @@ class ImageAugmentation(Regularizer):
 
     def augment(self, episode, seed):
         if "mirror" in self.kinds:
-            episode = _mirrored(episode, fold_in(seed, 0))
+            episode = some_of(_mirrored(episode), episode, 0.5, fold_in(seed, 0))
         return episode._replace(
             support_x=self._changed(episode.support_x, fold_in(seed, 1)),
             query_x=self._changed(episode.query_x, fold_in(seed, 2)),
@@ -88,18 +89,12 @@ def _each(values):
     return tf.reshape(values, [-1, 1, 1, 1])
 
 
-def _mirrored(episode: Episode, seed) -> Episode:
-    tasks = tf.shape(episode.support_y)[0]
-    chosen = tf.random.stateless_uniform([tasks], seed) < 0.5
-
-    def pick(new, old):
-        return tf.where(tf.reshape(chosen, [-1] + [1] * (old.shape.rank - 1)), new, old)
-
+def _mirrored(episode: Episode) -> Episode:
     return Episode(
-        pick(tf.reverse(episode.support_x, [3]), episode.support_x),
-        pick(tf.math.floormod(-episode.support_y, PERIOD), episode.support_y),
-        pick(tf.reverse(episode.query_x, [3]), episode.query_x),
-        pick(tf.math.floormod(-episode.query_y, PERIOD), episode.query_y),
+        tf.reverse(episode.support_x, [3]),
+        tf.math.floormod(-episode.support_y, PERIOD),
+        tf.reverse(episode.query_x, [3]),
+        tf.math.floormod(-episode.query_y, PERIOD),
     )
 
 

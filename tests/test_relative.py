@@ -13,7 +13,7 @@ SEED = tf.constant([3, 1])
 def made(head, seed=0):
     """A learner of random weights, and episodes with labels that suit its head."""
     episode = Lines(dtype=tf.float64).sample(3, SEED)
-    model = learner("relative", head, 9, dtype="float64", seed=seed)
+    model = learner("relative-cnp", head, 9, dtype="float64", seed=seed)
     if isinstance(head, maml.CategoricalHead):
         chosen = tf.random.stateless_uniform([3, 4], SEED, 0, 4, tf.int32)
         labels = tf.one_hot(chosen, 4, dtype=tf.float64)

@@ -68,13 +68,13 @@ VARIANTS = {
 }
 """Options of MAML that change its gradient, or the way it is computed."""
 
-LEARNERS = (*GRADIENT_BASED, *VARIANTS, "cnp", "cnp-products", "acnp", "relative")
+LEARNERS = (*GRADIENT_BASED, *VARIANTS, "cnp", "cnp-products", "acnp", "relative-cnp")
 
 
 def learner(kind, head, inputs, regularizers=(), dtype="float32", seed=0, **options):
     """A small learner of each kind: one of ``LEARNERS``."""
     options |= {"regularizers": regularizers, "dtype": dtype}
-    if kind == "relative":
+    if kind == "relative-cnp":
         options |= {"hidden": (7,), "interaction": 5, "initializer_seed": seed + 1}
         return maml.RelativeCNP(perceptron(inputs, 6, seed, dtype), head, **options)
     if "cnp" in kind:

@@ -50,7 +50,7 @@ def _each(name: str, values, **fixed) -> list[dict]:
     return [fixed | {name: value} for value in values]
 
 
-_POSITIVE = {"task_options": "signed=false"}
+_POSITIVE = {"task_options": memorization_report.POSITIVE}
 _MINE = {"regularizer": "mine", "mi_target": "prediction", "mi_noise": 0.2}
 _ANCHORED = {"regularizer": "mine", "mi_target": "label"}
 _AUGMENT = {"regularizer": "augment"}
@@ -325,10 +325,11 @@ def main(_):
     output.mkdir(parents=True, exist_ok=True)
     result |= reports.provenance("maml.studies.memorization") | {"workers": plan.workers}
     reports.write_json(result, output / f"{NAME}.json")
-    reports.write(memorization_report.markdown(result).encode(), output / f"{NAME}.md")
+    text = memorization_report.markdown(result)
+    reports.write(text.encode(), output / f"{NAME}.md")
     memorization_report.draw_sweep(result, output / "sweep.png")
     memorization_report.draw_correlation(result, output / "diagnosis.png")
-    print(memorization_report.markdown(result))
+    print(text)
     print(f"{(time.time() - start) / 60:.0f} minutes; tables and pictures in {output}.")
 
 
