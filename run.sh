@@ -14,6 +14,8 @@ help() {
 ./run.sh train FLAGS           one training run; --helpfull lists the flags
 ./run.sh compare FLAGS         one table from many runs
 ./run.sh baselines FLAGS       the predictors that learn nothing
+./run.sh pose FLAGS            the pose table: all measures, tools and forms of the information, on
+                               rendered objects. --data_dir=DIR (required)
 ./run.sh sinusoid FLAGS        the memorization table, on sinusoids: all measures, two learners
 ./run.sh robustness FLAGS      learners on sinusoids, and how far a task may drift
 ./run.sh help                  this text
@@ -138,6 +140,12 @@ case $command in
   data)
     environment ""
     data "$@"
+    ;;
+  pose)
+    environment ""
+    set_name=$(basename "$(value data_dir "" "$@")")
+    python -m pose_code.study --logdir="${OUTPUT:-output}/pose/$set_name" \
+      --output="results/pose/$set_name" "$@"
     ;;
   sinusoid)
     environment ""

@@ -107,10 +107,12 @@ class MetaLearner(Configured, keras.Model, abc.ABC):
 
     def query_layers(self) -> list[keras.layers.Layer]:
         """Layers on the way from x* to the prediction: where a memory of tasks would be."""
-        return [layer for layer in self._flatten_layers() if layer not in self._others()]
+        return self.own_layers()
 
-    def _others(self):
-        return [self, *(part for r in self.regularizers for part in r._flatten_layers())]
+    def own_layers(self) -> list[keras.layers.Layer]:
+        """All layers but those of regularizers, networks before their parts."""
+        others = [self, *(part for r in self.regularizers for part in r._flatten_layers())]
+        return [layer for layer in self._flatten_layers() if layer not in others]
 
     # -- what follows from it -----------------------------------------------------------------
 
@@ -212,8 +214,7 @@ class MetaLearner(Configured, keras.Model, abc.ABC):
 
     def _refuse_unheeded(self):
         """Refuses what Keras networks may ask for in training, and these hooks would not do."""
-        others = self._others()
-        own = [layer for layer in self._flatten_layers() if layer not in others]
+        own = self.own_layers()
         noisy = [layer.name for layer in own if _draws_noise(layer)]
         if noisy:
             raise ValueError(

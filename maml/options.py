@@ -62,12 +62,21 @@ class Options:
     )
     mi_weight: float = option(0.5, "Weight of the information, lambda, per nat.")
     mi_warmup: int = option(0, "Training steps over which the weight rises from 0.")
+    mi_draws: int = option(
+        1, "Relabellings of each task in a step; about labels only. More: less noise.", at_least=1
+    )
+    mi_cap: float = option(0.0, "Nats of a batch from which the term no longer pulls. 0: none.")
     mi_noise: float = option(
         0.0,
         "Noise through which a free critic sees predictions, in their unit. 0: the likelihood's.",
     )
     kl_weight: float = option(1e-5, "Regularizer weights: weight of the information, per nat.")
     kl_sigma: float = option(0.1, "Regularizer weights: noise of the weights at the start.")
+    kl_layers: str = option(
+        "",
+        "Regularizer weights: layers or networks whose weights are noisy, comma-separated, or all. "
+        "Empty: those on the way from x* to the prediction.",
+    )
     bottleneck_weight: float = option(
         1e-3, "Regularizer activations: weight of the information, per nat."
     )
@@ -155,6 +164,7 @@ class Options:
         options = {field.name: getattr(self, field.name) for field in dataclasses.fields(Options)}
         options |= {
             "mi_bound": self.bound,
+            "kl_layers": self.kl_layers.split(",") if self.kl_layers else None,
             "hidden": (self.hidden, self.hidden),
             "initializer_seed": self.seed,
             "test_inner_steps": None if self.test_inner_steps < 0 else self.test_inner_steps,
@@ -214,6 +224,13 @@ def given_flags(kind: type[Options]) -> dict:
     import_files(flags.FLAGS["import"].value)
     values = {field.name: flags.FLAGS[field.name].value for field in dataclasses.fields(kind)}
     return {name: value for name, value in values.items() if value is not None}
+
+
+def as_flags(config: Options, standard: Options) -> list[str]:
+    """The flags that make ``config`` of the options that are ``standard`` without them."""
+    names = [field.name for field in dataclasses.fields(config)]
+    values = {name: getattr(config, name) for name in names}
+    return [f"--{k}={v}" for k, v in values.items() if v != getattr(standard, k)]
 
 
 def whole_numbers(words: Iterable[str], name: str) -> tuple[int, ...]:

@@ -116,6 +116,11 @@ class MutualInformation(Regularizer):
         bound: "ba" or "plugin" (label only, no critic), "mine", "dv", "js" or "nwj".
         weight: lambda, per nat.
         warmup: training steps over which lambda rises linearly from 0; the critic learns all along.
+        draws: relabellings of each task in a step, of which the term is the mean (target "label",
+            but for "plugin", which has ``negatives + 1``). More make its gradient less noisy. Where
+            networks only embed the inputs they cost little, since a task is embedded once; where
+            they adapt, each is a task more.
+        cap: nats of a batch from which the term no longer pulls; 0: none.
         negatives: relabellings a pair is set against (target "label").
         noise: standard deviation of the noise through which the critic sees predictions, in the
             unit of their ``code()``; 0: that of the model's likelihood (target "prediction"). Where
@@ -140,6 +145,8 @@ class MutualInformation(Regularizer):
         bound: str = "ba",
         weight: float = 1.0,
         warmup: int = 0,
+        draws: int = 1,
+        cap: float = 0.0,
         negatives: int = 4,
         noise: float = 0.0,
         power_penalty: float = 1.0,
@@ -158,17 +165,20 @@ class MutualInformation(Regularizer):
                 f"bound={bound!r} needs target='label': a prediction has no likelihood but the "
                 "model's."
             )
-        if noise < 0:
-            raise ValueError(f"noise must be at least 0, not {noise}.")
-        if negatives < 1:
-            raise ValueError(f"negatives must be at least 1, not {negatives}.")
+        for name, value in {"noise": noise, "cap": cap}.items():
+            if value < 0:
+                raise ValueError(f"{name} must be at least 0, not {value}.")
+        for name, value in {"draws": draws, "negatives": negatives}.items():
+            if value < 1:
+                raise ValueError(f"{name} must be at least 1, not {value}.")
         if target == "label" and not intervention.relabels_queries:
             raise ValueError(
                 f"{type(intervention).__name__} does not relabel the queries, so target='label' "
                 "has no label to predict; use target='prediction' or a label intervention."
             )
         self.intervention, self.target, self.bound = intervention, target, bound
-        self.weight, self.warmup, self.negatives, self.noise = weight, warmup, negatives, noise
+        self.weight, self.warmup, self.noise = weight, warmup, noise
+        self.draws, self.cap, self.negatives = draws, cap, negatives
         self.power_penalty, self.hidden, self.rate, self.seed = power_penalty, hidden, rate, seed
         self.step = self.add_weight(name="step", shape=(), initializer="zeros", trainable=False)
         if bound not in self.CRITIC_FREE:
@@ -204,13 +214,17 @@ class MutualInformation(Regularizer):
             scores = self._label if self.target == "label" else self._prediction
         joint, marginal, penalty, extra = scores(learner, episode, weight, seed, training)
         bound = self._bound(joint, marginal, training)
-        logs["mi_surrogate"] = bound.surrogate
+        surrogate = bound.surrogate
+        if self.cap:
+            above = bound.nats > self.cap
+            surrogate = tf.where(above, tf.stop_gradient(surrogate), surrogate)
+        logs["mi_surrogate"] = surrogate
         # A value on the batch that is being fitted is no estimate: nats are for held-out batches.
         if not training:
             logs["mi_nats"] = bound.nats
         if marginal is not None:
             logs["effective_negatives"] = mine.effective_sample_size(marginal)
-        return penalty - bound.surrogate, logs | extra
+        return penalty - surrogate, logs | extra
 
     def _plug_in(self, learner, episode, weight, seed, training):
         draws = [self.intervention(episode, fold_in(seed, i)) for i in range(self.negatives + 1)]
@@ -221,6 +235,7 @@ class MutualInformation(Regularizer):
         return mine.plug_in(scale_gradient(log_prob, weight)).lower, None, 0.0, {}
 
     def _label(self, learner, episode, weight, seed, training):
+        episode = _times(episode, self.draws)
         relabelled = self.intervention(episode, fold_in(seed, 0))
         predicted = _answer(learner, relabelled, training)
 
@@ -242,10 +257,8 @@ class MutualInformation(Regularizer):
         # They go as one batch of twice the tasks: on small networks each operation costs.
         tasks = tf.shape(episode.query_y)[0]
         draws = [self.intervention(episode, fold_in(seed, index)) for index in range(2)]
-        both, twice = (
-            Episode(*(tf.concat(parts, axis=0) for parts in zip(*pair, strict=True)))
-            for pair in (draws, [episode, episode])
-        )
+        both = Episode(*(tf.concat(parts, axis=0) for parts in zip(*draws, strict=True)))
+        twice = _times(episode, 2)
         predicted = _answer(learner, both, training)
         clean = predicted.code()
         noise = tf.random.stateless_normal(tf.shape(clean), fold_in(seed, 2), dtype=clean.dtype)
@@ -283,6 +296,11 @@ class MutualInformation(Regularizer):
         return mine.Bound(value, value + (entropy or 0.0))
 
 
+def _times(episode, count):
+    """A batch in which each task stands ``count`` times."""
+    return Episode(*(tf.concat([part] * count, axis=0) for part in episode))
+
+
 def _answer(learner, episode, training):
     """The learner's q(y* | x*, D) at the queries of embedded episodes."""
     d = learner.encode(episode.support_x, episode.support_y, training=training)
@@ -296,6 +314,8 @@ def mutual_information(
     mi_bound: str = "ba",
     mi_weight: float = 1.0,
     mi_warmup: int = 0,
+    mi_draws: int = 1,
+    mi_cap: float = 0.0,
     mi_noise: float = 0.0,
     seed: int = 0,
 ) -> MutualInformation:
@@ -306,6 +326,8 @@ def mutual_information(
         mi_bound,
         weight=mi_weight,
         warmup=mi_warmup,
+        draws=mi_draws,
+        cap=mi_cap,
         noise=mi_noise,
         seed=seed,
     )

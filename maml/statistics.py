@@ -19,3 +19,10 @@ def mean_interval(values) -> dict[str, float]:
         return {"mean": float(values.mean()), "ci95": float("nan")}
     error = values.std(ddof=1) / np.sqrt(n)
     return {"mean": float(values.mean()), "ci95": float(stats.t.ppf(0.975, n - 1) * error)}
+
+
+def in_words(interval: dict, digits: int) -> str:
+    """``mean ± ci95`` to so many decimals; the mean alone where there is no interval."""
+    mean, half = interval["mean"], interval["ci95"]
+    known = half is not None and np.isfinite(half)
+    return f"{mean:.{digits}f}" + (f" ± {half:.{digits}f}" if known else "")

@@ -160,12 +160,10 @@ def train(
 
 def as_command(config: Config, path: os.PathLike) -> str:
     """The command that trains a learner with these options."""
-    given = {"dataset": config.dataset} | {
-        field.name: getattr(config, field.name)
-        for field in dataclasses.fields(Config)
-        if getattr(config, field.name) != field.default
-    }
-    words = [f"--{name}={value}" for name, value in given.items()]
+    words = [
+        f"--dataset={config.dataset}",
+        *options.as_flags(config, Config(dataset=config.dataset)),
+    ]
     return shlex.join(["python", "-m", "maml.train", *words, f"--model_save_filename={path}"])
 
 

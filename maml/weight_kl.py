@@ -13,6 +13,9 @@ from maml.episodes import fold_in
 from maml.registry import REGULARIZERS
 from maml.regularizers import Regularizer, normal_kl
 
+ALL = "all"
+"""In place of names of layers."""
+
 
 class WeightKL(Regularizer):
     r"""Noise in the weights, and a price for what they hold despite it (MR-W).
@@ -36,7 +39,8 @@ class WeightKL(Regularizer):
         sigma: standard deviation that the noise of a unit's output starts with, for inputs of size
             one.
         prior_scale: s, the standard deviation of the prior.
-        layers: names of the layers whose kernels are noisy; None for ``learner.query_layers()``.
+        layers: names of the layers, or networks, whose kernels are noisy; ``["all"]`` for all of
+            them, None for ``learner.query_layers()``.
 
     Raises:
         ValueError: ``sigma`` or ``prior_scale`` is not positive. When the learner's weights are
@@ -92,15 +96,15 @@ class WeightKL(Regularizer):
         if self.layers is None:
             chosen = learner.query_layers()
         else:
-            every = learner._flatten_layers(include_self=False)
+            every = learner.own_layers()
             names = [layer.name for layer in every]
-            unknown = sorted(set(self.layers) - set(names))
+            unknown = sorted(set(self.layers) - {*names, ALL})
             if unknown:
                 raise ValueError(
                     f"WeightKL's layers name no layer of the learner: {', '.join(unknown)}; its "
                     f"layers are {', '.join(names)}."
                 )
-            chosen = [layer for layer in every if layer.name in self.layers]
+            chosen = [layer for layer in every if ALL in self.layers or layer.name in self.layers]
         found = kernels(variable for layer in chosen for variable in layer.trainable_variables)
         if not found:
             raise ValueError(
@@ -152,9 +156,11 @@ def _draw(mean, log_sigma, seed) -> tf.Tensor:
 
 
 @REGULARIZERS.register("weights")
-def weight_kl(kl_weight: float = 1e-5, kl_sigma: float = 0.1) -> WeightKL:
+def weight_kl(
+    kl_weight: float = 1e-5, kl_sigma: float = 0.1, kl_layers: list[str] | None = None
+) -> WeightKL:
     """:class:`WeightKL`, its options under the names that runners give them."""
-    return WeightKL(kl_weight, kl_sigma)
+    return WeightKL(kl_weight, kl_sigma, layers=kl_layers)
 
 
 @REGULARIZERS.register("decay")

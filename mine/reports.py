@@ -27,7 +27,7 @@ def write_json(content: dict, path: pathlib.Path) -> None:
     def clean(value):
         if isinstance(value, dict):
             return {key: clean(of) for key, of in value.items()}
-        if isinstance(value, list):
+        if isinstance(value, list | tuple):
             return [clean(of) for of in value]
         return None if isinstance(value, float) and not math.isfinite(value) else value
 

@@ -17,9 +17,13 @@ import numpy as np  # noqa: E402
 import tensorflow as tf  # noqa: E402
 
 import maml  # noqa: E402
+from mine import reports  # noqa: E402
 from pose_code import config, experiment, scores  # noqa: E402
 from pose_data import pickles  # noqa: E402
 from pose_data.tasks import PERIOD, PoseTasks  # noqa: E402
+
+NAMES = ("constant", "pixel_kernel")
+"""Folders of the two."""
 
 KNOTS = 100
 
@@ -95,23 +99,24 @@ def run(settings: config.Config, data_dir, logdir) -> list[dict]:
         The contents of the two ``results.json``.
     """
     families = experiment.load_tasks(data_dir, settings)
-    bandwidth = choose_bandwidth(families[0])
+    bandwidth = choose_bandwidth(families["train"])
     results = []
-    for name, learner, method in (
-        ("constant", Constant(), "constant: nothing learned"),
-        (
-            "pixel_kernel",
-            PixelKernel(bandwidth, families[0].image_size),
-            f"pixel kernel regression: nothing learned (h={bandwidth:.2g})",
-        ),
-    ):
+    learners = Constant(), PixelKernel(bandwidth, families["train"].image_size)
+    methods = "constant", f"pixel kernel regression (h={bandwidth:.2g})"
+    for name, learner, method in zip(NAMES, learners, methods, strict=True):
         folder = pathlib.Path(logdir) / name
         folder.mkdir(parents=True, exist_ok=True)
-        record = {"method": method, "seed": 0, "data": scores.describe(*families)}
+        record = {
+            "method": f"{method}: nothing learned",
+            "seed": 0,
+            "data": scores.describe(families),
+        }
         evaluator = experiment.evaluator_of(learner, settings)
-        record |= experiment.score(evaluator, *families, settings)
+        record |= experiment.score(evaluator, families, settings)
         record |= {"steps": 0, "seconds_per_step": 0.0, "train_seconds": 0.0}
-        scores.write_json(record | scores.surroundings(), folder / scores.RESULTS)
+        reports.write_json(
+            record | scores.surroundings("pose_code.baselines"), folder / scores.RESULTS
+        )
         results.append(record)
     return results
 

@@ -14,9 +14,9 @@ import matplotlib.figure
 from absl import app, flags
 
 from maml.runs import HISTORY, read_history
-from maml.statistics import mean_interval
+from maml.statistics import in_words, mean_interval
+from mine import reports
 from pose_code import plots, scores
-from pose_data import files
 
 COLUMNS = (
     "method",
@@ -67,37 +67,39 @@ def tabulate(runs: list[dict]) -> list[dict]:
     methods = collections.defaultdict(list)
     for run in runs:
         methods[run["method"]].append(run)
-    rows = []
-    for method, group in methods.items():
-        row = {"method": method, "seeds": len(group), "steps": group[0]["steps"]}
-        for name in ("mse", "angle", "swap_gap", "information_lower", "information_upper"):
-            values = [run["test"][name]["mean"] for run in group]
-            row[name] = mean_interval(values) if len(group) > 1 else group[0]["test"][name]
-        for key, values in {
-            "train_mse": [run["train"]["mse"]["mean"] for run in group],
-            "median_angle": [run["test"]["angle"]["median"] for run in group],
-            "seconds_per_step": [run["seconds_per_step"] for run in group],
-        }.items():
-            row[key] = mean_interval(values)["mean"]
-        # Predictors that learn nothing have no diagnosis.
-        verdicts = [run["diagnosis"]["train"]["verdict"] for run in group if "diagnosis" in run]
-        row["verdict"] = ", ".join(dict.fromkeys(verdicts)) or "-"
-        row["normalization"] = group[0].get("normalization", "nothing learned")
-        row["commands"] = [run["command"] for run in group]
-        row["hardware"] = group[0]["hardware"]
-        rows.append(row)
+    rows = [{"method": method} | summary(group) for method, group in methods.items()]
     return sorted(rows, key=lambda row: row["mse"]["mean"])
+
+
+def summary(group: list[dict]) -> dict:
+    """A row of a table: the runs of one method with different seeds."""
+    row = {"seeds": len(group), "steps": group[0]["steps"]}
+    for name in ("mse", "angle", "swap_gap", "information_lower", "information_upper"):
+        values = [run["test"][name]["mean"] for run in group]
+        row[name] = mean_interval(values) if len(group) > 1 else group[0]["test"][name]
+    for key, values in {
+        "train_mse": [run["train"]["mse"]["mean"] for run in group],
+        "median_angle": [run["test"]["angle"]["median"] for run in group],
+        "seconds_per_step": [run["seconds_per_step"] for run in group],
+    }.items():
+        row[key] = mean_interval(values)["mean"]
+    # Predictors that learn nothing have no diagnosis.
+    verdicts = [run["diagnosis"]["train"]["verdict"] for run in group if "diagnosis" in run]
+    row["verdict"] = ", ".join(dict.fromkeys(verdicts)) or "-"
+    row["normalization"] = group[0].get("normalization", "nothing learned")
+    row["commands"] = [run["command"] for run in group]
+    row["hardware"] = group[0]["hardware"]
+    return row
 
 
 def cells(row: dict) -> list[str]:
     """A row's texts, in the order of ``COLUMNS``."""
     low, high = row["information_lower"]["mean"], row["information_upper"]["mean"]
-    interval = "" if row["mse"]["ci95"] is None else f" ± {row['mse']['ci95']:.2f}"
     return [
         row["method"],
         str(row["seeds"]),
         f"{row['train_mse']:.2f}",
-        f"{row['mse']['mean']:.2f}{interval}",
+        in_words(row["mse"], 2),
         f"{row['median_angle']:.0f}°",
         f"{row['swap_gap']['mean']:.1f}",
         f"{max(low, 0):.2f} to {max(high, 0):.2f}",
@@ -167,8 +169,8 @@ def compare(logdirs: list[str], output: str) -> str:
     rows = tabulate(runs)
     folder.mkdir(parents=True, exist_ok=True)
     text = markdown(rows, runs)
-    files.write_bytes(folder / "table.md", text.encode())
-    scores.write_json({"rows": rows, "data": runs[0]["data"]}, folder / "table.json")
+    reports.write(text.encode(), folder / "table.md")
+    reports.write_json({"rows": rows, "data": runs[0]["data"]}, folder / "table.json")
     picture(rows, folder / "table.png")
     histories = {}
     for run in runs:

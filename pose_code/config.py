@@ -32,6 +32,12 @@ class Config(options.Options):
     )
     dim_w: int = option(64, "Features of an image (MAML: a square number).", at_least=1)
     filters: int = option(64, "Filters of MAML's four convolutions.", at_least=1)
+    embedding_normalization: str = option(
+        "none",
+        "Between the convolutions of image towers that do not adapt: of the current batch "
+        "(transductive), running statistics, of each image, or none.",
+        tuple(mode for mode in normalization.MODES if mode != "step"),
+    )
     normalization: str = option(
         "batch",
         "Between MAML's convolutions: of the current batch (transductive), the same with weights "
@@ -52,11 +58,8 @@ class Config(options.Options):
     num_validation: int = option(
         0, "Objects of train_data.pkl that are not trained on, to choose hyper-parameters by."
     )
-    held_out: str = option(
-        "test",
-        "What is scored as held-out objects: those of val_data.pkl (test), or those of "
-        "--num_validation (validation).",
-        ("test", "validation"),
+    other_shots: str = option(
+        "", "Numbers of support images to score held-out objects at as well, comma-separated."
     )
     eval_episodes: int = option(
         40, "Fixed episodes of each held-out object in the final score.", at_least=1
@@ -64,6 +67,15 @@ class Config(options.Options):
     information_draws: int = option(
         8, "Relabellings behind the final information, at least 2.", at_least=2
     )
+
+    def shots_to_score(self) -> tuple[int, ...]:
+        """The values of ``other_shots``.
+
+        Raises:
+            ValueError: one is no whole number.
+        """
+        words = self.other_shots.split(",") if self.other_shots else []
+        return options.whole_numbers(words, "other_shots")
 
 
 # By what a learner takes: networks that adapt are smaller, since they train for longer.

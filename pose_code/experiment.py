@@ -10,22 +10,24 @@ import tqdm
 import maml
 from maml import runs
 from maml.options import method_name
+from mine import reports
 from pose_code import networks, plots, scores
 from pose_code.augmentation import KINDS, ImageAugmentation
 from pose_code.config import Config
 from pose_data.tasks import PERIOD, PoseTasks
 
 
-def load_tasks(data_dir, config: Config) -> tuple[PoseTasks, PoseTasks]:
-    """The meta-training and the held-out family of ``train_data.pkl`` and ``val_data.pkl``.
+def load_tasks(data_dir, config: Config) -> dict[str, PoseTasks]:
+    """The families of ``train_data.pkl`` and ``val_data.pkl``.
 
     Args:
         data_dir: the folder that holds both.
         config: shots, queries, image size, and what says which objects are used.
 
     Returns:
-        Without the validation objects, and with those of another folder if one is named; and the
-        objects of ``val_data.pkl``, or the validation objects. These are the same in all runs.
+        ``train``, without the validation objects, and with those of another folder if one is named;
+        ``validation``, if there are such objects, the same in all runs; and ``test``, those of
+        ``val_data.pkl``.
 
     Raises:
         ValueError: a file is missing or unfit, or there are too few objects; the message names
@@ -42,22 +44,21 @@ def load_tasks(data_dir, config: Config) -> tuple[PoseTasks, PoseTasks]:
             queries=config.queries,
         )
 
-    own = load(data_dir, "train")
-    if not own.num_tasks - config.num_validation > 1:
+    own, kept_back = load(data_dir, "train"), config.num_validation
+    if not own.num_tasks - kept_back > 1:
         raise ValueError(
-            f"{config.num_validation} validation objects leave {own.num_tasks} objects too few to "
-            "train on: lower --num_validation."
+            f"{kept_back} validation objects leave {own.num_tasks} objects too few to train on: "
+            "lower --num_validation."
         )
+    if kept_back == 1:
+        raise ValueError("--num_validation=1 is too few: two or more lend each other supports.")
     order = np.random.default_rng(0).permutation(own.num_tasks)
-    chosen, rest = order[: config.num_validation], order[config.num_validation :]
-    train_tasks = own.subset(np.sort(rest)) if config.num_validation else own
+    families = {"train": own.subset(np.sort(order[kept_back:]))}
     if config.extra_data_dir:
-        train_tasks = train_tasks.joined(load(config.extra_data_dir, "train"))
-    if config.held_out == "test":
-        return train_tasks, load(data_dir, "val")
-    if config.num_validation < 2:
-        raise ValueError("--held_out=validation needs --num_validation=2 or more objects.")
-    return train_tasks, own.subset(np.sort(chosen))
+        families["train"] = families["train"].joined(load(config.extra_data_dir, "train"))
+    if kept_back:
+        families["validation"] = own.subset(np.sort(order[:kept_back]))
+    return families | {"test": load(data_dir, "val")}
 
 
 def build(config: Config, image_size: int) -> maml.MetaLearner:
@@ -100,12 +101,22 @@ def build(config: Config, image_size: int) -> maml.MetaLearner:
     if kinds is None:
         kinds = config.image_augmentation.split(",")
     first = [ImageAugmentation(kinds)] if kinds else []
-    problem = maml.Networks(network, lambda: networks.embedding(image_size, **common))
+    problem = maml.Networks(
+        network,
+        lambda: networks.embedding(image_size, mode=config.embedding_normalization, **common),
+    )
     return config.make_learner(problem, head, maml.LabelShift(PERIOD), first, **others)
 
 
 def train(
-    config: Config, data_dir, logdir, resume: bool = False, verbose="auto", extra_callbacks=()
+    config: Config,
+    data_dir,
+    logdir,
+    resume: bool = False,
+    verbose="auto",
+    extra_callbacks=(),
+    command: str | None = None,
+    pictures: bool = True,
 ) -> dict:
     """Trains, scores on all held-out objects, writes ``results.json`` and pictures.
 
@@ -116,6 +127,8 @@ def train(
         resume: go on from the folder's checkpoint; a finished run is left as it is.
         verbose: of ``keras.Model.fit``.
         extra_callbacks: more Keras callbacks.
+        command: that does this; None for the one that was typed.
+        pictures: whether to draw curves, predictions and diagnoses.
 
     Returns:
         The content of ``results.json``.
@@ -127,29 +140,31 @@ def train(
     """
     logdir = pathlib.Path(logdir)
     config.epoch_steps()  # Refuses before any data is read.
-    train_tasks, held_out = load_tasks(data_dir, config)
+    families = load_tasks(data_dir, config)
     record = {
         "method": method_name(dataclasses.asdict(config)),
         "seed": config.seed,
         "config": runs.as_config(config),
-        "data": scores.describe(train_tasks, held_out),
+        "data": scores.describe(families),
     }
     runs.claim(logdir, {"config": record["config"], "data": record["data"]}, resume)
     if (logdir / scores.RESULTS).exists():
         return json.loads((logdir / scores.RESULTS).read_text())
 
-    learner = build(config, train_tasks.image_size)
-    learner.create_weights(train_tasks.sample(2, [config.seed, 5]))
+    learner = build(config, families["train"].image_size)
+    learner.create_weights(families["train"].sample(2, [config.seed, 5]))
     evaluator = evaluator_of(learner, config)
-    families = {"train": train_tasks, "test": held_out}
     history = runs.fit(learner, families, config, logdir, evaluator, verbose, extra_callbacks)
     maml.save(learner, logdir / "learner.keras")
-    record |= score(evaluator, train_tasks, held_out, config, verbose)
-    record |= runs.cost(history, config) | scores.surroundings()
-    plots.curves({record["method"]: history}, logdir / "curves.png")
-    plots.predictions(learner, held_out, logdir / "predictions.png")
-    plots.diagnoses(record["diagnosis"], logdir / "diagnosis.png")
-    scores.write_json(record, logdir / scores.RESULTS)
+    record |= score(evaluator, families, config, verbose)
+    record |= runs.cost(history, config) | scores.surroundings("pose_code.train")
+    if command:
+        record["command"] = command
+    if pictures:
+        plots.curves({record["method"]: history}, logdir / "curves.png")
+        plots.predictions(learner, families["test"], logdir / "predictions.png")
+        plots.diagnoses(record["diagnosis"], logdir / "diagnosis.png")
+    reports.write_json(record, logdir / scores.RESULTS)
     return record
 
 
@@ -163,28 +178,37 @@ def evaluator_of(learner, config: Config) -> maml.Evaluator:
     )
 
 
-def score(evaluator: maml.Evaluator, train_tasks, held_out, config: Config, verbose="auto") -> dict:
-    """Scores on fixed episodes of every object: ``train``, ``test``, and a ``diagnosis`` of each.
+def score(evaluator: maml.Evaluator, families: dict, config: Config, verbose="auto") -> dict:
+    """Scores on fixed episodes of every object.
 
     Args:
         evaluator: of a trained learner, see :func:`evaluator_of`.
-        train_tasks: the meta-training family, scored on a tenth of the episodes.
-        held_out: the held-out family.
-        config: the number of episodes is used.
+        families: of :func:`load_tasks`; ``train`` is scored on a tenth of the episodes.
+        config: the number of episodes, and of support images, is used.
         verbose: whether to show progress, and the diagnoses.
+
+    Returns:
+        For each family its scores, and in ``diagnosis`` what they tell; in ``shots`` the scores of
+        ``test`` at other numbers of support images.
     """
     normalization = evaluator.learner.normalization
     record = {"normalization": normalization, "diagnosis": {}}
-    for split, family, episodes in (
-        ("train", train_tasks, max(1, config.eval_episodes // 10)),
-        ("test", held_out, config.eval_episodes),
-    ):
+
+    def scored(name, family):
+        episodes = max(1, config.eval_episodes // 10) if name == "train" else config.eval_episodes
         batches = episodes * max(1, family.num_tasks // 16)
-        with tqdm.tqdm(total=batches, desc=f"scoring {split} objects", disable=not verbose) as bar:
-            values = evaluator(family, episodes, 16, seed=0, on_batch=bar.update)
-        record[split] = scores.summarise(values, family.names)
+        with tqdm.tqdm(total=batches, desc=f"scoring {name} objects", disable=not verbose) as bar:
+            return evaluator(family, episodes, 16, seed=0, on_batch=bar.update)
+
+    for name, family in families.items():
+        values = scored(name, family)
+        record[name] = scores.summarise(values, family.names)
         diagnosis = maml.Diagnosis.from_scores(values, normalization)
-        record["diagnosis"][split] = diagnosis.to_json()
+        record["diagnosis"][name] = diagnosis.to_json()
         if verbose:
-            print(f"{split} objects: {diagnosis}")
+            print(f"{name} objects: {diagnosis}")
+    test, record["shots"] = families["test"], {}
+    for shots in config.shots_to_score():
+        values = scored("test", test.with_shots(shots))
+        record["shots"][str(shots)] = scores.summarise(values, test.names)
     return record

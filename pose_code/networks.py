@@ -6,19 +6,24 @@ from maml import normalization
 
 
 def embedding(
-    image_size: int, dim_w: int = 64, seed: int = 0, dtype: str = "float32"
+    image_size: int,
+    dim_w: int = 64,
+    mode: str = "none",
+    seed: int = 0,
+    dtype: str = "float32",
 ) -> keras.Model:
     """Image tower of the CNP: [n, size, size, 1] -> [n, dim_w].
 
     Args:
         image_size: side of the images, in pixels; 16 at least.
         dim_w: number of features.
+        mode: how its convolutions are normalised, see :mod:`maml.normalization`.
         seed: seed of the initial weights.
         dtype: Keras dtype policy of the layers.
     """
     layers = _Layers(1000 * seed, dtype)
     x = inputs = keras.Input((image_size, image_size, 1))
-    x = _condense(layers, x, image_size, activation="relu")
+    x = _condense(layers, x, image_size, "relu", mode)
     return keras.Model(inputs, layers.dense(dim_w)(x), name="embedding")
 
 
@@ -35,7 +40,7 @@ def tower(image_size: int, dim_w: int = 196, seed: int = 0, dtype: str = "float3
     """
     layers = _Layers(1000 * seed, dtype)
     x = inputs = keras.Input((image_size, image_size, 1))
-    x = layers.dense(dim_w, activation="relu")(_condense(layers, x, image_size))
+    x = layers.dense(dim_w, activation="relu")(_condense(layers, x, image_size, None, "none"))
     return keras.Model(inputs, x, name="tower")
 
 
@@ -81,12 +86,20 @@ def chained(first: keras.Model, second: keras.Model) -> keras.Model:
     return keras.Model(first.input, second(first.output), name="adaptable")
 
 
-def _condense(layers, x, image_size, activation=None):
+def _condense(layers, x, image_size, activation, mode):
     """Three convolutions with a pooling between, and flattened."""
-    x = layers.conv(32, strides=2, activation=activation)(x)
-    x = layers.conv(48, strides=2, activation=activation)(x)
+
+    def block(x, filters, strides):
+        if mode == "none":
+            return layers.conv(filters, strides, activation)(x)
+        norm = normalization.layer(mode, dtype=layers.dtype)
+        return keras.layers.Activation(activation, dtype=layers.dtype)(
+            norm(layers.conv(filters, strides)(x))
+        )
+
+    x = block(block(x, 32, 2), 48, 2)
     x = keras.layers.MaxPooling2D(2, dtype=layers.dtype)(x)
-    x = layers.conv(64, strides=2 if image_size >= 64 else 1, activation=activation)(x)
+    x = block(x, 64, 2 if image_size >= 64 else 1)
     return keras.layers.Flatten(dtype=layers.dtype)(x)
 
 

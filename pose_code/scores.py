@@ -1,21 +1,15 @@
 """Scores of the pose experiment, and the record of a finished run."""
 
-import datetime
 import hashlib
 import importlib.metadata
-import json
-import os
-import pathlib
 import platform
-import shlex
-import sys
 
 import numpy as np
 import tensorflow as tf
 
 from maml.diagnostics import squared_error
 from maml.statistics import mean_interval
-from pose_data import files
+from mine import reports
 from pose_data.tasks import PERIOD, PoseTasks
 
 RESULTS = "results.json"
@@ -53,17 +47,16 @@ def summarise(scores: dict[str, np.ndarray], names: list[str]) -> dict:
     return summary
 
 
-def describe(train_tasks: PoseTasks, held_out: PoseTasks) -> dict:
+def describe(families: dict[str, PoseTasks]) -> dict:
     """What must be the same for scores to be compared: the split, by checksums of angles, and K."""
 
     def checksum(tasks):
         return hashlib.sha256(tasks.angles.numpy().tobytes()).hexdigest()[:16]
 
+    held_out = families["test"]
     return {
-        "train": checksum(train_tasks),
-        "test": checksum(held_out),
-        "train_objects": train_tasks.num_tasks,
-        "test_objects": held_out.num_tasks,
+        **{name: checksum(tasks) for name, tasks in families.items()},
+        **{f"{name}_objects": tasks.num_tasks for name, tasks in families.items()},
         "shots": held_out.shots,
         "queries": held_out.queries,
     }
@@ -82,27 +75,13 @@ def sentence(record: dict) -> str:
     )
 
 
-def surroundings() -> dict:
-    """What a number depends on besides the flags: command, machine, versions, date."""
-    return {
-        "command": shlex.join(["python", "-m", "pose_code." + pathlib.Path(sys.argv[0]).stem])
-        + "".join(" " + shlex.quote(argument) for argument in sys.argv[1:]),
-        "hardware": f"{os.cpu_count()} cores, {platform.machine()}, "
-        f"{len(tf.config.list_physical_devices('GPU'))} GPU",
-        "versions": {"python": platform.python_version()}
-        | {package: importlib.metadata.version(package) for package in PACKAGES},
-        "date": datetime.date.today().isoformat(),
+def surroundings(program: str) -> dict:
+    """What a number depends on besides the data: command, machine, versions, date.
+
+    Args:
+        program: the module that Python runs.
+    """
+    versions = {package: importlib.metadata.version(package) for package in PACKAGES}
+    return reports.provenance(program) | {
+        "versions": {"python": platform.python_version()} | versions
     }
-
-
-def write_json(content: dict, path: pathlib.Path):
-    """Writes JSON in one step; NaN becomes null."""
-
-    def clean(value):
-        if isinstance(value, dict):
-            return {k: clean(v) for k, v in value.items()}
-        if isinstance(value, list | tuple):
-            return [clean(v) for v in value]
-        return None if isinstance(value, float) and not np.isfinite(value) else value
-
-    files.write_bytes(path, (json.dumps(clean(content), indent=2) + "\n").encode())

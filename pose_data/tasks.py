@@ -104,6 +104,10 @@ class PoseTasks(TaskFamily):
             [self.names[index] for index in chosen],
         )
 
+    def with_shots(self, shots: int) -> "PoseTasks":
+        """The same objects, with another number of support images an episode."""
+        return PoseTasks(self.images.numpy(), self.angles.numpy(), shots, self.queries, self.names)
+
     def joined(self, other: "PoseTasks") -> "PoseTasks":
         """The family of these objects and another's, with as many images of each as both have.
 

@@ -26,6 +26,7 @@ def shell(*command, cwd=ROOT, **variables):
 
 
 STUDIES = {
+    "pose": "pose_code.study",
     "sinusoid": "maml.studies.memorization",
     "robustness": "maml.studies.robustness",
 }
@@ -42,7 +43,7 @@ def readme_commands():
 def test_help_names_every_command_and_unknown_ones_are_refused():
     known = shell("./run.sh", "help")
     assert known.returncode == 0
-    for command in ("test", "data", "train", "compare", "baselines"):
+    for command in ("test", "data", "train", "compare", "baselines", *STUDIES):
         assert f"./run.sh {command}" in known.stdout
     unknown = shell("./run.sh", "fly")
     assert unknown.returncode != 0 and "no command fly" in unknown.stderr

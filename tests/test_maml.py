@@ -252,6 +252,7 @@ def test_same_task_draws_from_the_support_with_its_labels():
         ({"bound": "infonce"}, "bound must be"),
         ({"target": "prediction", "bound": "ba"}, "needs target='label'"),
         ({"intervention": maml.SameTask()}, "does not relabel"),
+        ({"draws": 0}, "draws must be at least 1"),
     ],
 )
 def test_meaningless_terms_are_refused(options, message):
@@ -330,6 +331,42 @@ def test_weight_warms_up_over_training_steps():
     model.compile()
     history = fit(model, steps=1, epochs=6)
     np.testing.assert_allclose(history["mi_weight"], [0.5, 1.0, 1.5, 2.0, 2.0, 2.0])
+
+
+@pytest.mark.parametrize("bound", ["ba", "mine"])
+def test_several_relabellings_are_a_batch_of_so_many_tasks(bound):
+    """The mean over draws is the value of one draw for each of as many copies of a task."""
+    episode = Lines().sample(3, SEED)
+    copies = maml.Episode(*(tf.tile(part, [4, 1, 1]) for part in episode))
+    terms = []
+    for draws, batch in ((1, copies), (4, episode)):
+        term = maml.MutualInformation(maml.LabelScale(), bound=bound, draws=draws)
+        model = learner("cnp", maml.NormalHead(), 9, [term])
+        model.create_weights(episode)
+        value, _ = term.term(model, model_features(model, batch), None, None, SEED, training=False)
+        terms.append(float(value))
+    assert terms[0] == pytest.approx(terms[1], rel=1e-6)
+
+
+@pytest.mark.parametrize(("nats", "pulls"), [(0.9, True), (1.1, False)])
+def test_a_capped_term_pulls_only_below_the_cap(nats, pulls, monkeypatch):
+    term = maml.MutualInformation(maml.LabelScale(), cap=1.0)
+    model = learner("cnp", maml.NormalHead(), 9, [term])
+    episode = Lines().sample(3, SEED)
+    model.create_weights(episode)
+    bound = term._bound
+    monkeypatch.setattr(term, "_bound", lambda *args: bound(*args)._replace(nats=tf.constant(nats)))
+    with tf.GradientTape() as tape:
+        batch = model_features(model, episode)
+        value, _ = term.term(model, batch, None, None, SEED, training=False)
+    gradients = tape.gradient(value, model.learner_variables, unconnected_gradients="zero")
+    assert (float(tf.linalg.global_norm(gradients)) > 0) == pulls
+
+
+def model_features(model, episode):
+    return episode._replace(
+        support_x=model.features(episode.support_x), query_x=model.features(episode.query_x)
+    )
 
 
 def test_nats_are_reported_on_held_out_batches_only():

@@ -275,6 +275,7 @@ def test_weight_kl_of_named_layers_and_of_convolutions():
     (first,) = log_sigmas(["first"])
     np.testing.assert_allclose(tf.exp(first), 0.1 / 3, rtol=1e-5)  # The fan-in is nine.
     assert [tuple(v.shape) for v in log_sigmas([network.name])] == shapes
+    assert [tuple(v.shape) for v in log_sigmas(["all"])] == shapes
     with pytest.raises(ValueError, match="no layer of the learner: hidden; its layers are.*first"):
         log_sigmas(["hidden"])
     with pytest.raises(ValueError, match="no kernel"):

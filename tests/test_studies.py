@@ -17,6 +17,7 @@ import tensorflow as tf
 import maml
 from maml import train
 from maml.studies import (
+    choosing,
     drifts,
     grid,
     memorization,
@@ -133,11 +134,9 @@ def test_what_a_method_chooses_from_has_different_names():
 
 
 def test_combinations_are_of_the_chosen_strengths_and_of_thirds():
-    chosen = {
-        ("cnp", "MR-W"): {"regularizer": "weights", "kl_weight": 0.3},
-        ("cnp", "MINE"): {"regularizer": "mine", "mi_target": "prediction", "mi_weight": 3.0},
-    }
-    both = memorization.combinations(chosen, "cnp", "MR-W + MINE")
+    first = {"regularizer": "weights", "kl_weight": 0.3}
+    second = {"regularizer": "mine", "mi_target": "prediction", "mi_weight": 3.0}
+    both = choosing.combined(first, second)
     assert all(one["regularizer"] == "weights,mine" for one in both)
     assert all(one["mi_target"] == "prediction" for one in both)
     weights = sorted((round(one["kl_weight"], 6), one["mi_weight"]) for one in both)

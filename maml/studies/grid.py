@@ -56,8 +56,7 @@ def define_flags() -> None:
     """Defines the flags that studies share."""
     flags.DEFINE_string("logdir", None, "Folder of the runs.", required=True)
     flags.DEFINE_string("output", None, "Folder of tables and pictures.", required=True)
-    flags.DEFINE_list("shots", ["5", "10"], "Numbers of support points.")
-    flags.DEFINE_integer("seeds", 5, "Number of seeds.", lower_bound=2)
+    flags.DEFINE_integer("seeds", 5, "Number of seeds.", lower_bound=1)
     flags.DEFINE_integer("workers", os.cpu_count(), "Trainings side by side.", lower_bound=1)
 
 

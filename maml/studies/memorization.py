@@ -27,7 +27,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # Before TensorFlow: its sta
 
 from maml import options, train  # noqa: E402
 from maml.statistics import mean_interval  # noqa: E402
-from maml.studies import grid, memorization_report  # noqa: E402
+from maml.studies import choosing, grid, memorization_report  # noqa: E402
 from mine import reports  # noqa: E402
 
 NAME = "memorization"
@@ -63,14 +63,8 @@ SINGLE = {
         *_each("mi_weight", [0.1, 0.3, 1.0, 3.0], **_MINE, **_POSITIVE),
         *_each("mi_weight", [0.3], **_MINE),
     ],
-    "anchored": [
-        *_each("mi_weight", [0.1, 0.3, 1.0, 3.0], **_ANCHORED),
-        *_each("mi_weight", [1.0], **_ANCHORED, **_POSITIVE),
-    ],
-    "label augmentation": [
-        *_each("augment_probability", [0.5, 0.8], **_AUGMENT),
-        *_each("augment_probability", [0.8], **_AUGMENT, **_POSITIVE),
-    ],
+    "anchored": _each("mi_weight", [0.1, 0.3, 1.0, 3.0], **_ANCHORED),
+    "label augmentation": _each("augment_probability", [0.5, 0.8], **_AUGMENT),
 }
 """Method -> the options it may choose from. MINE: a free critic on predictions. Anchored: the
 information on labels, whose critic is the learner's own likelihood. Relabellings scale labels by
@@ -146,26 +140,17 @@ class Study:
 
 
 def score(record: dict, split: str) -> float:
-    """The squared error of a run on a split's tasks; infinite if it diverged."""
-    if grid.DIVERGED in record:
-        return float("inf")
+    """The squared error on a split's tasks of a run that ended."""
     return record["diagnosis"][split]["after"]["mean"]
 
 
 def choose(records: list[dict]) -> dict[tuple[str, str], dict]:
     """(learner, method) -> the options with the least error on validation tasks."""
-    best = {}
-    for record in sorted(records, key=lambda record: -score(record, "validation")):
-        best[record["learner"], record["method"]] = record["options"]
-    return best
-
-
-def combinations(chosen: dict[tuple[str, str], dict], learner: str, method: str) -> list[dict]:
-    """The options that a combined method may choose from, given its parts' own choices."""
-    first, second = (chosen[learner, part] for part in COMBINED[method])
-    both = first | second | {"regularizer": f"{first['regularizer']},{second['regularizer']}"}
-    (strength,) = (name for name in first if name.endswith("weight"))
-    return [both, both | {strength: first[strength] / 3}]
+    groups = {}
+    for record in records:
+        groups.setdefault((record["learner"], record["method"]), []).append(record)
+    error = functools.partial(score, split="validation")
+    return {key: choosing.best(group, error) for key, group in groups.items()}
 
 
 def study(plan: Study) -> dict:
@@ -190,8 +175,8 @@ def study(plan: Study) -> dict:
         [
             (learner, name, method, least, 0)
             for learner in plan.learners
-            for name in COMBINED
-            for method in combinations(chosen, learner, name)
+            for name, parts in COMBINED.items()
+            for method in choosing.combined(*(chosen[learner, part] for part in parts))
         ],
         "Combining",
     )
@@ -280,7 +265,9 @@ def correlate(records: list[dict]) -> dict[str, dict]:
         for group, methods in {**GROUPS, "all": (*SINGLE, *COMBINED)}.items()
     }
     members |= {
-        f"{first}, {learner}": [record for record in members[first] if record["learner"] == learner]
+        f"{first}, {options.NAMES[learner]}": [
+            record for record in members[first] if record["learner"] == learner
+        ]
         for learner in dict.fromkeys(record["learner"] for record in ended)
     }
     result = {}
@@ -295,6 +282,7 @@ def define_flags():
     """Defines the flags of this command."""
     grid.define_flags()
     flags.adopt_module_key_flags(grid)  # For --help.
+    flags.DEFINE_list("shots", ["5", "10"], "Numbers of support points.")
     flags.DEFINE_list("learners", list(USUAL), f"Of {', '.join(LEARNERS)}.")
     flags.DEFINE_integer("steps", None, "Training steps. [2500]", lower_bound=1)
 

@@ -5,6 +5,7 @@ import pathlib
 import matplotlib.figure
 
 from maml import options
+from maml.statistics import in_words
 from maml.studies import grid
 from mine import reports
 
@@ -19,9 +20,6 @@ PUBLISHED = {
 
 def markdown(result: dict) -> str:
     """The tables of a study."""
-
-    def interval(value, digits):
-        return f"{value['mean']:.{digits}f} ± {value['ci95']:.{digits}f}"
 
     lines = [
         "# The memorization table",
@@ -40,8 +38,8 @@ def markdown(result: dict) -> str:
         name = options.NAMES[row["learner"]]
         cells = [name, row["regularizer"], strength(row["options"]), str(row["shots"])]
         if "mean" in row:
-            cells += [interval(row["train"], 3), interval(row, 3), interval(row["swap_gap"], 2)]
-            cells += [interval(row["information"], 2), f"{row['seconds']:.0f}"]
+            cells += [in_words(row["train"], 3), in_words(row, 3), in_words(row["swap_gap"], 2)]
+            cells += [in_words(row["information"], 2), f"{row['seconds']:.0f}"]
         else:
             cells += ["diverged"] * 2 + [""] * 3
         if 0 < row[grid.DIVERGED] < len(row["seeds"]):

@@ -9,6 +9,7 @@ import tensorflow as tf
 
 import maml
 from maml import plots
+from maml.statistics import in_words
 from maml.studies import sinusoids
 from maml.studies.drifts import (
     AXES,
@@ -88,7 +89,7 @@ def markdown(result: dict) -> str:
     for (axis, value), cells in drifts.items():
         value = value if isinstance(value, str) else f"{value:.3g}"
         texts = [
-            f"{row['mean']:.3f} ± {row['ci95']:.3f} ({row['solved']['mean']:.0%})"
+            f"{in_words(row, 3)} ({row['solved']['mean']:.0%})"
             for row in (cells[name] for name in learners)
         ]
         lines.append(f"| {axis} | {value} | {' | '.join(texts)} |")

@@ -24,7 +24,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # Before TensorFlow: its sta
 
 import maml  # noqa: E402
 from maml import options, train  # noqa: E402
-from maml.statistics import mean_interval  # noqa: E402
+from maml.statistics import in_words, mean_interval  # noqa: E402
 from maml.studies import grid  # noqa: E402
 from maml.studies.scoring import Scorer  # noqa: E402
 from mine import reports  # noqa: E402
@@ -171,10 +171,7 @@ def markdown(result: dict) -> str:
     for row in result["rows"]:
         groups.setdefault((row["learner"], row["shots"]), []).append(row)
     for (name, shots), rows in groups.items():
-        cells = [
-            f"{row['mean']:.3f} ± {row['ci95']:.3f}" if math.isfinite(row["mean"]) else "diverges"
-            for row in rows
-        ]
+        cells = [in_words(row, 3) if math.isfinite(row["mean"]) else "diverges" for row in rows]
         if name in ("CNP", "oracle"):
             cells = [cells[0]] + [""] * (len(COUNTS) - 1)
         lines.append(f"| {name} | {shots} | {' | '.join(cells)} | {rows[0]['seconds']:.0f} |")
@@ -191,6 +188,7 @@ def define_flags():
     """Defines the flags of this command."""
     grid.define_flags()
     flags.adopt_module_key_flags(grid)  # For --help.
+    flags.DEFINE_list("shots", ["5", "10"], "Numbers of support points.")
     flags.DEFINE_integer("steps", COMMON["steps"], "Training steps.", lower_bound=1)
 
 

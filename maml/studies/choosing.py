@@ -1,0 +1,29 @@
+"""Strengths of measures, chosen by errors on validation tasks; what studies of measures share."""
+
+from collections.abc import Callable, Iterable
+
+from maml.studies import grid
+
+
+def best(records: Iterable[dict], error: Callable[[dict], float]) -> dict:
+    """The ``options`` of the run with the least error; one that diverged has an infinite one.
+
+    Args:
+        records: of :func:`maml.studies.grid.run`, each with its ``options``.
+        error: of a run that ended, on validation tasks.
+    """
+
+    def loss(record):
+        return float("inf") if grid.DIVERGED in record else error(record)
+
+    return min(records, key=loss)["options"]
+
+
+def combined(first: dict, second: dict) -> list[dict]:
+    """What two measures, each as it was chosen, may choose from together.
+
+    Both as they are, and the first at a third of its strength.
+    """
+    both = first | second | {"regularizer": f"{first['regularizer']},{second['regularizer']}"}
+    (strength,) = (name for name in first if name.endswith("weight"))
+    return [both, both | {strength: first[strength] / 3}]

@@ -1,0 +1,316 @@
+"""The pose experiment: measures against memorization, tools, and forms of the information.
+
+    python -m pose_code.study --data_dir=DATA --logdir=LOGS --output=results/pose
+
+Tables are in :mod:`pose_code.tables`. Strengths are chosen by the error on validation objects, of
+one seed; then all seeds are trained with them, and scored on test objects. Neither are trained on.
+Writes ``pose.{md,json}`` and pictures. Trainings run in parallel; the same command goes on where it
+was stopped.
+"""
+
+import dataclasses
+import functools
+import hashlib
+import json
+import os
+import pathlib
+import re
+import shlex
+import sys
+import time
+
+from absl import app, flags
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # Before TensorFlow: its start-up chatter.
+
+from scipy import stats  # noqa: E402
+
+from maml import options  # noqa: E402
+from maml.options import method_name  # noqa: E402
+from maml.statistics import mean_interval  # noqa: E402
+from maml.studies import choosing, grid  # noqa: E402
+from mine import reports  # noqa: E402
+from pose_code import baselines, compare, experiment, scores, study_report  # noqa: E402
+from pose_code.config import PRESETS, Config, from_preset  # noqa: E402
+from pose_code.symmetry import asymmetries  # noqa: E402
+from pose_code.tables import TABLES, Both, Table  # noqa: E402
+from pose_data import pickles  # noqa: E402
+
+NAME = "pose"
+
+
+@dataclasses.dataclass(frozen=True)
+class Study:
+    """What is run, and where.
+
+    Attributes:
+        data_dir: folder of the pickles.
+        logdir: folder of the runs.
+        preset: of :data:`pose_code.config.PRESETS`.
+        seeds: number of seeds; a table may ask for less.
+        workers: number of processes.
+        methods: rows of the tables; empty for all.
+        changed: options of :class:`pose_code.config.Config` in place of preset's and tables'.
+    """
+
+    data_dir: str
+    logdir: pathlib.Path
+    preset: str = "cpu"
+    seeds: int = 5
+    workers: int = 2
+    methods: tuple[str, ...] = ()
+    changed: dict = dataclasses.field(default_factory=dict)
+
+    def config(self, table: Table, row: dict, seed: int) -> Config:
+        """The options of one run."""
+        given = table.base | row | self.changed
+        return from_preset(self.preset, **given, seed=seed)
+
+    def run(self, wanted: list[tuple[str, str, dict, int]], title: str) -> list[dict]:
+        """Trains what was not trained yet.
+
+        Args:
+            wanted: (table's name, row's name, its options, seed) of each run. The same run may be
+                wanted by several tables.
+            title: of the progress bar.
+
+        Returns:
+            For each the record of :func:`pose_code.experiment.train`, or of its divergence, with
+            ``table``, ``row``, ``options``, ``seed`` and ``folder``.
+        """
+        jobs, folders = {}, []
+        for table, _, row, seed in wanted:
+            settings = self.config(TABLES[table], row, seed)
+            folders.append(self._folder(settings))
+            jobs[folders[-1]] = functools.partial(
+                experiment.train,
+                settings,
+                self.data_dir,
+                self.logdir / folders[-1],
+                resume=True,
+                verbose=0,
+                command=self._command(settings, self.logdir / folders[-1]),
+                pictures=False,
+            )
+        records = grid.run(jobs, self.workers, title)
+        return [
+            records[folder]
+            | {"table": table, "row": name, "options": row, "seed": seed}
+            | {"folder": str(self.logdir / folder)}
+            for folder, (table, name, row, seed) in zip(folders, wanted, strict=True)
+        ]
+
+    def _folder(self, settings: Config) -> str:
+        """Of a run: what it is called, and what tells it from others that are called so."""
+        content = dataclasses.asdict(dataclasses.replace(settings, seed=0))
+        digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:8]
+        name = re.sub(r"[^A-Za-z0-9.]+", "_", method_name(content)).strip("_")
+        return f"{name}-{digest}-seed{settings.seed}"
+
+    def _command(self, settings: Config, folder: pathlib.Path) -> str:
+        standard = from_preset(self.preset, learner=settings.learner)
+        words = [f"--preset={self.preset}", f"--learner={settings.learner}"]
+        words += options.as_flags(settings, standard)
+        words += [f"--data_dir={self.data_dir}", f"--logdir={folder}"]
+        return shlex.join(["python", "-m", "pose_code.train", *words])
+
+    def asks_for(self, row: str) -> bool:
+        return not self.methods or row in self.methods
+
+
+def error(record: dict, split: str = "validation") -> float:
+    """The squared error on a split's objects of a run that ended."""
+    return record[split]["mse"]["mean"]
+
+
+def study(plan: Study, names: list[str]) -> dict:
+    """Runs some of :data:`pose_code.tables.TABLES`.
+
+    Returns:
+        ``tables`` (name -> about, rows), ``baselines`` (rows), ``sweep`` (every run that strengths
+        were chosen by), ``correlation``, ``asymmetry`` of test objects, ``data``.
+    """
+    # First of all: without data there is nothing to train on.
+    settings = plan.config(TABLES[names[0]], {}, 0)
+    families = experiment.load_tasks(plan.data_dir, settings)
+    rows = {
+        (table, name): row
+        for table in names
+        for name, row in TABLES[table].rows.items()
+        if plan.asks_for(name)
+    }
+    # What is put together is chosen first, wherever it stands.
+    single = {key: row for key, row in rows.items() if not isinstance(row, Both)}
+    both = {key: row for key, row in rows.items() if isinstance(row, Both)}
+    for (table, _), row in both.items():
+        single |= {(table, part): TABLES[table].rows[part] for part in row}
+    tried, chosen = _choose(plan, single, "Choosing strengths")
+    pairs = {
+        (table, name): choosing.combined(*(chosen[table, part] for part in row))
+        for (table, name), row in both.items()
+    }
+    more, together = _choose(plan, pairs, "Combining")
+    chosen |= together
+    final = plan.run(
+        [
+            (table, name, chosen[table, name], seed)
+            for table, name in rows
+            for seed in range(min(plan.seeds, TABLES[table].seeds))
+        ],
+        "Training with all seeds",
+    )
+    everything = list({record["folder"]: record for record in [*tried, *more, *final]}.values())
+    asymmetry = asymmetries(families["test"])
+    return {
+        "tables": {name: tabulate(final, name, asymmetry) for name in names},
+        "baselines": [
+            compare.summary([run]) | {"row": run["method"], "objects": run["test"]["objects"]}
+            for run in _baselines(plan, settings)
+        ],
+        "sweep": [summary(record) for record in [*tried, *more]],
+        "correlation": correlate(everything),
+        "asymmetry": asymmetry,
+        "data": scores.describe(families),
+        "preset": plan.preset,
+    }
+
+
+def _choose(plan: Study, rows: dict[tuple[str, str], list[dict]], title: str):
+    """Runs all options of rows that have several, and takes the best on validation objects.
+
+    Returns:
+        The records, and the options of each row.
+    """
+    several = {key: row for key, row in rows.items() if len(row) > 1}
+    wanted = [(*key, given, 0) for key, row in several.items() for given in row]
+    records = plan.run(wanted, title) if wanted else []
+    chosen = {key: row[0] for key, row in rows.items()}
+    for key in several:
+        group = [record for record in records if (record["table"], record["row"]) == key]
+        chosen[key] = choosing.best(group, error)
+    return records, chosen
+
+
+def _baselines(plan: Study, settings: Config) -> list[dict]:
+    """Records of the predictors that learn nothing."""
+    folders = [plan.logdir / "baselines" / name for name in baselines.NAMES]
+    if not all((folder / scores.RESULTS).exists() for folder in folders):
+        baselines.run(settings, plan.data_dir, plan.logdir / "baselines")
+    return compare.find_runs(map(str, folders))
+
+
+def tabulate(records: list[dict], table: str, asymmetry: dict[str, float]) -> dict:
+    """A table as JSON: what it is about, and a row for each method; means over seeds."""
+    rows = []
+    for name in dict.fromkeys(record["row"] for record in records if record["table"] == table):
+        group = [record for record in records if (record["table"], record["row"]) == (table, name)]
+        ended = [record for record in group if grid.DIVERGED not in record]
+        row = {"row": name, "options": group[0]["options"]}
+        if ended:
+            row |= compare.summary(ended)
+            objects = {
+                of: {
+                    key: mean_interval([run["test"]["objects"][of][key] for run in ended])["mean"]
+                    for key in ("mse", "angle")
+                }
+                for of in asymmetry
+            }
+            row |= {"objects": objects, "folder": ended[0]["folder"]}
+            row["validation_mse"] = mean_interval([error(run) for run in ended])["mean"]
+            row["shots"] = {
+                shots: {
+                    "mse": mean_interval([run["shots"][shots]["mse"]["mean"] for run in ended]),
+                    "median_angle": mean_interval(
+                        [run["shots"][shots]["angle"]["median"] for run in ended]
+                    )["mean"],
+                }
+                for shots in ended[0]["shots"]
+            }
+        seeds = [record["seed"] for record in group]
+        rows.append(row | {"seeds": seeds, grid.DIVERGED: len(group) - len(ended)})
+    return {"about": TABLES[table].about, "base": TABLES[table].base, "rows": rows}
+
+
+def summary(record: dict) -> dict:
+    """What a run shows in a sweep."""
+    kept = {key: record[key] for key in ("table", "row", "options", "seed")}
+    if grid.DIVERGED in record:
+        return kept | {grid.DIVERGED: record[grid.DIVERGED]}
+    return kept | {
+        **{f"{split}_mse": error(record, split) for split in ("train", "validation", "test")},
+        "information": record["validation"]["information_lower"]["mean"],
+        "command": record["command"],
+    }
+
+
+def correlate(records: list[dict]) -> dict:
+    """Each run's information on validation objects and error on test objects.
+
+    Returns:
+        ``models``: of each run its row, the two and the swap gap; ``spearman``: rank correlations
+        with the test error, over all runs.
+    """
+    models = [
+        {
+            "row": record["row"],
+            "test_mse": error(record, "test"),
+            "information": record["validation"]["information_lower"]["mean"],
+            "swap_gap": record["validation"]["swap_gap"]["mean"],
+        }
+        for record in records
+        if grid.DIVERGED not in record
+    ]
+    errors = [model["test_mse"] for model in models]
+    ranks = {
+        name: float(stats.spearmanr([model[name] for model in models], errors).statistic)
+        for name in ("information", "swap_gap")
+        if len(models) > 2
+    }
+    return {"models": models, "spearman": ranks}
+
+
+def define_flags():
+    """Defines the flags of this command."""
+    grid.define_flags()
+    flags.adopt_module_key_flags(grid)  # For --help.
+    flags.DEFINE_string("data_dir", None, "Folder of the two pickles.", required=True)
+    flags.DEFINE_enum("preset", "cpu", list(PRESETS), "Sizes of all runs.")
+    flags.DEFINE_list("tables", list(TABLES), f"Of {', '.join(TABLES)}.")
+    flags.DEFINE_list("methods", [], "Rows of the tables; all by default.")
+    flags.DEFINE_integer("steps", None, "Training steps; the preset's by default.", lower_bound=1)
+
+
+def main(_):
+    values = flags.FLAGS
+    rows = {row for table in TABLES.values() for row in table.rows}
+    for name, known in {"tables": TABLES, "methods": rows}.items():
+        unknown = [word for word in getattr(values, name) if word not in known]
+        if unknown:
+            sys.exit(f"Error: --{name} has {unknown[0]!r}; there are {', '.join(sorted(known))}.")
+    output, start = pathlib.Path(values.output), time.time()
+    plan = Study(
+        values.data_dir,
+        pathlib.Path(values.logdir),
+        values.preset,
+        values.seeds,
+        values.workers,
+        tuple(values.methods),
+        {} if values.steps is None else {"steps": values.steps},
+    )
+    try:
+        result = study(plan, values.tables)
+    except (pickles.PickleError, ValueError, OSError) as failure:
+        sys.exit(f"Error: {failure}")
+    output.mkdir(parents=True, exist_ok=True)
+    result |= reports.provenance("pose_code.study") | {"workers": plan.workers}
+    reports.write_json(result, output / f"{NAME}.json")
+    text = study_report.markdown(result)
+    reports.write(text.encode(), output / f"{NAME}.md")
+    study_report.draw(result, plan.data_dir, output)
+    print(text)
+    print(f"{(time.time() - start) / 60:.0f} minutes; tables and pictures in {output}.")
+
+
+if __name__ == "__main__":
+    define_flags()
+    app.run(main)

@@ -1,0 +1,135 @@
+"""The pose study: what it chooses, its tables, and objects that look alike from several sides."""
+
+import json
+import re
+import subprocess
+import sys
+
+import hands
+import numpy as np
+import pytest
+
+from maml.studies import grid
+from pose_code import config, study, study_report, symmetry
+from pose_code.tables import TABLES, Both, Table
+from pose_data.tasks import PoseTasks
+
+
+@pytest.fixture
+def data_dir(tmp_path):
+    folder = tmp_path / "hands"
+    folder.mkdir()
+    hands.write(folder)
+    return folder
+
+
+def test_a_disc_is_alike_from_all_sides_a_bar_from_two_and_a_hand_from_none():
+    images, angles = hands.hands(1, 60, seed=1)
+    hand, angles = images[0], angles[0]
+    bar = np.maximum(hand, hand[:, ::-1, ::-1])
+    rng = np.random.default_rng(0)
+    disc = np.repeat(hand[:1], 60, axis=0) + rng.integers(0, 2, hand.shape, dtype=np.uint8)
+    found = symmetry.asymmetries(PoseTasks(np.stack([hand, bar, disc]), np.stack([angles] * 3)))
+    hand, bar, disc = found.values()
+    assert bar < symmetry.ALIKE < 0.85 < hand
+    # Noise alone is as far from one image as from another.
+    assert disc == pytest.approx(1, abs=0.05)
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_tables_hold_options_that_exist(table):
+    for row in TABLES[table].rows.values():
+        if isinstance(row, Both):
+            assert set(row) <= set(TABLES[table].rows)
+            continue
+        for options in row:
+            for preset in config.PRESETS:
+                config.from_preset(preset, **(TABLES[table].base | options))
+        assert len({study_report.strength(options) for options in row}) == len(row)
+
+
+def record(row, validation, **more):
+    scores = {split: {"mse": {"mean": value}} for split, value in more.items()}
+    return {"table": "t", "row": row, "options": {"s": validation}, "seed": 0} | {
+        "validation": {
+            "mse": {"mean": validation},
+            "information_lower": {"mean": 1 / validation},
+            "swap_gap": {"mean": validation},
+        },
+        **scores,
+    }
+
+
+def test_rank_correlations_leave_out_what_diverged():
+    records = [record("a", value, test=value**2) for value in (0.5, 2.0, 1.0)]
+    found = study.correlate([*records, record("a", 9, test=0) | {grid.DIVERGED: "NaN"}])
+    assert len(found["models"]) == 3
+    assert found["spearman"] == {"information": -1, "swap_gap": 1}
+
+
+def test_the_study_chooses_trains_resumes_and_reports(data_dir, tmp_path, monkeypatch):
+    measures = {
+        "nothing": [{"regularizer": "none"}],
+        "labels": [{"regularizer": "mine", "mi_weight": weight} for weight in (0.5, 1.0)],
+        "MR-W": [{"regularizer": "weights", "kl_weight": 1e-4, "kl_layers": "embedding"}],
+        "both": Both("MR-W", "labels"),
+    }
+    monkeypatch.setitem(TABLES, "one", Table("Measures", {"learner": "cnp"}, measures))
+    same = {"nothing": [{"regularizer": "none", "learner": "cnp"}]}
+    monkeypatch.setitem(TABLES, "two", Table("The same run again", {}, same, seeds=1))
+    changed = hands.TINY | {"num_validation": 2, "other_shots": "2", "image_augmentation": "shift"}
+    plan = study.Study(str(data_dir), tmp_path / "runs", "quick", 2, 2, changed=changed)
+    result = study.study(plan, ["one", "two"])
+
+    rows = {row["row"]: row for row in result["tables"]["one"]["rows"]}
+    assert list(rows) == list(measures)
+    assert [row["seeds"] for row in rows.values()] == [[0, 1]] * 4
+    assert result["tables"]["two"]["rows"][0]["seeds"] == [0]
+    tried = [row for row in result["sweep"] if row["row"] == "labels"]
+    best = min(tried, key=lambda row: row["validation_mse"])["options"]["mi_weight"]
+    assert rows["labels"]["options"]["mi_weight"] == best
+    combined = rows["both"]["options"]
+    assert combined["mi_weight"] == best and combined["regularizer"] == "weights,mine"
+    assert combined["kl_layers"] == "embedding"
+    assert set(rows["both"]["shots"]) == {"2"} and len(rows["both"]["objects"]) == 4
+
+    # One more where there was a choice, and two baselines; what two tables want is trained once.
+    times = {p: p.stat().st_mtime_ns for p in (tmp_path / "runs").rglob("results.json")}
+    assert len(times) == 2 + 3 + 2 + 3 + 2
+    again = study.study(plan, ["one", "two"])
+    assert json.dumps(again) == json.dumps(result)
+    assert times == {p: p.stat().st_mtime_ns for p in (tmp_path / "runs").rglob("results.json")}
+
+    result |= {"command": "python", "hardware": "two", "date": "today", "workers": 2}
+    text = study_report.markdown(result)
+    assert "| both | β = " in text and "| pixel kernel regression" in text
+    assert "| hand (4) |" in text and "| hand/val0 |" in text
+    widths = {
+        len(re.findall(r"(?<!\\)\|", line))
+        for line in study_report._table(result["tables"]["one"]["rows"], result)
+    }
+    assert len(widths) == 1
+    study_report.draw(result, str(data_dir), tmp_path)
+    for name in ("curves_one", "curves_two", "predictions", "information"):
+        assert (tmp_path / f"{name}.png").read_bytes()[1:4] == b"PNG"
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--data_dir=nowhere"], "nowhere"),
+        (["--data_dir=nowhere", "--tables=chairs"], "--tables has 'chairs'"),
+        (["--data_dir=nowhere", "--methods=hope"], "--methods has 'hope'"),
+    ],
+)
+def test_the_command_says_what_is_wrong(flags, message, tmp_path):
+    command = [sys.executable, "-m", "pose_code.study", f"--logdir={tmp_path / 'runs'}"]
+    process = subprocess.run(
+        [*command, f"--output={tmp_path / 'results'}", *flags],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert process.returncode != 0
+    assert process.stderr.strip().splitlines()[-1].startswith("Error: ")
+    assert message in process.stderr and not (tmp_path / "results").exists()
