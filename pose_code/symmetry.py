@@ -7,7 +7,7 @@ from pose_data.tasks import PoseTasks
 TURNS = (1 / 4, 1 / 2, 3 / 4)
 """Of a full turn: the symmetries of tables, cars and houses."""
 
-ALIKE = 0.6
+ALIKE = 0.35
 """An object whose :func:`asymmetry` is below looks alike from several sides."""
 
 
