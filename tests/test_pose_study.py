@@ -74,17 +74,18 @@ def test_the_study_chooses_trains_resumes_and_reports(data_dir, tmp_path, monkey
         "MR-W": [{"regularizer": "weights", "kl_weight": 1e-4, "kl_layers": "embedding"}],
         "both": Both("MR-W", "labels"),
     }
-    monkeypatch.setitem(TABLES, "one", Table("Measures", {"learner": "cnp"}, measures))
+    monkeypatch.setitem(TABLES, "one", Table("Measures", {"learner": "cnp"}, measures, seeds=1))
     same = {"nothing": [{"regularizer": "none", "learner": "cnp"}]}
-    monkeypatch.setitem(TABLES, "two", Table("The same run again", {}, same, seeds=1))
+    monkeypatch.setitem(TABLES, "two", Table("The same run again", {}, same))
     changed = hands.TINY | {"num_validation": 2, "other_shots": "2", "image_augmentation": "shift"}
     plan = study.Study(str(data_dir), tmp_path / "runs", "quick", 2, 2, changed=changed)
     result = study.study(plan, ["one", "two"])
 
     rows = {row["row"]: row for row in result["tables"]["one"]["rows"]}
     assert list(rows) == list(measures)
-    assert [row["seeds"] for row in rows.values()] == [[0, 1]] * 4
-    assert result["tables"]["two"]["rows"][0]["seeds"] == [0]
+    assert [row["seeds"] for row in rows.values()] == [[0]] * 4
+    (row,) = result["tables"]["two"]["rows"]
+    assert row["seeds"] == [0, 1] and row["mse"]["ci95"] > 0
     tried = [row for row in result["sweep"] if row["row"] == "labels"]
     best = min(tried, key=lambda row: row["validation_mse"])["options"]["mi_weight"]
     assert rows["labels"]["options"]["mi_weight"] == best
@@ -93,9 +94,9 @@ def test_the_study_chooses_trains_resumes_and_reports(data_dir, tmp_path, monkey
     assert combined["kl_layers"] == "embedding"
     assert set(rows["both"]["shots"]) == {"2"} and len(rows["both"]["objects"]) == 4
 
-    # One more where there was a choice, and two baselines; what two tables want is trained once.
+    # What two tables want is trained once, with two seeds; there are two baselines.
     times = {p: p.stat().st_mtime_ns for p in (tmp_path / "runs").rglob("results.json")}
-    assert len(times) == 2 + 3 + 2 + 3 + 2
+    assert len(times) == 2 + 2 + 1 + 2 + 2
     again = study.study(plan, ["one", "two"])
     assert json.dumps(again) == json.dumps(result)
     assert times == {p: p.stat().st_mtime_ns for p in (tmp_path / "runs").rglob("results.json")}
