@@ -33,7 +33,7 @@ from mine import reports  # noqa: E402
 from pose_code import baselines, compare, experiment, scores, study_report  # noqa: E402
 from pose_code.config import PRESETS, Config, from_preset  # noqa: E402
 from pose_code.symmetry import asymmetries  # noqa: E402
-from pose_code.tables import TABLES, Both, Table  # noqa: E402
+from pose_code.tables import COMMON, TABLES, Both, Table  # noqa: E402
 from pose_data import pickles  # noqa: E402
 
 NAME = "pose"
@@ -63,7 +63,7 @@ class Study:
 
     def config(self, table: Table, row: dict, seed: int) -> Config:
         """The options of one run."""
-        given = table.base | row | self.changed
+        given = COMMON | table.base | row | self.changed
         return from_preset(self.preset, **given, seed=seed)
 
     def run(self, wanted: list[tuple[str, str, dict, int]], title: str) -> list[dict]:

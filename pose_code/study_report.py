@@ -11,24 +11,11 @@ import maml
 from maml.runs import HISTORY, read_history
 from maml.statistics import in_words
 from maml.studies import grid
+from maml.studies.choosing import strength
 from mine import reports
 from pose_code import config, experiment, plots, symmetry
 
-SYMBOLS = {
-    "kl_weight": "β",
-    "bottleneck_weight": "β",
-    "l2_weight": "λ",
-    "mi_weight": "λ",
-    "augment_probability": "p",
-}
 MAX_CURVES = 7
-
-
-def strength(options: dict) -> str:
-    """The strengths among a row's options, in words."""
-    return ", ".join(
-        f"{SYMBOLS[name]} = {options[name]:.2g}" for name in options if name in SYMBOLS
-    )
 
 
 def markdown(result: dict) -> str:

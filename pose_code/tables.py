@@ -3,6 +3,8 @@
 import dataclasses
 from typing import NamedTuple
 
+from maml.studies.choosing import each
+
 
 class Both(NamedTuple):
     """A row that does what two others of its table do, each as it was chosen."""
@@ -29,10 +31,6 @@ class Table:
     seeds: int = 5
 
 
-def _each(name: str, values, **fixed) -> list[dict]:
-    return [fixed | {name: value} for value in values]
-
-
 _LABELS = {"regularizer": "mine", "mi_target": "label"}
 _PREDICTIONS = {"regularizer": "mine", "mi_target": "prediction"}
 _WEIGHTS = {"regularizer": "weights"}
@@ -41,25 +39,29 @@ NOTHING, LABELS = "nothing", "information on labels"
 
 MEASURES = {
     NOTHING: [{"regularizer": "none"}],
-    "weight decay": _each("l2_weight", [1e-4, 1e-3, 1e-2], regularizer="decay"),
-    "MR-W": _each("kl_weight", [1e-6, 1e-5, 1e-4], **_WEIGHTS, kl_layers="embedding"),
-    "MR-W, all weights": _each("kl_weight", [1e-6, 1e-5, 1e-4], **_WEIGHTS, kl_layers="all"),
-    "MR-A": _each("bottleneck_weight", [1e-3, 1e-2, 1e-1], regularizer="activations"),
-    "label augmentation": _each("augment_probability", [0.5, 0.8], regularizer="augment"),
-    "information on predictions": _each("mi_weight", [0.1, 0.3, 1.0], **_PREDICTIONS),
-    LABELS: _each("mi_weight", [0.3, 1.0, 3.0], **_LABELS),
+    "weight decay": each("l2_weight", [1e-4, 1e-3, 1e-2], regularizer="decay"),
+    "MR-W": each("kl_weight", [1e-6, 1e-5, 1e-4], **_WEIGHTS, kl_layers="embedding"),
+    "MR-W, all weights": each("kl_weight", [1e-6, 1e-5, 1e-4], **_WEIGHTS, kl_layers="all"),
+    "MR-A": each("bottleneck_weight", [1e-3, 1e-2, 1e-1], regularizer="activations"),
+    "label augmentation": each("augment_probability", [0.5, 0.8], regularizer="augment"),
+    "information on predictions": each("mi_weight", [0.1, 0.3, 1.0], **_PREDICTIONS),
+    LABELS: each("mi_weight", [0.3, 1.0, 3.0], **_LABELS),
     "MR-W and information on labels": Both("MR-W", LABELS),
     "MR-A and information on labels": Both("MR-A", LABELS),
 }
 """Measures against memorization. Weights' information (MR-W) is of the image tower as in Yin et al.
 2020; the information on predictions has a free critic (MINE)."""
 
+COMMON = {"num_validation": 6, "other_shots": "5", "shots": 15, "queries": 15}
+"""Options of all tables, whatever the preset: the same objects and episodes for every learner."""
+
 TABLES = {
     "cnp": Table("Measures against memorization: attentive CNP", {"learner": "acnp"}, MEASURES),
     "maml": Table(
         "Measures against memorization: MAML",
-        {"learner": "maml"},
-        {name: MEASURES[name] for name in (NOTHING, "MR-W", "label augmentation", LABELS)},
+        {"learner": "maml", "shared_tower": True},
+        {name: MEASURES[name] for name in (NOTHING, "label augmentation", LABELS)}
+        | {"MR-W": each("kl_weight", [1e-6, 1e-5, 1e-4], **_WEIGHTS, kl_layers="tower")},
         seeds=3,
     ),
 }

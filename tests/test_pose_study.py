@@ -9,8 +9,8 @@ import hands
 import numpy as np
 import pytest
 
-from maml.studies import grid
-from pose_code import config, study, study_report, symmetry
+from maml.studies import choosing, grid
+from pose_code import config, experiment, study, study_report, symmetry
 from pose_code.tables import TABLES, Both, Table
 from pose_data.tasks import PoseTasks
 
@@ -38,6 +38,7 @@ def test_a_disc_is_alike_from_all_sides_a_bar_from_two_and_a_hand_from_none():
 
 @pytest.mark.parametrize("table", TABLES)
 def test_tables_hold_options_that_exist(table):
+    tasks = PoseTasks(*hands.hands(2, 8, seed=0), 3, 3)
     for row in TABLES[table].rows.values():
         if isinstance(row, Both):
             assert set(row) <= set(TABLES[table].rows)
@@ -45,7 +46,11 @@ def test_tables_hold_options_that_exist(table):
         for options in row:
             for preset in config.PRESETS:
                 config.from_preset(preset, **(TABLES[table].base | options))
-        assert len({study_report.strength(options) for options in row}) == len(row)
+        # A layer that is named must be there.
+        settings = hands.tiny(**(TABLES[table].base | row[0]))
+        learner = experiment.build(settings, 16)
+        learner.create_weights(tasks.sample(2, [0, 0]))
+        assert len({choosing.strength(options) for options in row}) == len(row)
 
 
 def record(row, validation, **more):

@@ -4,6 +4,26 @@ from collections.abc import Callable, Iterable
 
 from maml.studies import grid
 
+SYMBOLS = {
+    "kl_weight": "β",
+    "bottleneck_weight": "β",
+    "l2_weight": "λ",
+    "mi_weight": "λ",
+    "augment_probability": "p",
+}
+"""Options that are strengths -> what tables call them."""
+
+
+def each(name: str, values: Iterable, **fixed) -> list[dict]:
+    """Options that differ in one: what a measure may choose from."""
+    return [fixed | {name: value} for value in values]
+
+
+def strength(options: dict) -> str:
+    """The strengths among a measure's options, in words."""
+    named = [name for name in options if name in SYMBOLS]
+    return ", ".join(f"{SYMBOLS[name]} = {options[name]:.2g}" for name in named)
+
 
 def best(records: Iterable[dict], error: Callable[[dict], float]) -> dict:
     """The ``options`` of the run with the least error; one that diverged has an infinite one.

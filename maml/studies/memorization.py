@@ -28,6 +28,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # Before TensorFlow: its sta
 from maml import options, train  # noqa: E402
 from maml.statistics import mean_interval  # noqa: E402
 from maml.studies import choosing, grid, memorization_report  # noqa: E402
+from maml.studies.choosing import each  # noqa: E402
 from mine import reports  # noqa: E402
 
 NAME = "memorization"
@@ -46,10 +47,6 @@ USUAL = ("cnp", "metasgd")
 """Learners of the table, unless others are asked for."""
 
 
-def _each(name: str, values, **fixed) -> list[dict]:
-    return [fixed | {name: value} for value in values]
-
-
 _POSITIVE = {"task_options": memorization_report.POSITIVE}
 _MINE = {"regularizer": "mine", "mi_target": "prediction", "mi_noise": 0.2}
 _ANCHORED = {"regularizer": "mine", "mi_target": "label"}
@@ -57,14 +54,14 @@ _AUGMENT = {"regularizer": "augment"}
 
 SINGLE = {
     "nothing": [{"regularizer": "none"}],
-    "MR-W": _each("kl_weight", [1e-3, 1e-2, 5e-2, 1e-1], regularizer="weights"),
-    "MR-A": _each("bottleneck_weight", [1e-3, 1e-2, 1e-1, 3e-1], regularizer="activations"),
+    "MR-W": each("kl_weight", [1e-3, 1e-2, 5e-2, 1e-1], regularizer="weights"),
+    "MR-A": each("bottleneck_weight", [1e-3, 1e-2, 1e-1, 3e-1], regularizer="activations"),
     "MINE": [
-        *_each("mi_weight", [0.1, 0.3, 1.0, 3.0], **_MINE, **_POSITIVE),
-        *_each("mi_weight", [0.3], **_MINE),
+        *each("mi_weight", [0.1, 0.3, 1.0, 3.0], **_MINE, **_POSITIVE),
+        *each("mi_weight", [0.3], **_MINE),
     ],
-    "anchored": _each("mi_weight", [0.1, 0.3, 1.0, 3.0], **_ANCHORED),
-    "label augmentation": _each("augment_probability", [0.5, 0.8], **_AUGMENT),
+    "anchored": each("mi_weight", [0.1, 0.3, 1.0, 3.0], **_ANCHORED),
+    "label augmentation": each("augment_probability", [0.5, 0.8], **_AUGMENT),
 }
 """Method -> the options it may choose from. MINE: a free critic on predictions. Anchored: the
 information on labels, whose critic is the learner's own likelihood. Relabellings scale labels by

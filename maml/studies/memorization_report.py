@@ -6,7 +6,7 @@ import matplotlib.figure
 
 from maml import options
 from maml.statistics import in_words
-from maml.studies import grid
+from maml.studies import choosing, grid
 from mine import reports
 
 PUBLISHED = {
@@ -78,14 +78,6 @@ def markdown(result: dict) -> str:
     return "\n".join(lines) + "\n"
 
 
-SYMBOLS = {
-    "kl_weight": "β",
-    "bottleneck_weight": "β",
-    "mi_weight": "λ",
-    "augment_probability": "p",
-}
-
-
 POSITIVE = "signed=false"
 STYLES = {
     "not trained on it": {"marker": "o", "color": "#777777"},
@@ -97,9 +89,8 @@ STYLES = {
 
 def strength(method: dict) -> str:
     """The strengths among a method's options, in words."""
-    named = [f"{SYMBOLS[name]} = {method[name]:.2g}" for name in method if name in SYMBOLS]
-    variant = ["positive scales"] if method.get("task_options") == POSITIVE else []
-    return ", ".join(named + variant)
+    variant = "positive scales" if method.get("task_options") == POSITIVE else ""
+    return ", ".join(filter(None, [choosing.strength(method), variant]))
 
 
 def draw_sweep(result: dict, path: pathlib.Path) -> None:
