@@ -99,47 +99,39 @@ class CircularHead(Head):
 
     def relative(self, outputs, y):
         """A log-density turned by ``y``: the values of a trigonometric polynomial."""
-        cosines, sines = tf.split(outputs, 2, axis=-1)
-        order = tf.range(1, cosines.shape[-1] + 1, dtype=outputs.dtype)
-        turn = 2 * math.pi * order * y / self.period
-        turned = _turned(cosines, sines, turn)
-        waves = order[:, tf.newaxis] * _angles(self.knots, outputs.dtype)
-        return turned[0] @ tf.cos(waves) + turned[1] @ tf.sin(waves)
+        return _at_knots(_turned(outputs, y, self.period), self.knots)
 
 
 class VonMisesHead(CircularHead):
-    r"""Regression of a label that wraps: a mixture of von Mises densities, read at knots.
+    r"""Regression of a label that wraps: a generalised von Mises density, read at knots.
 
-    Of each component the outputs give a direction and how sure it is, as a vector, and a weight:
-    the log-density is :math:`\log \sum_j \exp(w_j + x_j \cos\theta + y_j \sin\theta)` up to a
-    constant, and the normalisers of the components are part of the weights. One component is the
-    density behind a regression of (cos, sin).
+    Gatto and Jammalamadaka 2007 (doi:10.1016/j.stamet.2006.11.003): the log-density is the
+    trigonometric polynomial :math:`\sum_j a_j \cos j\theta + b_j \sin j\theta` up to a constant,
+    and the outputs are a, then b. One harmonic is the von Mises density, that behind a regression
+    of (cos, sin); the second can say "this way, or the other way round" of an object that looks the
+    same from behind. An exponential family, so that its likelihood is concave in the outputs and
+    no component of a mixture can die.
 
     Args:
         period: length of the circle, in the label's unit.
-        components: of the mixture.
+        harmonics: order of the polynomial.
         knots: at which the density is read, see :class:`Circular`.
     """
 
-    def __init__(self, period: float, components: int = 1, knots: int = 100):
+    def __init__(self, period: float, harmonics: int = 1, knots: int = 100):
         super().__init__(period, knots)
-        self.components, self.units = components, 3 * components
+        self.harmonics, self.units = harmonics, 2 * harmonics
 
     def __call__(self, outputs):
-        weights, x, y = (part[..., tf.newaxis] for part in tf.split(outputs, 3, axis=-1))
-        angle = _angles(self.knots, outputs.dtype)
-        each = weights + x * tf.cos(angle) + y * tf.sin(angle)
-        return Circular(tf.reduce_logsumexp(each, axis=-2), self.period)
+        return Circular(_at_knots(outputs, self.knots), self.period)
 
     @property
     def relative_units(self):
         return self.units
 
     def relative(self, outputs, y):
-        """A mixture turned by ``y``."""
-        weights, along, across = tf.split(outputs, 3, axis=-1)
-        turned = _turned(along, across, 2 * math.pi * y / self.period)
-        return tf.concat([weights, *turned], axis=-1)
+        """The coefficients of the density turned by ``y``."""
+        return _turned(outputs, y, self.period)
 
 
 def _angles(knots: int, dtype) -> tf.Tensor:
@@ -147,7 +139,20 @@ def _angles(knots: int, dtype) -> tf.Tensor:
     return 2 * math.pi * tf.range(knots, dtype=dtype) / knots
 
 
-def _turned(x, y, angle) -> list[tf.Tensor]:
-    """The vectors (x, y), turned."""
+def _orders(coefficients) -> tf.Tensor:
+    """1, ..., n of coefficients [..., 2 n]: of n cosines, then of n sines."""
+    return tf.range(1, coefficients.shape[-1] // 2 + 1, dtype=coefficients.dtype)
+
+
+def _at_knots(coefficients, knots: int) -> tf.Tensor:
+    """Values of trigonometric polynomials, [..., knots]."""
+    waves = _orders(coefficients)[:, tf.newaxis] * _angles(knots, coefficients.dtype)
+    return tf.tensordot(coefficients, tf.concat([tf.cos(waves), tf.sin(waves)], axis=0), 1)
+
+
+def _turned(coefficients, y, period: float) -> tf.Tensor:
+    """Coefficients of the polynomials moved by ``y`` [..., 1]."""
+    cosines, sines = tf.split(coefficients, 2, axis=-1)
+    angle = 2 * math.pi / period * _orders(coefficients) * y
     cos, sin = tf.cos(angle), tf.sin(angle)
-    return [x * cos - y * sin, x * sin + y * cos]
+    return tf.concat([cosines * cos - sines * sin, cosines * sin + sines * cos], axis=-1)

@@ -142,12 +142,12 @@ class Diagnosis:
         """Reads scores that are there already.
 
         Args:
-            scores: of :class:`maml.Evaluator`, [tasks, per_task] each.
+            scores: of :class:`maml.Evaluator`, [tasks, per_task, queries] each.
             normalization: of the learner that was scored.
             metric: name of the metric to judge by.
             perfect: its best value: 0 of an error, 1 of an accuracy.
         """
-        per_task = {name: np.mean(values, axis=1) for name, values in scores.items()}
+        per_task = {name: np.mean(values, axis=(1, 2)) for name, values in scores.items()}
         mean = {name: float(np.mean(values)) for name, values in per_task.items()}
         distance = perfect - mean[f"chance_{metric}"]
         lost = per_task[metric] - per_task[f"swap_{metric}"]

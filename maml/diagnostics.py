@@ -37,7 +37,7 @@ def scores(
     draws: int = 8,
     metrics: dict[str, Callable] = METRICS,
 ) -> dict[str, tf.Tensor]:
-    """Scores of one batch of episodes, each [tasks] (mean over queries).
+    """Scores of one batch of episodes, each [tasks, queries].
 
     Args:
         learner: a :class:`maml.MetaLearner`.
@@ -62,15 +62,14 @@ def scores(
     for prefix, predictions in {"": lent[:1], "pre_": [before], "swap_": lent[1:]}.items():
         for name, metric in metrics.items():
             values = tf.stack([metric(prediction, episode.query_y) for prediction in predictions])
-            result[prefix + name] = tf.reduce_mean(values, axis=(0, 2))
+            result[prefix + name] = tf.reduce_mean(values, axis=0)
     informations = {"support_information": sandwich(lent, fold_in(seed, 2 * draws))}
     if intervention is not None:
         informations["information"] = label_information(
             learner, embedded, intervention, draws, seed
         )
     for name, bounds in informations.items():
-        result[name + "_lower"] = tf.reduce_mean(bounds.lower, axis=1)
-        result[name + "_upper"] = tf.reduce_mean(bounds.upper, axis=1)
+        result |= {name + "_lower": bounds.lower, name + "_upper": bounds.upper}
     return result
 
 
@@ -157,13 +156,10 @@ def chance(y, metrics: dict[str, Callable] = METRICS) -> dict[str, tf.Tensor]:
         metrics: as of :func:`scores`.
 
     Returns:
-        ``chance_m`` for each metric ``m``, [episodes].
+        ``chance_m`` for each metric ``m``, [episodes, queries].
     """
     constant = Normal(tf.broadcast_to(tf.reduce_mean(y, axis=(0, 1)), tf.shape(y)), 1.0)
-    return {
-        f"chance_{name}": tf.reduce_mean(metric(constant, y), axis=1)
-        for name, metric in metrics.items()
-    }
+    return {f"chance_{name}": metric(constant, y) for name, metric in metrics.items()}
 
 
 class Evaluator:
@@ -203,7 +199,7 @@ class Evaluator:
             on_batch: called after each batch, for progress.
 
         Returns:
-            Each score of :func:`scores` and :func:`chance` as [tasks, per_task].
+            Each score of :func:`scores` and :func:`chance` as [tasks, per_task, queries].
 
         Raises:
             ValueError: fewer than two tasks, so that none could lend another its support set.
@@ -219,4 +215,7 @@ class Evaluator:
             on_batch()
         columns = {name: np.concatenate([row[name] for row in rows]) for name in rows[0]}
         columns |= {k: v.numpy() for k, v in chance(tf.concat(labels, 0), self.metrics).items()}
-        return {name: c.reshape(per_task, count).T for name, c in columns.items()}
+        return {
+            name: column.reshape(per_task, count, -1).swapaxes(0, 1)
+            for name, column in columns.items()
+        }

@@ -18,11 +18,11 @@ class Config(options.Options):
     cropped: bool = option(False, "Cut images to the part an object can reach, before shrinking.")
     head: str = option(
         "circle",
-        "What is predicted: a density on the circle by its knots (circle), or as a mixture of von "
-        "Mises densities (vonmises); or a number (linear).",
+        "What is predicted: a density on the circle, by its knots (circle) or as a generalised von "
+        "Mises density (vonmises); or a number (linear).",
         ("circle", "vonmises", "linear"),
     )
-    components: int = option(1, "Components of the vonmises head.", at_least=1)
+    harmonics: int = option(2, "Harmonics of the vonmises head's log-density.", at_least=1)
     knots: int = option(60, "Knots of the density on the circle.", at_least=3)
     bound_outputs: bool = option(True, "Keep the linear head's outputs between -1 and 11, by tanh.")
     precision: str = option(

@@ -66,7 +66,7 @@ def build(config: Config, image_size: int) -> maml.MetaLearner:
     if config.head == "circle":
         head = maml.CircularHead(PERIOD, config.knots)
     elif config.head == "vonmises":
-        head = maml.VonMisesHead(PERIOD, config.components, config.knots)
+        head = maml.VonMisesHead(PERIOD, config.harmonics, config.knots)
     else:
         head = maml.NormalHead(bounds=(-1.0, PERIOD + 1.0) if config.bound_outputs else None)
     unbounded = config.head == "linear" and not config.bound_outputs

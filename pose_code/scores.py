@@ -27,17 +27,18 @@ METRICS = {"mse": squared_error, "angle": angular_error}
 
 
 def summarise(scores: dict[str, np.ndarray], names: list[str]) -> dict:
-    """Means over objects with 95 % intervals; an object's episodes are averaged first.
+    """Means over objects with 95 % intervals; an object's queries are averaged first.
 
     Args:
-        scores: of :class:`maml.Evaluator`, each [objects, episodes].
+        scores: of :class:`maml.Evaluator`, each [objects, episodes, queries].
         names: of the objects.
 
     Returns:
-        For each score its ``mean`` and ``ci95``; the swap gap; median angles; each object's scores.
+        For each score its ``mean`` and ``ci95``; the swap gap; each object's scores; of angles
+        also the ``median`` over all queries.
     """
     scores = {**scores, "swap_gap": scores["swap_mse"] - scores["mse"]}
-    summary = {name: mean_interval(values.mean(axis=1)) for name, values in scores.items()}
+    summary = {name: mean_interval(values.mean(axis=(1, 2))) for name, values in scores.items()}
     for name in ("angle", "pre_angle"):
         summary[name]["median"] = float(np.median(scores[name]))
     summary["objects"] = {

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from scipy import special, stats
+from scipy import integrate, stats
 from toys import LEARNERS, Lines, learner
 
 import maml
@@ -137,17 +137,32 @@ def test_circular_point_of_a_peak_across_the_seam():
     assert peak.mean().numpy().item() == pytest.approx(4.5, abs=1e-6)
 
 
-def test_a_mixture_of_von_mises_densities_matches_scipy():
-    kappa, mu = np.array([0.5, 8.0]), np.array([1.0, 4.0])
-    weights = np.log([0.7, 0.3]) - np.log(special.i0(kappa))
-    outputs = np.concatenate([weights, kappa * np.cos(mu), kappa * np.sin(mu)])
-    density = maml.VonMisesHead(PERIOD, 2, 200)(tf.constant(outputs[None]))
+def test_one_harmonic_is_a_von_mises_density_by_scipy():
+    kappa, mu = 3.0, 4.0
+    outputs = tf.constant([[kappa * np.cos(mu), kappa * np.sin(mu)]])
     label = np.linspace(0, PERIOD, 201)[:-1]
+    density = maml.VonMisesHead(PERIOD, 1, 200)(outputs)
     turn = 2 * np.pi / PERIOD
-    of_each = [stats.vonmises(k, loc=m).pdf(label * turn) for k, m in zip(kappa, mu, strict=True)]
-    expected = turn * (np.array([0.7, 0.3]) @ of_each)
+    expected = turn * stats.vonmises(kappa, loc=mu).pdf(label * turn)
     np.testing.assert_allclose(
         np.exp(density.log_prob(tf.constant(label[:, None]))), expected, rtol=1e-5
+    )
+
+
+def test_harmonics_are_a_generalised_von_mises_density_by_quadrature():
+    a, b = np.array([1.0, -2.0, 0.5]), np.array([0.3, 1.5, -0.7])
+
+    def unnormalised(label):
+        angle = 2 * np.pi / PERIOD * np.arange(1, 4) * label
+        return np.exp(a @ np.cos(angle) + b @ np.sin(angle))
+
+    total, _ = integrate.quad(unnormalised, 0, PERIOD, epsabs=1e-10)
+    density = maml.VonMisesHead(PERIOD, 3, 200)(tf.constant([np.concatenate([a, b])]))
+    label = PERIOD * np.arange(0, 200, 7) / 200
+    np.testing.assert_allclose(
+        np.exp(density.log_prob(tf.constant(label[:, None]))),
+        [unnormalised(y) / total for y in label],
+        rtol=1e-5,
     )
 
 
@@ -285,7 +300,7 @@ def test_every_learner_trains_with_every_term(kind, term):
 def test_every_learner_is_scored(kind):
     model = build(kind, "none", **({} if "cnp" in kind else {"inner_steps": 1}))
     values = maml.Evaluator(model, intervention=maml.LabelScale(), draws=2)(Lines(), 2, 4, 0)
-    assert all(v.shape == (8, 2) and np.isfinite(v).all() for v in values.values())
+    assert all(v.shape[:2] == (8, 2) and np.isfinite(v).all() for v in values.values())
 
 
 @pytest.mark.parametrize("kind", LEARNERS)

@@ -37,7 +37,7 @@ METHODS = {
     "augment": {"regularizer": "augment", "augment_probability": 0.5},
     "together": {"regularizer": "weights,mine", "precision": "mixed_bfloat16"},
     "normalised": {"embedding_normalization": "layer"},
-    "changed images": {"image_augmentation": "all", "head": "vonmises", "components": 2},
+    "changed images": {"image_augmentation": "all", "head": "vonmises", "harmonics": 2},
     "by step": {"normalization": "step"},
     "frozen": {"normalization": "frozen", "inner_optimizer": "adam", "inner_clip": 1.0},
 }
@@ -211,6 +211,16 @@ def test_training_adapts_to_hands_it_has_not_seen(tmp_path):
     assert score["angle"]["median"] < 25
     assert score["swap_gap"]["mean"] > 4
     assert score["information_lower"]["mean"] > 1
+
+
+def test_median_angle_is_of_single_queries_not_of_episodes():
+    names = ["mse", "swap_mse", "angle", "pre_angle"]
+    values = dict.fromkeys(names, np.zeros((2, 3, 5)))
+    # In each episode four good answers and one that is the wrong way round.
+    values["angle"] = np.broadcast_to([1.0, 2.0, 3.0, 4.0, 180.0], (2, 3, 5))
+    found = scores.summarise(values, ["chair/01", "chair/02"])
+    assert found["angle"]["median"] == 3 and found["angle"]["mean"] == 38
+    assert found["objects"]["chair/02"]["angle"] == 38
 
 
 def test_pixel_kernel_finds_the_image_it_has_seen():

@@ -75,8 +75,8 @@ def test_a_turned_density_is_a_trigonometric_polynomial():
     np.testing.assert_allclose(result[0], expected, rtol=1e-9, atol=1e-9)
 
 
-def test_mixtures_turn_with_the_labels_of_the_support():
-    """By whole knots exactly; products of von Mises densities are one again."""
+def test_von_mises_densities_turn_with_the_labels_of_the_support():
+    """By whole knots exactly."""
     model, episode = made(maml.VonMisesHead(10.0, 2, 20))
 
     def at(shift):
