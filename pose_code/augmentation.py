@@ -40,10 +40,10 @@ class ImageAugmentation(Regularizer):
     def __init__(
         self,
         kinds=KINDS,
-        shift: float = 0.1,
-        scale: float = 0.15,
+        shift: float = 0.05,
+        scale: float = 0.1,
         brightness: float = 0.15,
-        cutout: float = 0.3,
+        cutout: float = 0.2,
         **kwargs,
     ):
         super().__init__(**kwargs)

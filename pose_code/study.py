@@ -33,7 +33,7 @@ from mine import reports  # noqa: E402
 from pose_code import baselines, compare, experiment, scores, study_report  # noqa: E402
 from pose_code.config import PRESETS, Config, from_preset  # noqa: E402
 from pose_code.symmetry import asymmetries  # noqa: E402
-from pose_code.tables import COMMON, TABLES, Both, Table  # noqa: E402
+from pose_code.tables import COMMON, TABLES, Both, Table, more_objects  # noqa: E402
 from pose_data import pickles  # noqa: E402
 
 NAME = "pose"
@@ -44,6 +44,7 @@ class Study:
     """What is run, and where.
 
     Attributes:
+        tables: by their names.
         data_dir: folder of the pickles.
         logdir: folder of the runs.
         preset: of :data:`pose_code.config.PRESETS`.
@@ -53,6 +54,7 @@ class Study:
         changed: options of :class:`pose_code.config.Config` in place of preset's and tables'.
     """
 
+    tables: dict[str, Table]
     data_dir: str
     logdir: pathlib.Path
     preset: str = "cpu"
@@ -80,7 +82,7 @@ class Study:
         """
         jobs, folders = {}, []
         for table, _, row, seed in wanted:
-            settings = self.config(TABLES[table], row, seed)
+            settings = self.config(self.tables[table], row, seed)
             folders.append(self._folder(settings))
             jobs[folders[-1]] = functools.partial(
                 experiment.train,
@@ -123,27 +125,27 @@ def error(record: dict, split: str = "validation") -> float:
     return record[split]["mse"]["mean"]
 
 
-def study(plan: Study, names: list[str]) -> dict:
-    """Runs some of :data:`pose_code.tables.TABLES`.
+def study(plan: Study) -> dict:
+    """Runs the tables of a plan.
 
     Returns:
         ``tables`` (name -> about, rows), ``baselines`` (rows), ``sweep`` (every run that strengths
         were chosen by), ``correlation``, ``asymmetry`` of test objects, ``data``.
     """
     # First of all: without data there is nothing to train on.
-    settings = plan.config(TABLES[names[0]], {}, 0)
+    settings = plan.config(next(iter(plan.tables.values())), {}, 0)
     families = experiment.load_tasks(plan.data_dir, settings)
     rows = {
-        (table, name): row
-        for table in names
-        for name, row in TABLES[table].rows.items()
-        if plan.asks_for(name)
+        (name, row): options
+        for name, table in plan.tables.items()
+        for row, options in table.rows.items()
+        if plan.asks_for(row)
     }
     # What is put together is chosen first, wherever it stands.
     single = {key: row for key, row in rows.items() if not isinstance(row, Both)}
     both = {key: row for key, row in rows.items() if isinstance(row, Both)}
     for (table, _), row in both.items():
-        single |= {(table, part): TABLES[table].rows[part] for part in row}
+        single |= {(table, part): plan.tables[table].rows[part] for part in row}
     tried, chosen = _choose(plan, single, "Choosing strengths")
     pairs = {
         (table, name): choosing.combined(*(chosen[table, part] for part in row))
@@ -155,14 +157,18 @@ def study(plan: Study, names: list[str]) -> dict:
         [
             (table, name, chosen[table, name], seed)
             for table, name in rows
-            for seed in range(min(plan.seeds, TABLES[table].seeds))
+            for seed in range(min(plan.seeds, plan.tables[table].seeds))
         ],
         "Training with all seeds",
     )
     everything = list({record["folder"]: record for record in [*tried, *more, *final]}.values())
     asymmetry = asymmetries(families["test"])
     return {
-        "tables": {name: tabulate(final, name, asymmetry) for name in names},
+        "tables": {
+            name: {"about": table.about, "base": table.base}
+            | {"rows": tabulate([run for run in final if run["table"] == name], asymmetry)}
+            for name, table in plan.tables.items()
+        },
         "baselines": [
             compare.summary([run]) | {"row": run["method"], "objects": run["test"]["objects"]}
             for run in _baselines(plan, settings)
@@ -199,11 +205,11 @@ def _baselines(plan: Study, settings: Config) -> list[dict]:
     return compare.find_runs(map(str, folders))
 
 
-def tabulate(records: list[dict], table: str, asymmetry: dict[str, float]) -> dict:
-    """A table as JSON: what it is about, and a row for each method; means over seeds."""
+def tabulate(records: list[dict], asymmetry: dict[str, float]) -> list[dict]:
+    """The rows of a table, one for each method; means over seeds."""
     rows = []
-    for name in dict.fromkeys(record["row"] for record in records if record["table"] == table):
-        group = [record for record in records if (record["table"], record["row"]) == (table, name)]
+    for name in dict.fromkeys(record["row"] for record in records):
+        group = [record for record in records if record["row"] == name]
         ended = [record for record in group if grid.DIVERGED not in record]
         row = {"row": name, "options": group[0]["options"]}
         if ended:
@@ -228,7 +234,7 @@ def tabulate(records: list[dict], table: str, asymmetry: dict[str, float]) -> di
             }
         seeds = [record["seed"] for record in group]
         rows.append(row | {"seeds": seeds, grid.DIVERGED: len(group) - len(ended)})
-    return {"about": TABLES[table].about, "base": TABLES[table].base, "rows": rows}
+    return rows
 
 
 def summary(record: dict) -> dict:
@@ -276,19 +282,26 @@ def define_flags():
     flags.DEFINE_string("data_dir", None, "Folder of the two pickles.", required=True)
     flags.DEFINE_enum("preset", "cpu", list(PRESETS), "Sizes of all runs.")
     flags.DEFINE_list("tables", list(TABLES), f"Of {', '.join(TABLES)}.")
+    flags.DEFINE_string(
+        "extra_data_dir", "", "Folder of more objects, which a table more trains on as well."
+    )
     flags.DEFINE_list("methods", [], "Rows of the tables; all by default.")
     flags.DEFINE_integer("steps", None, "Training steps; the preset's by default.", lower_bound=1)
 
 
 def main(_):
     values = flags.FLAGS
-    rows = {row for table in TABLES.values() for row in table.rows}
-    for name, known in {"tables": TABLES, "methods": rows}.items():
+    tables = dict(TABLES)
+    if values.extra_data_dir:
+        tables["objects"] = more_objects(values.extra_data_dir)
+    rows = {row for table in tables.values() for row in table.rows}
+    for name, known in {"tables": tables, "methods": rows}.items():
         unknown = [word for word in getattr(values, name) if word not in known]
         if unknown:
             sys.exit(f"Error: --{name} has {unknown[0]!r}; there are {', '.join(sorted(known))}.")
     output, start = pathlib.Path(values.output), time.time()
     plan = Study(
+        {name: tables[name] for name in values.tables},
         values.data_dir,
         pathlib.Path(values.logdir),
         values.preset,
@@ -298,7 +311,7 @@ def main(_):
         {} if values.steps is None else {"steps": values.steps},
     )
     try:
-        result = study(plan, values.tables)
+        result = study(plan)
     except (pickles.PickleError, ValueError, OSError) as failure:
         sys.exit(f"Error: {failure}")
     output.mkdir(parents=True, exist_ok=True)

@@ -4,6 +4,7 @@ import dataclasses
 from typing import NamedTuple
 
 from maml.studies.choosing import each
+from pose_code.augmentation import KINDS
 
 
 class Both(NamedTuple):
@@ -52,8 +53,60 @@ MEASURES = {
 """Measures against memorization. Weights' information (MR-W) is of the image tower as in Yin et al.
 2020; the information on predictions has a free critic (MINE)."""
 
-COMMON = {"num_validation": 6, "other_shots": "5", "shots": 15, "queries": 15}
-"""Options of all tables, whatever the preset: the same objects and episodes for every learner."""
+_LABELS_1 = _LABELS | {"mi_weight": 1.0}
+
+FORMS = {
+    NOTHING: [{"regularizer": "none"}],
+    **{
+        f"labels, Barber-Agakov, {draws} relabelling{'s' if draws > 1 else ''} a step": [
+            _LABELS_1 | {"mi_draws": draws}
+        ]
+        for draws in (1, 4, 16)
+    },
+    "the same, from the first step on": [_LABELS_1 | {"mi_warmup": 0}],
+    "the same, up to 1 nat": [_LABELS_1 | {"mi_cap": 1.0}],
+    "labels, contrastive (plug-in)": [_LABELS_1 | {"mi_bound": "plugin"}],
+    "labels, MINE": [_LABELS_1 | {"mi_bound": "mine"}],
+    "labels, Jensen-Shannon": [_LABELS_1 | {"mi_bound": "js"}],
+    "predictions, MINE": [_PREDICTIONS | {"mi_weight": 0.3}],
+    "predictions, Jensen-Shannon": [_PREDICTIONS | {"mi_weight": 0.3, "mi_bound": "js"}],
+}
+"""Forms of the information, each at one strength."""
+
+
+def _twice(rows: dict[str, dict]) -> dict[str, list[dict]]:
+    """Each tool without a measure against memorization, and with ours."""
+    measures = {NOTHING: {"regularizer": "none"}, LABELS: _LABELS_1}
+    return {
+        f"{name}: {measure}": [options | given]
+        for name, options in rows.items()
+        for measure, given in measures.items()
+    }
+
+
+TOOLS = _twice(
+    {
+        "as in the other tables": {},
+        "mean over shots (CNP) in place of attention": {"learner": "cnp"},
+        "circle head (a category every 6°)": {"head": "circle"},
+        "von Mises head (cos, sin)": {"harmonics": 1},
+        "linear head": {"head": "linear"},
+        "no normalisation": {"embedding_normalization": "none"},
+        "normalisation of the batch": {"embedding_normalization": "batch"},
+        **{f"image augmentation: {kind}": {"image_augmentation": kind} for kind in (*KINDS, "all")},
+    }
+) | {
+    f"{name}: {NOTHING}": [{"regularizer": "none", "learner": "relative"} | options]
+    for name, options in {
+        "relative learner": {},
+        "relative learner, image augmentation": {"image_augmentation": "shift,scale,brightness"},
+    }.items()
+}
+"""Tools that help every measure alike. A relative learner cannot memorize: relabelling teaches it
+nothing."""
+
+COMMON = {"num_validation": 6, "other_shots": "5", "shots": 15}
+"""Options of all tables, whatever the preset: the same objects and shots for every learner."""
 
 TABLES = {
     "cnp": Table("Measures against memorization: attentive CNP", {"learner": "acnp"}, MEASURES),
@@ -64,4 +117,21 @@ TABLES = {
         | {"MR-W": each("kl_weight", [1e-6, 1e-5, 1e-4], **_WEIGHTS, kl_layers="tower")},
         seeds=3,
     ),
+    "information": Table("Forms of the information", {"learner": "acnp"}, FORMS, seeds=3),
+    "tools": Table("Tools for every measure", {"learner": "acnp"}, TOOLS, seeds=2),
 }
+
+
+def more_objects(folder: str) -> Table:
+    """Trains on the objects of another folder as well."""
+    images = {"image_augmentation": "shift,scale,brightness"}
+    relative = {"regularizer": "none", "learner": "relative"}
+    rows = {
+        NOTHING: [{"regularizer": "none"}],
+        "label augmentation": MEASURES["label augmentation"],
+        LABELS: [_LABELS_1],
+        f"image augmentation, {LABELS}": [images | _LABELS_1],
+        "relative learner": [relative],
+        "relative learner, image augmentation": [images | relative],
+    }
+    return Table("More objects to train on", {"learner": "acnp", "extra_data_dir": folder}, rows)

@@ -11,7 +11,7 @@ import pytest
 
 from maml.studies import choosing, grid
 from pose_code import config, experiment, study, study_report, symmetry
-from pose_code.tables import TABLES, Both, Table
+from pose_code.tables import TABLES, Both, Table, more_objects
 from pose_data.tasks import PoseTasks
 
 
@@ -36,18 +36,19 @@ def test_a_disc_is_alike_from_all_sides_a_bar_from_two_and_a_hand_from_none():
     assert disc == pytest.approx(1, abs=0.05)
 
 
-@pytest.mark.parametrize("table", TABLES)
-def test_tables_hold_options_that_exist(table):
+@pytest.mark.parametrize("name", [*TABLES, "objects"])
+def test_tables_hold_options_that_exist(name):
+    table = (TABLES | {"objects": more_objects("elsewhere")})[name]
     tasks = PoseTasks(*hands.hands(2, 8, seed=0), 3, 3)
-    for row in TABLES[table].rows.values():
+    for row in table.rows.values():
         if isinstance(row, Both):
-            assert set(row) <= set(TABLES[table].rows)
+            assert set(row) <= set(table.rows)
             continue
         for options in row:
             for preset in config.PRESETS:
-                config.from_preset(preset, **(TABLES[table].base | options))
+                config.from_preset(preset, **(table.base | options))
         # A layer that is named must be there.
-        settings = hands.tiny(**(TABLES[table].base | row[0]))
+        settings = hands.tiny(**(table.base | row[0]))
         learner = experiment.build(settings, 16)
         learner.create_weights(tasks.sample(2, [0, 0]))
         assert len({choosing.strength(options) for options in row}) == len(row)
@@ -72,19 +73,21 @@ def test_rank_correlations_leave_out_what_diverged():
     assert found["spearman"] == {"information": -1, "swap_gap": 1}
 
 
-def test_the_study_chooses_trains_resumes_and_reports(data_dir, tmp_path, monkeypatch):
+def test_the_study_chooses_trains_resumes_and_reports(data_dir, tmp_path):
     measures = {
         "nothing": [{"regularizer": "none"}],
         "labels": [{"regularizer": "mine", "mi_weight": weight} for weight in (0.5, 1.0)],
         "MR-W": [{"regularizer": "weights", "kl_weight": 1e-4, "kl_layers": "embedding"}],
         "both": Both("MR-W", "labels"),
     }
-    monkeypatch.setitem(TABLES, "one", Table("Measures", {"learner": "cnp"}, measures, seeds=1))
     same = {"nothing": [{"regularizer": "none", "learner": "cnp"}]}
-    monkeypatch.setitem(TABLES, "two", Table("The same run again", {}, same))
+    tables = {
+        "one": Table("Measures", {"learner": "cnp"}, measures, seeds=1),
+        "two": Table("The same run again", {}, same),
+    }
     changed = hands.TINY | {"num_validation": 2, "other_shots": "2", "image_augmentation": "shift"}
-    plan = study.Study(str(data_dir), tmp_path / "runs", "quick", 2, 2, changed=changed)
-    result = study.study(plan, ["one", "two"])
+    plan = study.Study(tables, str(data_dir), tmp_path / "runs", "quick", 2, 2, changed=changed)
+    result = study.study(plan)
 
     rows = {row["row"]: row for row in result["tables"]["one"]["rows"]}
     assert list(rows) == list(measures)
@@ -102,7 +105,7 @@ def test_the_study_chooses_trains_resumes_and_reports(data_dir, tmp_path, monkey
     # What two tables want is trained once, with two seeds; there are two baselines.
     times = {p: p.stat().st_mtime_ns for p in (tmp_path / "runs").rglob("results.json")}
     assert len(times) == 2 + 2 + 1 + 2 + 2
-    again = study.study(plan, ["one", "two"])
+    again = study.study(plan)
     assert json.dumps(again) == json.dumps(result)
     assert times == {p: p.stat().st_mtime_ns for p in (tmp_path / "runs").rglob("results.json")}
 
