@@ -83,7 +83,8 @@ def build(config: Config, image_size: int) -> maml.MetaLearner:
             raise ValueError(
                 f"The image tower of {config.learner} is shared anyway: leave out --shared_tower."
             )
-        others["embedding"] = networks.tower(image_size, **common)
+        mode = config.embedding_normalization
+        others["embedding"] = networks.tower(image_size, mode=mode, **common)
 
     def network(outputs):
         body = networks.convolutions(

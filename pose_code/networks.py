@@ -27,20 +27,27 @@ def embedding(
     return keras.Model(inputs, layers.dense(dim_w)(x), name="embedding")
 
 
-def tower(image_size: int, dim_w: int = 196, seed: int = 0, dtype: str = "float32") -> keras.Model:
+def tower(
+    image_size: int,
+    dim_w: int = 196,
+    mode: str = "none",
+    seed: int = 0,
+    dtype: str = "float32",
+) -> keras.Model:
     """First part of MAML's network: [n, size, size, 1] -> [n, dim_w].
 
-    Linear but for its pooling and last layer, as in the original.
+    Linear but for its pooling, its last layer and what normalises it, as in the original.
 
     Args:
         image_size: side of the images, in pixels; 16 at least.
         dim_w: number of features.
+        mode: how its convolutions are normalised, see :mod:`maml.normalization`.
         seed: seed of the initial weights.
         dtype: Keras dtype policy of the layers.
     """
     layers = _Layers(1000 * seed, dtype)
     x = inputs = keras.Input((image_size, image_size, 1))
-    x = layers.dense(dim_w, activation="relu")(_condense(layers, x, image_size, None, "none"))
+    x = layers.dense(dim_w, activation="relu")(_condense(layers, x, image_size, None, mode))
     return keras.Model(inputs, x, name="tower")
 
 

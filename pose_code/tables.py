@@ -40,12 +40,12 @@ NOTHING, LABELS = "nothing", "information on labels"
 
 MEASURES = {
     NOTHING: [{"regularizer": "none"}],
-    "weight decay": each("l2_weight", [1e-4, 1e-3, 1e-2], regularizer="decay"),
+    "weight decay": each("l2_weight", [1e-4, 1e-3], regularizer="decay"),
     "MR-W": each("kl_weight", [1e-6, 1e-5, 1e-4], **_WEIGHTS, kl_layers="embedding"),
-    "MR-W, all weights": each("kl_weight", [1e-6, 1e-5, 1e-4], **_WEIGHTS, kl_layers="all"),
+    "MR-W, all weights": each("kl_weight", [1e-6, 1e-5], **_WEIGHTS, kl_layers="all"),
     "MR-A": each("bottleneck_weight", [1e-3, 1e-2, 1e-1], regularizer="activations"),
-    "label augmentation": each("augment_probability", [0.5, 0.8], regularizer="augment"),
-    "information on predictions": each("mi_weight", [0.1, 0.3, 1.0], **_PREDICTIONS),
+    "label augmentation": each("augment_probability", [0.25, 0.5, 0.8], regularizer="augment"),
+    "information on predictions": each("mi_weight", [0.1, 0.3], **_PREDICTIONS),
     LABELS: each("mi_weight", [0.3, 1.0, 3.0], **_LABELS),
     "MR-W and information on labels": Both("MR-W", LABELS),
     "MR-A and information on labels": Both("MR-A", LABELS),
@@ -58,20 +58,18 @@ _LABELS_1 = _LABELS | {"mi_weight": 1.0}
 FORMS = {
     NOTHING: [{"regularizer": "none"}],
     **{
-        f"labels, Barber-Agakov, {draws} relabelling{'s' if draws > 1 else ''} a step": [
-            _LABELS_1 | {"mi_draws": draws}
-        ]
-        for draws in (1, 4, 16)
+        f"labels, Barber-Agakov, {draws} of a task in a step": [_LABELS_1 | {"mi_draws": draws}]
+        for draws in (1, 8, 32)
     },
-    "the same, from the first step on": [_LABELS_1 | {"mi_warmup": 0}],
-    "the same, up to 1 nat": [_LABELS_1 | {"mi_cap": 1.0}],
+    "8 of a task, from the first step on": [_LABELS_1 | {"mi_draws": 8, "mi_warmup": 0}],
+    "8 of a task, up to 1 nat": [_LABELS_1 | {"mi_draws": 8, "mi_cap": 1.0}],
     "labels, contrastive (plug-in)": [_LABELS_1 | {"mi_bound": "plugin"}],
     "labels, MINE": [_LABELS_1 | {"mi_bound": "mine"}],
     "labels, Jensen-Shannon": [_LABELS_1 | {"mi_bound": "js"}],
     "predictions, MINE": [_PREDICTIONS | {"mi_weight": 0.3}],
     "predictions, Jensen-Shannon": [_PREDICTIONS | {"mi_weight": 0.3, "mi_bound": "js"}],
 }
-"""Forms of the information, each at one strength."""
+"""Forms of the information, each at one strength; so many relabellings of a task in a step."""
 
 
 def _twice(rows: dict[str, dict]) -> dict[str, list[dict]]:
