@@ -21,7 +21,7 @@ setup(
         "pose_code",
         "pose_data",
     ],
-    package_data={"pose_code": ["run.sh"]},
+    package_data={"maml.tasks": ["omniglot.csv"], "pose_code": ["run.sh"]},
     python_requires=">=3.10",
     install_requires=[
         "tensorflow>=2.18,<3",

@@ -32,6 +32,7 @@ from maml.likelihoods import (
     accuracy,
 )
 from maml.meta_learner import MetaLearner, per_input
+from maml.metric_based import MatchingNetwork, PrototypicalNetwork
 from maml.normalization import CurrentBatchNormalization
 from maml.registry import (
     LEARNERS,
@@ -77,6 +78,7 @@ __all__ = [
     "LabelShift",
     "LabelSwap",
     "MAMLPlusPlus",
+    "MatchingNetwork",
     "MetaLearner",
     "MetaSGD",
     "MutualInformation",
@@ -84,6 +86,7 @@ __all__ = [
     "NormalHead",
     "OtherTask",
     "Problem",
+    "PrototypicalNetwork",
     "Regularizer",
     "RelativeCNP",
     "Reptile",

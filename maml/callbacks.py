@@ -49,9 +49,7 @@ class Checkpoint(keras.callbacks.Callback):
         return int(learner.optimizer.iterations.numpy())
 
     def on_epoch_end(self, epoch, logs=None):
-        temporary = self.path.with_name("unfinished-" + self.path.name)
-        self.model.save_weights(temporary, overwrite=True)
-        os.replace(temporary, self.path)
+        _save(self.model, self.path)
 
 
 class Monitor(keras.callbacks.Callback):
@@ -99,6 +97,49 @@ class Monitor(keras.callbacks.Callback):
             logs |= {f"{prefix}_{name}": mean for name, mean in means.items()}
             if self.report:
                 print(f"  {prefix:5s}", ", ".join(f"{k} {v:.3g}" for k, v in means.items()))
+
+
+class StopEarly(keras.callbacks.Callback):
+    """Keeps the weights of the best epoch, and stops when none was better for a while.
+
+    Keras' own forgets in a run that goes on which epoch was the best.
+
+    Args:
+        path: of the file of the best weights, ending in ``.weights.h5``.
+        score: name of a score in the logs.
+        larger: whether a larger one is better.
+        patience: epochs without a better one after which training stops.
+        before: the score in the epochs of a run that goes on.
+    """
+
+    def __init__(self, path: os.PathLike, score: str, larger: bool, patience: int, before=()):
+        super().__init__()
+        self.path, self.score, self.patience = pathlib.Path(path), score, patience
+        self.sign = 1 if larger else -1
+        self.values = [self.sign * value for value in before]
+
+    @property
+    def best(self) -> int:
+        """The first of the best epochs."""
+        return self.values.index(max(self.values))
+
+    @property
+    def over(self) -> bool:
+        """Whether training is to stop."""
+        return bool(self.values) and len(self.values) - 1 - self.best >= self.patience
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.values = [*self.values[:epoch], self.sign * logs[self.score]]
+        if self.best == epoch:
+            _save(self.model, self.path)
+        self.model.stop_training = self.over
+
+
+def _save(model: keras.Model, path: pathlib.Path) -> None:
+    """Writes all weights, the optimizers' included, to a temporary name and renames it."""
+    temporary = path.with_name("unfinished-" + path.name)
+    model.save_weights(temporary, overwrite=True)
+    os.replace(temporary, path)
 
 
 class StopOnDivergence(keras.callbacks.Callback):

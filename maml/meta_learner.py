@@ -43,6 +43,9 @@ class MetaLearner(Configured, keras.Model, abc.ABC):
     uses = "network"
     """Which of a problem's networks the constructor takes first, see :func:`maml.make_learner`."""
 
+    of_classes = False
+    """Whether it learns classification only."""
+
     def __init__(self, head: Head, regularizers=(), seed: int = 0, **kwargs):
         super().__init__(**kwargs)
         # Mixed precision is for networks: what is computed of their outputs is as exact as weights.

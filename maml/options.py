@@ -110,7 +110,7 @@ class Options:
     )
     inner_optimizer: str = option("sgd", "Optimizer of MAML's inner steps.", inner_loop.OPTIMIZERS)
     inner_clip: float = option(0.0, "Largest norm of an inner step's gradient. 0: any.")
-    inner_batch_size: int = option(0, "Shots that an inner step sees. 0: all.")
+    inner_batch_size: int = option(0, "Shots that an inner step sees. 0 or -1: all.", at_least=-1)
     adapt_only: str = option(
         "", "Layers of MAML's network that adapt, comma-separated. Empty: all."
     )
@@ -169,7 +169,7 @@ class Options:
             "initializer_seed": self.seed,
             "test_inner_steps": None if self.test_inner_steps < 0 else self.test_inner_steps,
             "inner_clip": self.inner_clip or None,
-            "inner_batch_size": self.inner_batch_size or None,
+            "inner_batch_size": self.inner_batch_size if self.inner_batch_size > 0 else None,
             "adapt_only": self.adapt_only.split(",") if self.adapt_only else None,
         }
         terms = make_regularizers(self.regularizer, intervention=intervention, **options)

@@ -22,7 +22,8 @@ STEPS_TOGETHER = 20
 """Training steps that Keras makes at once, unless inputs are images. On vectors a step takes a
 millisecond or two, and Keras another between two of them."""
 
-CONFIG, HISTORY, CHECKPOINT = "config.json", "history.csv", "checkpoint.weights.h5"
+CONFIG, HISTORY = "config.json", "history.csv"
+CHECKPOINT, BEST = "checkpoint.weights.h5", "best.weights.h5"
 
 
 def claim(folder: os.PathLike, own: dict, resume: bool) -> None:
@@ -65,6 +66,7 @@ def fit(
     more: Iterable[keras.callbacks.Callback] = (),
     tasks: int = 48,
     batch_size: int = 16,
+    best_by: tuple[str, bool, int] | None = None,
 ) -> dict[str, np.ndarray]:
     """Compiles and trains a learner, or goes on where the folder's checkpoint is.
 
@@ -79,6 +81,9 @@ def fit(
         more: callbacks of one's own.
         tasks: how many of each family are scored after an epoch.
         batch_size: tasks of a batch of scores; each size is traced anew.
+        best_by: early stopping: name of a score, such as ``validation_accuracy``, whether a larger
+            one is better, and epochs without a better one after which training stops. The learner
+            then has the weights of its best epoch. None: of the last.
 
     Returns:
         The columns of ``history.csv``, see :func:`read_history`.
@@ -93,11 +98,16 @@ def fit(
     options.compile(learner, steps_per_execution=together)
     checkpoint = callbacks.Checkpoint(folder / CHECKPOINT)
     done = checkpoint.restore(learner)
+    epoch, stops = done // per_epoch, []
+    if best_by:
+        before = read_history(folder / HISTORY)[best_by[0]][:epoch] if done else ()
+        stops = [callbacks.StopEarly(folder / BEST, *best_by, before)]
+    over = any(stop.over for stop in stops)
     held_out = list(families.values())[-1]
     learner.fit(
         families["train"].dataset(options.meta_batch_size, options.seed, start=done),
-        epochs=options.steps // per_epoch,
-        initial_epoch=done // per_epoch,
+        epochs=epoch if over else options.steps // per_epoch,
+        initial_epoch=epoch,
         steps_per_epoch=per_epoch,
         verbose=verbose,
         # The terms' own estimates, in nats: a fixed stream of episodes.
@@ -113,10 +123,13 @@ def fit(
             callbacks.StopOnDivergence(),
             keras.callbacks.CSVLogger(folder / HISTORY, append=done > 0),
             keras.callbacks.TensorBoard(folder / "tensorboard", write_graph=False),
+            *stops,
             checkpoint,
             *more,
         ],
     )
+    if best_by:
+        learner.load_weights(folder / BEST)
     return read_history(folder / HISTORY)
 
 

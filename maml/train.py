@@ -23,6 +23,7 @@ import maml  # noqa: E402
 from maml import options, plots, runs  # noqa: E402
 from maml.options import method_name, option  # noqa: E402
 from maml.registry import parse_options  # noqa: E402
+from maml.tasks.members import LABELS  # noqa: E402
 from mine import reports  # noqa: E402
 
 RESULTS = "results.json"
@@ -32,12 +33,18 @@ ALIASES = {
     "num_output_classes": "ways",
     "num_train_samples_per_class": "shots",
     "num_test_samples_per_class": "queries",
+    "n_way": "ways",
+    "k_shot": "shots",
+    "k_query": "queries",
     "num_inner_training_iterations": "inner_steps",
     "num_outer_metatraining_iterations": "steps",
     "imaml_lambda_reg": "regularization",
     "imaml_cg_steps": "solver_steps",
 }
-"""Flags of pyMeta -> fields of :class:`Config`."""
+"""Flags of pyMeta and of MAML-Tensorflow -> fields of :class:`Config`."""
+
+OF_TASKS = ("data", "labels", "ways", "shots", "queries", "inner_steps", "seed")
+"""Options that tasks may take beside those of ``--task_options``."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,6 +57,13 @@ class Config(options.Options):
         "Options of the tasks, such as 'phase=0:6.2832;test_shape=square': numbers, ranges "
         "low:high, or words.",
     )
+    data: str = option("", "File of images, of maml.tasks.prepare.")
+    labels: str = option(
+        "shuffled",
+        "Classification: whether a class has another label in another training task, or a fixed "
+        "one, which can be memorized.",
+        LABELS,
+    )
     learner: str = option("maml", f"The meta-learner: {', '.join(maml.LEARNERS)}, or your own.")
     ways: int = option(5, "Classes of a task of classification.", at_least=2)
     shots: int = option(10, "Support examples of a task, of each class if it has any.", at_least=1)
@@ -61,6 +75,11 @@ class Config(options.Options):
     )
     interaction: int = option(0, "Products of features and labels in the CNP; 0: none.")
     num_validation_batches: int = option(10, "Batches of tasks a validation.", at_least=1)
+    patience: int = option(
+        0,
+        "Epochs without a better score on validation tasks after which training stops, with the "
+        "weights of the best. 0: it does not, and has the last.",
+    )
     num_test_tasks: int = option(600, "Test tasks of the final scores.", at_least=2)
 
     def problem(self, **changed) -> maml.Problem:
@@ -69,7 +88,8 @@ class Config(options.Options):
         Raises:
             ValueError: there are no such tasks, or they take no such option.
         """
-        sizes = {name: getattr(self, name) for name in ("ways", "shots", "queries", "seed")}
+        # Each task has a file of images of its own by default.
+        sizes = {name: getattr(self, name) for name in OF_TASKS if name != "data" or self.data}
         own, taken = parse_options(self.task_options), maml.TASKS.options(self.dataset)
         for name in own:
             if name not in taken or name in sizes:
@@ -123,6 +143,7 @@ def train(
         return json.loads((folder / RESULTS).read_text())
     evaluator = problem.evaluator(learner)
     families = {"train": problem.train, "validation": problem.validation}
+    metric, perfect = maml.diagnosis.main_score(problem.metrics, problem.validation)
     history = runs.fit(
         learner,
         families,
@@ -132,6 +153,7 @@ def train(
         verbose,
         tasks=config.num_validation_batches * config.meta_batch_size,
         batch_size=config.meta_batch_size,
+        best_by=(f"validation_{metric}", perfect > 0, config.patience) if config.patience else None,
     )
     maml.save(learner, path)
     record = {"method": method_name(settings), "config": settings} | runs.cost(history, config)
@@ -179,7 +201,10 @@ def diagnose(
 def define_flags():
     """Defines the flags of this command and the names that pyMeta has for them."""
     flags.DEFINE_string(
-        "model_save_filename", None, "The learner's file, .keras or .h5.", required=True
+        "model_save_filename", "saved/model.keras", "The learner's file, .keras or .h5."
+    )
+    flags.DEFINE_enum(
+        "mode", "train", ["train", "test"], "test: only scores the learner in the file."
     )
     flags.DEFINE_bool("resume", False, "Go on from the checkpoint beside the learner's file.")
     options.define_flags(Config)
@@ -192,6 +217,10 @@ def main(_):
         config = Config(**options.given_flags(Config))
         typed = reports.provenance("maml.train")["command"]
         path = flags.FLAGS.model_save_filename
+        if flags.FLAGS.mode == "test":
+            problem = config.problem()
+            print(diagnose(problem.evaluator(maml.load(path)), problem.test, problem, config))
+            return
         record = train(config, path, flags.FLAGS.resume, command=typed)
     except (ValueError, FileExistsError, FloatingPointError) as error:
         sys.exit(f"Error: {error}")

@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+import toys
 
 import maml
 
-SMALL = {"hidden": (8,), "embedding": (8,)}
+SMALL = {"hidden": (8,), "embedding": (8,), "network": "perceptron"}
 LEARNER = {"inner_steps": 2, "hidden": (8,), "dim_r": 8, "dim_z": 8}
 BATCH = 2
 
@@ -17,7 +18,8 @@ def trained(task, kind, term=False):
     One graph is traced and run three times: run eagerly, ``tf.vectorized_map`` would trace its
     function anew in every step, which took three times as long.
     """
-    problem = maml.TASKS.make(task, shots=2, queries=3, **SMALL)
+    sizes = SMALL | {"data": toys.characters()}
+    problem = maml.TASKS.make(task, shots=2, queries=3, **sizes)
     regularizers = [maml.MutualInformation(problem.intervention)] if term else []
     learner = maml.make_learner(
         kind, problem.networks, problem.head, regularizers=regularizers, **LEARNER
@@ -31,8 +33,16 @@ def trained(task, kind, term=False):
     return problem, learner, history, moved
 
 
-@pytest.mark.parametrize("kind", sorted(maml.LEARNERS))
-@pytest.mark.parametrize("task", sorted(maml.TASKS))
+# Of images one: they are made by one function.
+CASES = [
+    (task, kind)
+    for task in sorted(set(maml.TASKS) - {"omniglot", "miniimagenet"})
+    for kind in sorted(maml.LEARNERS)
+    if not maml.LEARNERS[kind].of_classes or task not in toys.REGRESSIONS
+]
+
+
+@pytest.mark.parametrize(("task", "kind"), CASES)
 def test_trains_predicts_and_is_evaluated(task, kind):
     problem, learner, history, moved = trained(task, kind)
     assert np.isfinite(history["loss"]).all() and history["skipped_steps"] == [0]
@@ -50,7 +60,7 @@ def test_trains_predicts_and_is_evaluated(task, kind):
     main = next(iter(problem.metrics))
     assert {main, f"pre_{main}", f"swap_{main}", "information_lower"} <= set(scores)
     for score in scores.values():
-        assert score.shape == (BATCH, 1) and np.isfinite(score).all()
+        assert score.shape[:2] == (BATCH, 1) and np.isfinite(score).all()
 
 
 @pytest.mark.parametrize("kind", sorted(maml.LEARNERS))
@@ -59,4 +69,5 @@ def test_trains_with_the_information_term_of_the_problem(kind):
     assert moved and all(distance > 0 for distance in moved.values())
     loss, task_loss, surrogate = (history[name] for name in ("loss", "task_loss", "mi_surrogate"))
     assert loss[0] == pytest.approx(task_loss[0] - surrogate[0], abs=1e-4)
-    assert surrogate[0] < -0.5  # Near log(1/5) nats before anything is learned.
+    if not maml.LEARNERS[kind].of_classes:  # Those can compare from the start.
+        assert surrogate[0] < -0.5  # Near log(1/5) nats before anything is learned.

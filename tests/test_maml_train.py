@@ -8,6 +8,7 @@ import sys
 
 import numpy as np
 import pytest
+import toys
 
 import maml
 from maml import evaluate, runs, train
@@ -69,6 +70,59 @@ def test_datasets_train_and_are_scored(dataset, learner, tmp_path):
     assert drawn == (diagnosis.metric == "mse")
     rows = evaluate.evaluate(tmp_path / "model.keras", [0, 3], num_test_tasks=8)["rows"]
     assert len(rows) == (1 if learner == "cnp" else 2)
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        # README of pyMeta, https://github.com/spiglerg/pyMeta.
+        "--dataset=omniglot --metamodel=fomaml --num_output_classes=5 "
+        "--num_train_samples_per_class=5 --num_test_samples_per_class=15 "
+        "--num_inner_training_iterations=5 --inner_batch_size=-1 --meta_lr=0.001 --inner_lr=0.01 "
+        "--meta_batch_size=5 --num_validation_batches=10 --model_save_filename=saved/model.h5 "
+        "--num_outer_metatraining_iterations=4",
+        # README of MAML-Tensorflow, https://github.com/HilbertXu/MAML-Tensorflow.
+        "--dataset=miniimagenet --mode=train --n_way=5 --k_shot=1 --k_query=15 --steps=4",
+    ],
+)
+def test_commands_of_the_ancestors_classify_images(flags, tmp_path):
+    dataset = flags.split()[0].removeprefix("--dataset=")
+    small = ["--num_test_tasks=10", f"--data={toys.characters()}", "--task_options=filters=4"]
+    process = run("train", *flags.split(), *small, cwd=tmp_path)
+    assert process.returncode == 0, process.stderr
+    assert "accuracy " in process.stdout and "current batch (transductive)" in process.stdout
+    file = "saved/model.h5" if dataset == "omniglot" else "saved/model.keras"
+    record = json.loads((tmp_path / "saved/model/results.json").read_text())
+    assert record["diagnosis"]["test"]["tasks"] == 10
+    again = run("train", f"--dataset={dataset}", "--mode=test", f"--model_save_filename={file}",
+                *small, cwd=tmp_path)  # fmt: skip
+    assert again.returncode == 0, again.stderr
+    assert "accuracy after the support set" in again.stdout
+
+
+def test_training_stops_early_and_keeps_the_best_weights_when_cut_too(tmp_path):
+    """A rate that grows: soon no later epoch is as good as an early one."""
+    config = train.Config(
+        dataset="clusters", learner="protonet", shots=1, queries=3, patience=2,
+        **(SMALL | {"steps": 40, "meta_lr": 0.3}),
+    )  # fmt: skip
+    whole = train.train(config, tmp_path / "whole.keras", verbose=0)
+    history = runs.read_history(tmp_path / "whole/history.csv")
+    values = history["validation_accuracy"]
+    best = int(values.argmax())
+    assert len(values) == best + 3 < 20 and whole["steps"] == 2 * len(values)
+    problem = config.problem()
+    learner = maml.load(tmp_path / "whole.keras")
+    again = problem.evaluator(learner)(problem.validation, 1, 4, 1, 4)["accuracy"]
+    assert again.mean() == pytest.approx(values[best])
+
+    # Cut after the last checkpoint, before the results: it neither trains on nor forgets.
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(train.maml, "save", lambda *_: (_ for _ in ()).throw(InterruptedError))
+        with pytest.raises(InterruptedError):
+            train.train(config, tmp_path / "cut.keras", verbose=0)
+    cut = train.train(config, tmp_path / "cut.keras", resume=True, verbose=0)
+    assert cut["steps"] == whole["steps"] and cut["diagnosis"] == whole["diagnosis"]
 
 
 def test_options_of_tasks_reach_them_and_the_command_repeats_the_run(tmp_path):
@@ -136,7 +190,8 @@ def test_a_run_that_was_cut_resumes_to_the_same_numbers(tmp_path):
         ("train", ["--model_save_filename=m.h5", "--task_options=tea"], "write name=value"),
         ("train", ["--model_save_filename=m.h5", "--task_options=tea=1"], "take no option 'tea'"),
         ("train", ["--model_save_filename=m.h5", "--task_options=shots=1"], "no option 'shots'"),
-        ("train", ["--dataset=sinusoid"], "model_save_filename"),
+        ("train", ["--dataset=omniglot"], "no file 'omniglot.npz' of images"),
+        ("train", ["--mode=test"], "no file saved/model.keras"),
         ("evaluate", ["--model_save_filename=nothing.h5"], "no file nothing.h5"),
         ("evaluate", ["--model_save_filename=nothing.h5", "--inner=x"], "whole numbers"),
     ],

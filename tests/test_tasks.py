@@ -5,16 +5,21 @@ import math
 import numpy as np
 import pytest
 import tensorflow as tf
+import toys
 
 import maml
 from maml.likelihoods import accuracy
 
 SEED = tf.constant([3, 1])
-PROBLEMS = [(name, {}) for name in sorted(maml.TASKS)] + [
+IMAGES = ("folder", "miniimagenet", "omniglot")
+PROBLEMS = [
+    (name, {"data": toys.characters()} if name in IMAGES else {}) for name in sorted(maml.TASKS)
+] + [
     ("clusters", {"labels": "fixed"}),
+    ("omniglot", {"data": toys.characters(), "labels": "fixed"}),
     ("functions", {"shape": "harmonics", "test_shape": "step"}),
 ]
-NAMES = ["-".join([name, *options.values()]) for name, options in PROBLEMS]
+NAMES = ["-".join([name, *options]) for name, options in PROBLEMS]
 
 problems = pytest.mark.parametrize(("name", "options"), PROBLEMS, ids=NAMES)
 
@@ -91,7 +96,7 @@ def test_only_without_mutual_exclusion_does_x_alone_give_the_answer(name, option
     """The nearest x of other episodes answers, or does no better than the mean label."""
     problem = maml.TASKS.make(name, shots=4, queries=4, **options)
     (x, y), (query_x, query_y) = (
-        [part.reshape(-1, part.shape[-1]) for part in points(arrays(episode))]
+        [part.reshape(part.shape[0] * part.shape[1], -1) for part in points(arrays(episode))]
         for episode in (problem.train.sample(400, SEED), problem.train.sample(10, SEED + 1))
     )
     distance = (query_x**2).sum(1)[:, None] - 2 * query_x @ x.T + (x**2).sum(1)

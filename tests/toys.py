@@ -1,5 +1,9 @@
 """Small tasks, networks and learners that several tests share."""
 
+import functools
+import pathlib
+import tempfile
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -7,6 +11,10 @@ import tensorflow as tf
 import maml
 from maml import normalization
 from maml.episodes import Episode
+from maml.tasks.image_file import ImageFile
+
+REGRESSIONS = ("functions", "nme_sinusoid", "sinusoid")
+"""The registered tasks whose labels are numbers."""
 
 
 class Lines(maml.TaskFamily):
@@ -41,6 +49,26 @@ def perceptron(inputs, outputs, seed=0, dtype="float32", normalise=None, steps=1
         )
     )
     return keras.Sequential(layers)
+
+
+def images_of_classes(classes=24, per_class=20, side=16, channels=1, seed=0):
+    """Images that are a pattern of their class, and a little noise."""
+    rng = np.random.default_rng(seed)
+    patterns = rng.integers(0, 200, (classes, 1, side, side, channels))
+    noise = rng.integers(0, 40, (classes, per_class, side, side, channels))
+    images = (patterns + noise).astype(np.uint8).reshape(-1, side, side, channels)
+    names = np.array([f"class{index:02d}" for index in range(classes)])
+    split = np.arange(classes) % 3
+    splits = {name: split for name in ("classes", "characters", "alphabets")}
+    return ImageFile(images, names, np.full(classes, per_class), splits)
+
+
+@functools.cache
+def characters():
+    """Path of a file of such images."""
+    path = pathlib.Path(tempfile.mkdtemp()) / "characters.npz"
+    images_of_classes().save(path)
+    return str(path)
 
 
 GRADIENT_BASED = {

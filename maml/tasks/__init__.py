@@ -5,6 +5,7 @@ A file of one's own that decorates such a function with ``@maml.TASKS.register("
 
 from maml.tasks.clusters import Clusters, clusters
 from maml.tasks.functions import SHAPES, FunctionRange, Functions, functions
+from maml.tasks.images import ImageClasses, images, omniglot
 from maml.tasks.problem import Problem
 from maml.tasks.sinusoid import nme_sinusoid, sinusoid
 
@@ -13,9 +14,12 @@ __all__ = [
     "Clusters",
     "FunctionRange",
     "Functions",
+    "ImageClasses",
     "Problem",
     "clusters",
     "functions",
+    "images",
     "nme_sinusoid",
+    "omniglot",
     "sinusoid",
 ]

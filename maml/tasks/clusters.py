@@ -8,10 +8,9 @@ from maml.episodes import Episode, TaskFamily
 from maml.interventions import LabelPermutation
 from maml.likelihoods import CategoricalHead, accuracy
 from maml.registry import TASKS
+from maml.tasks.members import draw_members
 from maml.tasks.networks import perceptrons
 from maml.tasks.problem import TEST, TRAIN, VALIDATION, Problem, split_seed
-
-LABELS = ("shuffled", "fixed")
 
 
 class Clusters(TaskFamily):
@@ -42,34 +41,6 @@ class Clusters(TaskFamily):
         y = tf.tile(tf.one_hot(label, self.ways)[tf.newaxis], [count, 1, 1])
         k = self.shots * self.ways
         return Episode(x[:, :k], y[:, :k], x[:, k:], y[:, k:])
-
-
-def draw_members(num_tasks: int, classes: int, ways: int, labels: str, seed) -> tf.Tensor:
-    """Which classes a task tells apart, in the order of their labels.
-
-    Args:
-        num_tasks: number of tasks.
-        classes: number of classes to draw from.
-        ways: classes of a task.
-        labels: "shuffled": a class has another label in another task, so the tasks are mutually
-            exclusive. "fixed": class ``c`` has label ``c % ways`` in every task (Yin et al. 2020,
-            section 6.3).
-        seed: stateless seed [2].
-
-    Returns:
-        Numbers of classes, all different in a task, int32 [num_tasks, ways].
-
-    Raises:
-        ValueError: there is no such way of labelling, or there are too few classes.
-    """
-    if labels not in LABELS:
-        raise ValueError(f"There is no labels={labels!r}; there are {', '.join(LABELS)}.")
-    if classes < ways:
-        raise ValueError(f"A task of {ways} ways needs {ways} classes or more, not {classes}.")
-    if labels == "fixed":
-        group = tf.random.stateless_uniform([num_tasks, ways], seed, 0, classes // ways, tf.int32)
-        return group * ways + tf.range(ways)
-    return tf.argsort(tf.random.stateless_uniform([num_tasks, classes], seed), axis=1)[:, :ways]
 
 
 @TASKS.register("clusters")
