@@ -4,7 +4,8 @@
 
 The names of flags are those of pyMeta where it has them; each is an alias of an option of
 :mod:`maml.options`. Beside the model a folder of its name holds the checkpoint, learning curves,
-scores (``results.json``) and, for functions of one variable, fits before and after adaptation.
+scores (``results.json``) and pictures: fits before and after adaptation for functions of one
+variable, episodes and confusions for images.
 """
 
 import dataclasses
@@ -20,7 +21,7 @@ from absl import app, flags
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # Before TensorFlow: its start-up chatter.
 
 import maml  # noqa: E402
-from maml import options, plots, runs  # noqa: E402
+from maml import image_plots, options, plots, runs  # noqa: E402
 from maml.options import method_name, option  # noqa: E402
 from maml.registry import parse_options  # noqa: E402
 from maml.tasks.members import LABELS  # noqa: E402
@@ -118,7 +119,7 @@ def train(
         resume: go on from the folder's checkpoint; a finished run is left as it is.
         verbose: of ``keras.Model.fit``.
         command: that was typed; None for one that does the same.
-        pictures: whether to draw learning curves, and fits of functions.
+        pictures: whether to draw learning curves, and fits of functions or answers to images.
 
     Returns:
         The content of ``results.json``: scores and diagnosis by split, the regularizers' ``terms``
@@ -173,6 +174,9 @@ def train(
         plots.curves(history, next(iter(problem.metrics)), folder / "curves.png")
     if pictures and plots.can_draw_fits(problem):
         plots.fits(learner, problem.test, folder / "fits.png")
+    if pictures and image_plots.can_draw(problem):
+        image_plots.episodes(learner, problem.test, folder / "episodes.png")
+        image_plots.confusion(learner, problem.test, folder / "confusion.png")
     seconds = time.perf_counter() - start
     record |= {"seconds": seconds, "command": command or as_command(config, path)}
     record |= {"hardware": reports.hardware()}

@@ -82,18 +82,23 @@ def test_datasets_train_and_are_scored(dataset, learner, tmp_path):
         "--meta_batch_size=5 --num_validation_batches=10 --model_save_filename=saved/model.h5 "
         "--num_outer_metatraining_iterations=4",
         # README of MAML-Tensorflow, https://github.com/HilbertXu/MAML-Tensorflow.
-        "--dataset=miniimagenet --mode=train --n_way=5 --k_shot=1 --k_query=15 --steps=4",
+        "--dataset=miniimagenet --mode=train --n_way=5 --k_shot=1 --k_query=15",
     ],
 )
 def test_commands_of_the_ancestors_classify_images(flags, tmp_path):
     dataset = flags.split()[0].removeprefix("--dataset=")
-    small = ["--num_test_tasks=10", f"--data={toys.characters()}", "--task_options=filters=4"]
+    small = [
+        f"--data={toys.characters()}", "--task_options=filters=4", "--num_test_tasks=10",
+        "--steps=4", "--meta_batch_size=2", "--num_validation_batches=1", "--inner_steps=2",
+    ]  # fmt: skip
     process = run("train", *flags.split(), *small, cwd=tmp_path)
     assert process.returncode == 0, process.stderr
     assert "accuracy " in process.stdout and "current batch (transductive)" in process.stdout
     file = "saved/model.h5" if dataset == "omniglot" else "saved/model.keras"
     record = json.loads((tmp_path / "saved/model/results.json").read_text())
     assert record["diagnosis"]["test"]["tasks"] == 10
+    for name in ("curves.png", "episodes.png", "confusion.png"):
+        assert (tmp_path / "saved/model" / name).read_bytes()[1:4] == b"PNG"
     again = run("train", f"--dataset={dataset}", "--mode=test", f"--model_save_filename={file}",
                 *small, cwd=tmp_path)  # fmt: skip
     assert again.returncode == 0, again.stderr
