@@ -155,6 +155,7 @@ def test_wheel_installs_and_runs_from_another_directory(tmp_path):
         "assert all('env' in pathlib.Path(m.__file__).parts for m in (maml, mine, pose_data))\n"
         "import importlib.resources\n"
         "assert importlib.resources.files('pose_code').joinpath('run.sh').is_file()\n"
+        "assert importlib.resources.files('maml.tasks').joinpath('omniglot.csv').is_file()\n"
     )
     process = subprocess.run(
         [python, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
