@@ -98,8 +98,7 @@ PRESETS = {
             "eval_episodes": 5,
         },
     },
-    # Of ./run.sh pose: a run is minutes of one core (MAML: a quarter of an hour). Small batches and
-    # more steps of them reach a lower error in the same time.
+    # Of ./run.sh pose. Small batches and more steps of them reach a lower error in the same time.
     "cpu": {
         "embedding": _CPU | {
             "steps": 8000, "steps_per_epoch": 1000, "mi_warmup": 500, "mi_draws": 8,

@@ -36,7 +36,7 @@ def tower(
 ) -> keras.Model:
     """First part of MAML's network: [n, size, size, 1] -> [n, dim_w].
 
-    Linear but for its pooling, its last layer and what normalises it, as in the original.
+    Linear but for its pooling and last layer, as in the original, and for what normalises it.
 
     Args:
         image_size: side of the images, in pixels; 16 at least.
