@@ -91,7 +91,10 @@ TOOLS = _twice(
         "linear head": {"head": "linear"},
         "no normalisation": {"embedding_normalization": "none"},
         "normalisation of the batch": {"embedding_normalization": "batch"},
-        **{f"image augmentation: {kind}": {"image_augmentation": kind} for kind in ("none", *KINDS, "all")},
+        **{
+            f"image augmentation: {kind}": {"image_augmentation": kind}
+            for kind in ("none", *KINDS, "all")
+        },
     }
 ) | {
     f"{name}: {NOTHING}": [{"regularizer": "none", "learner": "relative"} | options]
