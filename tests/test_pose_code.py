@@ -41,7 +41,6 @@ METHODS = {
     "by step": {"normalization": "step"},
     "frozen": {"normalization": "frozen", "inner_optimizer": "adam", "inner_clip": 1.0},
 }
-# Before other tests register learners of their own.
 LEARNERS = {name for name in maml.LEARNERS if not maml.LEARNERS[name].of_classes}
 OF_CNP = [m for m in METHODS if m not in ("shared tower", "by step", "frozen")]
 OF_OTHERS = {
