@@ -11,6 +11,7 @@ import sys
 import venv
 from unittest import mock
 
+import commands
 import numpy as np
 import pytest
 
@@ -98,10 +99,11 @@ def test_every_command_of_the_readme_has_flags_that_exist(command):
         module = STUDIES.get(words[1], f"pose_code.{words[1]}")
         words = ["python", "-m", module, *given, *words[2:]]
     assert words[0] == "python", command
-    directory = ROOT
-    if words[1] != "-m":  # A script, run from inside its folder.
-        directory = ROOT / "pose_data"
-    process = shell(sys.executable, *words[1:], "--only_check_args", cwd=directory)
+    if words[1] == "-m":
+        process = commands.run(*words[2:], "--only_check_args", cwd=ROOT)
+    else:  # A script, run from inside its folder.
+        folder = ROOT / "pose_data"
+        process = shell(sys.executable, *words[1:], "--only_check_args", cwd=folder)
     assert process.returncode == 0, process.stderr
 
 

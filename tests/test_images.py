@@ -1,11 +1,10 @@
 """Few-shot classification of images: files, episodes, networks, and the commands."""
 
 import pathlib
-import subprocess
-import sys
 import tarfile
 import zipfile
 
+import commands
 import keras
 import numpy as np
 import pytest
@@ -25,8 +24,7 @@ SEED = tf.constant([3, 1])
 
 
 def run(*arguments):
-    command = [sys.executable, "-m", "maml.tasks.prepare", *map(str, arguments)]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    return commands.run("maml.tasks.prepare", *arguments, cwd=ROOT)
 
 
 def picture(path, value, size=10):

@@ -3,9 +3,8 @@
 import json
 import pathlib
 import shlex
-import subprocess
-import sys
 
+import commands
 import numpy as np
 import pytest
 import toys
@@ -26,8 +25,7 @@ SMALL = {
 
 
 def run(module, *arguments, cwd=ROOT):
-    command = [sys.executable, "-m", f"maml.{module}", *arguments]
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
+    return commands.run(f"maml.{module}", *arguments, cwd=cwd)
 
 
 def test_commands_of_pymeta_run_as_they_are_written(tmp_path):

@@ -3,9 +3,8 @@
 import json
 import math
 import pathlib
-import subprocess
-import sys
 
+import commands
 import numpy as np
 import pytest
 from scipy import integrate, stats
@@ -319,13 +318,7 @@ SMALL = ("--estimators=ksg,gaussian", "--tasks=normal-1x1,additive-0.75", "--sam
 
 
 def run(output, *arguments):
-    return subprocess.run(
-        [sys.executable, "-m", "mine.benchmark", f"--output={output}", *arguments],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    return commands.run("mine.benchmark", f"--output={output}", *arguments, cwd=ROOT)
 
 
 @pytest.fixture(scope="module")

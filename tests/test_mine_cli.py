@@ -1,9 +1,8 @@
 """`python -m mine.estimate` as a user runs it."""
 
 import json
-import subprocess
-import sys
 
+import commands
 import numpy as np
 import pytest
 
@@ -11,8 +10,7 @@ TRUTH = -0.5 * np.log(1 - 0.8**2)
 
 
 def run(*flags):
-    command = [sys.executable, "-m", "mine.estimate", *map(str, flags)]
-    return subprocess.run(command, capture_output=True, text=True)
+    return commands.run("mine.estimate", *flags)
 
 
 @pytest.fixture(scope="module")

@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 
+import commands
 import hands
 import keras
 import numpy as np
@@ -64,13 +65,7 @@ def data_dir(tmp_path_factory):
 
 
 def run(module, *arguments, cwd=ROOT):
-    return subprocess.run(
-        [sys.executable, "-m", f"pose_code.{module}", *arguments],
-        cwd=cwd,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    return commands.run(f"pose_code.{module}", *arguments, cwd=cwd)
 
 
 def test_no_learner_or_regularizer_is_left_out():

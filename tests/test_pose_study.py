@@ -2,9 +2,8 @@
 
 import json
 import re
-import subprocess
-import sys
 
+import commands
 import hands
 import numpy as np
 import pytest
@@ -132,13 +131,8 @@ def test_the_study_chooses_trains_resumes_and_reports(data_dir, tmp_path):
     ],
 )
 def test_the_command_says_what_is_wrong(flags, message, tmp_path):
-    command = [sys.executable, "-m", "pose_code.study", f"--logdir={tmp_path / 'runs'}"]
-    process = subprocess.run(
-        [*command, f"--output={tmp_path / 'results'}", *flags],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    folders = [f"--logdir={tmp_path / 'runs'}", f"--output={tmp_path / 'results'}"]
+    process = commands.run("pose_code.study", *folders, *flags)
     assert process.returncode != 0
     assert process.stderr.strip().splitlines()[-1].startswith("Error: ")
     assert message in process.stderr and not (tmp_path / "results").exists()

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 
+import commands
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -297,8 +298,7 @@ def test_the_study_of_drift_scores_reports_and_draws(tmp_path, monkeypatch):
     ],
 )
 def test_studies_refuse_in_one_sentence(module, flag, message, tmp_path):
-    command = [sys.executable, "-m", f"maml.studies.{module}", f"--logdir={tmp_path / 'runs'}"]
-    command += [f"--output={tmp_path / 'out'}", flag]
-    process = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    folders = [f"--logdir={tmp_path / 'runs'}", f"--output={tmp_path / 'out'}"]
+    process = commands.run(f"maml.studies.{module}", *folders, flag, cwd=ROOT)
     assert process.returncode != 0 and message in process.stderr
     assert not (tmp_path / "out").exists()

@@ -1,6 +1,7 @@
 """Many jobs in processes side by side, with the time that is left."""
 
 import concurrent.futures
+import functools
 import logging
 import multiprocessing
 import os
@@ -32,14 +33,8 @@ def run(jobs: Mapping[str, Callable[[], dict]], workers: int, title: str) -> dic
     Raises:
         Exception: whatever else a job raised, once those that were running are done.
     """
-    threads = max(1, (os.cpu_count() or 1) // workers)
-    records = {}
-    with (
-        concurrent.futures.ProcessPoolExecutor(
-            workers, multiprocessing.get_context("spawn"), _prepare, (threads,)
-        ) as pool,
-        tqdm.tqdm(total=len(jobs), desc=title, unit="run") as progress,
-    ):
+    pool, records = _pool(workers), {}
+    with tqdm.tqdm(total=len(jobs), desc=title, unit="run") as progress:
         futures = {pool.submit(_call, job): name for name, job in jobs.items()}
         try:
             for future in concurrent.futures.as_completed(futures):
@@ -47,7 +42,8 @@ def run(jobs: Mapping[str, Callable[[], dict]], workers: int, title: str) -> dic
                 progress.update()
                 progress.set_postfix_str(futures[future])
         except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
+            pool.shutdown(cancel_futures=True)
+            _pool.cache_clear()
             raise
     return {name: records[name] for name in jobs}
 
@@ -58,6 +54,14 @@ def define_flags() -> None:
     flags.DEFINE_string("output", None, "Folder of tables and pictures.", required=True)
     flags.DEFINE_integer("seeds", 5, "Number of seeds.", lower_bound=1)
     flags.DEFINE_integer("workers", os.cpu_count(), "Trainings side by side.", lower_bound=1)
+
+
+@functools.cache
+def _pool(workers: int) -> concurrent.futures.ProcessPoolExecutor:
+    """Processes that stay for the next jobs: to start one takes seconds."""
+    threads = max(1, (os.cpu_count() or 1) // workers)
+    spawned = multiprocessing.get_context("spawn")
+    return concurrent.futures.ProcessPoolExecutor(workers, spawned, _prepare, (threads,))
 
 
 def _prepare(threads: int) -> None:
