@@ -6,7 +6,7 @@ import matplotlib.figure
 import numpy as np
 import tensorflow as tf
 
-from maml.episodes import TaskFamily
+from maml.episodes import Episode, TaskFamily
 from maml.tasks import Problem
 from mine import reports
 
@@ -74,14 +74,17 @@ def confusion(
         mistakes: how many are shown.
     """
     counts, worst = 0, []
+    answer = tf.function(learner.call, autograph=False)
     for batch in family.fixed(1, batch_size, 0, tasks):
-        answers, truth = learner(batch).numpy(), batch.query_y.numpy()
+        answers = answer(batch).numpy()
+        batch = Episode(*(part.numpy() for part in batch))
+        truth = batch.query_y
         counts = counts + np.einsum(
             "tqi,tqj->ij", truth, np.eye(truth.shape[-1])[answers.argmax(-1)]
         )
         for task, query in np.argwhere(answers.argmax(-1) != truth.argmax(-1)):
             labels = truth[task, query].argmax(), answers[task, query].argmax()
-            support = batch.support_y[task].numpy().argmax(axis=1).tolist()
+            support = batch.support_y[task].argmax(axis=1).tolist()
             shots = [batch.support_x[task, support.index(label)] for label in labels]
             worst.append((answers[task, query].max(), batch.query_x[task, query], *shots))
         worst = sorted(worst, key=lambda mistake: -mistake[0])[:mistakes]
