@@ -131,10 +131,12 @@ class _Normalization(keras.layers.Layer):
         return (channels,)
 
     def _normalise(self, x, mean, variance):
-        normal = (tf.cast(x, mean.dtype) - mean) * tf.math.rsqrt(variance + self.epsilon)
-        normal = tf.cast(normal, self.compute_dtype)
-        gamma = self._now(self.gamma) if self.scale else 1.0
-        return normal * gamma + self._now(self.beta)
+        # What is of channels is put together first: one product and one sum of whole layers.
+        factor = tf.math.rsqrt(variance + self.epsilon)
+        if self.scale:
+            factor *= tf.cast(self._now(self.gamma), factor.dtype)
+        shift = tf.cast(self._now(self.beta), factor.dtype) - mean * factor
+        return tf.cast(tf.cast(x, factor.dtype) * factor + shift, self.compute_dtype)
 
     def _now(self, weight):
         return tf.convert_to_tensor(weight)
@@ -146,12 +148,16 @@ class _Normalization(keras.layers.Layer):
 def _moments(x, axes=None):
     """Mean and variance over ``axes``, all but the last by default; at least in single precision.
 
-    Their derivatives are right to any order, unlike those of ``tf.nn.moments``.
+    Returns:
+        ``(x, mean, variance)``: of ``x`` less about its mean, a constant. The mean of the square
+        less the square of the mean is then exact, and has the fewest operations to differentiate;
+        its derivatives are right to any order, unlike those of ``tf.nn.moments``.
     """
     x = tf.cast(x, tf.float32) if x.dtype.size < 4 else x
     axes = list(range(x.shape.rank - 1)) if axes is None else axes
-    mean = tf.reduce_mean(x, axes, keepdims=True)
-    return mean, tf.reduce_mean((x - mean) ** 2, axes, keepdims=True)
+    x -= tf.stop_gradient(tf.reduce_mean(x, axes, keepdims=True))
+    mean, square = (tf.reduce_mean(part, axes, keepdims=True) for part in (x, tf.square(x)))
+    return x, mean, square - tf.square(mean)
 
 
 @keras.saving.register_keras_serializable("maml")
@@ -165,7 +171,7 @@ class CurrentBatchNormalization(_Normalization):
 
     def call(self, x):
         """Normalises ``x`` [n, ..., channels] over all axes but the last."""
-        return self._normalise(x, *_moments(x))
+        return self._normalise(*_moments(x))
 
 
 @keras.saving.register_keras_serializable("maml")
@@ -195,7 +201,7 @@ class PerStepBatchNormalization(_Normalization):
 
     def call(self, x):
         """Normalises ``x`` [n, ..., channels] over all axes but the last."""
-        return self._normalise(x, *_moments(x))
+        return self._normalise(*_moments(x))
 
     def get_config(self):
         return super().get_config() | {"steps": self.steps}
@@ -232,7 +238,8 @@ class FrozenBatchNormalization(_Normalization):
     def call(self, x):
         """Normalises ``x`` [n, ..., channels] over all axes but the last."""
         if _COLLECTING.get():
-            mean, variance = (tf.reshape(part, [-1]) for part in _moments(tf.stop_gradient(x)))
+            inputs = tf.cast(tf.stop_gradient(x), self.variance.dtype)
+            mean, variance = tf.nn.moments(inputs, list(range(x.shape.rank - 1)))
             one = tf.ones([], mean.dtype)
             # What is no number once would be none in every step after.
             finite = tf.reduce_all(tf.math.is_finite(tf.concat([mean, variance], 0)))
@@ -259,4 +266,4 @@ class LayerNormalization(_Normalization):
 
     def call(self, x):
         """Normalises ``x`` [n, ..., channels] over all axes but the first."""
-        return self._normalise(x, *_moments(x, list(range(1, x.shape.rank))))
+        return self._normalise(*_moments(x, list(range(1, x.shape.rank))))

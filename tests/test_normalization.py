@@ -4,6 +4,7 @@ import math
 
 import keras
 import numpy as np
+import pytest
 import tensorflow as tf
 from toys import Lines, learner
 
@@ -71,3 +72,36 @@ def test_statistics_are_of_what_the_network_is_given():
     inputs = tf.reshape(model.embed(batch.support_x), [-1, 4]) + 3.0
     values = model.network.layers[0](inputs).numpy()
     np.testing.assert_allclose(statistics(layer)[0], values.mean(0), rtol=1e-4)
+
+
+@pytest.mark.parametrize(("mode", "axes"), [("batch", (0, 1, 2)), ("layer", (1, 2, 3))])
+def test_large_means_cost_no_precision(mode, axes):
+    """Single precision has seven digits: a mean of 1,000 leaves four to a variance of one."""
+    x = np.random.default_rng(0).standard_normal((6, 5, 4, 3)) + 1000
+    layer = normalization.layer(mode)
+    expected = (x - x.mean(axes, keepdims=True)) / np.sqrt(x.var(axes, keepdims=True) + 1e-3)
+    np.testing.assert_allclose(layer(x.astype(np.float32)), expected, atol=1e-3)
+
+
+@pytest.mark.parametrize("mode", ["batch", "layer"])
+def test_second_derivatives_are_those_of_the_formula(mode):
+    """Against finite differences of the first derivative, in double precision."""
+    rng = np.random.default_rng(1)
+    x, direction = (tf.constant(rng.standard_normal((4, 2, 3))) for _ in range(2))
+    layer = normalization.layer(mode, dtype="float64")
+    layer(x)
+    layer.gamma.assign([0.5, 1.5, -2.0])
+
+    @tf.function
+    def gradient(x):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            value = tf.reduce_sum(tf.sin(layer(x)) ** 2)
+        return tape.gradient(value, x)
+
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        along = tf.reduce_sum(gradient(x) * direction)
+    step = 1e-5
+    expected = (gradient(x + step * direction) - gradient(x - step * direction)) / (2 * step)
+    np.testing.assert_allclose(tape.gradient(along, x), expected, rtol=1e-6, atol=1e-8)
