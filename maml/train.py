@@ -219,6 +219,7 @@ def define_flags():
 def main(_):
     try:
         config = Config(**options.given_flags(Config))
+        config.share_cores()
         typed = reports.provenance("maml.train")["command"]
         path = flags.FLAGS.model_save_filename
         if flags.FLAGS.mode == "test":

@@ -26,8 +26,10 @@ def define_flags():
 
 def main(_):
     try:
+        chosen = config.from_flags()
+        chosen.share_cores()
         results = experiment.train(
-            config.from_flags(), flags.FLAGS.data_dir, flags.FLAGS.logdir, flags.FLAGS.resume
+            chosen, flags.FLAGS.data_dir, flags.FLAGS.logdir, flags.FLAGS.resume
         )
     except (pickles.PickleError, ValueError, FileExistsError, FloatingPointError) as error:
         sys.exit(f"Error: {error}")
