@@ -127,7 +127,7 @@ class IMAML(MAML):
         """
         start = functional.tensors(self.functional.variables)
         distance = tf.add_n(
-            [tf.reduce_sum((w - s) ** 2) for w, s in zip(weights, start, strict=True)]
+            [tf.reduce_sum(tf.square(w - s)) for w, s in zip(weights, start, strict=True)]
         )
         return super().inner_loss(weights, shared, x, y) + self.regularization / 2 * distance
 

@@ -105,7 +105,7 @@ def recomputed(function: Callable) -> Callable:
 
 def clip_by_global_norm(gradients, clip: float) -> list[tf.Tensor]:
     """Shortens gradients to a global norm of at most ``clip``; has derivatives at zero too."""
-    square = tf.add_n([tf.reduce_sum(g**2) for g in gradients])
+    square = tf.add_n([tf.reduce_sum(tf.square(g)) for g in gradients])
     factor = clip * tf.math.rsqrt(tf.maximum(square, tf.cast(clip**2, square.dtype)))
     return [factor * g for g in gradients]
 
@@ -118,7 +118,10 @@ def _adam(gradients, slots, number):
     """
     count = len(gradients)
     first = [_FAST * m + (1 - _FAST) * g for m, g in zip(slots[:count], gradients, strict=True)]
-    second = [_SLOW * v + (1 - _SLOW) * g**2 for v, g in zip(slots[count:], gradients, strict=True)]
+    second = [
+        _SLOW * v + (1 - _SLOW) * tf.square(g)
+        for v, g in zip(slots[count:], gradients, strict=True)
+    ]
     fast, slow = 1 - _FAST ** (number + 1), 1 - _SLOW ** (number + 1)
     directions = [
         m / fast * tf.math.rsqrt(v / slow + _EPSILON) for m, v in zip(first, second, strict=True)

@@ -54,7 +54,7 @@ class PrototypicalNetwork(MetricBased):
         return tf.matmul(y, x, transpose_a=True) / tf.maximum(count, 1.0)
 
     def predict(self, d, x):
-        distance = tf.reduce_sum((x[:, :, tf.newaxis] - d[:, tf.newaxis]) ** 2, axis=-1)
+        distance = tf.reduce_sum(tf.square(x[:, :, tf.newaxis] - d[:, tf.newaxis]), axis=-1)
         return self.head(-distance)
 
     def prior(self, tasks):
@@ -103,4 +103,4 @@ class MatchingNetwork(MetricBased):
 
 def _unit(x) -> tf.Tensor:
     """Vectors of length one, and of zero where there is no direction."""
-    return x * tf.math.rsqrt(tf.reduce_sum(x**2, axis=-1, keepdims=True) + 1e-12)
+    return x * tf.math.rsqrt(tf.reduce_sum(tf.square(x), axis=-1, keepdims=True) + 1e-12)

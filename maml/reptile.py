@@ -49,7 +49,7 @@ class Reptile(MAML):
         start = functional.tensors(self.functional.variables)
         distance = tf.add_n(
             [
-                tf.reduce_sum((w - a) ** 2) / (2.0 * tf.cast(tf.shape(a)[0], w.dtype))
+                tf.reduce_sum(tf.square(w - a)) / (2.0 * tf.cast(tf.shape(a)[0], w.dtype))
                 for w, a in zip(start, constant, strict=True)
             ]
         )

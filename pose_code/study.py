@@ -10,11 +10,8 @@ was stopped.
 
 import dataclasses
 import functools
-import hashlib
-import json
 import os
 import pathlib
-import re
 import shlex
 import sys
 import time
@@ -26,14 +23,14 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # Before TensorFlow: its sta
 from scipy import stats  # noqa: E402
 
 from maml import options  # noqa: E402
-from maml.options import method_name  # noqa: E402
 from maml.statistics import mean_interval  # noqa: E402
-from maml.studies import choosing, grid  # noqa: E402
+from maml.studies import grid  # noqa: E402
+from maml.studies.tables import Table, Wanted, refuse_unknown, run_name, train  # noqa: E402
 from mine import reports  # noqa: E402
 from pose_code import baselines, compare, experiment, scores, study_report  # noqa: E402
 from pose_code.config import PRESETS, Config, from_preset  # noqa: E402
 from pose_code.symmetry import asymmetries  # noqa: E402
-from pose_code.tables import COMMON, TABLES, Both, Table, more_objects  # noqa: E402
+from pose_code.tables import COMMON, TABLES, more_objects  # noqa: E402
 from pose_data import pickles  # noqa: E402
 
 NAME = "pose"
@@ -68,12 +65,11 @@ class Study:
         given = COMMON | table.base | row | self.changed
         return from_preset(self.preset, **given, seed=seed)
 
-    def run(self, wanted: list[tuple[str, str, dict, int]], title: str) -> list[dict]:
+    def run(self, wanted: list[Wanted], title: str) -> list[dict]:
         """Trains what was not trained yet.
 
         Args:
-            wanted: (table's name, row's name, its options, seed) of each run. The same run may be
-                wanted by several tables.
+            wanted: the same run may be wanted by several tables.
             title: of the progress bar.
 
         Returns:
@@ -83,7 +79,7 @@ class Study:
         jobs, folders = {}, []
         for table, _, row, seed in wanted:
             settings = self.config(self.tables[table], row, seed)
-            folders.append(self._folder(settings))
+            folders.append(run_name(settings))
             jobs[folders[-1]] = functools.partial(
                 experiment.train,
                 settings,
@@ -102,22 +98,12 @@ class Study:
             for folder, (table, name, row, seed) in zip(folders, wanted, strict=True)
         ]
 
-    def _folder(self, settings: Config) -> str:
-        """Of a run: what it is called, and what tells it from others that are called so."""
-        content = dataclasses.asdict(dataclasses.replace(settings, seed=0))
-        digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:8]
-        name = re.sub(r"[^A-Za-z0-9.]+", "_", method_name(content)).strip("_")
-        return f"{name}-{digest}-seed{settings.seed}"
-
     def _command(self, settings: Config, folder: pathlib.Path) -> str:
         standard = from_preset(self.preset, learner=settings.learner)
         words = [f"--preset={self.preset}", f"--learner={settings.learner}"]
         words += options.as_flags(settings, standard)
         words += [f"--data_dir={self.data_dir}", f"--logdir={folder}"]
         return shlex.join(["python", "-m", "pose_code.train", *words])
-
-    def asks_for(self, row: str) -> bool:
-        return not self.methods or row in self.methods
 
 
 def error(record: dict, split: str = "validation") -> float:
@@ -135,33 +121,8 @@ def study(plan: Study) -> dict:
     # First of all: without data there is nothing to train on.
     settings = plan.config(next(iter(plan.tables.values())), {}, 0)
     families = experiment.load_tasks(plan.data_dir, settings)
-    rows = {
-        (name, row): options
-        for name, table in plan.tables.items()
-        for row, options in table.rows.items()
-        if plan.asks_for(row)
-    }
-    # What is put together is chosen first, wherever it stands.
-    single = {key: row for key, row in rows.items() if not isinstance(row, Both)}
-    both = {key: row for key, row in rows.items() if isinstance(row, Both)}
-    for (table, _), row in both.items():
-        single |= {(table, part): plan.tables[table].rows[part] for part in row}
-    tried, chosen = _choose(plan, single, "Choosing strengths")
-    pairs = {
-        (table, name): choosing.combined(*(chosen[table, part] for part in row))
-        for (table, name), row in both.items()
-    }
-    more, together = _choose(plan, pairs, "Combining")
-    chosen |= together
-    final = plan.run(
-        [
-            (table, name, chosen[table, name], seed)
-            for table, name in rows
-            for seed in range(min(plan.seeds, plan.tables[table].seeds))
-        ],
-        "Training with all seeds",
-    )
-    everything = list({record["folder"]: record for record in [*tried, *more, *final]}.values())
+    tried, final = train(plan.tables, plan.run, error, plan.seeds, plan.methods)
+    everything = list({record["folder"]: record for record in [*tried, *final]}.values())
     asymmetry = asymmetries(families["test"])
     return {
         "tables": {
@@ -173,28 +134,12 @@ def study(plan: Study) -> dict:
             compare.summary([run]) | {"row": run["method"], "objects": run["test"]["objects"]}
             for run in _baselines(plan, settings)
         ],
-        "sweep": [summary(record) for record in [*tried, *more]],
+        "sweep": [summary(record) for record in tried],
         "correlation": correlate(everything),
         "asymmetry": asymmetry,
         "data": scores.describe(families),
         "preset": plan.preset,
     }
-
-
-def _choose(plan: Study, rows: dict[tuple[str, str], list[dict]], title: str):
-    """Runs all options of rows that have several, and takes the best on validation objects.
-
-    Returns:
-        The records, and the options of each row.
-    """
-    several = {key: row for key, row in rows.items() if len(row) > 1}
-    wanted = [(*key, given, 0) for key, row in several.items() for given in row]
-    records = plan.run(wanted, title) if wanted else []
-    chosen = {key: row[0] for key, row in rows.items()}
-    for key in several:
-        group = [record for record in records if (record["table"], record["row"]) == key]
-        chosen[key] = choosing.best(group, error)
-    return records, chosen
 
 
 def _baselines(plan: Study, settings: Config) -> list[dict]:
@@ -294,11 +239,10 @@ def main(_):
     tables = dict(TABLES)
     if values.extra_data_dir:
         tables["objects"] = more_objects(values.extra_data_dir)
-    rows = {row for table in tables.values() for row in table.rows}
-    for name, known in {"tables": tables, "methods": rows}.items():
-        unknown = [word for word in getattr(values, name) if word not in known]
-        if unknown:
-            sys.exit(f"Error: --{name} has {unknown[0]!r}; there are {', '.join(sorted(known))}.")
+    try:
+        refuse_unknown(tables, values.tables, values.methods)
+    except ValueError as failure:
+        sys.exit(f"Error: {failure}")
     output, start = pathlib.Path(values.output), time.time()
     plan = Study(
         {name: tables[name] for name in values.tables},

@@ -1,36 +1,8 @@
 """What the pose study compares: its tables, their rows, and what each row may choose from."""
 
-import dataclasses
-from typing import NamedTuple
-
 from maml.studies.choosing import each
+from maml.studies.tables import Both, Table
 from pose_code.augmentation import KINDS
-
-
-class Both(NamedTuple):
-    """A row that does what two others of its table do, each as it was chosen."""
-
-    first: str
-    second: str
-
-
-@dataclasses.dataclass(frozen=True)
-class Table:
-    """Runs that differ in one thing.
-
-    Attributes:
-        about: what it compares, in words.
-        base: options of :class:`pose_code.config.Config` of all rows, beside the preset's.
-        rows: name -> the options it may choose from, by the error on validation objects; or what it
-            puts together.
-        seeds: at most so many.
-    """
-
-    about: str
-    base: dict
-    rows: dict[str, list[dict] | Both]
-    seeds: int = 5
-
 
 _LABELS = {"regularizer": "mine", "mi_target": "label"}
 _PREDICTIONS = {"regularizer": "mine", "mi_target": "prediction"}

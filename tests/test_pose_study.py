@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from maml.studies import choosing, grid
+from maml.studies.tables import Both, Table
 from pose_code import config, experiment, study, study_report, symmetry
-from pose_code.tables import TABLES, Both, Table, more_objects
+from pose_code.tables import TABLES, more_objects
 from pose_data.tasks import PoseTasks
 
 

@@ -1,0 +1,133 @@
+"""Tables of a study: rows that differ in one thing, each at the strength that validation chose."""
+
+import dataclasses
+import hashlib
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import NamedTuple
+
+from maml.options import Options, method_name
+from maml.studies import choosing
+
+
+class Both(NamedTuple):
+    """A row that does what two others of its table do, each as it was chosen."""
+
+    first: str
+    second: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Table:
+    """Runs that differ in one thing.
+
+    Attributes:
+        about: what it compares, in words.
+        base: options of all rows.
+        rows: name -> the options it may choose from, by the error on validation tasks; or what it
+            puts together.
+        seeds: at most so many.
+    """
+
+    about: str
+    base: dict
+    rows: dict[str, list[dict] | Both]
+    seeds: int = 5
+
+
+class Wanted(NamedTuple):
+    """A run that a table wants."""
+
+    table: str
+    row: str
+    options: dict
+    seed: int
+
+
+Run = Callable[[list[Wanted], str], list[dict]]
+"""Trains what was not trained yet, under the title of a progress bar. Records are in the order of
+what is wanted, and each holds ``table``, ``row``, ``options`` and ``seed``."""
+
+
+def train(
+    tables: Mapping[str, Table],
+    run: Run,
+    error: Callable[[dict], float],
+    seeds: int,
+    only: Iterable[str] = (),
+) -> tuple[list[dict], list[dict]]:
+    """Chooses the strengths of rows, by one seed, and trains all rows with all seeds.
+
+    Args:
+        tables: by their names.
+        run: of the study.
+        error: of the record of a run that ended, on validation tasks.
+        seeds: number of seeds; a table may ask for less.
+        only: rows; empty for all.
+
+    Returns:
+        ``(tried, final)``: records of the runs that chose, and of the rows.
+    """
+    rows = {
+        (name, row): options
+        for name, table in tables.items()
+        for row, options in table.rows.items()
+        if not only or row in only
+    }
+    # What is put together is chosen first, wherever it stands.
+    single = {key: row for key, row in rows.items() if not isinstance(row, Both)}
+    both = {key: row for key, row in rows.items() if isinstance(row, Both)}
+    for (table, _), row in both.items():
+        single |= {(table, part): tables[table].rows[part] for part in row}
+    tried, chosen = _choose(run, error, single, "Choosing strengths")
+    pairs = {
+        (table, name): choosing.combined(*(chosen[table, part] for part in row))
+        for (table, name), row in both.items()
+    }
+    more, together = _choose(run, error, pairs, "Combining")
+    chosen |= together
+    final = [
+        Wanted(table, row, chosen[table, row], seed)
+        for table, row in rows
+        for seed in range(min(seeds, tables[table].seeds))
+    ]
+    return [*tried, *more], run(final, "Training with all seeds")
+
+
+def _choose(run: Run, error, rows: dict[tuple[str, str], list[dict]], title: str):
+    """Runs all options of rows that have several, and takes the best.
+
+    Returns:
+        The records, and the options of each row.
+    """
+    several = {key: row for key, row in rows.items() if len(row) > 1}
+    wanted = [Wanted(*key, given, 0) for key, row in several.items() for given in row]
+    records = run(wanted, title) if wanted else []
+    chosen = {key: row[0] for key, row in rows.items()}
+    for key in several:
+        group = [record for record in records if (record["table"], record["row"]) == key]
+        chosen[key] = choosing.best(group, error)
+    return records, chosen
+
+
+def run_name(settings: Options) -> str:
+    """Of a run: what it is called, and what tells it from others that are called so."""
+    content = dataclasses.asdict(dataclasses.replace(settings, seed=0))
+    digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:8]
+    name = re.sub(r"[^A-Za-z0-9.]+", "_", method_name(content)).strip("_")
+    return f"{name}-{digest}-seed{settings.seed}"
+
+
+def refuse_unknown(tables: Mapping[str, Table], names: Iterable[str], rows: Iterable[str]) -> None:
+    """Refuses tables and rows that there are not.
+
+    Raises:
+        ValueError: one of the names is none of ``tables``, or of their rows.
+    """
+    every = {row for table in tables.values() for row in table.rows}
+    for flag, given, known in (("tables", names, tables), ("methods", rows, every)):
+        for word in given:
+            if word not in known:
+                there = ", ".join(sorted(known))
+                raise ValueError(f"--{flag} has {word!r}; there are {there}.")
