@@ -17,7 +17,7 @@ import tensorflow as tf
 import mine
 from maml.episodes import Episode, TaskFamily, fold_in
 from maml.interventions import Intervention
-from maml.likelihoods import Normal
+from maml.likelihoods import Categorical, Normal
 
 
 def squared_error(prediction, y) -> tf.Tensor:
@@ -112,7 +112,7 @@ def label_information(
         seed: stateless seed [2].
 
     Returns:
-        :func:`mine.plug_in` at each query, [tasks, queries], in nats.
+        As :func:`sandwich`.
     """
     relabelled = [intervention(embedded, fold_in(seed, 2 * index)) for index in range(draws)]
     # All in one batch: an inner loop is traced once, not once for each.
@@ -137,8 +137,11 @@ def sandwich(predictions: list, seed) -> mine.Sandwich:
         seed: stateless seed [2] of a sample of each.
 
     Returns:
-        :func:`mine.plug_in` at each query, [tasks, queries], in nats.
+        :func:`mine.plug_in` at each query, [tasks, queries], in nats; of classes in closed form,
+        :func:`mine.plug_in_categories`.
     """
+    if all(isinstance(prediction, Categorical) for prediction in predictions):
+        return mine.plug_in_categories(tf.stack([p.log_probabilities for p in predictions]))
     samples = tf.stack(
         [p.sample(fold_in(seed, 2 * index + 1)) for index, p in enumerate(predictions)]
     )

@@ -13,6 +13,7 @@ import mine
 from maml.configured import Configured
 from maml.episodes import Episode, fold_in
 from maml.interventions import Intervention
+from maml.likelihoods import Categorical
 from maml.registry import REGULARIZERS
 
 POWER_LIMIT = 1.2
@@ -104,7 +105,9 @@ class MutualInformation(Regularizer):
     * ``target="prediction"``: :math:`I(\hat y^*; Y' | x^*, X)`, a free critic over the model's own
       noisy predictions. It is Definition 1 of Yin et al. 2020 with X held fixed, and can be gamed:
       any invertible recoding of the prediction counts. Outputs must be bounded, and predictions
-      whose mean square exceeds ``POWER_LIMIT`` times the labels' are penalised.
+      whose mean square exceeds ``POWER_LIMIT`` times the labels' are penalised. Of classes it
+      has a closed form, ``bound="exact"``: the entropy of the mean of the predictions under N
+      relabellings less the mean of their entropies (:func:`mine.categorical`), at most log N.
 
     Model and critic ascend the *same* bound in one backward pass; the gradient that reaches the
     model is scaled by :math:`\lambda`. In the tasks this is for, x* determines the original label
@@ -113,13 +116,14 @@ class MutualInformation(Regularizer):
     Args:
         intervention: draws g.
         target: "label" or "prediction".
-        bound: "ba" or "plugin" (label only, no critic), "mine", "dv", "js" or "nwj".
+        bound: "ba" or "plugin" (label only, no critic), "exact" (predictions of classes only, no
+            critic), "mine", "dv", "js" or "nwj".
         weight: lambda, per nat.
         warmup: training steps over which lambda rises linearly from 0; the critic learns all along.
         draws: relabellings of each task in a step, of which the term is the mean (target "label",
-            but for "plugin", which has ``negatives + 1``). More make its gradient less noisy. Where
-            networks only embed the inputs they cost little, since a task is embedded once; where
-            they adapt, each is a task more.
+            but for "plugin", which has ``negatives + 1``), or N of "exact", which has two at least.
+            More make its gradient less noisy. Where networks only embed the inputs they cost
+            little, since a task is embedded once; where they adapt, each is a task more.
         cap: nats of a batch from which the term no longer pulls; 0: none.
         negatives: relabellings a pair is set against (target "label").
         noise: standard deviation of the noise through which the critic sees predictions, in the
@@ -135,7 +139,7 @@ class MutualInformation(Regularizer):
     """
 
     TARGETS = ("label", "prediction")
-    CRITIC_FREE = ("ba", "plugin")
+    CRITIC_FREE = ("ba", "plugin", "exact")
     BOUNDS = (*CRITIC_FREE, "mine", "dv", "js", "nwj")
 
     def __init__(
@@ -160,11 +164,13 @@ class MutualInformation(Regularizer):
             raise ValueError(f"target must be one of {self.TARGETS}, not {target!r}.")
         if bound not in self.BOUNDS:
             raise ValueError(f"bound must be one of {self.BOUNDS}, not {bound!r}.")
-        if target == "prediction" and bound in self.CRITIC_FREE:
+        if target == "prediction" and bound in ("ba", "plugin"):
             raise ValueError(
                 f"bound={bound!r} needs target='label': a prediction has no likelihood but the "
                 "model's."
             )
+        if target == "label" and bound == "exact":
+            raise ValueError("bound='exact' is of predictions of classes: use target='prediction'.")
         for name, value in {"noise": noise, "cap": cap}.items():
             if value < 0:
                 raise ValueError(f"{name} must be at least 0, not {value}.")
@@ -183,10 +189,14 @@ class MutualInformation(Regularizer):
         self.step = self.add_weight(name="step", shape=(), initializer="zeros", trainable=False)
         if bound not in self.CRITIC_FREE:
             self.objective = mine.Objective(bound, rate, dtype=self.dtype_policy)
-        if target == "prediction":
+            self._make_critic()
+
+    def _make_critic(self):
+        hidden, seed = self.hidden, self.seed
+        if self.target == "prediction":
             self.critic = mine.Concatenated(hidden, seed=seed, dtype=self.dtype_policy)
             self.set_encoder = mine.SetEncoder(hidden, seed=seed + 100, dtype=self.dtype_policy)
-        elif bound not in self.CRITIC_FREE:
+        else:
             self.critic = mine.Likelihood(hidden, seed=seed, dtype=self.dtype_policy)
 
     @property
@@ -194,8 +204,8 @@ class MutualInformation(Regularizer):
         names = ["mi_weight", "mi_surrogate", "mi_nats"]
         if self.bound not in self.CRITIC_FREE:
             names.append("effective_negatives")
-        if self.target == "prediction":
-            names.append("power_ratio")
+            if self.target == "prediction":
+                names.append("power_ratio")
         return tuple(names)
 
     @property
@@ -208,10 +218,8 @@ class MutualInformation(Regularizer):
         ramp = tf.minimum(self.step / self.warmup, 1.0) if self.warmup else tf.ones_like(self.step)
         weight = self.weight * ramp
         logs = {"mi_weight": weight}
-        if self.bound == "plugin":
-            scores = self._plug_in
-        else:
-            scores = self._label if self.target == "label" else self._prediction
+        scores = self._label if self.target == "label" else self._prediction
+        scores = {"plugin": self._plug_in, "exact": self._exact}.get(self.bound, scores)
         joint, marginal, penalty, extra = scores(learner, episode, weight, seed, training)
         bound = self._bound(joint, marginal, training)
         surrogate = bound.surrogate
@@ -233,6 +241,14 @@ class MutualInformation(Regularizer):
             [tf.stack([q.log_prob(draw.query_y) for q in predicted]) for draw in draws]
         )
         return mine.plug_in(scale_gradient(log_prob, weight)).lower, None, 0.0, {}
+
+    def _exact(self, learner, episode, weight, seed, training):
+        draws = [self.intervention(episode, fold_in(seed, i)) for i in range(max(self.draws, 2))]
+        predicted = [_answer(learner, draw, training) for draw in draws]
+        if not isinstance(predicted[0], Categorical):
+            raise ValueError("bound='exact' needs predictions of classes: use bound='mine'.")
+        log_prob = tf.stack([prediction.log_probabilities for prediction in predicted])
+        return mine.categorical(scale_gradient(log_prob, weight)), None, 0.0, {}
 
     def _label(self, learner, episode, weight, seed, training):
         episode = _times(episode, self.draws)

@@ -42,7 +42,14 @@ from mine.bounds import (
     smile,
     split_pairs,
 )
-from mine.conditional import Sandwich, categorical, chain_rule, direct, plug_in
+from mine.conditional import (
+    Sandwich,
+    categorical,
+    chain_rule,
+    direct,
+    plug_in,
+    plug_in_categories,
+)
 from mine.critics import (
     SCORE_CAP,
     Bilinear,
@@ -90,6 +97,7 @@ __all__ = [
     "mine",
     "nwj",
     "plug_in",
+    "plug_in_categories",
     "smile",
     "split_pairs",
 ]

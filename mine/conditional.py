@@ -8,7 +8,9 @@ function           what it needs                                what it gives
 :func:`direct`     a model that draws y for any d               a lower bound, by a critic
 :func:`plug_in`    the model's likelihood                       a lower and an upper bound, with
                                                                 nothing to train
-:func:`categorical` probabilities of classes                    the exact value
+:func:`categorical` probabilities of classes                    the exact value for the conditions
+                                                                given; with more of them, bounds:
+                                                                :func:`plug_in_categories`
 ================== ============================================ ================================
 
 References: Poole et al. 2019 (arXiv 1905.06922), eq. 9 and 10 with the tractable conditional in
@@ -194,3 +196,29 @@ def categorical(log_prob) -> tf.Tensor:
 
     mixture = log_mean_exp(log_prob, axis=0)
     return entropy(mixture) - tf.reduce_mean(entropy(log_prob), axis=0)
+
+
+def plug_in_categories(log_prob) -> Sandwich:
+    """:func:`plug_in` for categories: its expectation over y, in closed form.
+
+    The lower bound is :func:`categorical`, exact for the N conditions at hand; where they are drawn
+    from more, the information over all of them lies between the two in expectation.
+
+    Args:
+        log_prob: normalised log q(y | x, d_n), [N, ..., classes].
+
+    Returns:
+        :class:`Sandwich` of shape [...].
+
+    Raises:
+        ValueError: there are fewer than two conditions.
+    """
+    log_prob = tf.convert_to_tensor(log_prob)
+    n = log_prob.shape[0]
+    if n is None or n < 2:
+        raise ValueError(f"plug_in_categories needs two conditions or more, not {n}.")
+    others = tf.stack(
+        [log_mean_exp(tf.concat([log_prob[:i], log_prob[i + 1 :]], 0), axis=0) for i in range(n)]
+    )
+    upper = tf.reduce_sum(tf.math.multiply_no_nan(log_prob - others, tf.exp(log_prob)), axis=-1)
+    return Sandwich(categorical(log_prob), tf.reduce_mean(upper, axis=0))

@@ -70,3 +70,31 @@ def test_what_is_missing_or_empty_is_said():
             mine.direct(x, x, x, np.zeros((200, 2, 1)), **options)
     with pytest.raises(ValueError, match="no draws"):
         mine.direct(x, x, x, np.zeros((200, 0, 1)))
+
+
+def test_plug_in_of_categories_is_the_expectation_of_plug_in_over_what_is_drawn():
+    rng = np.random.default_rng(0)
+    p = rng.dirichlet(np.full(3, 0.4), size=4)
+    found = mine.plug_in_categories(np.log(p))
+    lower = upper = 0.0
+    for n in range(4):
+        others = np.delete(p, n, axis=0).mean(0)
+        lower += (p[n] * np.log(p[n] / p.mean(0))).sum() / 4
+        upper += (p[n] * np.log(p[n] / others)).sum() / 4
+    np.testing.assert_allclose(found, [lower, upper], rtol=1e-10)
+    # And of plug_in itself, over draws of y from each.
+    y = np.array([rng.choice(3, size=20_000, p=row) for row in p])
+    drawn = mine.plug_in(np.log(p[np.newaxis, :, :][:, :, y].squeeze(0)).swapaxes(0, 1))
+    np.testing.assert_allclose([part.numpy().mean() for part in drawn], found, atol=0.02)
+
+
+def test_plug_in_of_some_categories_brackets_the_information_over_all():
+    rng = np.random.default_rng(1)
+    p = rng.dirichlet(np.full(5, 0.3), size=200)
+    truth = mine.categorical(np.log(p)).numpy()
+    chosen = np.array([rng.choice(200, size=3, replace=False) for _ in range(2000)])
+    found = mine.plug_in_categories(np.log(p[chosen]).swapaxes(0, 1))
+    lower, upper = (part.numpy().mean() for part in found)
+    assert lower < truth < upper
+    with pytest.raises(ValueError, match="two conditions or more, not 1"):
+        mine.plug_in_categories(np.log(p[:1]))

@@ -420,6 +420,11 @@ def test_augmentation_is_of_training_only_and_before_all_else():
         (lambda: maml.WeightKL(prior_scale=-1.0), "prior_scale must be positive"),
         (lambda: maml.Bottleneck(sigma=0.0), "sigma must be positive"),
         (lambda: maml.MutualInformation(SCALE, "prediction", "plugin"), "needs target='label'"),
+        (lambda: maml.MutualInformation(SCALE, "label", "exact"), "use target='prediction'"),
+        (
+            lambda: made("cnp", maml.MutualInformation(SCALE, "prediction", "exact")),
+            "needs predictions of classes",
+        ),
         (lambda: maml.MutualInformation(SCALE, negatives=0), "negatives must be at least 1"),
         (lambda: maml.MutualInformation(SCALE, noise=-1.0), "noise must be at least 0, not -1"),
     ],
@@ -527,3 +532,25 @@ def test_information_of_the_linear_gaussian_problem(bound, nats, negatives, low,
     x = tf.random.stateless_normal([4000, 1, 2], SEED, dtype=tf.float64)
     episode = maml.Episode(x, x, x, x)
     assert low < logs_of(model, episode, training=False)["mi_nats"] < high
+
+
+def test_exact_information_of_classes_by_hand():
+    """The entropy of the mean prediction under three relabellings, less their mean entropy."""
+    problem = maml.TASKS.make("clusters", shots=2, queries=4)
+    term = maml.MutualInformation(problem.intervention, "prediction", "exact", draws=3)
+    model = maml.make_learner("protonet", problem.networks, problem.head, regularizers=[term])
+    episode = problem.train.sample(3, SEED)
+    model.create_weights(episode)
+    x = {"support_x": model.embed(episode.support_x), "query_x": model.embed(episode.query_x)}
+    own = fold_in(SEED, 0)
+    draws = [problem.intervention(episode._replace(**x), fold_in(own, i)) for i in range(3)]
+    states = [model.encode(draw.support_x, draw.support_y) for draw in draws]
+    p = np.array([model.predict(d, x["query_x"]).mean().numpy() for d in states], np.float64)
+    expected = stats.entropy(p.mean(0), axis=-1).mean() - stats.entropy(p, axis=-1).mean()
+    objective, logs = model.objective(episode, SEED)
+    assert expected > 0.01
+    assert logs["mi_nats"].numpy() == pytest.approx(expected, abs=1e-6)
+    assert (logs["task_loss"] - objective).numpy() == pytest.approx(expected, abs=1e-6)
+    assert not term.critic_variables and "power_ratio" not in logs
+    model.compile("sgd")
+    model.fit(problem.train.dataset(4, seed=0), steps_per_epoch=2, verbose=0)

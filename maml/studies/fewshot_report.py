@@ -1,0 +1,96 @@
+"""Tables and pictures of :mod:`maml.studies.fewshot`."""
+
+import pathlib
+
+import matplotlib.figure
+import numpy as np
+
+from maml.statistics import in_words
+from maml.studies import choosing, grid
+from maml.studies.fewshot_tables import PUBLISHED
+from mine import reports
+
+COLOURS = ("#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377", "#777777")
+
+
+def markdown(result: dict) -> str:
+    """The tables of a study."""
+    lines = [
+        "# Few-shot classification",
+        "",
+        f"`{result['command']}`; {result['hardware']}; {result['date']}; {result['workers']} "
+        "trainings side by side.",
+        "",
+        "Per cent of right answers on classes that were not trained on, ± 95 % interval over "
+        "seeds, or over tasks where there is one seed. Training classes: after the support set and "
+        "before it, where a learner that knows labels by heart is right too. Information: lower "
+        "bound of I(ŷ;Y\\|x,X). Published: other splits, networks and steps, for context only.",
+    ]
+    for name, table in result["tables"].items():
+        lines += ["", f"## {table['about']}", "", *_table(name, table["rows"])]
+    if result["sweep"]:
+        lines += ["", "## Every strength that was tried", "", *_sweep(result["sweep"])]
+    return "\n".join(lines) + "\n"
+
+
+def _table(name: str, rows: list[dict]) -> list[str]:
+    columns = ["method", "strength", "seeds", "test accuracy", "training classes", "before"]
+    columns += ["information, nats", "normalisation", "steps", "s/step", "minutes", "published"]
+    lines = [_line(columns), _line(["---"] * 2 + ["---:"] * (len(columns) - 2))]
+    for row in rows:
+        cells = [row["row"], choosing.strength(row["options"]), str(len(row["seeds"]))]
+        if row[grid.DIVERGED]:
+            cells[2] += f" ({row[grid.DIVERGED]} diverged)"
+        if "accuracy" in row:
+            train = row["accuracy"]["train"]
+            cells += [_per_cent(row["accuracy"]["test"]["after"])]
+            cells += [_per_cent(train["after"]), _per_cent(train["before"])]
+            cells += [in_words(row["information"], 2), row["normalization"], str(row["steps"])]
+            cells += [f"{row['seconds_per_step']:.2f}", f"{row['seconds'] / 60:.0f}"]
+        else:
+            cells += ["diverged"] + [""] * (len(columns) - 5)
+        lines.append(_line([*cells, str(PUBLISHED.get(name, {}).get(row["row"], ""))]))
+    return lines
+
+
+def _sweep(rows: list[dict]) -> list[str]:
+    columns = ["table", "method", "strength", "training classes", "before", "validation", "test"]
+    lines = [_line(columns), _line(["---"] * 3 + ["---:"] * 4)]
+    for row in rows:
+        cells = [row["table"], row["row"], choosing.strength(row["options"])]
+        if "accuracy" in row:
+            of = row["accuracy"]
+            scores = (of["train"]["after"], of["train"]["before"])
+            scores += (of["validation"]["after"], of["test"]["after"])
+            cells += [f"{100 * score['mean']:.1f}" for score in scores]
+        else:
+            cells += ["diverged", "", "", ""]
+        lines.append(_line(cells))
+    return lines
+
+
+def _line(cells) -> str:
+    return "| " + " | ".join(cells) + " |"
+
+
+def _per_cent(interval: dict) -> str:
+    return in_words({key: 100 * (value or np.nan) for key, value in interval.items()}, 1)
+
+
+def draw_curves(histories: dict[str, dict], path: pathlib.Path) -> None:
+    """Accuracy on validation classes over training, a line for each row; dotted before the support.
+
+    Args:
+        histories: row -> columns of :func:`maml.runs.read_history`.
+        path: of the PNG.
+    """
+    figure = matplotlib.figure.Figure(figsize=(7, 4), layout="constrained")
+    axis = figure.subplots()
+    for index, (row, history) in enumerate(histories.items()):
+        colour = COLOURS[index % len(COLOURS)]
+        axis.plot(history["step"], history["validation_accuracy"], color=colour, label=row)
+        axis.plot(history["step"], history["train_pre_accuracy"], color=colour, linestyle=":")
+    axis.set(xlabel="training step", ylabel="accuracy on validation classes")
+    axis.set_title("dotted: on training classes, before the support set", fontsize=8)
+    figure.legend(loc="outside right upper", fontsize=7)
+    reports.picture(figure, path)

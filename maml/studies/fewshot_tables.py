@@ -1,0 +1,107 @@
+"""What the few-shot study compares: its tables, their rows, and what each row may choose from."""
+
+from maml.studies.choosing import each
+from maml.studies.tables import Table
+
+_OMNIGLOT = {"dataset": "omniglot", "shots": 1, "num_test_tasks": 1000, "meta_lr_decay": True}
+
+_FROZEN = {"task_options": "normalization=frozen"}
+
+_MAML = {"learner": "maml", "inner_lr": 0.4, "inner_steps": 1, "test_inner_steps": 3}
+# A task of Reptile trains on all its images, ten of a class (Nichol et al. 2018, table 4).
+_REPTILE = {
+    "learner": "reptile", "queries": 9, "meta_batch_size": 8, "inner_optimizer": "adam",
+    "inner_lr": 0.001, "inner_steps": 5, "inner_batch_size": 10, "test_inner_steps": 50,
+}  # fmt: skip
+_IMAML = {
+    "learner": "imaml", "meta_batch_size": 16, "inner_lr": 0.2, "inner_steps": 8,
+    "regularization": 2.0, "solver_steps": 4,
+}  # fmt: skip
+
+FIVE_WAYS = {
+    "MAML": [_MAML],
+    "FOMAML": [_MAML | {"learner": "fomaml"}],
+    "iMAML": [_IMAML],
+    "Reptile": [_REPTILE],
+    "Reptile, not transductive": [_REPTILE | _FROZEN],
+    "prototypical network": [{"learner": "protonet", "queries": 5}],
+    "matching network": [{"learner": "matching", "queries": 5}],
+}
+"""Learners; all see the same tasks."""
+
+TWENTY_WAYS = {
+    name: FIVE_WAYS[name] for name in ("MAML", "FOMAML", "prototypical network", "matching network")
+}
+
+_LABELS = {"regularizer": "mine", "mi_target": "label"}
+_PREDICTIONS = {"regularizer": "mine", "mi_target": "prediction"}
+
+NOTHING = "nothing"
+
+MEASURES = {
+    NOTHING: [{"regularizer": "none"}],
+    "MR-W": each("kl_weight", [1e-6, 1e-5, 1e-4], regularizer="weights"),
+    "MINE": each("mi_weight", [0.1, 1.0], **_PREDICTIONS),
+    "anchored": each("mi_weight", [0.3, 1.0], **_LABELS),
+    "label augmentation": each("augment_probability", [0.5, 1.0], regularizer="augment"),
+}
+"""Measures against memorization of fixed labels. MINE: a free critic on predictions. Anchored: the
+information on labels, whose critic is the learner's own likelihood."""
+
+TABLES = {
+    "omniglot5": Table(
+        "Omniglot, 5 ways, 1 shot",
+        _OMNIGLOT | {"ways": 5, "queries": 1, "meta_batch_size": 32, "steps": 20_000},
+        FIVE_WAYS,
+        seeds=1,
+    ),
+    "omniglot20": Table(
+        "Omniglot, 20 ways, 1 shot",
+        _OMNIGLOT | {"ways": 20, "queries": 1, "meta_batch_size": 16, "steps": 10_000},
+        TWENTY_WAYS,
+        seeds=1,
+    ),
+    "fixed": Table(
+        "Omniglot, 20 ways, 1 shot, labels of training classes fixed: MAML",
+        _OMNIGLOT
+        | _MAML
+        | {"labels": "fixed", "ways": 20, "queries": 1, "meta_batch_size": 16, "steps": 4_000}
+        | {"task_options": "filters=32"},
+        MEASURES,
+        seeds=3,
+    ),
+    "miniimagenet5": Table(
+        "mini-ImageNet, 5 ways, 1 shot",
+        {"dataset": "miniimagenet", "ways": 5, "shots": 1, "queries": 3, "meta_batch_size": 4}
+        | {"steps": 10_000, "num_test_tasks": 1000, "meta_lr_decay": True},
+        {
+            "MAML": [{"learner": "maml", "inner_lr": 0.01, "test_inner_steps": 10}],
+            "FOMAML": [{"learner": "fomaml", "inner_lr": 0.01, "test_inner_steps": 10}],
+            "prototypical network": [{"learner": "protonet"}],
+        },
+        seeds=1,
+    ),
+}
+
+PUBLISHED = {
+    "omniglot5": {
+        "MAML": 98.7,
+        "FOMAML": 98.3,
+        "iMAML": 99.2,
+        "Reptile": 97.7,
+        "Reptile, not transductive": 95.4,
+        "prototypical network": 98.8,
+        "matching network": 98.1,
+    },
+    "omniglot20": {
+        "MAML": 95.8,
+        "FOMAML": 89.4,
+        "prototypical network": 96.0,
+        "matching network": 93.8,
+    },
+    "fixed": {NOTHING: 7.8, "MR-W": 83.3},
+}
+"""Accuracies on test classes in per cent, for context: splits, networks and steps differ. MAML:
+Finn et al. 2017; FOMAML, Reptile: Nichol et al. 2018; iMAML (gradient descent): Rajeswaran et al.
+2019; prototypical network: Snell et al. 2017; matching network: Vinyals et al. 2016; fixed labels:
+Yin et al. 2020."""
