@@ -18,6 +18,8 @@ help() {
                                rendered objects. --data_dir=DIR (required)
 ./run.sh sinusoid FLAGS        the memorization table, on sinusoids: all measures, two learners
 ./run.sh robustness FLAGS      learners on sinusoids, and how far a task may drift
+./run.sh fewshot FLAGS         few-shot classification: --omniglot=FILE, --miniimagenet=FILE, each of
+                               python -m maml.tasks.prepare
 ./run.sh help                  this text
 
 A virtual environment that is active is used; otherwise .venv is made. OUTPUT (default: output) is
@@ -158,6 +160,10 @@ case $command in
       python -m maml.studies.$study --logdir="${OUTPUT:-output}/sinusoids" \
         --output=results/robustness "$@"
     done
+    ;;
+  fewshot)
+    environment ""
+    python -m maml.studies.fewshot --logdir="${OUTPUT:-output}/fewshot" --output=results/fewshot "$@"
     ;;
   train | compare | baselines)
     environment ""

@@ -42,11 +42,13 @@ MEASURES = {
     NOTHING: [{"regularizer": "none"}],
     "MR-W": each("kl_weight", [1e-6, 1e-5, 1e-4], regularizer="weights"),
     "MINE": each("mi_weight", [0.1, 1.0], **_PREDICTIONS),
+    "exact": each("mi_weight", [0.1, 1.0], **_PREDICTIONS, mi_bound="exact"),
     "anchored": each("mi_weight", [0.3, 1.0], **_LABELS),
     "label augmentation": each("augment_probability", [0.5, 1.0], regularizer="augment"),
 }
-"""Measures against memorization of fixed labels. MINE: a free critic on predictions. Anchored: the
-information on labels, whose critic is the learner's own likelihood."""
+"""Measures against memorization of fixed labels. MINE: a free critic on predictions. Exact: the
+information of predictions in closed form. Anchored: that of labels, whose critic is the learner's
+own likelihood."""
 
 TABLES = {
     "omniglot5": Table(
