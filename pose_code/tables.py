@@ -12,13 +12,16 @@ NOTHING, LABELS = "nothing", "information on labels"
 
 MEASURES = {
     NOTHING: [{"regularizer": "none"}],
-    "weight decay": each("l2_weight", [1e-4, 1e-3], regularizer="decay"),
-    "MR-W": each("kl_weight", [1e-6, 1e-5, 1e-4], **_WEIGHTS, kl_layers="embedding"),
+    "weight decay": each("l2_weight", [1e-5, 1e-4, 1e-3], regularizer="decay"),
+    "MR-W": each("kl_weight", [1e-6, 1e-5, 1e-4, 1e-3], **_WEIGHTS, kl_layers="embedding"),
     "MR-W, all weights": each("kl_weight", [1e-6, 1e-5], **_WEIGHTS, kl_layers="all"),
-    "MR-A": each("bottleneck_weight", [1e-3, 1e-2, 1e-1], regularizer="activations"),
-    "label augmentation": each("augment_probability", [0.25, 0.5, 0.8], regularizer="augment"),
-    "information on predictions": each("mi_weight", [0.1, 0.3], **_PREDICTIONS),
-    LABELS: each("mi_weight", [0.3, 1.0, 3.0], **_LABELS),
+    "MR-A": each("bottleneck_weight", [1e-4, 1e-3, 1e-2, 1e-1], regularizer="activations"),
+    "label augmentation": each("augment_probability", [0.1, 0.25, 0.5, 0.8], regularizer="augment"),
+    "information on predictions": each("mi_weight", [0.1, 0.3, 1.0], **_PREDICTIONS),
+    LABELS: [
+        *each("mi_weight", [0.3, 1.0, 3.0], **_LABELS),
+        *each("mi_weight", [0.3, 1.0], **_LABELS, mi_draws=32),
+    ],
     "MR-W and information on labels": Both("MR-W", LABELS),
     "MR-A and information on labels": Both("MR-A", LABELS),
 }
@@ -86,8 +89,12 @@ TABLES = {
     "maml": Table(
         "Measures against memorization: MAML",
         {"learner": "maml", "shared_tower": True},
-        {name: MEASURES[name] for name in (NOTHING, "label augmentation", LABELS)}
-        | {"MR-W": each("kl_weight", [1e-6, 1e-5, 1e-4], **_WEIGHTS, kl_layers="tower")},
+        {
+            NOTHING: [{"regularizer": "none"}],
+            "MR-W": each("kl_weight", [1e-6, 1e-5, 1e-4], **_WEIGHTS, kl_layers="tower"),
+            "label augmentation": each("augment_probability", [0.25, 0.5], regularizer="augment"),
+            LABELS: each("mi_weight", [0.3, 1.0], **_LABELS),
+        },
         seeds=3,
     ),
     "information": Table("Forms of the information", {"learner": "acnp"}, FORMS, seeds=3),

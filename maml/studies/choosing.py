@@ -10,6 +10,7 @@ SYMBOLS = {
     "l2_weight": "λ",
     "mi_weight": "λ",
     "augment_probability": "p",
+    "mi_draws": "draws",
 }
 """Options that are strengths -> what tables call them."""
 
