@@ -85,7 +85,8 @@ def test_a_divergence_is_a_row():
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        ([], "give the file of images by --omniglot"),
+        ([], "give a file of images by --omniglot or --miniimagenet"),
+        (["--tables=miniimagenet5"], "give the file of images by --miniimagenet"),
         (["--omniglot=nowhere.npz", "--tables=omniglot5"], "no file 'nowhere.npz' of images"),
         (["--tables=chairs"], "--tables has 'chairs'"),
         (["--methods=hope"], "--methods has 'hope'"),

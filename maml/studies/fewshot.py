@@ -172,7 +172,7 @@ def define_flags():
     flags.adopt_module_key_flags(grid)  # For --help.
     flags.DEFINE_string("omniglot", "", "File of Omniglot, of maml.tasks.prepare.")
     flags.DEFINE_string("miniimagenet", "", "File of mini-ImageNet, of maml.tasks.prepare.")
-    flags.DEFINE_list("tables", list(TABLES), f"Of {', '.join(TABLES)}.")
+    flags.DEFINE_list("tables", None, f"Of {', '.join(TABLES)}. [those whose file is given]")
     flags.DEFINE_list("methods", [], "Rows of the tables; all by default.")
     flags.DEFINE_integer("steps", None, "Training steps; the tables' by default.", lower_bound=1)
 
@@ -180,11 +180,15 @@ def define_flags():
 def main(_):
     values = flags.FLAGS
     output, start = pathlib.Path(values.output), time.time()
+    data = {"omniglot": values.omniglot, "miniimagenet": values.miniimagenet}
+    names = values.tables or [name for name in TABLES if data[TABLES[name].base["dataset"]]]
     try:
-        tables.refuse_unknown(TABLES, values.tables, values.methods)
+        tables.refuse_unknown(TABLES, names, values.methods)
+        if not names:
+            raise ValueError("give a file of images by --omniglot or --miniimagenet.")
         plan = Study(
-            {name: TABLES[name] for name in values.tables},
-            {"omniglot": values.omniglot, "miniimagenet": values.miniimagenet},
+            {name: TABLES[name] for name in names},
+            data,
             pathlib.Path(values.logdir),
             values.seeds,
             values.workers,
