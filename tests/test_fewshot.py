@@ -69,7 +69,9 @@ def test_the_study_chooses_trains_resumes_and_reports(tmp_path):
     assert len({len(re.findall(r"(?<!\\)\|", line)) for line in rows}) == 1
     for name, histories in fewshot.curves(result).items():
         fewshot_report.draw_curves(histories, tmp_path / f"{name}.png")
-    assert (tmp_path / "three.png").read_bytes()[1:4] == b"PNG"
+    fewshot_report.copy_pictures(result, tmp_path)
+    for name in ("three", "episodes_three", "confusion_three"):
+        assert (tmp_path / f"{name}.png").read_bytes()[1:4] == b"PNG"
 
 
 def test_a_divergence_is_a_row():

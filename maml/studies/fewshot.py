@@ -205,6 +205,7 @@ def main(_):
     reports.write(text.encode(), output / f"{NAME}.md")
     for name, histories in curves(result).items():
         fewshot_report.draw_curves(histories, output / f"curves_{name}.png")
+    fewshot_report.copy_pictures(result, output)
     print(text)
     print(f"{(time.time() - start) / 60:.0f} minutes; tables and pictures in {output}.")
 

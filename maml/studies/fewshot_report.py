@@ -77,6 +77,21 @@ def _per_cent(interval: dict) -> str:
     return in_words({key: 100 * (value or np.nan) for key, value in interval.items()}, 1)
 
 
+def copy_pictures(result: dict, output: pathlib.Path) -> None:
+    """Sample episodes and confusions of the first run of every table.
+
+    Args:
+        result: of :func:`maml.studies.fewshot.study`.
+        output: folder of the pictures.
+    """
+    for name, table in result["tables"].items():
+        folders = [pathlib.Path(row["folder"]) for row in table["rows"] if "accuracy" in row]
+        for picture in ("episodes", "confusion"):
+            if folders:
+                content = (folders[0] / f"{picture}.png").read_bytes()
+                reports.write(content, output / f"{picture}_{name}.png")
+
+
 def draw_curves(histories: dict[str, dict], path: pathlib.Path) -> None:
     """Accuracy on validation classes over training, a line for each row; dotted before the support.
 

@@ -69,10 +69,11 @@ def omniglot(folder: pathlib.Path) -> Source:
     rows = {row["character"]: row for row in csv.DictReader(listed.splitlines())}
     images = collections.defaultdict(dict)
     for name, opened in _files(folder):
-        alphabet, character, drawing = name.split("/")[-3:] if name.count("/") > 1 else ("", "", "")
-        if f"{alphabet}/{character}" not in rows:
+        *_, drawing = parts = name.split("/")
+        character = "/".join(parts[-3:-1])
+        if character not in rows:
             raise ValueError(f"{folder} holds {name}, which is no drawing of Omniglot: remove it.")
-        images[f"{alphabet}/{character}"][drawing] = opened
+        images[character][drawing] = opened
     for character in rows:
         found = len(images.get(character, ()))
         if found != DRAWINGS:
