@@ -11,6 +11,7 @@ from maml.circular import Circular, CircularHead, VonMisesHead
 from maml.contextual import CNP
 from maml.diagnosis import Diagnosis, diagnose
 from maml.diagnostics import Evaluator, squared_error
+from maml.ensemble import Ensemble
 from maml.episodes import Episode, TaskFamily
 from maml.gradient_based import ANIL, FOMAML, MAML, MAMLPlusPlus, MetaSGD
 from maml.imaml import IMAML
@@ -67,6 +68,7 @@ __all__ = [
     "CircularHead",
     "CurrentBatchNormalization",
     "Diagnosis",
+    "Ensemble",
     "Distribution",
     "Episode",
     "Evaluator",

@@ -5,6 +5,7 @@ import math
 import tensorflow as tf
 
 from maml.likelihoods import Distribution, Head
+from mine import log_mean_exp
 
 
 class Circular(Distribution):
@@ -57,6 +58,11 @@ class Circular(Distribution):
         code = self.code()
         turn = tf.atan2(code[..., 1:], code[..., :1]) / (2 * math.pi)
         return tf.math.floormod(turn, 1.0) * self.period
+
+    @classmethod
+    def mixture(cls, parts):
+        knots = log_mean_exp(tf.stack([part.log_knots for part in parts]), axis=0)
+        return cls(knots, parts[0].period)
 
     def sample(self, seed):
         uniform = tf.random.stateless_uniform(

@@ -8,10 +8,12 @@ differentiable, noisy, bounded-power version of the prediction for critics that 
 
 import abc
 import math
+from collections.abc import Sequence
 
 import tensorflow as tf
 
 from maml.configured import Configured
+from mine import log_mean_exp
 
 
 class Distribution(abc.ABC):
@@ -41,6 +43,15 @@ class Distribution(abc.ABC):
     @abc.abstractmethod
     def code_noise(self) -> float:
         """Standard deviation of the noise that makes information about the code finite."""
+
+    @classmethod
+    def mixture(cls, parts: Sequence["Distribution"]) -> "Distribution":
+        """The mean of some distributions of this kind, which is of this kind too.
+
+        Raises:
+            ValueError: it is not, of this kind.
+        """
+        raise ValueError(f"A mixture of {cls.__name__} is of another kind: it cannot be averaged.")
 
 
 class Normal(Distribution):
@@ -100,6 +111,10 @@ class Categorical(Distribution):
             tf.shape(self.log_probabilities), seed, 1e-7, 1, self.log_probabilities.dtype
         )
         return self._one_hot(self.log_probabilities - tf.math.log(-tf.math.log(uniform)))
+
+    @classmethod
+    def mixture(cls, parts):
+        return cls(log_mean_exp(tf.stack([part.log_probabilities for part in parts]), axis=0))
 
     def code(self):
         return self.mean()
