@@ -27,7 +27,7 @@ from maml.statistics import mean_interval  # noqa: E402
 from maml.studies import grid  # noqa: E402
 from maml.studies.tables import Table, Wanted, refuse_unknown, run_name, train  # noqa: E402
 from mine import reports  # noqa: E402
-from pose_code import baselines, compare, experiment, scores, study_report  # noqa: E402
+from pose_code import baselines, compare, experiment, scores, study_report, together  # noqa: E402
 from pose_code.config import PRESETS, Config, from_preset  # noqa: E402
 from pose_code.symmetry import asymmetries  # noqa: E402
 from pose_code.tables import COMMON, TABLES, more_objects  # noqa: E402
@@ -122,12 +122,13 @@ def study(plan: Study) -> dict:
     settings = plan.config(next(iter(plan.tables.values())), {}, 0)
     families = experiment.load_tasks(plan.data_dir, settings)
     tried, final = train(plan.tables, plan.run, error, plan.seeds, plan.methods)
+    ensembles = _together(plan, final)
     everything = list({record["folder"]: record for record in [*tried, *final]}.values())
     asymmetry = asymmetries(families["test"])
     return {
         "tables": {
             name: {"about": table.about, "base": table.base}
-            | {"rows": tabulate([run for run in final if run["table"] == name], asymmetry)}
+            | {"rows": tabulate([of for of in final if of["table"] == name], asymmetry, ensembles)}
             for name, table in plan.tables.items()
         },
         "baselines": [
@@ -142,6 +143,24 @@ def study(plan: Study) -> dict:
     }
 
 
+def _together(plan: Study, records: list[dict]) -> dict[tuple[str, str], dict]:
+    """Scores of each row's seeds together, by table and row."""
+    groups = {}
+    for record in records:
+        if grid.DIVERGED not in record:
+            folders = groups.setdefault((record["table"], record["row"]), [])
+            folders.append(pathlib.Path(record["folder"]))
+    jobs, names = {}, {}
+    for key, folders in groups.items():
+        if len(folders) > 1:
+            names[key] = f"{folders[0].name}-and-{len(folders) - 1}-more"
+            jobs[names[key]] = functools.partial(
+                together.score, folders, plan.data_dir, plan.logdir / "together" / names[key]
+            )
+    scored = grid.run(jobs, plan.workers, "Scoring seeds together") if jobs else {}
+    return {key: scored[name] for key, name in names.items()}
+
+
 def _baselines(plan: Study, settings: Config) -> list[dict]:
     """Records of the predictors that learn nothing."""
     folders = [plan.logdir / "baselines" / name for name in baselines.NAMES]
@@ -150,8 +169,16 @@ def _baselines(plan: Study, settings: Config) -> list[dict]:
     return compare.find_runs(map(str, folders))
 
 
-def tabulate(records: list[dict], asymmetry: dict[str, float]) -> list[dict]:
-    """The rows of a table, one for each method; means over seeds."""
+def tabulate(
+    records: list[dict], asymmetry: dict[str, float], ensembles: dict[tuple[str, str], dict]
+) -> list[dict]:
+    """The rows of a table, one for each method; means over seeds.
+
+    Args:
+        records: of :meth:`Study.run`, of one table.
+        asymmetry: of each test object.
+        ensembles: table and row -> scores of all the row's seeds together.
+    """
     rows = []
     for name in dict.fromkeys(record["row"] for record in records):
         group = [record for record in records if record["row"] == name]
@@ -167,6 +194,7 @@ def tabulate(records: list[dict], asymmetry: dict[str, float]) -> list[dict]:
                 for of in asymmetry
             }
             row |= {"objects": objects, "folder": ended[0]["folder"]}
+            row["together"] = ensembles.get((group[0]["table"], name))
             row["validation_mse"] = mean_interval([error(run) for run in ended])["mean"]
             row["shots"] = {
                 shots: {

@@ -29,9 +29,9 @@ def markdown(result: dict) -> str:
         f"{data['train_objects']} objects are trained on, {data['validation_objects']} choose "
         f"strengths, {data['test_objects']} are scored: squared error of the angle times 10 / 2π, "
         f"mean ± 95 % interval over seeds, with {data['shots']} support images unless K says "
-        "otherwise; the median of wrapped angular errors, of which chance is 90°. Swap gap: how "
-        "much the error grows with another object's support set. Information: lower to upper "
-        "bound.",
+        "otherwise; the median of wrapped angular errors, of which chance is 90°. Seeds "
+        "together: the mean of their densities. Swap gap: how much the error grows with another "
+        "object's support set. Information: lower to upper bound.",
     ]
     for table in result["tables"].values():
         lines += ["", f"## {table['about']}", "", *_table(table["rows"], result)]
@@ -45,6 +45,7 @@ def markdown(result: dict) -> str:
 def _table(rows: list[dict], result: dict) -> list[str]:
     shots = next((list(row["shots"]) for row in rows if "shots" in row), [])
     columns = ["method", "strength", "seeds", "train MSE", "test MSE", "median angle"]
+    columns += ["seeds together", "median", "not symmetric"]
     columns += [text for k in shots for text in (f"K = {k}", "median")]
     columns += ["not symmetric", "swap gap", "I(ŷ;Y\\|x,X), nats", "s/step"]
     lines = [_line(columns), _line(["---"] * 2 + ["---:"] * (len(columns) - 2))]
@@ -56,12 +57,13 @@ def _table(rows: list[dict], result: dict) -> list[str]:
         if row[grid.DIVERGED]:
             cells[2] += f" ({row[grid.DIVERGED]} diverged)"
         cells += _scores(row)
+        cells += _together(row["together"], result)
         for k in shots:
             of = row["shots"][k]
             cells += [in_words(of["mse"], 2), f"{of['median_angle']:.0f}°"]
         lines.append(_line(cells + _rest(row, result)))
     for row in result["baselines"]:
-        blank = [""] * (2 * len(shots))
+        blank = [""] * (3 + 2 * len(shots))
         lines.append(_line([row["row"], "", "", *_scores(row), *blank, *_rest(row, result)]))
     return lines
 
@@ -70,11 +72,22 @@ def _scores(row: dict) -> list[str]:
     return [f"{row['train_mse']:.2f}", in_words(row["mse"], 2), f"{row['median_angle']:.0f}°"]
 
 
+def _together(scores: dict | None, result: dict) -> list[str]:
+    if scores is None:
+        return [""] * 3
+    clear = f"{_clear(scores['objects'], result):.2f}"
+    return [f"{scores['mse']['mean']:.2f}", f"{scores['angle']['median']:.0f}°", clear]
+
+
+def _clear(objects: dict, result: dict) -> float:
+    """Mean squared error on the objects that do not look alike from several sides."""
+    return np.mean([of["mse"] for name, of in objects.items() if not _alike(result, name)])
+
+
 def _rest(row: dict, result: dict) -> list[str]:
     low, high = (max(row[f"information_{end}"]["mean"], 0) for end in ("lower", "upper"))
-    clear = [of["mse"] for name, of in row["objects"].items() if not _alike(result, name)]
     return [
-        f"{np.mean(clear):.2f}",
+        f"{_clear(row['objects'], result):.2f}",
         f"{row['swap_gap']['mean']:.1f}",
         f"{low:.2f} to {high:.2f}",
         f"{row['seconds_per_step']:.3f}",

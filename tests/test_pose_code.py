@@ -2,6 +2,7 @@
 
 import csv
 import dataclasses
+import functools
 import json
 import os
 import pathlib
@@ -145,7 +146,9 @@ def test_every_method_trains_and_is_scored(learner, method, data_dir, tmp_path):
 
 def test_same_seed_same_numbers_and_another_seed_others(data_dir, tmp_path):
     mse = [
-        experiment.train(tiny(seed=seed), data_dir, tmp_path / name, verbose=0)["test"]["mse"]
+        experiment.train(tiny(seed=seed), data_dir, tmp_path / name, verbose=0, pictures=False)[
+            "test"
+        ]["mse"]
         for seed, name in ((0, "a"), (0, "b"), (1, "c"))
     ]
     assert mse[0] == mse[1] != mse[2]
@@ -161,22 +164,21 @@ class Cut(keras.callbacks.Callback):
 
 def test_run_that_was_cut_resumes_to_the_same_results(data_dir, tmp_path):
     method = tiny(regularizer="mine", mi_bound="mine")
-    whole = experiment.train(method, data_dir, tmp_path / "whole", verbose=0)
+    train = functools.partial(experiment.train, data_dir=data_dir, verbose=0, pictures=False)
+    whole = train(method, logdir=tmp_path / "whole")
     with pytest.raises(KeyboardInterrupt):
-        experiment.train(method, data_dir, tmp_path / "cut", verbose=0, extra_callbacks=[Cut()])
+        train(method, logdir=tmp_path / "cut", extra_callbacks=[Cut()])
     with pytest.raises(FileExistsError, match="--resume"):
-        experiment.train(method, data_dir, tmp_path / "cut", verbose=0)
+        train(method, logdir=tmp_path / "cut")
     with pytest.raises(FileExistsError, match="other meta_lr"):
-        experiment.train(
-            tiny(regularizer="mine", mi_bound="mine", meta_lr=0.5),
-            data_dir, tmp_path / "cut", resume=True, verbose=0,
-        )  # fmt: skip
-    resumed = experiment.train(method, data_dir, tmp_path / "cut", resume=True, verbose=0)
+        other = tiny(regularizer="mine", mi_bound="mine", meta_lr=0.5)
+        train(other, logdir=tmp_path / "cut", resume=True)
+    resumed = train(method, logdir=tmp_path / "cut", resume=True)
     assert resumed["test"] == whole["test"]
     assert resumed["steps"] == 4
     curves = [runs.read_history(tmp_path / name / "history.csv") for name in ("whole", "cut")]
     np.testing.assert_allclose(curves[0]["test_mse"], curves[1]["test_mse"], rtol=1e-6)
-    again = experiment.train(method, data_dir, tmp_path / "cut", resume=True, verbose=0)
+    again = train(method, logdir=tmp_path / "cut", resume=True)
     assert again["date"] == resumed["date"] and again["test"] == resumed["test"]
 
 

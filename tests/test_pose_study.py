@@ -8,6 +8,7 @@ import hands
 import numpy as np
 import pytest
 
+import maml
 from maml.studies import choosing, grid
 from maml.studies.tables import Both, Table
 from pose_code import config, experiment, study, study_report, symmetry
@@ -94,6 +95,10 @@ def test_the_study_chooses_trains_resumes_and_reports(data_dir, tmp_path):
     assert [row["seeds"] for row in rows.values()] == [[0]] * 4
     (row,) = result["tables"]["two"]["rows"]
     assert row["seeds"] == [0, 1] and row["mse"]["ci95"] > 0
+    # Two seeds answer together as well, from one file that answers about images too.
+    assert row["together"]["mse"]["mean"] > 0 and rows["labels"]["together"] is None
+    (ensemble,) = (tmp_path / "runs/together").glob("*/learner.keras")
+    assert len(maml.load(ensemble).members) == 2 and (ensemble.parent / "config.json").exists()
     tried = [row for row in result["sweep"] if row["row"] == "labels"]
     best = min(tried, key=lambda row: row["validation_mse"])["options"]["mi_weight"]
     assert rows["labels"]["options"]["mi_weight"] == best
