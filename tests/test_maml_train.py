@@ -1,5 +1,6 @@
 """Training and evaluation of learners on registered tasks, by command line and from Python."""
 
+import functools
 import json
 import pathlib
 import shlex
@@ -109,7 +110,7 @@ def test_training_stops_early_and_keeps_the_best_weights_when_cut_too(tmp_path):
         dataset="clusters", learner="protonet", shots=1, queries=3, patience=2,
         **(SMALL | {"steps": 40, "meta_lr": 0.3}),
     )  # fmt: skip
-    whole = train.train(config, tmp_path / "whole.keras", verbose=0)
+    whole = train.train(config, tmp_path / "whole.keras", verbose=0, pictures=False)
     history = runs.read_history(tmp_path / "whole/history.csv")
     values = history["validation_accuracy"]
     best = int(values.argmax())
@@ -123,8 +124,8 @@ def test_training_stops_early_and_keeps_the_best_weights_when_cut_too(tmp_path):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(train.maml, "save", lambda *_: (_ for _ in ()).throw(InterruptedError))
         with pytest.raises(InterruptedError):
-            train.train(config, tmp_path / "cut.keras", verbose=0)
-    cut = train.train(config, tmp_path / "cut.keras", resume=True, verbose=0)
+            train.train(config, tmp_path / "cut.keras", verbose=0, pictures=False)
+    cut = train.train(config, tmp_path / "cut.keras", resume=True, verbose=0, pictures=False)
     assert cut["steps"] == whole["steps"] and cut["diagnosis"] == whole["diagnosis"]
 
 
@@ -147,14 +148,18 @@ def test_options_of_tasks_reach_them_and_the_command_repeats_the_run(tmp_path):
 def test_training_lowers_the_error(tmp_path):
     sizes = {"steps": 600, "steps_per_epoch": 300, "num_test_tasks": 200}
     config = train.Config(learner="fomaml", **(SMALL | sizes))
-    test = train.train(config, tmp_path / "model.keras", verbose=0)["diagnosis"]["test"]
+    record = train.train(config, tmp_path / "model.keras", verbose=0, pictures=False)
+    test = record["diagnosis"]["test"]
     assert test["after"]["mean"] < 0.9 * test["chance"]["mean"]
     assert test["after"]["mean"] < 0.9 * test["before"]["mean"]
 
 
 def test_a_run_that_was_cut_resumes_to_the_same_numbers(tmp_path):
-    config = train.Config(dataset="nme_sinusoid", regularizer="weights,mine", **SMALL)
-    whole = train.train(config, tmp_path / "whole.keras", verbose=0)
+    config = train.Config(
+        dataset="nme_sinusoid", learner="cnp", regularizer="weights,mine", **SMALL
+    )
+    run = functools.partial(train.train, verbose=0, pictures=False)
+    whole = run(config, tmp_path / "whole.keras")
 
     class Cut(Exception):
         pass
@@ -171,15 +176,15 @@ def test_a_run_that_was_cut_resumes_to_the_same_numbers(tmp_path):
             raising=False,
         )
         with pytest.raises(Cut):
-            train.train(config, tmp_path / "cut.keras", verbose=0)
+            run(config, tmp_path / "cut.keras")
     assert not (tmp_path / "cut.keras").exists()
     with pytest.raises(FileExistsError, match="pass --resume"):
-        train.train(config, tmp_path / "cut.keras", verbose=0)
-    cut = train.train(config, tmp_path / "cut.keras", resume=True, verbose=0)
+        run(config, tmp_path / "cut.keras")
+    cut = run(config, tmp_path / "cut.keras", resume=True)
     assert cut["diagnosis"] == whole["diagnosis"]
-    other = train.Config(dataset="nme_sinusoid", regularizer="mine", **SMALL)
+    other = train.Config(dataset="nme_sinusoid", learner="cnp", regularizer="mine", **SMALL)
     with pytest.raises(FileExistsError, match="other regularizer"):
-        train.train(other, tmp_path / "cut.keras", resume=True, verbose=0)
+        run(other, tmp_path / "cut.keras", resume=True)
 
 
 @pytest.mark.parametrize(

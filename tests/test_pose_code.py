@@ -50,6 +50,8 @@ OF_OTHERS = {
     "maml++": "by step", "reptile": "frozen", "imaml": "plain", "acnp": "activations",
     "relative": "changed images",
 }  # fmt: skip
+DRAWN = ("together", "linear")
+"""Methods whose pictures are drawn too."""
 CASES = [
     *(("cnp", method) for method in OF_CNP),
     *OF_OTHERS.items(),
@@ -123,9 +125,9 @@ def test_objects_and_images_that_cannot_be_are_refused(data_dir, given, message)
 
 @pytest.mark.parametrize(("learner", "method"), CASES)
 def test_every_method_trains_and_is_scored(learner, method, data_dir, tmp_path):
-    result = experiment.train(
-        tiny(learner=learner, **METHODS[method]), data_dir, tmp_path, verbose=0
-    )
+    drawn = method in DRAWN
+    settings = tiny(learner=learner, **METHODS[method])
+    result = experiment.train(settings, data_dir, tmp_path, verbose=0, pictures=drawn)
     assert json.loads((tmp_path / "results.json").read_text())["method"] == result["method"]
     for split in ("train", "test"):
         for score in ("mse", "pre_mse", "swap_gap", "angle", "information_lower"):
@@ -138,7 +140,7 @@ def test_every_method_trains_and_is_scored(learner, method, data_dir, tmp_path):
     assert set(result["test"]["objects"]) == {f"hand/val{i}" for i in range(4)}
     assert {"tensorflow", "keras"} <= set(result["versions"])
     assert diagnosis.verdict + " (held-out)" in scores.sentence(result)
-    for name in ("curves.png", "predictions.png", "diagnosis.png"):
+    for name in ("curves.png", "predictions.png", "diagnosis.png") if drawn else ():
         assert (tmp_path / name).read_bytes()[1:4] == b"PNG"
     assert list(tmp_path.glob("tensorboard/train/events*"))
     assert type(maml.load(tmp_path / "learner.keras")) is maml.LEARNERS[learner]
@@ -314,25 +316,38 @@ def test_a_learner_of_ones_own_is_one_file(data_dir, tmp_path):
     assert maml.load(tmp_path / "logs/neighbours/learner.keras").uses == "embedding"
 
 
-def test_recipes_train_and_tabulate(data_dir, tmp_path):
+def test_a_recipe_trains_and_tabulates(data_dir, tmp_path):
     flags = " ".join(f"--{name}={value}" for name, value in TINY.items())
-    variables = {"DATA_DIR": data_dir, "LOG_DIR": tmp_path, "PRESET": "quick", "FLAGS": flags}
-    path = os.pathsep.join([str(pathlib.Path(sys.executable).parent), os.environ["PATH"]])
-    script = [ROOT / "pose_code/run.sh"]
-    environment = os.environ | {k: str(v) for k, v in variables.items()} | {"PATH": path}
-    process = subprocess.run(
-        [*script, "cnp", "cnp_predictions_js"], env=environment, capture_output=True, text=True
-    )
+    process = recipes("cnp", DATA_DIR=data_dir, LOG_DIR=tmp_path, PRESET="quick", FLAGS=flags)
     assert process.returncode == 0, process.stderr
     assert "| CNP |" in (tmp_path / "cnp/table.md").read_text()
-    published = environment | {"PRESET": "paper", "FLAGS": "--only_check_args", "SEEDS": "0"}
-    recipes = ["mr_maml_w", "mr_maml_a", "mr_cnp_w", "cnp_all_w", "mr_cnp_a"]
-    checked = subprocess.run([*script, *recipes], env=published | {"LOG_DIR": str(tmp_path / "no")},
-                             capture_output=True, text=True)  # fmt: skip
-    # All flags are known; nothing was trained that could be compared.
-    assert "holds no finished run" in checked.stderr, checked.stderr
-    unknown = subprocess.run([*script, "nothing"], env=environment, capture_output=True, text=True)
+    unknown = recipes("nothing", DATA_DIR=data_dir, LOG_DIR=tmp_path)
     assert unknown.returncode != 0 and "no recipe nothing" in unknown.stderr
+
+
+@pytest.mark.parametrize("preset", ["paper", "cpu"])
+def test_every_command_of_the_recipes_has_flags_that_exist(preset, tmp_path):
+    (tmp_path / "python").write_text("#!/bin/sh\necho $@\n")  # It says what it was to run.
+    (tmp_path / "python").chmod(0o755)
+    process = recipes(DATA_DIR="D", LOG_DIR="L", PRESET=preset, first=tmp_path)
+    assert process.returncode == 0, process.stderr
+    lines = [line.split() for line in process.stdout.splitlines()]
+    trained = [words for words in lines if words[1] == "pose_code.train"]
+    assert len(trained) == len({" ".join(words) for words in trained}) >= 13
+    assert [words[1] for words in lines if words not in trained].count("pose_code.compare") >= 2
+    for _, module, *words in lines:
+        checked = commands.run(module, *words, "--only_check_args")
+        assert checked.returncode == 0, checked.stderr
+
+
+def recipes(*names, first=pathlib.Path(sys.executable).parent, **variables):
+    """Runs recipes, with the programs of a folder before all others."""
+    path = os.pathsep.join([str(first), os.environ["PATH"]])
+    environment = os.environ | {name: str(value) for name, value in variables.items()}
+    return subprocess.run(
+        [ROOT / "pose_code/run.sh", *names],
+        env=environment | {"PATH": path}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize(

@@ -269,7 +269,7 @@ def test_the_study_of_drift_scores_reports_and_draws(tmp_path, monkeypatch):
         for seed in range(2):
             config = train.Config(**(TINY | options | {"shots": 10, "seed": seed}))
             path = plan.path(name, 10, seed)
-            records[name, 10, seed] = train.train(config, path, verbose=0)
+            records[name, 10, seed] = train.train(config, path, verbose=0, pictures=False)
             scores.setdefault(name, []).append(drifts.drift(path))
             assert drifts.drift(path) == scores[name][-1]
     result = drifts.aggregate(scores)
