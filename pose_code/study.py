@@ -144,10 +144,13 @@ def study(plan: Study) -> dict:
 
 
 def _together(plan: Study, records: list[dict]) -> dict[tuple[str, str], dict]:
-    """Scores of each row's seeds together, by table and row."""
+    """Scores of each row's seeds together, by table and row; not of linear heads.
+
+    Their normal densities have no mixture that is normal.
+    """
     groups = {}
     for record in records:
-        if grid.DIVERGED not in record:
+        if grid.DIVERGED not in record and record["config"]["head"] != "linear":
             folders = groups.setdefault((record["table"], record["row"]), [])
             folders.append(pathlib.Path(record["folder"]))
     jobs, names = {}, {}
