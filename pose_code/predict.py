@@ -30,7 +30,7 @@ from pose_data import files, resize_images, tasks  # noqa: E402
 
 ANGLES, PREDICTIONS = "angles.csv", "predictions"
 STORED = 128
-"""Side of the images that learners are trained on, before they are cut and shrunk, in pixels."""
+"""Side of images before they are shrunk for a learner, in pixels."""
 SUFFIXES = (".png", ".jpg", ".jpeg")
 
 
@@ -60,16 +60,23 @@ def read_angles(folder: pathlib.Path) -> dict[str, float]:
     return angles
 
 
-def read_images(paths: list[pathlib.Path], config: dict) -> np.ndarray:
-    """Images as a learner of this configuration sees them, [n, side, side, 1], between 0 and 1.
+def read_images(paths: list[pathlib.Path], config: dict, side: int) -> np.ndarray:
+    """Images as a learner sees them, [n, side, side, 1], between 0 and 1.
+
+    Args:
+        paths: of the images.
+        config: of the learner's run.
+        side: of the images it was trained on, in pixels.
 
     Raises:
         ValueError: a file is no whole image.
     """
-    images = []
+    stored, images = STORED, []
+    if not config["image_size"]:  # It was trained on images as they were stored.
+        stored = -(-side * 128 // 80) if config["cropped"] else side  # See tasks.crop.
     for path in paths:
         try:
-            images.append(np.asarray(resize_images.small_and_grey(path, STORED)[0]))
+            images.append(np.asarray(resize_images.small_and_grey(path, stored)[0]))
         except resize_images.ImageError as error:
             raise ValueError(f"{path} {error}.") from error
     images = np.stack(images)
@@ -106,8 +113,9 @@ def predict(model: pathlib.Path, support: pathlib.Path, query: pathlib.Path) -> 
     asked = sorted(path for path in query.glob("*") if path.suffix.lower() in SUFFIXES)
     if not asked:
         raise ValueError(f"{query} holds no images ({', '.join(SUFFIXES)}).")
-    shown = read_images([support / name for name in degrees], config)
-    images = read_images(asked, config)
+    side = learner.get_build_config()["episode"][0][0][2]
+    shown = read_images([support / name for name in degrees], config, side)
+    images = read_images(asked, config, side)
     labels = np.array([[value % 360 * tasks.PERIOD / 360] for value in degrees.values()])
     x, y, queries = (tf.constant(of[np.newaxis], tf.float32) for of in (shown, labels, images))
     d = learner.encode(learner.features(x), y)

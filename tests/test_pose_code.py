@@ -440,6 +440,14 @@ def test_predict_answers_what_the_learner_does(asked):
     assert np.abs(apart).max() < 10
 
 
+@pytest.mark.parametrize("side", [16, 41, 80])
+@pytest.mark.parametrize("cropped", [False, True])
+def test_predict_makes_images_what_a_learner_of_any_size_knows(asked, side, cropped):
+    config = {"cropped": cropped, "image_size": 0}
+    images = predict.read_images([asked / "query/5.png"], config, side)
+    assert images.shape == (1, side, side, 1) and 0 <= images.min() < images.max() <= 1
+
+
 @pytest.mark.parametrize(
     ("flag", "message"),
     [
