@@ -177,6 +177,7 @@ class Options:
         """
         options = {field.name: getattr(self, field.name) for field in dataclasses.fields(Options)}
         options |= {
+            "intervention": intervention,
             "mi_bound": self.bound,
             "kl_layers": self.kl_layers.split(",") if self.kl_layers else None,
             "hidden": (self.hidden, self.hidden),
@@ -186,9 +187,9 @@ class Options:
             "inner_batch_size": self.inner_batch_size if self.inner_batch_size > 0 else None,
             "adapt_only": self.adapt_only.split(",") if self.adapt_only else None,
         }
-        terms = make_regularizers(self.regularizer, intervention=intervention, **options)
-        options["regularizers"] = [*first, *terms]
-        return make_learner(self.learner, networks, head, **(options | others))
+        terms = make_regularizers(self.regularizer, **REGULARIZERS.known(options))
+        others["regularizers"] = [*first, *terms]
+        return make_learner(self.learner, networks, head, **(LEARNERS.known(options) | others))
 
     def compile(self, learner: MetaLearner, **others) -> None:
         """Gives a learner the optimizers of these options: Adam, and another for critics.

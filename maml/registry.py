@@ -68,16 +68,26 @@ class Registry:
             return argument_names(entry)
         return list(inspect.signature(entry).parameters)
 
-    def make(self, name: str, *args, **options):
-        """Makes an entry from those of ``options`` that it takes; the others are left out.
+    def known(self, options: dict) -> dict:
+        """Those of ``options`` that any entry takes."""
+        names = {option for name in self for option in self.options(name)}
+        return {name: value for name, value in options.items() if name in names}
 
-        A configuration holds the options of all entries side by side, so what one does not take is
-        no mistake.
+    def make(self, name: str, *args, **options):
+        """Makes an entry from those of ``options`` that it takes.
+
+        A configuration holds the options of all entries side by side, so what another entry takes
+        is left out; what none takes is a mistake.
 
         Raises:
-            ValueError: there is no such entry, or it refuses an option.
+            ValueError: there is no such entry, it refuses an option, or no entry takes one.
         """
-        taken = set(self.options(name))
+        taken = self.options(name)
+        unknown = next((option for option in options if option not in self.known(options)), None)
+        if unknown is not None:
+            raise ValueError(
+                f"No {self.kind} takes an option {unknown!r}; {name} takes {', '.join(taken)}."
+            )
         return self[name](*args, **{k: v for k, v in options.items() if k in taken})
 
 
@@ -155,7 +165,7 @@ def make_learner(name: str, networks: Networks, head, **options):
         **options: arguments of the learner; those of others are left out.
 
     Raises:
-        ValueError: there is no such learner, or it refuses an option.
+        ValueError: there is no such learner, it refuses an option, or no learner takes one.
     """
     whole = LEARNERS[name].uses == "network"
     body = networks.network(head.units) if whole else networks.embedding()
@@ -171,7 +181,8 @@ def make_regularizers(names: str, **options) -> list:
         **options: arguments of the regularizers; each takes its own.
 
     Raises:
-        ValueError: there is no such regularizer, one is named twice, or one refuses an option.
+        ValueError: there is no such regularizer, one is named twice, one refuses an option, or
+            none takes one.
     """
     if names == "none":
         return []

@@ -121,7 +121,7 @@ def test_trained_noise_is_saved_with_its_learner(tmp_path):
 def test_each_regularizer_takes_its_own_options():
     kl, information, decay = maml.make_regularizers(
         "weights, mine,decay", kl_weight=0.1, kl_sigma=0.2, mi_weight=0.3, mi_warmup=4,
-        mi_bound="plugin", intervention=SCALE, l2_weight=0.5, inner_lr=0.6,
+        mi_bound="plugin", intervention=SCALE, l2_weight=0.5,
     )  # fmt: skip
     assert (kl.weight, kl.sigma, decay.weight) == (0.1, 0.2, 0.5)
     assert (information.weight, information.warmup, information.bound) == (0.3, 4, "plugin")
@@ -144,6 +144,14 @@ def test_each_regularizer_takes_its_own_options():
 def test_names_that_make_no_sense_are_refused(names, message):
     with pytest.raises(ValueError, match=message):
         maml.make_regularizers(names)
+
+
+def test_options_that_nothing_takes_are_refused():
+    with pytest.raises(ValueError, match="No regularizer takes an option 'kl_wieght'; weights takes"):
+        maml.make_regularizers("weights", kl_wieght=0.1)
+    problem = maml.TASKS.make("sinusoid", seed=0)
+    with pytest.raises(ValueError, match="No learner takes an option 'inner_step'; cnp takes"):
+        maml.make_learner("cnp", problem.networks, problem.head, inner_step=3)
 
 
 # -- noise in the weights -------------------------------------------------------------------------
