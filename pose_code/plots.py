@@ -1,5 +1,6 @@
 """Pictures of a run: curves, its diagnosis, held-out images with true and predicted angles."""
 
+import itertools
 import pathlib
 
 import matplotlib.figure
@@ -22,19 +23,20 @@ def curves(runs: dict[str, dict[str, np.ndarray]], path: pathlib.Path):
     """Error, angle and information over training steps.
 
     Args:
-        runs: name -> columns of ``history.csv``, [epochs] each.
+        runs: name -> columns of ``history.csv``, [epochs] each; 14 of them look different.
         path: of the PNG.
     """
-    figure = matplotlib.figure.Figure(figsize=(14, 3.8), layout="constrained")
+    figure = matplotlib.figure.Figure(figsize=(15, 3.8), layout="constrained")
     axes = figure.subplots(1, 3)
-    for colour, (name, columns) in zip(COLOURS * len(runs), runs.items(), strict=False):
-        steps = columns["step"]
-        axes[0].plot(steps, columns["test_mse"], color=colour, label=name)
+    styles = itertools.cycle(itertools.product(("-", "--"), COLOURS))
+    for (line, colour), (name, columns) in zip(styles, runs.items(), strict=False):
+        steps, style = columns["step"], {"color": colour, "linestyle": line}
+        axes[0].plot(steps, columns["test_mse"], **style, label=name)
         axes[0].plot(steps, columns["train_mse"], color=colour, linestyle=":")
-        axes[1].plot(steps, columns["test_angle"], color=colour)
+        axes[1].plot(steps, columns["test_angle"], **style)
         axes[1].plot(steps, columns["train_angle"], color=colour, linestyle=":")
         lower, upper = columns["test_information_lower"], columns["test_information_upper"]
-        axes[2].plot(steps, lower, color=colour)
+        axes[2].plot(steps, lower, **style)
         axes[2].fill_between(steps, lower, np.minimum(upper, 4), color=colour, alpha=0.15)
     axes[1].axhline(CHANCE_DEGREES, color="black", linewidth=0.8, label="chance")
     axes[0].set(title="squared error (held-out; dotted: meta-training)", ylim=(0, None))
@@ -42,8 +44,8 @@ def curves(runs: dict[str, dict[str, np.ndarray]], path: pathlib.Path):
     axes[2].set(title="I(ŷ; Y | x, X) on held-out objects, nats", ylim=(0, 2.6))
     for axis in axes:
         axis.set_xlabel("training step")
-    axes[0].legend(fontsize=7)
     axes[1].legend(fontsize=7)
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside right upper", fontsize=7)
     save(figure, path)
 
 

@@ -15,7 +15,8 @@ from maml.studies.choosing import strength
 from mine import reports
 from pose_code import config, experiment, plots, symmetry
 
-MAX_CURVES = 7
+MAX_CURVES = 14
+"""More would not be told apart."""
 
 
 def markdown(result: dict) -> str:

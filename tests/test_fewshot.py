@@ -32,7 +32,8 @@ def test_tables_hold_options_that_exist(name):
             assert config.steps % config.epoch_steps() == 0
             problem = config.problem(ways=2, shots=1, queries=1)
             assert problem.mutually_exclusive == (name != "fixed")
-            assert set(parse_options(config.task_options)) <= {"filters", "normalization"}
+            known = {"filters", "normalization", "rotations"}
+            assert set(parse_options(config.task_options)) <= known
             config.make_learner(problem.networks, problem.head, problem.intervention)
 
 

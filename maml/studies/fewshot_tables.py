@@ -3,7 +3,10 @@
 from maml.studies.choosing import each
 from maml.studies.tables import Table
 
-_OMNIGLOT = {"dataset": "omniglot", "shots": 1, "num_test_tasks": 1000, "meta_lr_decay": True}
+_OMNIGLOT = {
+    "dataset": "omniglot", "shots": 1, "queries": 1, "meta_lr_decay": True,
+    "steps_per_epoch": 1000, "num_test_tasks": 1000,
+}  # fmt: skip
 
 _FROZEN = {"task_options": "normalization=frozen"}
 
@@ -15,8 +18,9 @@ _REPTILE = {
 }  # fmt: skip
 _IMAML = {
     "learner": "imaml", "meta_batch_size": 16, "inner_lr": 0.2, "inner_steps": 8,
-    "regularization": 2.0, "solver_steps": 4,
+    "regularization": 2.0, "solver_steps": 4, "steps": 8000,
 }  # fmt: skip
+_METRIC_BASED = {"queries": 5, "steps": 5000}
 
 FIVE_WAYS = {
     "MAML": [_MAML],
@@ -24,10 +28,10 @@ FIVE_WAYS = {
     "iMAML": [_IMAML],
     "Reptile": [_REPTILE],
     "Reptile, not transductive": [_REPTILE | _FROZEN],
-    "prototypical network": [{"learner": "protonet", "queries": 5}],
-    "matching network": [{"learner": "matching", "queries": 5}],
+    "prototypical network": [_METRIC_BASED | {"learner": "protonet"}],
+    "matching network": [_METRIC_BASED | {"learner": "matching"}],
 }
-"""Learners; all see the same tasks."""
+"""Learners; those that learn faster have fewer steps."""
 
 TWENTY_WAYS = {
     name: FIVE_WAYS[name] for name in ("MAML", "FOMAML", "prototypical network", "matching network")
@@ -53,13 +57,13 @@ own likelihood."""
 TABLES = {
     "omniglot5": Table(
         "Omniglot, 5 ways, 1 shot",
-        _OMNIGLOT | {"ways": 5, "queries": 1, "meta_batch_size": 32, "steps": 20_000},
+        _OMNIGLOT | {"ways": 5, "meta_batch_size": 32, "steps": 20_000},
         FIVE_WAYS,
         seeds=1,
     ),
     "omniglot20": Table(
         "Omniglot, 20 ways, 1 shot",
-        _OMNIGLOT | {"ways": 20, "queries": 1, "meta_batch_size": 16, "steps": 10_000},
+        _OMNIGLOT | {"ways": 20, "meta_batch_size": 16, "steps": 8_000},
         TWENTY_WAYS,
         seeds=1,
     ),
@@ -67,8 +71,8 @@ TABLES = {
         "Omniglot, 20 ways, 1 shot, labels of training classes fixed: MAML",
         _OMNIGLOT
         | _MAML
-        | {"labels": "fixed", "ways": 20, "queries": 1, "meta_batch_size": 16, "steps": 4_000}
-        | {"task_options": "filters=32"},
+        | {"labels": "fixed", "ways": 20, "meta_batch_size": 8, "steps": 8_000}
+        | {"task_options": "filters=32;rotations=false"},
         MEASURES,
         seeds=3,
     ),
