@@ -15,9 +15,9 @@ import numpy as np
 import tensorflow as tf
 
 import mine
-from maml.episodes import Episode, TaskFamily, fold_in
+from maml.episodes import Episode, TaskFamily, concatenated, fold_in
 from maml.interventions import Intervention
-from maml.likelihoods import Categorical, Normal
+from maml.likelihoods import Categorical, Distribution, Normal, apart, log_prob_under_each
 
 
 def squared_error(prediction, y) -> tf.Tensor:
@@ -56,14 +56,15 @@ def scores(
     embedded = episode._replace(
         support_x=learner.features(episode.support_x), query_x=learner.features(episode.query_x)
     )
-    lent = lend(learner, embedded, draws)
+    lent, supports = lend(learner, embedded, draws)
     before = learner.predict(learner.prior(tf.shape(embedded.query_x)[0]), embedded.query_x)
+    y = tf.tile(episode.query_y, [supports, 1, 1])
     result = {}
-    for prefix, predictions in {"": lent[:1], "pre_": [before], "swap_": lent[1:]}.items():
-        for name, metric in metrics.items():
-            values = tf.stack([metric(prediction, episode.query_y) for prediction in predictions])
-            result[prefix + name] = tf.reduce_mean(values, axis=0)
-    informations = {"support_information": sandwich(lent, fold_in(seed, 2 * draws))}
+    for name, metric in metrics.items():
+        result["pre_" + name] = metric(before, episode.query_y)
+        values = apart(metric(lent, y), supports)
+        result[name], result["swap_" + name] = values[0], tf.reduce_mean(values[1:], axis=0)
+    informations = {"support_information": sandwich(lent, supports, fold_in(seed, 2 * draws))}
     if intervention is not None:
         informations["information"] = label_information(
             learner, embedded, intervention, draws, seed
@@ -73,7 +74,7 @@ def scores(
     return result
 
 
-def lend(learner, embedded: Episode, draws: int) -> list:
+def lend(learner, embedded: Episode, draws: int) -> tuple[Distribution, int]:
     """Predictions with the right support set, then with those of other tasks of the batch.
 
     Every support set is encoded once. The lenders are evenly spaced in the batch, since neighbours
@@ -86,17 +87,17 @@ def lend(learner, embedded: Episode, draws: int) -> list:
         draws: at most so many support sets for each task, its own included.
 
     Returns:
-        Distributions with batch axes [tasks, queries].
+        A distribution with batch axes [supports * tasks, queries], first those of all tasks with
+        their own support sets, and the number of supports.
     """
     tasks = embedded.query_y.shape[0]
     count = min(draws, tasks)
-    d = learner.encode(embedded.support_x, embedded.support_y)
-
-    def borrowed(shift):
-        return tf.nest.map_structure(lambda part: tf.roll(part, shift, axis=0), d)
-
     shifts = [index * tasks // count for index in range(count)]
-    return [learner.predict(borrowed(shift), embedded.query_x) for shift in shifts]
+    d = tf.nest.map_structure(
+        lambda part: tf.concat([tf.roll(part, shift, axis=0) for shift in shifts], axis=0),
+        learner.encode(embedded.support_x, embedded.support_y),
+    )
+    return learner.predict(d, tf.concat([embedded.query_x] * count, axis=0)), count
 
 
 def label_information(
@@ -114,38 +115,30 @@ def label_information(
     Returns:
         As :func:`sandwich`.
     """
-    relabelled = [intervention(embedded, fold_in(seed, 2 * index)) for index in range(draws)]
-    # All in one batch: an inner loop is traced once, not once for each.
-    support_x, support_y = (
-        tf.concat([getattr(draw, part) for draw in relabelled], axis=0)
-        for part in ("support_x", "support_y")
+    relabelled = concatenated(
+        intervention(embedded, fold_in(seed, 2 * index)) for index in range(draws)
     )
-    d = learner.encode(support_x, support_y)
-    predictions = []
-    for index, draw in enumerate(relabelled):
-        own = tf.nest.map_structure(lambda part, i=index: tf.split(part, draws)[i], d)
-        predictions.append(learner.predict(own, draw.query_x))
-    return sandwich(predictions, seed)
+    d = learner.encode(relabelled.support_x, relabelled.support_y)
+    return sandwich(learner.predict(d, relabelled.query_x), draws, fold_in(seed, 1))
 
 
-def sandwich(predictions: list, seed) -> mine.Sandwich:
+def sandwich(prediction: Distribution, conditions: int, seed) -> mine.Sandwich:
     """What a prediction tells about which of several equally likely conditions it was made under.
 
     Args:
-        predictions: one distribution for each condition, all of the same queries. Their
-            ``log_prob`` is asked for the samples of all at once, [conditions, tasks, queries, dim].
+        prediction: under all conditions of the same queries, batch axes [conditions * tasks,
+            queries]. Its ``log_prob`` is asked for labels [conditions, conditions * tasks, queries,
+            dim].
+        conditions: their number.
         seed: stateless seed [2] of a sample of each.
 
     Returns:
         :func:`mine.plug_in` at each query, [tasks, queries], in nats; of classes in closed form,
         :func:`mine.plug_in_categories`.
     """
-    if all(isinstance(prediction, Categorical) for prediction in predictions):
-        return mine.plug_in_categories(tf.stack([p.log_probabilities for p in predictions]))
-    samples = tf.stack(
-        [p.sample(fold_in(seed, 2 * index + 1)) for index, p in enumerate(predictions)]
-    )
-    return mine.plug_in(tf.stack([p.log_prob(samples) for p in predictions], axis=1))
+    if isinstance(prediction, Categorical):
+        return mine.plug_in_categories(apart(prediction.log_probabilities, conditions))
+    return mine.plug_in(log_prob_under_each(prediction, prediction.sample(seed), conditions))
 
 
 def chance(y, metrics: dict[str, Callable] = METRICS) -> dict[str, tf.Tensor]:

@@ -1,7 +1,7 @@
 """Episodes, and the families of tasks they are drawn from."""
 
 import abc
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -19,6 +19,11 @@ class Episode(NamedTuple):
     support_y: tf.Tensor
     query_x: tf.Tensor
     query_y: tf.Tensor
+
+
+def concatenated(batches: Iterable[Episode]) -> Episode:
+    """One batch of the tasks of several, one batch after the other."""
+    return Episode(*(tf.concat(parts, axis=0) for parts in zip(*batches, strict=True)))
 
 
 def fold_in(seed, number) -> tf.Tensor:

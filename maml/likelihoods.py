@@ -54,6 +54,28 @@ class Distribution(abc.ABC):
         raise ValueError(f"A mixture of {cls.__name__} is of another kind: it cannot be averaged.")
 
 
+def apart(values, conditions: int) -> tf.Tensor:
+    """[conditions * tasks, ...] -> [conditions, tasks, ...]."""
+    return tf.reshape(values, tf.concat([[conditions, -1], tf.shape(values)[1:]], 0))
+
+
+def log_prob_under_each(prediction: Distribution, y, conditions: int) -> tf.Tensor:
+    """How likely the labels of every condition are under every condition.
+
+    Args:
+        prediction: with batch axes [conditions * tasks, queries], those of one condition in a row.
+        y: labels [conditions * tasks, queries, dim].
+        conditions: their number.
+
+    Returns:
+        As :func:`mine.plug_in` takes it: log q, in nats, [conditions of labels, conditions of
+        predictions, tasks, queries].
+    """
+    asked = tf.tile(apart(y, conditions), [1, conditions, 1, 1])
+    log_prob = prediction.log_prob(asked)
+    return tf.reshape(log_prob, [conditions, conditions, -1, tf.shape(log_prob)[-1]])
+
+
 class Normal(Distribution):
     """Independent normals of one fixed scale.
 

@@ -291,6 +291,8 @@ class MetaLearner(Configured, keras.Model, abc.ABC):
             lambda episode: step(*episode), autograph=False, jit_compile=True
         )
 
+    # AutoGraph would read and rewrite all that a step calls, for seconds, and find nothing to do.
+    @tf.autograph.experimental.do_not_convert
     def train_step(self, episode: Episode) -> dict:
         episode = Episode(*episode)
         key = tuple(tuple(part.shape) for part in episode)
@@ -315,6 +317,7 @@ class MetaLearner(Configured, keras.Model, abc.ABC):
         self.skipped.update_state(1.0 - tf.cast(finite, tf.float32))
         return self._track(logs, finite) | {"skipped_steps": self.skipped.result()}
 
+    @tf.autograph.experimental.do_not_convert
     def test_step(self, episode: Episode) -> dict:
         _, logs = self.objective(episode, tf.constant([self.seed, 3], tf.int32))
         return self._track(logs)

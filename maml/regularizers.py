@@ -11,9 +11,9 @@ import tensorflow as tf
 
 import mine
 from maml.configured import Configured
-from maml.episodes import Episode, fold_in
+from maml.episodes import Episode, concatenated, fold_in
 from maml.interventions import Intervention
-from maml.likelihoods import Categorical
+from maml.likelihoods import Categorical, apart, log_prob_under_each
 from maml.registry import REGULARIZERS
 
 POWER_LIMIT = 1.2
@@ -235,23 +235,26 @@ class MutualInformation(Regularizer):
         return penalty - surrogate, logs | extra
 
     def _plug_in(self, learner, episode, weight, seed, training):
-        draws = [self.intervention(episode, fold_in(seed, i)) for i in range(self.negatives + 1)]
-        predicted = [_answer(learner, draw, training) for draw in draws]
-        log_prob = tf.stack(
-            [tf.stack([q.log_prob(draw.query_y) for q in predicted]) for draw in draws]
-        )
+        count = self.negatives + 1
+        draws = self._draws(episode, count, seed)
+        predicted = _answer(learner, draws, training)
+        log_prob = log_prob_under_each(predicted, draws.query_y, count)
         return mine.plug_in(scale_gradient(log_prob, weight)).lower, None, 0.0, {}
 
     def _exact(self, learner, episode, weight, seed, training):
-        draws = [self.intervention(episode, fold_in(seed, i)) for i in range(max(self.draws, 2))]
-        predicted = [_answer(learner, draw, training) for draw in draws]
-        if not isinstance(predicted[0], Categorical):
+        count = max(self.draws, 2)
+        predicted = _answer(learner, self._draws(episode, count, seed), training)
+        if not isinstance(predicted, Categorical):
             raise ValueError("bound='exact' needs predictions of classes: use bound='mine'.")
-        log_prob = tf.stack([prediction.log_probabilities for prediction in predicted])
+        log_prob = apart(predicted.log_probabilities, count)
         return mine.categorical(scale_gradient(log_prob, weight)), None, 0.0, {}
 
+    def _draws(self, episode, count, seed):
+        """Relabellings of the same episodes, in one batch: an inner loop is traced once."""
+        return concatenated(self.intervention(episode, fold_in(seed, i)) for i in range(count))
+
     def _label(self, learner, episode, weight, seed, training):
-        episode = _times(episode, self.draws)
+        episode = concatenated([episode] * self.draws)
         relabelled = self.intervention(episode, fold_in(seed, 0))
         predicted = _answer(learner, relabelled, training)
 
@@ -272,9 +275,7 @@ class MutualInformation(Regularizer):
         # Two draws of g make two joint pairs, and crosswise two negatives with the same x* and X.
         # They go as one batch of twice the tasks: on small networks each operation costs.
         tasks = tf.shape(episode.query_y)[0]
-        draws = [self.intervention(episode, fold_in(seed, index)) for index in range(2)]
-        both = Episode(*(tf.concat(parts, axis=0) for parts in zip(*draws, strict=True)))
-        twice = _times(episode, 2)
+        both, twice = self._draws(episode, 2, seed), concatenated([episode] * 2)
         predicted = _answer(learner, both, training)
         clean = predicted.code()
         noise = tf.random.stateless_normal(tf.shape(clean), fold_in(seed, 2), dtype=clean.dtype)
@@ -310,11 +311,6 @@ class MutualInformation(Regularizer):
         value = tf.reduce_mean(joint)
         entropy = self.intervention.entropy if self.bound == "ba" else None
         return mine.Bound(value, value + (entropy or 0.0))
-
-
-def _times(episode, count):
-    """A batch in which each task stands ``count`` times."""
-    return Episode(*(tf.concat([part] * count, axis=0) for part in episode))
 
 
 def _answer(learner, episode, training):
