@@ -1,4 +1,4 @@
-"""The smoke test that every registered task and every registered learner pass together."""
+"""The smoke test that every registered task and every registered learner pass."""
 
 import numpy as np
 import pytest
@@ -33,11 +33,13 @@ def trained(task, kind, term=False):
     return problem, learner, history, moved
 
 
-# Of images one: they are made by one function.
+# Every learner on classes and on numbers, every task with a learner of each kind. Of images one:
+# they are made by one function.
 CASES = [
     (task, kind)
     for task in sorted(set(maml.TASKS) - {"omniglot", "miniimagenet"})
     for kind in sorted(maml.LEARNERS)
+    if task in ("clusters", "sinusoid") or kind in ("cnp", "maml", "protonet")
     if not maml.LEARNERS[kind].of_classes or task not in toys.REGRESSIONS
 ]
 
