@@ -95,9 +95,7 @@ def main(_):
     ]
     text = "\n".join(lines) + "\n"
     print(text)
-    output.mkdir(parents=True, exist_ok=True)
-    reports.write(text.encode(), output / "episodes.md")
-    reports.write_json(told | {"rows": rows}, output / "episodes.json")
+    reports.tables(told | {"rows": rows}, text, output, "episodes")
 
 
 if __name__ == "__main__":

@@ -139,15 +139,13 @@ def define_flags() -> None:
 def main(_):
     given = flags.FLAGS
     output = pathlib.Path(given.output)
-    output.mkdir(parents=True, exist_ok=True)
     report = {
         **reports.provenance("benchmarks/mine_robustness.py"),
         **run(given.runs, given.seed),
     }
     text = markdown(report)
     print(text)
-    reports.write(text.encode(), output / "mine_robustness.md")
-    reports.write_json(report, output / "mine_robustness.json")
+    reports.tables(report, text, output, "mine_robustness")
     sys.exit(1 if report["failed"] else 0)
 
 

@@ -253,8 +253,7 @@ def benchmark(
     rows, summary = tabulate([store.records[key] for key in keys], chosen.tasks)
     run = {"samples": samples, "seeds": list(range(seeds))} | reports.provenance("mine.benchmark")
     text = markdown(rows, summary, run)
-    reports.write(text.encode(), folder / "table.md")
-    reports.write_json({"rows": rows, "estimators": summary} | run, folder / "table.json")
+    reports.tables({"rows": rows, "estimators": summary} | run, text, folder, "table")
     picture(rows, summary, folder / "estimates.png")
     return text
 

@@ -34,6 +34,13 @@ def write_json(content: dict, path: pathlib.Path) -> None:
     write((json.dumps(clean(content), indent=2) + "\n").encode(), path)
 
 
+def tables(result: dict, text: str, folder: pathlib.Path, name: str) -> None:
+    """Writes ``NAME.json`` and, the same for readers, ``NAME.md``; makes the folder if absent."""
+    folder.mkdir(parents=True, exist_ok=True)
+    write_json(result, folder / f"{name}.json")
+    write(text.encode(), folder / f"{name}.md")
+
+
 def picture(figure, path: pathlib.Path, **options) -> None:
     """Writes a figure of matplotlib as PNG in one step; ``options`` are of its ``savefig``."""
     content = io.BytesIO()

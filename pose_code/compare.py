@@ -167,10 +167,8 @@ def compare(logdirs: list[str], output: str) -> str:
     folder = pathlib.Path(output)
     runs = find_runs(logdirs)
     rows = tabulate(runs)
-    folder.mkdir(parents=True, exist_ok=True)
     text = markdown(rows, runs)
-    reports.write(text.encode(), folder / "table.md")
-    reports.write_json({"rows": rows, "data": runs[0]["data"]}, folder / "table.json")
+    reports.tables({"rows": rows, "data": runs[0]["data"]}, text, folder, "table")
     picture(rows, folder / "table.png")
     histories = {}
     for run in runs:

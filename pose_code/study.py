@@ -289,11 +289,9 @@ def main(_):
         result = study(plan)
     except (pickles.PickleError, ValueError, OSError) as failure:
         sys.exit(f"Error: {failure}")
-    output.mkdir(parents=True, exist_ok=True)
     result |= reports.provenance("pose_code.study") | {"workers": plan.workers}
-    reports.write_json(result, output / f"{NAME}.json")
     text = study_report.markdown(result)
-    reports.write(text.encode(), output / f"{NAME}.md")
+    reports.tables(result, text, output, NAME)
     study_report.draw(result, plan.data_dir, output)
     print(text)
     print(f"{(time.time() - start) / 60:.0f} minutes; tables and pictures in {output}.")

@@ -198,11 +198,9 @@ def main(_):
         result = study(plan)
     except (ValueError, OSError) as failure:
         sys.exit(f"Error: {failure}")
-    output.mkdir(parents=True, exist_ok=True)
     result |= reports.provenance("maml.studies.fewshot") | {"workers": plan.workers}
-    reports.write_json(result, output / f"{NAME}.json")
     text = fewshot_report.markdown(result)
-    reports.write(text.encode(), output / f"{NAME}.md")
+    reports.tables(result, text, output, NAME)
     for name, histories in curves(result).items():
         fewshot_report.draw_curves(histories, output / f"curves_{name}.png")
     fewshot_report.copy_pictures(result, output)

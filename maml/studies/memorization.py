@@ -307,11 +307,9 @@ def main(_):
         result = study(plan)
     except (ValueError, OSError) as error:
         sys.exit(f"Error: {error}")
-    output.mkdir(parents=True, exist_ok=True)
     result |= reports.provenance("maml.studies.memorization") | {"workers": plan.workers}
-    reports.write_json(result, output / f"{NAME}.json")
     text = memorization_report.markdown(result)
-    reports.write(text.encode(), output / f"{NAME}.md")
+    reports.tables(result, text, output, NAME)
     memorization_report.draw_sweep(result, output / "sweep.png")
     memorization_report.draw_correlation(result, output / "diagnosis.png")
     print(text)

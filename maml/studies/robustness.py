@@ -81,9 +81,7 @@ def main(_):
         "inner_steps": {name: of["inner_steps"] for name, of in aggregated.items()},
         "answer": robustness_report.words(aggregated),
     }
-    output.mkdir(parents=True, exist_ok=True)
-    reports.write_json(result, output / f"{NAME}.json")
-    reports.write(robustness_report.markdown(result).encode(), output / f"{NAME}.md")
+    reports.tables(result, robustness_report.markdown(result), output, NAME)
     robustness_report.draw(aggregated, plan, output)
     print(result["answer"])
     print(f"{(time.time() - start) / 60:.0f} minutes; table and pictures in {output}.")

@@ -210,10 +210,9 @@ def main(_):
     result = reports.provenance("maml.studies.sinusoids") | {"workers": plan.workers}
     result["training_seconds"] = sum(record.get("seconds", 0.0) for record in records.values())
     result["rows"] = tabulate(records)
-    output.mkdir(parents=True, exist_ok=True)
-    reports.write_json(result, output / f"{NAME}.json")
-    reports.write(markdown(result).encode(), output / f"{NAME}.md")
-    print(markdown(result))
+    text = markdown(result)
+    reports.tables(result, text, output, NAME)
+    print(text)
     print(f"{(time.time() - start) / 60:.0f} minutes; tables in {output}.")
 
 
