@@ -82,12 +82,12 @@ class Registry:
         Raises:
             ValueError: there is no such entry, it refuses an option, or no entry takes one.
         """
-        taken = self.options(name)
-        unknown = next((option for option in options if option not in self.known(options)), None)
-        if unknown is not None:
-            raise ValueError(
-                f"No {self.kind} takes an option {unknown!r}; {name} takes {', '.join(taken)}."
-            )
+        taken, known = self.options(name), self.known(options)
+        for option in options:
+            if option not in known:
+                raise ValueError(
+                    f"No {self.kind} takes an option {option!r}; {name} takes {', '.join(taken)}."
+                )
         return self[name](*args, **{k: v for k, v in options.items() if k in taken})
 
 
