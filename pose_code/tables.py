@@ -97,6 +97,15 @@ TABLES = {
         },
         seeds=3,
     ),
+    "longer": Table(
+        "Twice the steps",
+        {"learner": "acnp", "steps": 16_000},
+        {
+            NOTHING: [{"regularizer": "none"}],
+            "label augmentation": [{"regularizer": "augment", "augment_probability": 0.1}],
+            LABELS: [_LABELS_1 | {"mi_draws": 32}],
+        },
+    ),
     "information": Table("Forms of the information", {"learner": "acnp"}, FORMS, seeds=3),
     "tools": Table("Tools for every measure", {"learner": "acnp"}, TOOLS, seeds=2),
 }

@@ -67,11 +67,12 @@ TABLES = {
         TWENTY_WAYS,
         seeds=1,
     ),
+    # A small inner rate makes memorizing the shorter way: at 0.1 MAML learns to adapt all the same.
     "fixed": Table(
         "Omniglot, 20 ways, 1 shot, labels of training classes fixed: MAML",
         _OMNIGLOT
         | _MAML
-        | {"labels": "fixed", "ways": 20, "meta_batch_size": 8, "steps": 8_000}
+        | {"inner_lr": 0.01, "labels": "fixed", "ways": 20, "meta_batch_size": 8, "steps": 6_000}
         | {"task_options": "filters=32;rotations=false"},
         MEASURES,
         seeds=3,
