@@ -12,6 +12,8 @@ from pose_data.tasks import PERIOD, PoseTasks
 
 COLOURS = ("#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377", "#777777")
 CHANCE_DEGREES = 90.0
+MAX_BANDS = 4
+"""Of more runs, curves show the lower bound of the information and not how far up it may lie."""
 
 
 def save(figure: matplotlib.figure.Figure, path: pathlib.Path):
@@ -37,7 +39,8 @@ def curves(runs: dict[str, dict[str, np.ndarray]], path: pathlib.Path):
         axes[1].plot(steps, columns["train_angle"], color=colour, linestyle=":")
         lower, upper = columns["test_information_lower"], columns["test_information_upper"]
         axes[2].plot(steps, lower, **style)
-        axes[2].fill_between(steps, lower, np.minimum(upper, 4), color=colour, alpha=0.15)
+        if len(runs) <= MAX_BANDS:
+            axes[2].fill_between(steps, lower, np.minimum(upper, 4), color=colour, alpha=0.15)
     axes[1].axhline(CHANCE_DEGREES, color="black", linewidth=0.8, label="chance")
     axes[0].set(title="squared error (held-out; dotted: meta-training)", ylim=(0, None))
     axes[1].set(title="angular error, degrees", ylim=(0, 110))

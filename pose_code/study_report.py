@@ -15,6 +15,7 @@ from maml.studies.choosing import strength
 from mine import reports
 from pose_code import config, experiment, plots, symmetry
 
+SCORES = ("test MSE", "median angle", "not symmetric")
 MAX_CURVES = 14
 """More would not be told apart."""
 
@@ -30,9 +31,11 @@ def markdown(result: dict) -> str:
         f"{data['train_objects']} objects are trained on, {data['validation_objects']} choose "
         f"strengths, {data['test_objects']} are scored: squared error of the angle times 10 / 2π, "
         f"mean ± 95 % interval over seeds, with {data['shots']} support images unless K says "
-        "otherwise; the median of wrapped angular errors, of which chance is 90°. Seeds "
-        "together: the mean of their densities. Swap gap: how much the error grows with another "
-        "object's support set. Information: lower to upper bound.",
+        "otherwise; the median of wrapped angular errors, of which chance is 90°; the error on "
+        "objects that do not look alike from several sides (see below). Swap gap: how much the "
+        "error grows with another object's support set. Information: lower to upper bound. "
+        "Together: by the mean of all seeds' densities; that interval, and those of what learns "
+        "nothing, are over objects.",
     ]
     for table in result["tables"].values():
         lines += ["", f"## {table['about']}", "", *_table(table["rows"], result)]
@@ -45,54 +48,51 @@ def markdown(result: dict) -> str:
 
 def _table(rows: list[dict], result: dict) -> list[str]:
     shots = next((list(row["shots"]) for row in rows if "shots" in row), [])
-    columns = ["method", "strength", "seeds", "train MSE", "test MSE", "median angle"]
-    columns += ["seeds together", "median", "not symmetric"]
-    columns += [text for k in shots for text in (f"K = {k}", "median")]
-    columns += ["not symmetric", "swap gap", "I(ŷ;Y\\|x,X), nats", "s/step"]
+    columns = ["method", "strength", "seeds", "train MSE", *SCORES, "swap gap"]
+    columns += ["I(ŷ;Y\\|x,X), nats", "s/step"]
+    columns += [text for k in shots for text in (f"K = {k}: test MSE", "median angle")]
+    columns += [f"together: {SCORES[0]}", *SCORES[1:]]
     lines = [_line(columns), _line(["---"] * 2 + ["---:"] * (len(columns) - 2))]
     for row in rows:
         cells = [row["row"], strength(row["options"]), str(len(row["seeds"]))]
         if "mse" not in row:
-            lines.append(_line([*cells, "", "diverged"] + [""] * (len(columns) - 5)))
-            continue
-        if row[grid.DIVERGED]:
-            cells[2] += f" ({row[grid.DIVERGED]} diverged)"
-        cells += _scores(row)
-        cells += _together(row["together"], result)
-        for k in shots:
-            of = row["shots"][k]
-            cells += [in_words(of["mse"], 2), f"{of['median_angle']:.0f}°"]
-        lines.append(_line(cells + _rest(row, result)))
+            cells += ["", "diverged"]
+        else:
+            if row[grid.DIVERGED]:
+                cells[2] += f" ({row[grid.DIVERGED]} diverged)"
+            cells += _own(row, result)
+            for k in shots:
+                cells += _scores(row["shots"][k]["mse"], row["shots"][k]["median_angle"])
+            if row["together"] is not None:
+                of = row["together"]
+                cells += _scores(of["mse"], of["angle"]["median"], of["objects"], result)
+        lines.append(_line(cells + [""] * (len(columns) - len(cells))))
     for row in result["baselines"]:
-        blank = [""] * (3 + 2 * len(shots))
-        lines.append(_line([row["row"], "", "", *_scores(row), *blank, *_rest(row, result)]))
+        cells = [row["row"], "", "", *_own(row, result)]
+        lines.append(_line(cells + [""] * (len(columns) - len(cells))))
     return lines
 
 
-def _scores(row: dict) -> list[str]:
-    return [f"{row['train_mse']:.2f}", in_words(row["mse"], 2), f"{row['median_angle']:.0f}°"]
+def _own(row: dict, result: dict) -> list[str]:
+    low, high = (max(row[f"information_{end}"]["mean"], 0) for end in ("lower", "upper"))
+    return [
+        f"{row['train_mse']:.2f}",
+        *_scores(row["mse"], row["median_angle"], row["objects"], result),
+        f"{round(row['swap_gap']['mean'], 1) + 0:.1f}",  # Without a sign before zero.
+        f"{low:.2f} to {high:.2f}",
+        f"{row['seconds_per_step']:.3f}",
+    ]
 
 
-def _together(scores: dict | None, result: dict) -> list[str]:
-    if scores is None:
-        return [""] * 3
-    clear = f"{_clear(scores['objects'], result):.2f}"
-    return [f"{scores['mse']['mean']:.2f}", f"{scores['angle']['median']:.0f}°", clear]
+def _scores(mse: dict, median: float, objects: dict = (), result: dict = ()) -> list[str]:
+    """Of :data:`SCORES`; without objects the first two."""
+    clear = [f"{_clear(objects, result):.2f}"] if objects else []
+    return [in_words(mse, 2), f"{median:.0f}°", *clear]
 
 
 def _clear(objects: dict, result: dict) -> float:
     """Mean squared error on the objects that do not look alike from several sides."""
     return np.mean([of["mse"] for name, of in objects.items() if not _alike(result, name)])
-
-
-def _rest(row: dict, result: dict) -> list[str]:
-    low, high = (max(row[f"information_{end}"]["mean"], 0) for end in ("lower", "upper"))
-    return [
-        f"{_clear(row['objects'], result):.2f}",
-        f"{row['swap_gap']['mean']:.1f}",
-        f"{low:.2f} to {high:.2f}",
-        f"{row['seconds_per_step']:.3f}",
-    ]
 
 
 def _line(cells) -> str:
@@ -177,7 +177,7 @@ def draw(result: dict, data_dir: str, output: pathlib.Path) -> None:
 
 def draw_information(correlation: dict, path: pathlib.Path) -> None:
     """Error against information, a point for each model."""
-    figure = matplotlib.figure.Figure(figsize=(7, 4.4), layout="constrained")
+    figure = matplotlib.figure.Figure(figsize=(9, 4.4), layout="constrained")
     axis = figure.subplots()
     of_row = collections.defaultdict(list)
     for model in correlation["models"]:
