@@ -12,6 +12,7 @@ import pickle
 import shutil
 import signal
 import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures.process import BrokenProcessPool
 
@@ -198,6 +199,7 @@ def render_dataset(
             if report is not None:
                 report(results[-1], len(objects))
     except BrokenProcessPool as error:
+        time.sleep(0.5)  # If Ctrl-C ended the worker, it reaches this process about now.
         raise RenderError(
             "a rendering process died, perhaps for want of memory: run the same command again, "
             "it goes on where it stopped; --workers=1 needs the least memory."
