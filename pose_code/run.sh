@@ -37,13 +37,17 @@ flags() {
 # is that of the CNP. Ours starts with more noise than maml_bbb.py, whose 1e-9 disturbs nothing; that
 # of np_bbb.py is 0.05 for each weight, here 0.8 for a unit of 288 inputs. np_ib.py has a rate of 0.001
 # for all but encoder and decoder.
-published() {
-  [ "$PRESET" = paper ] || return 0
-  case $1 in
-    mr_maml_w) echo --steps=30000 --meta_lr=0.002 --kl_weight=0.001 ;;
-    mr_maml_a) echo --bottleneck_weight=0.01 ;;
-    mr_cnp_w | cnp_all_w) echo --steps=100000 --meta_lr=0.0005 --dim_w=20 --dim_r=200 --dim_z=200 --kl_weight=0.001 --kl_sigma=0.8 ;;
-    mr_cnp_a) echo --steps=120000 --meta_lr=0.0005 --dim_w=64 --dim_r=100 --dim_z=64 --bottleneck_weight=0.01 ;;
+# At the sizes of PRESET=cpu, the strengths that validation objects chose (docs/results.md).
+strengths() {
+  case $PRESET-$1 in
+    paper-mr_maml_w) echo --steps=30000 --meta_lr=0.002 --kl_weight=0.001 ;;
+    paper-mr_maml_a) echo --bottleneck_weight=0.01 ;;
+    paper-mr_cnp_w | paper-cnp_all_w) echo --steps=100000 --meta_lr=0.0005 --dim_w=20 --dim_r=200 --dim_z=200 --kl_weight=0.001 --kl_sigma=0.8 ;;
+    paper-mr_cnp_a) echo --steps=120000 --meta_lr=0.0005 --dim_w=64 --dim_r=100 --dim_z=64 --bottleneck_weight=0.01 ;;
+    cpu-mr_cnp_w) echo --kl_weight=0.0001 ;;
+    cpu-cnp_all_w) echo --kl_weight=0.000001 ;;
+    cpu-mr_cnp_a) echo --bottleneck_weight=0.001 ;;
+    cpu-cnp_labels) echo --mi_weight=1 --mi_draws=32 ;;
   esac
 }
 
@@ -52,14 +56,14 @@ ALL="maml fomaml mr_maml_w mr_maml_a maml_labels cnp mr_cnp_w cnp_all_w mr_cnp_a
 learners=
 for recipe in "$@"; do
   chosen=$(flags "$recipe")
-  sizes=$(published "$recipe")
+  set_to=$(strengths "$recipe")
   learner=${chosen#--learner=}
   learner=${learner%% *}
   case " $learners " in *" $learner "*) ;; *) learners="$learners $learner" ;; esac
   for seed in $SEEDS; do
     # shellcheck disable=SC2086 # The flags of a recipe are words.
     python -m pose_code.train --preset="$PRESET" --data_dir="$DATA_DIR" --resume \
-      --logdir="$LOG_DIR/$learner/$recipe/seed$seed" --seed="$seed" $chosen $sizes $FLAGS
+      --logdir="$LOG_DIR/$learner/$recipe/seed$seed" --seed="$seed" $chosen $set_to $FLAGS
   done
 done
 # Learners see different numbers of images, so each has a table of its own.
