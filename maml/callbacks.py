@@ -60,7 +60,8 @@ class Monitor(keras.callbacks.Callback):
         families: prefix -> tasks, such as ``{"train": ..., "val": ...}``.
         steps_per_epoch: for ``seconds_per_step``, of training alone; ``step`` counts them all.
         batch_size: tasks a batch.
-        num_tasks: how many tasks of each family, evenly spaced.
+        episodes: how many of each family: one of each of so many tasks, evenly spaced, or several
+            of each task of a small family.
         seed: of the episodes.
         report: whether to print a line for each family.
     """
@@ -71,13 +72,13 @@ class Monitor(keras.callbacks.Callback):
         families: dict[str, TaskFamily],
         steps_per_epoch: int,
         batch_size: int = 16,
-        num_tasks: int = 48,
+        episodes: int = 48,
         seed: int = 1,
         report: bool = True,
     ):
         super().__init__()
         self.evaluator, self.families, self.steps_per_epoch = evaluator, families, steps_per_epoch
-        self.batch_size, self.num_tasks, self.seed = batch_size, num_tasks, seed
+        self.batch_size, self.episodes, self.seed = batch_size, episodes, seed
         self.report = report
 
     def on_epoch_begin(self, epoch, logs=None):
@@ -92,7 +93,8 @@ class Monitor(keras.callbacks.Callback):
         logs["seconds_per_step"] = seconds / self.steps_per_epoch
         logs["step"] = int(self.model.optimizer.iterations.numpy())
         for prefix, family in self.families.items():
-            values = self.evaluator(family, 1, self.batch_size, self.seed, self.num_tasks)
+            each = max(1, self.episodes // family.num_tasks)
+            values = self.evaluator(family, each, self.batch_size, self.seed, self.episodes)
             means = {name: float(v.mean()) for name, v in values.items()}
             logs |= {f"{prefix}_{name}": mean for name, mean in means.items()}
             if self.report:

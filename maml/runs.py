@@ -64,7 +64,7 @@ def fit(
     evaluator: Evaluator,
     verbose="auto",
     more: Iterable[keras.callbacks.Callback] = (),
-    tasks: int = 48,
+    episodes: int = 48,
     batch_size: int = 16,
     best_by: tuple[str, bool, int] | None = None,
 ) -> dict[str, np.ndarray]:
@@ -79,7 +79,7 @@ def fit(
         evaluator: of the learner.
         verbose: of ``keras.Model.fit``.
         more: callbacks of one's own.
-        tasks: how many of each family are scored after an epoch.
+        episodes: how many of each family are scored after an epoch.
         batch_size: tasks of a batch of scores; each size is traced anew.
         best_by: early stopping: name of a score, such as ``validation_accuracy``, whether a larger
             one is better, and epochs without a better one after which training stops. The learner
@@ -118,7 +118,7 @@ def fit(
             # First, so that its line ends before the others speak, and without their numbers.
             *([keras.callbacks.ProgbarLogger()] if verbose else []),
             callbacks.Monitor(
-                evaluator, families, per_epoch, batch_size, tasks, report=bool(verbose)
+                evaluator, families, per_epoch, batch_size, episodes, report=bool(verbose)
             ),
             callbacks.StopOnDivergence(),
             keras.callbacks.CSVLogger(folder / HISTORY, append=done > 0),

@@ -152,7 +152,7 @@ def train(
         folder,
         evaluator,
         verbose,
-        tasks=config.num_validation_batches * config.meta_batch_size,
+        episodes=config.num_validation_batches * config.meta_batch_size,
         batch_size=config.meta_batch_size,
         best_by=(f"validation_{metric}", perfect > 0, config.patience) if config.patience else None,
     )

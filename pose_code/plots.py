@@ -12,7 +12,7 @@ from pose_data.tasks import PERIOD, PoseTasks
 
 COLOURS = ("#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377", "#777777")
 CHANCE_DEGREES = 90.0
-MAX_BANDS = 4
+MAX_BANDS = 3
 """Of more runs, curves show the lower bound of the information and not how far up it may lie."""
 
 
@@ -47,6 +47,7 @@ def curves(runs: dict[str, dict[str, np.ndarray]], path: pathlib.Path):
     axes[2].set(title="I(ŷ; Y | x, X) on held-out objects, nats", ylim=(0, 2.6))
     for axis in axes:
         axis.set_xlabel("training step")
+        axis.locator_params(axis="x", nbins=6)
     axes[1].legend(fontsize=7)
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside right upper", fontsize=7)
     save(figure, path)

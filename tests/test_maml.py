@@ -440,6 +440,21 @@ def test_gamed_critic_is_called_out_once(capsys):
     assert capsys.readouterr().out.count("being gamed") == 1
 
 
+@pytest.mark.parametrize(("tasks", "each"), [(3, 3), (5, 2), (40, 1)])
+def test_small_families_are_scored_on_several_episodes_of_a_task(tasks, each):
+    """The error of few episodes would say more of them than of the learner."""
+    model, asked = build("cnp", "none"), []
+
+    def score(family, per_task, batch_size, seed, num_tasks):
+        asked.append((per_task, num_tasks))
+        return {"mse": np.ones((num_tasks, per_task, 1))}
+
+    families = {"few": Lines(num_tasks=tasks)}
+    monitor = callbacks.Monitor(score, families, 4, episodes=10, report=False)
+    fit(model, more=[monitor])
+    assert asked == [(each, 10)]
+
+
 @pytest.mark.parametrize("kind", ["maml-batch", "cnp-products"])
 def test_run_that_was_cut_resumes_to_the_same_numbers(kind, tmp_path):
     path = tmp_path / "run.weights.h5"
