@@ -84,7 +84,9 @@ def _own(row: dict, result: dict) -> list[str]:
     ]
 
 
-def _scores(mse: dict, median: float, objects: dict = (), result: dict = ()) -> list[str]:
+def _scores(
+    mse: dict, median: float, objects: dict | None = None, result: dict | None = None
+) -> list[str]:
     """Of :data:`SCORES`; without objects the first two."""
     clear = [f"{_clear(objects, result):.2f}"] if objects else []
     return [in_words(mse, 2), f"{median:.0f}°", *clear]
