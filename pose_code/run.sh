@@ -38,7 +38,7 @@ flags() {
 # of np_bbb.py is 0.05 for each weight, here 0.8 for a unit of 288 inputs. np_ib.py has a rate of 0.001
 # for all but encoder and decoder.
 # At the sizes of PRESET=cpu, the strengths that validation objects chose (docs/results.md).
-strengths() {
+settings() {
   case $PRESET-$1 in
     paper-mr_maml_w) echo --steps=30000 --meta_lr=0.002 --kl_weight=0.001 ;;
     paper-mr_maml_a) echo --bottleneck_weight=0.01 ;;
@@ -56,7 +56,7 @@ ALL="maml fomaml mr_maml_w mr_maml_a maml_labels cnp mr_cnp_w cnp_all_w mr_cnp_a
 learners=
 for recipe in "$@"; do
   chosen=$(flags "$recipe")
-  set_to=$(strengths "$recipe")
+  set_to=$(settings "$recipe")
   learner=${chosen#--learner=}
   learner=${learner%% *}
   case " $learners " in *" $learner "*) ;; *) learners="$learners $learner" ;; esac

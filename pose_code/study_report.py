@@ -50,27 +50,31 @@ def _table(rows: list[dict], result: dict) -> list[str]:
     shots = next((list(row["shots"]) for row in rows if "shots" in row), [])
     columns = ["method", "strength", "seeds", "train MSE", *SCORES, "swap gap"]
     columns += ["I(ŷ;Y\\|x,X), nats", "s/step"]
-    columns += [text for k in shots for text in (f"K = {k}: test MSE", "median angle")]
+    columns += [text for k in shots for text in (f"K = {k}: {SCORES[0]}", SCORES[1])]
     columns += [f"together: {SCORES[0]}", *SCORES[1:]]
-    lines = [_line(columns), _line(["---"] * 2 + ["---:"] * (len(columns) - 2))]
-    for row in rows:
-        cells = [row["row"], strength(row["options"]), str(len(row["seeds"]))]
-        if "mse" not in row:
-            cells += ["", "diverged"]
-        else:
-            if row[grid.DIVERGED]:
-                cells[2] += f" ({row[grid.DIVERGED]} diverged)"
-            cells += _own(row, result)
-            for k in shots:
-                cells += _scores(row["shots"][k]["mse"], row["shots"][k]["median_angle"])
-            if row["together"] is not None:
-                of = row["together"]
-                cells += _scores(of["mse"], of["angle"]["median"], of["objects"], result)
-        lines.append(_line(cells + [""] * (len(columns) - len(cells))))
-    for row in result["baselines"]:
-        cells = [row["row"], "", "", *_own(row, result)]
-        lines.append(_line(cells + [""] * (len(columns) - len(cells))))
-    return lines
+    cells = [_cells(row, shots, result) for row in rows]
+    cells += [[row["row"], "", "", *_own(row, result)] for row in result["baselines"]]
+    return [
+        _line(columns),
+        _line(["---"] * 2 + ["---:"] * (len(columns) - 2)),
+        *(_line(of + [""] * (len(columns) - len(of))) for of in cells),
+    ]
+
+
+def _cells(row: dict, shots: list[str], result: dict) -> list[str]:
+    """Of a row of a table, as far as it has any."""
+    cells = [row["row"], strength(row["options"]), str(len(row["seeds"]))]
+    if "mse" not in row:
+        return [*cells, "", "diverged"]
+    if row[grid.DIVERGED]:
+        cells[2] += f" ({row[grid.DIVERGED]} diverged)"
+    cells += _own(row, result)
+    for k in shots:
+        cells += _scores(row["shots"][k]["mse"], row["shots"][k]["median_angle"])
+    of = row["together"]
+    if of is not None:
+        cells += _scores(of["mse"], of["angle"]["median"], of["objects"], result)
+    return cells
 
 
 def _own(row: dict, result: dict) -> list[str]:

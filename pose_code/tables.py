@@ -108,7 +108,12 @@ TABLES = {
         },
         seeds=3,
     ),
-    "longer": Table("Twice the steps", {"learner": "acnp", "steps": 16_000}, CHOSEN, seeds=3),
+    "longer": Table(
+        "16,000 steps, twice those of --preset=cpu",
+        {"learner": "acnp", "steps": 16_000},
+        CHOSEN,
+        seeds=3,
+    ),
     "information": Table("Forms of the information", {"learner": "acnp"}, FORMS, seeds=3),
     "tools": Table("Tools for every measure", {"learner": "acnp"}, TOOLS, seeds=2),
 }
