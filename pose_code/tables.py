@@ -31,15 +31,29 @@ MEASURES = {
 _LABELS_1 = _LABELS | {"mi_weight": 1.0}
 _LABELS_32 = _LABELS_1 | {"mi_draws": 32}
 
-CHOSEN = {
-    NOTHING: [{"regularizer": "none"}],
-    "label augmentation": [{"regularizer": "augment", "augment_probability": 0.1}],
-    LABELS: [_LABELS_32],
-    "MR-A and information on labels": [
-        _LABELS_32 | {"regularizer": "activations,mine", "bottleneck_weight": 1e-3 / 3}
-    ],
+_CHOSEN = {
+    NOTHING: {"regularizer": "none"},
+    "weight decay": {"regularizer": "decay", "l2_weight": 1e-5},
+    "MR-W": _WEIGHTS | {"kl_weight": 1e-4, "kl_layers": "embedding"},
+    "MR-W, all weights": _WEIGHTS | {"kl_weight": 1e-6, "kl_layers": "all"},
+    "MR-A": {"regularizer": "activations", "bottleneck_weight": 1e-3},
+    "label augmentation": {"regularizer": "augment", "augment_probability": 0.1},
+    "information on predictions": _PREDICTIONS | {"mi_weight": 0.3},
+    LABELS: _LABELS_32,
+    "MR-W and information on labels": _LABELS_32
+    | {"regularizer": "weights,mine", "kl_weight": 1e-4 / 3, "kl_layers": "embedding"},
+    "MR-A and information on labels": _LABELS_32
+    | {"regularizer": "activations,mine", "bottleneck_weight": 1e-3 / 3},
 }
-"""The best measures, as validation objects chose them on real CAD models in random orientations."""
+
+CHOSEN = {name: [row] for name, row in _CHOSEN.items()}
+"""The measures as validation objects chose them on real CAD models in random orientations."""
+
+BEST = {
+    name: CHOSEN[name]
+    for name in (NOTHING, "label augmentation", LABELS, "MR-A and information on labels")
+}
+"""The best measures there, and none."""
 
 FORMS = {
     NOTHING: [{"regularizer": "none"}],
@@ -97,6 +111,12 @@ COMMON = {"num_validation": 6, "other_shots": "5", "shots": 15}
 
 TABLES = {
     "cnp": Table("Measures against memorization: attentive CNP", {"learner": "acnp"}, MEASURES),
+    "chosen": Table(
+        "Measures against memorization, at the strengths chosen on random orientations",
+        {"learner": "acnp"},
+        CHOSEN,
+        seeds=3,
+    ),
     "maml": Table(
         "Measures against memorization: MAML",
         {"learner": "maml", "shared_tower": True},
@@ -111,7 +131,7 @@ TABLES = {
     "longer": Table(
         "16,000 steps, twice those of --preset=cpu",
         {"learner": "acnp", "steps": 16_000},
-        CHOSEN,
+        BEST,
         seeds=3,
     ),
     "information": Table("Forms of the information", {"learner": "acnp"}, FORMS, seeds=3),
@@ -121,5 +141,5 @@ TABLES = {
 
 def more_objects(folder: str) -> Table:
     """Trains on the objects of another folder as well."""
-    rows = CHOSEN | {"relative learner": [{"regularizer": "none", "learner": "relative"}]}
+    rows = BEST | {"relative learner": [{"regularizer": "none", "learner": "relative"}]}
     return Table("More objects to train on", {"learner": "acnp", "extra_data_dir": folder}, rows)
