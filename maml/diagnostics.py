@@ -13,6 +13,7 @@ from collections.abc import Callable
 
 import numpy as np
 import tensorflow as tf
+import tqdm
 
 import mine
 from maml.episodes import Episode, TaskFamily, concatenated, fold_in
@@ -182,7 +183,7 @@ class Evaluator:
         batch_size: int,
         seed: int,
         num_tasks: int | None = None,
-        on_batch: Callable[[], None] = lambda: None,
+        title: str = "",
     ) -> dict[str, np.ndarray]:
         """Scores ``per_task`` episodes of each task.
 
@@ -192,7 +193,7 @@ class Evaluator:
             batch_size: tasks a batch, see :meth:`TaskFamily.fixed`.
             seed: of the episodes; the same seed gives every learner the same episodes.
             num_tasks: score only so many tasks, evenly spaced; all by default.
-            on_batch: called after each batch, for progress.
+            title: of a progress bar; without one there is none.
 
         Returns:
             Each score of :func:`scores` and :func:`chance` as [tasks, per_task, queries].
@@ -205,10 +206,15 @@ class Evaluator:
             raise ValueError("A support-swap gap needs at least two tasks, and two in a batch.")
         base = tf.constant([seed, 4], tf.int32)
         rows, labels = [], []
-        for index, episode in enumerate(family.fixed(per_task, batch_size, seed, count)):
+        batches = tqdm.tqdm(
+            family.fixed(per_task, batch_size, seed, count),
+            title,
+            total=per_task * max(1, count // batch_size),
+            disable=not title,
+        )
+        for index, episode in enumerate(batches):
             rows.append(self._step(episode, fold_in(base, index)))
             labels.append(episode.query_y)
-            on_batch()
         columns = {name: np.concatenate([row[name] for row in rows]) for name in rows[0]}
         columns |= {k: v.numpy() for k, v in chance(tf.concat(labels, 0), self.metrics).items()}
         return {

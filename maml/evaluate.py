@@ -17,8 +17,6 @@ from absl import app, flags
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # Before TensorFlow: its start-up chatter.
 
-import tqdm  # noqa: E402
-
 import maml  # noqa: E402
 from maml import options, plots, runs, train  # noqa: E402
 from mine import reports  # noqa: E402
@@ -52,13 +50,14 @@ def evaluate(path: os.PathLike, steps: Sequence[int], **changed) -> dict:
     if not hasattr(learner, "test_inner_steps"):
         steps = [None]
     rows = []
-    for count in tqdm.tqdm(steps, desc="inner steps"):
+    for count in steps:
         if count is not None:
             learner.test_inner_steps = count
         evaluator = problem.evaluator(learner)
-        diagnosis = train.diagnose(evaluator, problem.test, problem, config)
+        name = "" if count is None else f"{count} inner steps: "
+        diagnosis = train.diagnose(evaluator, problem.test, problem, config, f"{name}scoring")
         rows.append({"inner_steps": count, "diagnosis": diagnosis.to_json()})
-        tqdm.tqdm.write(f"{'' if count is None else f'{count} inner steps: '}{diagnosis}")
+        print(f"{name}{diagnosis}")
     if plots.can_draw_fits(problem):
         folder.mkdir(exist_ok=True)
         plots.fits(learner, problem.test, folder / "fits.png")

@@ -166,7 +166,8 @@ def train(
         if f"val_{name}" in history
     }
     for split in ("train", "validation", "test"):
-        diagnosis = diagnose(evaluator, getattr(problem, split), problem, config)
+        title = f"scoring {split} tasks" if verbose else ""
+        diagnosis = diagnose(evaluator, getattr(problem, split), problem, config, title)
         record["diagnosis"][split] = diagnosis.to_json()
         if verbose:
             print(f"{split} tasks: {diagnosis}")
@@ -194,10 +195,22 @@ def as_command(config: Config, path: os.PathLike) -> str:
 
 
 def diagnose(
-    evaluator: maml.Evaluator, family: maml.TaskFamily, problem: maml.Problem, config: Config
+    evaluator: maml.Evaluator,
+    family: maml.TaskFamily,
+    problem: maml.Problem,
+    config: Config,
+    title: str = "scoring test tasks",
 ) -> maml.Diagnosis:
-    """Scores ``num_test_tasks`` tasks of a family, and says whether the learner memorizes."""
-    values = evaluator(family, 1, config.meta_batch_size, 0, config.num_test_tasks)
+    """Scores ``num_test_tasks`` tasks of a family, and says whether the learner memorizes.
+
+    Args:
+        evaluator: of the learner.
+        family: the tasks.
+        problem: that they are of; its metrics are taken.
+        config: numbers of tasks, of a batch and in all.
+        title: of a progress bar; without one there is none.
+    """
+    values = evaluator(family, 1, config.meta_batch_size, 0, config.num_test_tasks, title)
     name, perfect = maml.diagnosis.main_score(problem.metrics, family)
     return maml.Diagnosis.from_scores(values, evaluator.learner.normalization, name, perfect)
 

@@ -5,7 +5,6 @@ import json
 import pathlib
 
 import numpy as np
-import tqdm
 
 import maml
 from maml import runs
@@ -197,9 +196,8 @@ def score(evaluator: maml.Evaluator, families: dict, config: Config, verbose="au
 
     def scored(name, family):
         episodes = max(1, config.eval_episodes // 10) if name == "train" else config.eval_episodes
-        batches = episodes * max(1, family.num_tasks // 16)
-        with tqdm.tqdm(total=batches, desc=f"scoring {name} objects", disable=not verbose) as bar:
-            return evaluator(family, episodes, 16, seed=0, on_batch=bar.update)
+        title = f"scoring {name} objects" if verbose else ""
+        return evaluator(family, episodes, 16, seed=0, title=title)
 
     for name, family in families.items():
         values = scored(name, family)

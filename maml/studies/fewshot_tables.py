@@ -5,7 +5,7 @@ from maml.studies.tables import Table
 
 _OMNIGLOT = {
     "dataset": "omniglot", "shots": 1, "queries": 1, "meta_lr_decay": True,
-    "steps_per_epoch": 1000, "num_test_tasks": 1000,
+    "steps_per_epoch": 1000, "num_test_tasks": 600,
 }  # fmt: skip
 
 _FROZEN = {"task_options": "normalization=frozen"}
@@ -18,7 +18,7 @@ _REPTILE = {
 }  # fmt: skip
 _IMAML = {
     "learner": "imaml", "meta_batch_size": 16, "inner_lr": 0.2, "inner_steps": 8,
-    "regularization": 2.0, "solver_steps": 4, "steps": 8000,
+    "regularization": 2.0, "solver_steps": 4, "steps": 5000,
 }  # fmt: skip
 _METRIC_BASED = {"queries": 5, "steps": 5000}
 
@@ -57,13 +57,13 @@ own likelihood."""
 TABLES = {
     "omniglot5": Table(
         "Omniglot, 5 ways, 1 shot",
-        _OMNIGLOT | {"ways": 5, "meta_batch_size": 32, "steps": 20_000},
+        _OMNIGLOT | {"ways": 5, "meta_batch_size": 16, "steps": 12_000},
         FIVE_WAYS,
         seeds=1,
     ),
     "omniglot20": Table(
         "Omniglot, 20 ways, 1 shot",
-        _OMNIGLOT | {"ways": 20, "meta_batch_size": 16, "steps": 8_000},
+        _OMNIGLOT | {"ways": 20, "meta_batch_size": 8, "steps": 6_000},
         TWENTY_WAYS,
         seeds=1,
     ),
@@ -72,7 +72,7 @@ TABLES = {
         "Omniglot, 20 ways, 1 shot, labels of training classes fixed: MAML",
         _OMNIGLOT
         | _MAML
-        | {"inner_lr": 0.01, "labels": "fixed", "ways": 20, "meta_batch_size": 8, "steps": 6_000}
+        | {"inner_lr": 0.01, "labels": "fixed", "ways": 20, "meta_batch_size": 4, "steps": 5_000}
         | {"task_options": "filters=32;rotations=false"},
         MEASURES,
         seeds=3,
@@ -80,7 +80,7 @@ TABLES = {
     "miniimagenet5": Table(
         "mini-ImageNet, 5 ways, 1 shot",
         {"dataset": "miniimagenet", "ways": 5, "shots": 1, "queries": 3, "meta_batch_size": 4}
-        | {"steps": 10_000, "num_test_tasks": 1000, "meta_lr_decay": True},
+        | {"steps": 3_000, "num_test_tasks": 600, "meta_lr_decay": True},
         {
             "MAML": [{"learner": "maml", "inner_lr": 0.01, "test_inner_steps": 10}],
             "FOMAML": [{"learner": "fomaml", "inner_lr": 0.01, "test_inner_steps": 10}],
