@@ -118,11 +118,11 @@ TABLES = {
         seeds=3,
     ),
     "maml": Table(
-        "Measures against memorization: MAML",
-        {"learner": "maml", "shared_tower": True},
+        "Measures against memorization: MAML, 2,000 steps",
+        {"learner": "maml", "shared_tower": True, "steps": 2000},
         {
             NOTHING: [{"regularizer": "none"}],
-            "MR-W": each("kl_weight", [1e-6, 1e-5, 1e-4], **_WEIGHTS, kl_layers="tower"),
+            "MR-W": each("kl_weight", [1e-5, 1e-4], **_WEIGHTS, kl_layers="tower"),
             "label augmentation": each("augment_probability", [0.25, 0.5], regularizer="augment"),
             LABELS: each("mi_weight", [0.3, 1.0], **_LABELS),
         },
@@ -134,12 +134,15 @@ TABLES = {
         BEST,
         seeds=3,
     ),
-    "information": Table("Forms of the information", {"learner": "acnp"}, FORMS, seeds=3),
-    "tools": Table("Tools for every measure", {"learner": "acnp"}, TOOLS, seeds=2),
+    "information": Table("Forms of the information", {"learner": "acnp"}, FORMS, seeds=2),
+    "tools": Table(
+        "Tools for every measure, 4,000 steps", {"learner": "acnp", "steps": 4000}, TOOLS, seeds=1
+    ),
 }
 
 
 def more_objects(folder: str) -> Table:
     """Trains on the objects of another folder as well."""
     rows = BEST | {"relative learner": [{"regularizer": "none", "learner": "relative"}]}
-    return Table("More objects to train on", {"learner": "acnp", "extra_data_dir": folder}, rows)
+    given = {"learner": "acnp", "extra_data_dir": folder}
+    return Table("More objects to train on", given, rows, seeds=3)
