@@ -23,10 +23,10 @@ from mine import reports  # noqa: E402
 
 _MAML = {"learner": "maml", "inner_lr": 0.1, "inner_steps": 1}
 CASES = {
-    "omniglot, MAML, 5 ways": ("omniglot", {"ways": 5, "queries": 1}, 32, _MAML),
-    "omniglot, MAML, 20 ways": ("omniglot", {"ways": 20, "queries": 1}, 16, _MAML),
+    "omniglot, MAML, 5 ways": ("omniglot", {"ways": 5, "queries": 1}, 16, _MAML),
+    "omniglot, MAML, 20 ways": ("omniglot", {"ways": 20, "queries": 1}, 8, _MAML),
     "omniglot, prototypical network, 5 ways": (
-        "omniglot", {"ways": 5, "queries": 5}, 32, {"learner": "protonet"},
+        "omniglot", {"ways": 5, "queries": 5}, 16, {"learner": "protonet"},
     ),
     "mini-ImageNet, prototypical network, 5 ways": (
         "miniimagenet", {"ways": 5, "queries": 5}, 4, {"learner": "protonet"},
