@@ -30,12 +30,12 @@ def markdown(result: dict) -> str:
         "",
         f"{data['train_objects']} objects are trained on, {data['validation_objects']} choose "
         f"strengths, {data['test_objects']} are scored: squared error of the angle times 10 / 2π, "
-        f"mean ± 95 % interval over seeds, with {data['shots']} support images unless K says "
-        "otherwise; the median of wrapped angular errors, of which chance is 90°; the error on "
-        "objects that do not look alike from several sides (see below). Swap gap: how much the "
-        "error grows with another object's support set. Information: lower to upper bound. "
-        "Together: by the mean of all seeds' densities; that interval, and those of what learns "
-        "nothing, are over objects.",
+        "mean ± 95 % interval over seeds, of a single seed over objects, with "
+        f"{data['shots']} support images unless K says otherwise; the median of wrapped angular "
+        "errors, of which chance is 90°; the error on objects that do not look alike from several "
+        "sides (see below). Swap gap: how much the error grows with another object's support set. "
+        "Information: lower to upper bound. Together: by the mean of all seeds' densities; "
+        "that interval, and those of what learns nothing, are over objects.",
     ]
     for table in result["tables"].values():
         lines += ["", f"## {table['about']}", "", *_table(table["rows"], result)]
