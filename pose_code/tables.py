@@ -31,22 +31,23 @@ MEASURES = {
 _LABELS_1 = _LABELS | {"mi_weight": 1.0}
 _LABELS_32 = _LABELS_1 | {"mi_draws": 32}
 
-_CHOSEN = {
-    NOTHING: {"regularizer": "none"},
-    "weight decay": {"regularizer": "decay", "l2_weight": 1e-5},
-    "MR-W": _WEIGHTS | {"kl_weight": 1e-4, "kl_layers": "embedding"},
-    "MR-W, all weights": _WEIGHTS | {"kl_weight": 1e-6, "kl_layers": "all"},
-    "MR-A": {"regularizer": "activations", "bottleneck_weight": 1e-3},
-    "label augmentation": {"regularizer": "augment", "augment_probability": 0.1},
-    "information on predictions": _PREDICTIONS | {"mi_weight": 0.3},
-    LABELS: _LABELS_32,
-    "MR-W and information on labels": _LABELS_32
-    | {"regularizer": "weights,mine", "kl_weight": 1e-4 / 3, "kl_layers": "embedding"},
-    "MR-A and information on labels": _LABELS_32
-    | {"regularizer": "activations,mine", "bottleneck_weight": 1e-3 / 3},
+CHOSEN = {
+    NOTHING: [{"regularizer": "none"}],
+    "weight decay": [{"regularizer": "decay", "l2_weight": 1e-5}],
+    "MR-W": [_WEIGHTS | {"kl_weight": 1e-4, "kl_layers": "embedding"}],
+    "MR-W, all weights": [_WEIGHTS | {"kl_weight": 1e-6, "kl_layers": "all"}],
+    "MR-A": [{"regularizer": "activations", "bottleneck_weight": 1e-3}],
+    "label augmentation": [{"regularizer": "augment", "augment_probability": 0.1}],
+    "information on predictions": [_PREDICTIONS | {"mi_weight": 0.3}],
+    LABELS: [_LABELS_32],
+    "MR-W and information on labels": [
+        _LABELS_32
+        | {"regularizer": "weights,mine", "kl_weight": 1e-4 / 3, "kl_layers": "embedding"}
+    ],
+    "MR-A and information on labels": [
+        _LABELS_32 | {"regularizer": "activations,mine", "bottleneck_weight": 1e-3 / 3}
+    ],
 }
-
-CHOSEN = {name: [row] for name, row in _CHOSEN.items()}
 """The measures as validation objects chose them on real CAD models in random orientations."""
 
 BEST = {
