@@ -135,7 +135,9 @@ TABLES = {
         BEST,
         seeds=3,
     ),
-    "information": Table("Forms of the information", {"learner": "acnp"}, FORMS, seeds=2),
+    "information": Table(
+        "Forms of the information, 4,000 steps", {"learner": "acnp", "steps": 4000}, FORMS, seeds=2
+    ),
     "tools": Table(
         "Tools for every measure, 4,000 steps", {"learner": "acnp", "steps": 4000}, TOOLS, seeds=1
     ),

@@ -45,9 +45,9 @@ NOTHING = "nothing"
 MEASURES = {
     NOTHING: [{"regularizer": "none"}],
     "MR-W": each("kl_weight", [1e-6, 1e-5, 1e-4], regularizer="weights"),
-    "MINE": each("mi_weight", [0.1, 1.0], **_PREDICTIONS),
-    "exact": each("mi_weight", [0.1, 1.0], **_PREDICTIONS, mi_bound="exact"),
-    "anchored": each("mi_weight", [0.3, 1.0], **_LABELS),
+    "MINE": [_PREDICTIONS | {"mi_weight": 0.3}],
+    "exact": [_PREDICTIONS | {"mi_weight": 0.3, "mi_bound": "exact"}],
+    "anchored": [_LABELS | {"mi_weight": 1.0}],
     "label augmentation": each("augment_probability", [0.5, 1.0], regularizer="augment"),
 }
 """Measures against memorization of fixed labels. MINE: a free critic on predictions. Exact: the
