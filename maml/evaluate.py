@@ -55,7 +55,9 @@ def evaluate(path: os.PathLike, steps: Sequence[int], **changed) -> dict:
             learner.test_inner_steps = count
         evaluator = problem.evaluator(learner)
         name = "" if count is None else f"{count} inner steps: "
-        diagnosis = train.diagnose(evaluator, problem.test, problem, config, f"{name}scoring")
+        diagnosis = train.diagnose(
+            evaluator, problem.test, problem, config, config.num_test_tasks, f"{name}scoring"
+        )
         rows.append({"inner_steps": count, "diagnosis": diagnosis.to_json()})
         print(f"{name}{diagnosis}")
     if plots.can_draw_fits(problem):

@@ -82,6 +82,9 @@ class Config(options.Options):
         "weights of the best. 0: it does not, and has the last.",
     )
     num_test_tasks: int = option(600, "Test tasks of the final scores.", at_least=2)
+    num_validation_tasks: int = option(
+        600, "Validation tasks, and training tasks, of the final scores.", at_least=2
+    )
 
     def problem(self, **changed) -> maml.Problem:
         """The tasks, of these sizes, and what fits them; ``changed`` options differ.
@@ -167,7 +170,8 @@ def train(
     }
     for split in ("train", "validation", "test"):
         title = f"scoring {split} tasks" if verbose else ""
-        diagnosis = diagnose(evaluator, getattr(problem, split), problem, config, title)
+        count = config.num_test_tasks if split == "test" else config.num_validation_tasks
+        diagnosis = diagnose(evaluator, getattr(problem, split), problem, config, count, title)
         record["diagnosis"][split] = diagnosis.to_json()
         if verbose:
             print(f"{split} tasks: {diagnosis}")
@@ -199,18 +203,20 @@ def diagnose(
     family: maml.TaskFamily,
     problem: maml.Problem,
     config: Config,
+    count: int,
     title: str = "scoring test tasks",
 ) -> maml.Diagnosis:
-    """Scores ``num_test_tasks`` tasks of a family, and says whether the learner memorizes.
+    """Scores tasks of a family, and says whether the learner memorizes.
 
     Args:
         evaluator: of the learner.
         family: the tasks.
         problem: that they are of; its metrics are taken.
-        config: numbers of tasks, of a batch and in all.
+        config: of the run; its batches are taken.
+        count: how many tasks to score.
         title: of a progress bar; without one there is none.
     """
-    values = evaluator(family, 1, config.meta_batch_size, 0, config.num_test_tasks, title)
+    values = evaluator(family, 1, config.meta_batch_size, 0, count, title)
     name, perfect = maml.diagnosis.main_score(problem.metrics, family)
     return maml.Diagnosis.from_scores(values, evaluator.learner.normalization, name, perfect)
 
@@ -237,7 +243,8 @@ def main(_):
         path = flags.FLAGS.model_save_filename
         if flags.FLAGS.mode == "test":
             problem = config.problem()
-            print(diagnose(problem.evaluator(maml.load(path)), problem.test, problem, config))
+            evaluator, count = problem.evaluator(maml.load(path)), config.num_test_tasks
+            print(diagnose(evaluator, problem.test, problem, config, count))
             return
         record = train(config, path, flags.FLAGS.resume, command=typed)
     except (ValueError, FileExistsError, FloatingPointError) as error:

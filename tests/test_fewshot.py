@@ -16,7 +16,8 @@ from maml.studies.tables import Table
 
 SMALL = {
     "ways": 3, "shots": 1, "queries": 2, "meta_batch_size": 2, "steps": 2, "steps_per_epoch": 2,
-    "num_validation_batches": 1, "num_test_tasks": 6, "task_options": "filters=2",
+    "num_validation_batches": 1, "num_test_tasks": 6, "num_validation_tasks": 4,
+    "task_options": "filters=2",
 }  # fmt: skip
 
 

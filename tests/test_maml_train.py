@@ -21,7 +21,8 @@ PYMETA = [
 ]  # fmt: skip
 SMALL = {
     "steps": 4, "steps_per_epoch": 2, "meta_batch_size": 4, "num_validation_batches": 1,
-    "num_test_tasks": 8, "inner_steps": 2, "hidden": 8, "dim_r": 8, "dim_z": 8,
+    "num_test_tasks": 8, "num_validation_tasks": 6,
+    "inner_steps": 2, "hidden": 8, "dim_r": 8, "dim_z": 8,
 }  # fmt: skip
 
 
@@ -60,9 +61,9 @@ def test_commands_of_pymeta_run_as_they_are_written(tmp_path):
 def test_datasets_train_and_are_scored(dataset, learner, tmp_path):
     config = train.Config(dataset=dataset, learner=learner, shots=3, queries=4, **SMALL)
     record = train.train(config, tmp_path / "model.keras", verbose=0)
-    for split in ("train", "test"):
+    for split, tasks in (("train", 6), ("validation", 6), ("test", 8)):
         diagnosis = maml.Diagnosis(**record["diagnosis"][split])
-        assert diagnosis.tasks == min(8, getattr(config.problem(), split).num_tasks)
+        assert diagnosis.tasks == min(tasks, getattr(config.problem(), split).num_tasks)
         assert np.isfinite(diagnosis.after["mean"]) and diagnosis.verdict
     assert type(maml.load(tmp_path / "model.keras")) is maml.LEARNERS[learner]
     drawn = (tmp_path / "model/fits.png").exists()
@@ -88,7 +89,8 @@ def test_commands_of_the_ancestors_classify_images(flags, tmp_path):
     dataset = flags.split()[0].removeprefix("--dataset=")
     small = [
         f"--data={toys.characters()}", "--task_options=filters=4", "--num_test_tasks=10",
-        "--steps=4", "--meta_batch_size=2", "--num_validation_batches=1", "--inner_steps=2",
+        "--num_validation_tasks=10", "--steps=4", "--meta_batch_size=2",
+        "--num_validation_batches=1", "--inner_steps=2",
     ]  # fmt: skip
     process = run("train", *flags.split(), *small, cwd=tmp_path)
     assert process.returncode == 0, process.stderr

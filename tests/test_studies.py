@@ -33,7 +33,8 @@ from maml.tasks import FunctionRange
 ROOT = pathlib.Path(__file__).parent.parent
 TINY = {
     "steps": 2, "steps_per_epoch": 2, "meta_batch_size": 4, "num_validation_batches": 1,
-    "num_test_tasks": 4, "inner_steps": 1, "hidden": 8, "dim_r": 8, "dim_z": 8,
+    "num_test_tasks": 4, "num_validation_tasks": 4,
+    "inner_steps": 1, "hidden": 8, "dim_r": 8, "dim_z": 8,
 }  # fmt: skip
 
 
