@@ -74,6 +74,7 @@ TABLES = {
         _OMNIGLOT
         | _MAML
         | {"inner_lr": 0.015, "labels": "fixed", "ways": 20, "meta_batch_size": 4, "steps": 7_000}
+        | {"meta_lr_decay": False}
         | {"task_options": "filters=32;rotations=false"},
         MEASURES,
         seeds=3,
