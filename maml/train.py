@@ -243,8 +243,8 @@ def main(_):
         path = flags.FLAGS.model_save_filename
         if flags.FLAGS.mode == "test":
             problem = config.problem()
-            evaluator, count = problem.evaluator(maml.load(path)), config.num_test_tasks
-            print(diagnose(evaluator, problem.test, problem, config, count))
+            evaluator = problem.evaluator(maml.load(path))
+            print(diagnose(evaluator, problem.test, problem, config, config.num_test_tasks))
             return
         record = train(config, path, flags.FLAGS.resume, command=typed)
     except (ValueError, FileExistsError, FloatingPointError) as error:
