@@ -9,6 +9,7 @@
 Both informations stand between a lower and an upper bound, in nats.
 """
 
+import functools
 from collections.abc import Callable
 
 import numpy as np
@@ -165,15 +166,31 @@ class Evaluator:
     Args:
         learner: a :class:`maml.MetaLearner`.
         metrics: name -> function(distribution, y) -> [tasks, queries].
+        intervention: draws the relabellings for the label information; None leaves it out.
+        information_every: the label information, which adapts ``draws`` times to each task, is read
+            on every so-manieth batch only.
         **options: more of :func:`scores`.
     """
 
-    def __init__(self, learner, metrics: dict[str, Callable] = METRICS, **options):
+    def __init__(
+        self,
+        learner,
+        metrics: dict[str, Callable] = METRICS,
+        intervention: Intervention | None = None,
+        information_every: int = 1,
+        **options,
+    ):
         self.learner, self.metrics = learner, metrics
+        self.information_every = information_every
         # Traced for each size of a batch, of which a family has two at most.
-        self._step = tf.function(
-            lambda episode, seed: scores(learner, episode, seed, metrics=metrics, **options),
-            autograph=False,
+        self._with_information, self._without = (
+            tf.function(
+                functools.partial(
+                    scores, learner, intervention=relabelling, metrics=metrics, **options
+                ),
+                autograph=False,
+            )
+            for relabelling in (intervention, None)
         )
 
     def __call__(
@@ -196,7 +213,8 @@ class Evaluator:
             title: of a progress bar; without one there is none.
 
         Returns:
-            Each score of :func:`scores` and :func:`chance` as [tasks, per_task, queries].
+            Each score of :func:`scores` and :func:`chance` as [tasks, per_task, queries]; the label
+            information of some of the tasks, if it is not read on every batch.
 
         Raises:
             ValueError: fewer than two tasks, so that none could lend another its support set.
@@ -206,18 +224,23 @@ class Evaluator:
             raise ValueError("A support-swap gap needs at least two tasks, and two in a batch.")
         base = tf.constant([seed, 4], tf.int32)
         rows, labels = [], []
+        in_pass = max(1, count // batch_size)
         batches = tqdm.tqdm(
             family.fixed(per_task, batch_size, seed, count),
             title,
-            total=per_task * max(1, count // batch_size),
+            total=per_task * in_pass,
             disable=not title,
         )
         for index, episode in enumerate(batches):
-            rows.append(self._step(episode, fold_in(base, index)))
+            informed = index % in_pass % self.information_every == 0
+            step = self._with_information if informed else self._without
+            rows.append(step(episode, fold_in(base, index)))
             labels.append(episode.query_y)
-        columns = {name: np.concatenate([row[name] for row in rows]) for name in rows[0]}
+        columns = {
+            name: np.concatenate([row[name] for row in rows if name in row]) for name in rows[0]
+        }
         columns |= {k: v.numpy() for k, v in chance(tf.concat(labels, 0), self.metrics).items()}
         return {
-            name: column.reshape(per_task, count, -1).swapaxes(0, 1)
+            name: column.reshape(per_task, -1, column.shape[-1]).swapaxes(0, 1)
             for name, column in columns.items()
         }

@@ -53,7 +53,7 @@ def evaluate(path: os.PathLike, steps: Sequence[int], **changed) -> dict:
     for count in steps:
         if count is not None:
             learner.test_inner_steps = count
-        evaluator = problem.evaluator(learner)
+        evaluator = problem.evaluator(learner, config.information_every)
         name = "" if count is None else f"{count} inner steps: "
         diagnosis = train.diagnose(
             evaluator, problem.test, problem, config, config.num_test_tasks, f"{name}scoring"

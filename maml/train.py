@@ -85,6 +85,12 @@ class Config(options.Options):
     num_validation_tasks: int = option(
         600, "Validation tasks, and training tasks, of the final scores.", at_least=2
     )
+    information_every: int = option(
+        1,
+        "Read the label information on every so-manieth batch of scores only: it takes eight more "
+        "adaptations to each task.",
+        at_least=1,
+    )
 
     def problem(self, **changed) -> maml.Problem:
         """The tasks, of these sizes, and what fits them; ``changed`` options differ.
@@ -145,7 +151,7 @@ def train(
     runs.claim(folder, {"config": settings}, resume)
     if (folder / RESULTS).exists():
         return json.loads((folder / RESULTS).read_text())
-    evaluator = problem.evaluator(learner)
+    evaluator = problem.evaluator(learner, config.information_every)
     families = {"train": problem.train, "validation": problem.validation}
     metric, perfect = maml.diagnosis.main_score(problem.metrics, problem.validation)
     history = runs.fit(
@@ -243,7 +249,7 @@ def main(_):
         path = flags.FLAGS.model_save_filename
         if flags.FLAGS.mode == "test":
             problem = config.problem()
-            evaluator = problem.evaluator(maml.load(path))
+            evaluator = problem.evaluator(maml.load(path), config.information_every)
             print(diagnose(evaluator, problem.test, problem, config, config.num_test_tasks))
             return
         record = train(config, path, flags.FLAGS.resume, command=typed)

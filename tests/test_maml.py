@@ -544,6 +544,22 @@ def test_label_information_of_a_linear_gaussian_learner_is_the_closed_form():
     assert np.mean(sandwich.upper) - np.mean(sandwich.lower) < 0.35
 
 
+def test_label_information_of_every_second_batch_is_that_of_all():
+    family = Lines(num_tasks=8)
+
+    def scored(**options):
+        evaluate = maml.Evaluator(
+            LeastSquares(family), intervention=maml.LabelScale(), draws=3, **options
+        )
+        return evaluate(family, per_task=2, batch_size=2, seed=0)
+
+    some, every = scored(information_every=2), scored()
+    for name, values in every.items():
+        if name.startswith("information"):
+            values = values[[0, 1, 4, 5]]
+        np.testing.assert_allclose(some[name], values, rtol=1e-5, err_msg=name)
+
+
 def test_evaluator_needs_two_tasks():
     with pytest.raises(ValueError, match="two tasks"):
         maml.Evaluator(Memorizer(Lines(num_tasks=1)))(Lines(num_tasks=1), 1, 2, 0)

@@ -3,9 +3,11 @@
 from maml.studies.choosing import each
 from maml.studies.tables import Table
 
+_SCORES = {"num_test_tasks": 600, "num_validation_tasks": 200, "information_every": 5}
+
 _OMNIGLOT = {
     "dataset": "omniglot", "shots": 1, "queries": 1, "meta_lr_decay": True,
-    "steps_per_epoch": 1000, "num_test_tasks": 600, "num_validation_tasks": 200,
+    "steps_per_epoch": 1000, **_SCORES,
 }  # fmt: skip
 
 _FROZEN = {"task_options": "normalization=frozen"}
@@ -83,7 +85,7 @@ TABLES = {
         "mini-ImageNet, 5 ways, 1 shot",
         {"dataset": "miniimagenet", "ways": 5, "shots": 1, "queries": 3, "meta_batch_size": 4}
         | {"steps": 3_000, "meta_lr_decay": True}
-        | {"num_test_tasks": 600, "num_validation_tasks": 200},
+        | _SCORES,
         {
             "MAML": [{"learner": "maml", "inner_lr": 0.01, "test_inner_steps": 10}],
             "FOMAML": [{"learner": "fomaml", "inner_lr": 0.01, "test_inner_steps": 10}],

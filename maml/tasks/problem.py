@@ -41,9 +41,10 @@ class Problem:
     mutually_exclusive: bool
     probe: Intervention | None = None
 
-    def evaluator(self, learner) -> Evaluator:
+    def evaluator(self, learner, information_every: int = 1) -> Evaluator:
         """Scores a learner by this problem's metrics and relabellings."""
-        return Evaluator(learner, self.metrics, intervention=self.probe or self.intervention)
+        probe = self.probe or self.intervention
+        return Evaluator(learner, self.metrics, probe, information_every)
 
 
 TRAIN, VALIDATION, TEST = range(3)
