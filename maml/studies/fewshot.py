@@ -134,7 +134,9 @@ def tabulate(records: list[dict], by: tuple[str, ...] = ("row",)) -> list[dict]:
             row |= {"learner": ended[0]["config"]["learner"]}
             row |= {key: ended[0][key] for key in ("normalization", "steps", "hardware")}
             row["accuracy"] = {
-                split: {key: _over_seeds(ended, split, key) for key in ("after", "before")}
+                split: {
+                    key: _over_seeds(ended, split, key) for key in ("after", "before", "swapped")
+                }
                 for split in ("train", "validation", "test")
             }
             row["information"] = _over_seeds(ended, "test", "label_information", "lower")

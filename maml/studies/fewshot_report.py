@@ -22,9 +22,10 @@ def markdown(result: dict) -> str:
         "trainings side by side.",
         "",
         "Per cent of right answers on classes that were not trained on, ± 95 % interval over "
-        "seeds, or over tasks where there is one seed. Training classes: after the support set and "
-        "before it, where a learner that knows labels by heart is right too. Information: lower "
-        "bound of I(ŷ;Y\\|x,X). Published: other splits, networks and steps, for context only.",
+        "seeds, or over tasks where there is one seed. Training classes: after the support set, "
+        "before it, and after another task's, where a learner that knows labels by heart is right "
+        "too. Information: lower bound of I(ŷ;Y\\|x,X). Published: other splits, networks and "
+        "steps, for context only.",
     ]
     for name, table in result["tables"].items():
         lines += ["", f"## {table['about']}", "", *_table(name, table["rows"])]
@@ -34,8 +35,17 @@ def markdown(result: dict) -> str:
 
 
 def _table(name: str, rows: list[dict]) -> list[str]:
-    columns = ["method", "strength", "seeds", "test accuracy", "training classes", "before"]
-    columns += ["information, nats", "normalisation", "steps", "s/step", "minutes", "published"]
+    columns = ["method", "strength", "seeds", "test accuracy", "training classes"]
+    columns += [
+        "before",
+        "with another task's",
+        "information, nats",
+        "normalisation",
+        "steps",
+        "s/step",
+        "minutes",
+        "published",
+    ]
     lines = [_line(columns), _line(["---"] * 2 + ["---:"] * (len(columns) - 2))]
     for row in rows:
         cells = [row["row"], choosing.strength(row["options"]), str(len(row["seeds"]))]
@@ -44,7 +54,7 @@ def _table(name: str, rows: list[dict]) -> list[str]:
         if "accuracy" in row:
             train = row["accuracy"]["train"]
             cells += [_per_cent(row["accuracy"]["test"]["after"])]
-            cells += [_per_cent(train["after"]), _per_cent(train["before"])]
+            cells += [_per_cent(train[key]) for key in ("after", "before", "swapped")]
             cells += [in_words(row["information"], 2), row["normalization"], str(row["steps"])]
             cells += [f"{row['seconds_per_step']:.2f}", f"{row['seconds'] / 60:.0f}"]
         else:
