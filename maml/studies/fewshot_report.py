@@ -35,17 +35,9 @@ def markdown(result: dict) -> str:
 
 
 def _table(name: str, rows: list[dict]) -> list[str]:
-    columns = ["method", "strength", "seeds", "test accuracy", "training classes"]
-    columns += [
-        "before",
-        "with another task's",
-        "information, nats",
-        "normalisation",
-        "steps",
-        "s/step",
-        "minutes",
-        "published",
-    ]
+    columns = ["method", "strength", "seeds", "test accuracy", "training classes", "before"]
+    columns += ["with another task's", "information, nats", "normalisation"]
+    columns += ["steps", "s/step", "minutes", "published"]
     lines = [_line(columns), _line(["---"] * 2 + ["---:"] * (len(columns) - 2))]
     for row in rows:
         cells = [row["row"], choosing.strength(row["options"]), str(len(row["seeds"]))]
