@@ -140,7 +140,7 @@ def tabulate(records: list[dict], by: tuple[str, ...] = ("row",)) -> list[dict]:
                 for split in ("train", "validation", "test")
             }
             row["information"] = _over_seeds(ended, "test", "label_information", "lower")
-            for key in ("seconds", "seconds_per_step"):
+            for key in ("train_seconds", "seconds_per_step"):
                 row[key] = mean_interval([record[key] for record in ended])["mean"]
             row["commands"] = [record["command"] for record in ended]
         rows.append(row)

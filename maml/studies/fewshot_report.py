@@ -37,7 +37,7 @@ def markdown(result: dict) -> str:
 def _table(name: str, rows: list[dict]) -> list[str]:
     columns = ["method", "strength", "seeds", "test accuracy", "training classes", "before"]
     columns += ["with another task's", "information, nats", "normalisation"]
-    columns += ["steps", "s/step", "minutes", "published"]
+    columns += ["steps", "s/step", "training minutes", "published"]
     lines = [_line(columns), _line(["---"] * 2 + ["---:"] * (len(columns) - 2))]
     for row in rows:
         cells = [row["row"], choosing.strength(row["options"]), str(len(row["seeds"]))]
@@ -48,7 +48,7 @@ def _table(name: str, rows: list[dict]) -> list[str]:
             cells += [_per_cent(row["accuracy"]["test"]["after"])]
             cells += [_per_cent(train[key]) for key in ("after", "before", "swapped")]
             cells += [in_words(row["information"], 2), row["normalization"], str(row["steps"])]
-            cells += [f"{row['seconds_per_step']:.2f}", f"{row['seconds'] / 60:.0f}"]
+            cells += [f"{row['seconds_per_step']:.2f}", f"{row['train_seconds'] / 60:.0f}"]
         else:
             cells += ["diverged"] + [""] * (len(columns) - 5)
         lines.append(_line([*cells, str(PUBLISHED.get(name, {}).get(row["row"], ""))]))
