@@ -139,8 +139,10 @@ def _start_worker(backend: str) -> None:
         os.environ["MUJOCO_GL"] = backend
     # Mesa's software renderer starts a thread per core in each process; two are the fastest here.
     os.environ.setdefault("LP_NUM_THREADS", "2")
-    # Ctrl-C reaches all: workers end without a traceback each, the parent says what happened.
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    # Ctrl-C reaches all: workers end without a traceback each, the parent says what happened. A
+    # parent that does not heed it, since it runs in the background of a script, needs its workers.
+    if signal.getsignal(signal.SIGINT) != signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
     # A parent that is killed leaves its workers waiting for ever otherwise.
     parent = multiprocessing.parent_process()
     threading.Thread(target=lambda: (parent.join(), os._exit(1)), daemon=True).start()

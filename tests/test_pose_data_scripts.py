@@ -170,6 +170,8 @@ def test_a_run_that_is_stopped_goes_on(tmp_path, how):
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        # In the background of a script, where tests may run, Ctrl-C is ignored otherwise.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     while process.poll() is None and not (data_dir / "rotate/chair/00/manifest.json").exists():
         time.sleep(0.02)
