@@ -15,6 +15,10 @@ import tensorflow as tf
 
 MODES = ("auto", "vectorized", "map_fn", "unrolled")
 
+FEW = 8
+"""Tasks that ``vectorized`` writes out, too, outside a ``tf.function``: there ``tf.vectorized_map``
+traces anew in each call, and ten to twenty tasks are done in the meantime."""
+
 _ONE_BY_ONE = (
     keras.layers.Conv1D,
     keras.layers.Conv2D,
@@ -57,11 +61,11 @@ def map_tasks(function, elements, mode: str, signature):
     Raises:
         ValueError: mode "unrolled" and a number of tasks that is not known when tracing.
     """
-    if mode == "vectorized":
+    tasks = tf.nest.flatten(elements)[0].shape[0]
+    if mode == "vectorized" and not (tf.executing_eagerly() and tasks <= FEW):
         return tf.vectorized_map(function, elements, fallback_to_while_loop=False)
     if mode == "map_fn":
         return tf.map_fn(function, elements, fn_output_signature=signature)
-    tasks = tf.nest.flatten(elements)[0].shape[0]
     if tasks is None:
         raise ValueError("task_map='unrolled' needs batches whose number of tasks is known.")
     parts = [tf.unstack(element) for element in tf.nest.flatten(elements)]

@@ -78,8 +78,6 @@ def test_the_study_chooses_trains_resumes_and_reports(data_dir, tmp_path):
     measures = {
         "nothing": [{"regularizer": "none"}],
         "labels": [{"regularizer": "mine", "mi_weight": weight} for weight in (0.5, 1.0)],
-        "MR-W": [{"regularizer": "weights", "kl_weight": 1e-4, "kl_layers": "embedding"}],
-        "both": Both("MR-W", "labels"),
     }
     same = {"nothing": [{"regularizer": "none", "learner": "cnp"}]}
     tables = {
@@ -92,7 +90,7 @@ def test_the_study_chooses_trains_resumes_and_reports(data_dir, tmp_path):
 
     rows = {row["row"]: row for row in result["tables"]["one"]["rows"]}
     assert list(rows) == list(measures)
-    assert [row["seeds"] for row in rows.values()] == [[0]] * 4
+    assert [row["seeds"] for row in rows.values()] == [[0]] * 2
     (row,) = result["tables"]["two"]["rows"]
     assert row["seeds"] == [0, 1] and row["mse"]["ci95"] > 0
     # Two seeds answer together as well, from one file that answers about images too.
@@ -102,21 +100,18 @@ def test_the_study_chooses_trains_resumes_and_reports(data_dir, tmp_path):
     tried = [row for row in result["sweep"] if row["row"] == "labels"]
     best = min(tried, key=lambda row: row["validation_mse"])["options"]["mi_weight"]
     assert rows["labels"]["options"]["mi_weight"] == best
-    combined = rows["both"]["options"]
-    assert combined["mi_weight"] == best and combined["regularizer"] == "weights,mine"
-    assert combined["kl_layers"] == "embedding"
-    assert set(rows["both"]["shots"]) == {"2"} and len(rows["both"]["objects"]) == 4
+    assert set(rows["labels"]["shots"]) == {"2"} and len(rows["labels"]["objects"]) == 4
 
     # What two tables want is trained once, with two seeds; there are two baselines.
     times = {p: p.stat().st_mtime_ns for p in (tmp_path / "runs").rglob("results.json")}
-    assert len(times) == 2 + 2 + 1 + 2 + 2
+    assert len(times) == 2 + 2 + 2
     again = study.study(plan)
     assert json.dumps(again) == json.dumps(result)
     assert times == {p: p.stat().st_mtime_ns for p in (tmp_path / "runs").rglob("results.json")}
 
     result |= {"command": "python", "hardware": "two", "date": "today", "workers": 2}
     text = study_report.markdown(result)
-    assert "| both | β = " in text and "| pixel kernel regression" in text
+    assert "| labels | λ = " in text and "| pixel kernel regression" in text
     assert "| hand (4) |" in text and "| hand/val0 |" in text
     widths = {
         len(re.findall(r"(?<!\\)\|", line))

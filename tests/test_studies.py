@@ -26,6 +26,7 @@ from maml.studies import (
     robustness,
     robustness_report,
     sinusoids,
+    tables,
 )
 from maml.studies.scoring import Scorer
 from maml.tasks import FunctionRange
@@ -95,6 +96,51 @@ def waited(condition, seconds=120):
     raise AssertionError("It never came to hold.")
 
 
+# -- tables -----------------------------------------------------------------------------------
+
+
+def test_a_table_chooses_by_one_seed_combines_what_was_chosen_and_runs_all_seeds():
+    measures = {
+        "both": tables.Both("MR-W", "labels"),
+        "nothing": [{"regularizer": "none"}],
+        "MR-W": choosing.each("kl_weight", (1.0, 0.75), regularizer="weights", kl_layers="all"),
+        "labels": choosing.each("mi_weight", (0.1, 0.5, 2.0), regularizer="mine"),
+    }
+    once = {"nothing": [{"regularizer": "none"}]}
+    given = {
+        "a": tables.Table("Measures", {}, measures, seeds=3),
+        "b": tables.Table("Once", {}, once, seeds=1),
+    }
+    calls = []
+
+    def run(wanted, title):
+        calls.append((title, wanted))
+        return [want._asdict() for want in wanted]
+
+    def error(record):
+        options = record["options"]
+        return abs(options.get("kl_weight", 0.25) - 0.25) + abs(options.get("mi_weight", 0) - 0.5)
+
+    tried, final = tables.train(given, run, error, 2)
+    assert [title for title, _ in calls] == [
+        "Choosing strengths", "Combining", "Training with all seeds"
+    ]  # fmt: skip
+    assert [len(wanted) for _, wanted in calls] == [2 + 3, 2, 4 * 2 + 1]
+    assert len(tried) == 5 + 2 and all(record["seed"] == 0 for record in tried)
+    rows = {(record["table"], record["row"]): record["options"] for record in final}
+    assert list(rows) == [("a", row) for row in measures] + [("b", "nothing")]
+    assert rows["a", "MR-W"]["kl_weight"] == 0.75 and rows["a", "labels"]["mi_weight"] == 0.5
+    # A third of its strength is better still beside the other, and nothing else is lost.
+    assert rows["a", "both"] == {
+        "regularizer": "weights,mine", "kl_weight": 0.25, "kl_layers": "all", "mi_weight": 0.5
+    }  # fmt: skip
+
+    # What a row is put together from is chosen although it is not wanted itself.
+    tried, final = tables.train(given, run, error, 2, ["both"])
+    assert len(tried) == 5 + 2
+    assert [(record["row"], record["seed"]) for record in final] == [("both", 0), ("both", 1)]
+
+
 # -- the memorization table -------------------------------------------------------------------
 
 
@@ -111,7 +157,7 @@ def record(learner, method, validation, test, strength=0.0, seed=0, shots=5, nat
     }
     return {
         "learner": learner, "method": method, "options": {"regularizer": method, "s": strength},
-        "shots": shots, "seed": seed, "diagnosis": diagnosis, "steps": 7, "seconds": 2.0,
+        "shots": shots, "seed": seed, "diagnosis": diagnosis, "steps": 7, "train_seconds": 2.0,
         "command": "python", "terms": {},
     }  # fmt: skip
 

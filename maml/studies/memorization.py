@@ -192,7 +192,9 @@ def study(plan: Study) -> dict:
         "rows": tabulate(final),
         "sweep": [summary(record) for record in tried],
         "correlation": correlate([*tried, *final]),
-        "training_seconds": sum(record.get("seconds", 0.0) for record in distinct(tried + final)),
+        "training_seconds": sum(
+            record.get("train_seconds", 0.0) for record in distinct(tried + final)
+        ),
     }
 
 
@@ -244,7 +246,7 @@ def tabulate(records: list[dict]) -> list[dict]:
                     [record["diagnosis"]["test"]["swap_gap"]["mean"] for record in ended]
                 ),
                 "information": mean_interval([information(record) for record in ended]),
-                "seconds": mean_interval([record["seconds"] for record in ended])["mean"],
+                "train_seconds": sum(record["train_seconds"] for record in ended) / len(ended),
             }
         rows.append(row)
     return rows

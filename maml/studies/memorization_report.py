@@ -39,7 +39,7 @@ def markdown(result: dict) -> str:
         cells = [name, row["regularizer"], strength(row["options"]), str(row["shots"])]
         if "mean" in row:
             cells += [in_words(row["train"], 3), in_words(row, 3), in_words(row["swap_gap"], 2)]
-            cells += [in_words(row["information"], 2), f"{row['seconds']:.0f}"]
+            cells += [in_words(row["information"], 2), f"{row['train_seconds']:.0f}"]
         else:
             cells += ["diverged"] * 2 + [""] * 3
         if 0 < row[grid.DIVERGED] < len(row["seeds"]):

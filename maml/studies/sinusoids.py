@@ -148,7 +148,7 @@ def tabulate(records: dict[tuple, dict]) -> list[dict]:
         for count in COUNTS if ended else ():
             values = [record["errors"][str(count)] for record in ended]
             of = {"inner_steps": count, "command": ended[0]["command"], "steps": ended[0]["steps"]}
-            of["seconds"] = mean_interval([record["seconds"] for record in ended])["mean"]
+            of["train_seconds"] = sum(record["train_seconds"] for record in ended) / len(ended)
             rows.append(row | of | mean_interval(values))
     return rows
 
@@ -174,7 +174,7 @@ def markdown(result: dict) -> str:
         cells = [in_words(row, 3) if math.isfinite(row["mean"]) else "diverges" for row in rows]
         if name in ("CNP", "oracle"):
             cells = [cells[0]] + [""] * (len(COUNTS) - 1)
-        lines.append(f"| {name} | {shots} | {' | '.join(cells)} | {rows[0]['seconds']:.0f} |")
+        lines.append(f"| {name} | {shots} | {' | '.join(cells)} | {rows[0]['train_seconds']:.0f} |")
     lines += [
         "",
         "Squared error on 600 test tasks, mean ± 95 % interval over seeds. CNP and oracle have no "
@@ -208,7 +208,9 @@ def main(_):
     except (ValueError, OSError) as error:
         sys.exit(f"Error: {error}")
     result = reports.provenance("maml.studies.sinusoids") | {"workers": plan.workers}
-    result["training_seconds"] = sum(record.get("seconds", 0.0) for record in records.values())
+    result["training_seconds"] = sum(
+        record.get("train_seconds", 0.0) for record in records.values()
+    )
     result["rows"] = tabulate(records)
     text = markdown(result)
     reports.tables(result, text, output, NAME)
