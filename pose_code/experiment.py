@@ -14,6 +14,7 @@ from pose_code import networks, plots, scores
 from pose_code.augmentation import KINDS, ImageAugmentation
 from pose_code.config import Config
 from pose_data.tasks import PERIOD, PoseTasks
+from pose_data.vary_cad import original
 
 
 def load_tasks(data_dir, config: Config) -> dict[str, PoseTasks]:
@@ -24,7 +25,8 @@ def load_tasks(data_dir, config: Config) -> dict[str, PoseTasks]:
         config: shots, queries, image size, and what says which objects are used.
 
     Returns:
-        ``train``, without the validation objects, and with those of another folder if one is named;
+        ``train``, without the validation objects, and with those of another folder if one is named
+        (but for variants of held-out objects, see :mod:`pose_data.vary_cad`);
         ``validation``, if there are such objects, the same in all runs; and ``test``, those of
         ``val_data.pkl``.
 
@@ -52,12 +54,16 @@ def load_tasks(data_dir, config: Config) -> dict[str, PoseTasks]:
     if kept_back == 1:
         raise ValueError("--num_validation=1 is too few: two or more lend each other supports.")
     order = np.random.default_rng(0).permutation(own.num_tasks)
-    families = {"train": own.subset(np.sort(order[kept_back:]))}
-    if config.extra_data_dir:
-        families["train"] = families["train"].joined(load(config.extra_data_dir, "train"))
+    train, test = own.subset(np.sort(order[kept_back:])), load(data_dir, "val")
+    held_out = {"test": test}
     if kept_back:
-        families["validation"] = own.subset(np.sort(order[:kept_back]))
-    return families | {"test": load(data_dir, "val")}
+        held_out = {"validation": own.subset(np.sort(order[:kept_back]))} | held_out
+    if config.extra_data_dir:
+        extra = load(config.extra_data_dir, "train")
+        known = {name for family in held_out.values() for name in family.names}
+        fit = [i for i, name in enumerate(extra.names) if original(name) not in known]
+        train = train.joined(extra.subset(fit))
+    return {"train": train} | held_out
 
 
 def build(config: Config, image_size: int) -> maml.MetaLearner:

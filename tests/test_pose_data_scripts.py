@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-SCRIPTS = ("convert_cad", "mujoco_render", "resize_images", "data_gen")
+SCRIPTS = ("convert_cad", "vary_cad", "mujoco_render", "resize_images", "data_gen")
 
 
 pytestmark = pytest.mark.usefixtures("backend")

@@ -1,0 +1,161 @@
+"""Makes more objects of CAD models: longer, lower, leaning, wider in front than behind.
+
+    python vary_cad.py --CAD_dir=CAD --output_dir=CAD_varied --variants=8 --split=data/split.json
+
+CAD/<class>/<name>.{stl,off,obj,ply} becomes CAD_varied/<class>/<name>~1.stl, ~2 and so on. Variant
+number n of an object depends on its name and the seed alone.
+"""
+
+import json
+import pathlib
+import sys
+import zlib
+from collections.abc import Iterator
+
+import numpy as np
+from absl import app, flags
+
+from pose_data import files, meshes, progress
+
+FLAGS = flags.FLAGS
+
+_MARK = "~"
+
+
+def original(name: str) -> str | None:
+    """The object that "class/object~n" is a variant of, or None if it is none."""
+    source, mark, _ = name.rpartition(_MARK)
+    return source if mark else None
+
+
+def vary(triangles: np.ndarray, rng: np.random.Generator, strength: float = 0.3) -> np.ndarray:
+    r"""Changes the proportions of a shape; the left stays the mirror image of the right.
+
+    With coordinates in :math:`[-1, 1]` of the bounding box, x to the side, y to the front or back,
+    z up, each becomes :math:`s_i e^{\sum_{j \ne i} a_{ij} u_j} u_i`, so that its size changes along
+    y and z (tapering; Barr 1984, doi 10.1145/964965.808573), and y + c z takes the place of y.
+    :math:`\log s_i`, :math:`a_{ij}` and c are uniform up to ``strength``, but for
+    :math:`a_{ix} = 0`.
+
+    Args:
+        triangles: corners, ``[F, 3, 3]``, z up and facing y or -y, any unit and place.
+        rng: what draws.
+        strength: 0 changes nothing.
+
+    Returns:
+        Corners, float32 ``[F, 3, 3]``, their bounding box's middle at the origin.
+    """
+    corners = triangles.reshape(-1, 3).astype(np.float64)
+    low, high = corners.min(axis=0), corners.max(axis=0)
+    half = (high - low) / 2
+    unit = (corners - (low + high) / 2) / np.where(half > 0, half, 1)
+    taper = rng.uniform(-strength, strength, (3, 3))
+    np.fill_diagonal(taper, 0)
+    taper[:, 0] = 0
+    varied = unit * np.exp(unit @ taper.T)
+    varied[:, 1] += rng.uniform(-strength, strength) * unit[:, 2]
+    varied *= half * np.exp(rng.uniform(-strength, strength, 3))
+    varied -= (varied.min(axis=0) + varied.max(axis=0)) / 2
+    return varied.reshape(triangles.shape).astype(np.float32)
+
+
+def vary_all(
+    objects: list[meshes.CadObject], output_dir: pathlib.Path, variants: int, seed: int
+) -> Iterator[tuple[pathlib.Path, bool, str | None]]:
+    """Writes the variants of one object after the other, and goes on after one that is unfit.
+
+    Yields:
+        The source, whether its variants were written, and why they could not be, or None.
+
+    Raises:
+        OSError: a file cannot be written.
+    """
+    for cad in objects:
+        try:
+            triangles = meshes.read_triangles(cad.path)
+        except meshes.MeshError as error:
+            yield cad.path, False, str(error)
+            continue
+        folder = output_dir / cad.category
+        folder.mkdir(parents=True, exist_ok=True)
+        for number in range(1, variants + 1):
+            rng = np.random.default_rng([seed, zlib.crc32(str(cad).encode()), number])
+            content = meshes.stl_bytes(vary(triangles, rng))
+            files.write_bytes(folder / f"{cad.name}{_MARK}{number}.stl", content)
+        yield cad.path, True, None
+
+
+def trained_on(objects: list[meshes.CadObject], split: pathlib.Path) -> list[meshes.CadObject]:
+    """The objects that a ``split.json`` of `data_gen` has in ``train``.
+
+    Raises:
+        ValueError: the file is no such list, or has none of the objects.
+        OSError: it cannot be read.
+    """
+    try:
+        names = set(json.loads(split.read_text())["train"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{split} is not a split.json of data_gen.py ({error}).") from error
+    found = [cad for cad in objects if str(cad) in names]
+    if not found:
+        raise ValueError(
+            f"{split} trains on no model of this folder: name the split.json of the same models."
+        )
+    return found
+
+
+def check_folder(output_dir: pathlib.Path, objects: list[meshes.CadObject], variants: int) -> None:
+    """Refuses a folder that holds what this run would not write, which would be rendered, too.
+
+    Raises:
+        FileExistsError: there is such a file; the message names it, and the remedy.
+    """
+    wanted = {
+        pathlib.Path(cad.category, f"{cad.name}{_MARK}{number}.stl")
+        for cad in objects
+        for number in range(1, variants + 1)
+    }
+    found = {path.relative_to(output_dir) for path in output_dir.glob("[!.]*/[!.]*")}
+    if found - wanted:
+        raise FileExistsError(
+            f"{output_dir} holds other files, such as {min(found - wanted)}: name another folder "
+            "with --output_dir, or remove this one."
+        )
+
+
+def define_flags() -> None:
+    """Defines this script's flags."""
+    flags.DEFINE_string("CAD_dir", None, "Folder of CAD models, <class>/<name>.{stl,off,obj,ply}.")
+    flags.DEFINE_string("output_dir", None, "Folder to write <class>/<name>~<n>.stl into.")
+    flags.DEFINE_integer("variants", 8, "Variants of each model.", 1)
+    flags.DEFINE_string(
+        "split", None, "A split.json: varies what is trained on there; all models by default."
+    )
+    flags.DEFINE_integer("seed", 0, "Seed of the variants.", 0)
+    flags.mark_flags_as_required(["CAD_dir", "output_dir"])
+
+
+def main(argv: list[str]) -> None:
+    """Varies all models, and exits with 1 if one failed."""
+    if len(argv) > 1:
+        raise app.UsageError(f"unknown argument {argv[1]}")
+    output_dir = pathlib.Path(FLAGS.output_dir)
+    try:
+        objects = meshes.find_objects(FLAGS.CAD_dir)
+        if FLAGS.split:
+            objects = trained_on(objects, pathlib.Path(FLAGS.split))
+        check_folder(output_dir, objects, FLAGS.variants)
+        results = vary_all(objects, output_dir, FLAGS.variants, FLAGS.seed)
+        varied, failed = progress.tally(results, len(objects), "models")
+    except (ValueError, OSError) as error:
+        sys.exit(f"vary_cad: {error}")
+    print(f"{output_dir}: {FLAGS.variants} variants of each of {varied} models, {failed} failed.")
+    if failed:
+        sys.exit(
+            f"vary_cad: could not vary {failed} of {len(objects)} models; the reasons stand above."
+        )
+
+
+if __name__ == "__main__":
+    define_flags()
+    app.run(main)
