@@ -19,8 +19,8 @@ _REPTILE = {
     "inner_lr": 0.001, "inner_steps": 5, "inner_batch_size": 10, "test_inner_steps": 50,
 }  # fmt: skip
 _IMAML = {
-    "learner": "imaml", "meta_batch_size": 16, "inner_lr": 0.2, "inner_steps": 8,
-    "regularization": 2.0, "solver_steps": 4, "steps": 5000,
+    "learner": "imaml", "meta_batch_size": 8, "inner_lr": 0.2, "inner_steps": 8,
+    "regularization": 2.0, "solver_steps": 3, "steps": 4000,
 }  # fmt: skip
 _METRIC_BASED = {"queries": 5, "steps": 5000}
 
