@@ -14,7 +14,7 @@ from pose_code import networks, plots, scores
 from pose_code.augmentation import KINDS, ImageAugmentation
 from pose_code.config import Config
 from pose_data.tasks import PERIOD, PoseTasks
-from pose_data.vary_cad import original
+from pose_data.variants import original
 
 
 def load_tasks(data_dir, config: Config) -> dict[str, PoseTasks]:

@@ -16,16 +16,9 @@ import numpy as np
 from absl import app, flags
 
 from pose_data import files, meshes, progress
+from pose_data.variants import variant
 
 FLAGS = flags.FLAGS
-
-_MARK = "~"
-
-
-def original(name: str) -> str | None:
-    """The object that "class/object~n" is a variant of, or None if it is none."""
-    source, mark, _ = name.rpartition(_MARK)
-    return source if mark else None
 
 
 def vary(triangles: np.ndarray, rng: np.random.Generator, strength: float = 0.3) -> np.ndarray:
@@ -81,7 +74,7 @@ def vary_all(
         for number in range(1, variants + 1):
             rng = np.random.default_rng([seed, zlib.crc32(str(cad).encode()), number])
             content = meshes.stl_bytes(vary(triangles, rng))
-            files.write_bytes(folder / f"{cad.name}{_MARK}{number}.stl", content)
+            files.write_bytes(folder / f"{variant(cad.name, number)}.stl", content)
         yield cad.path, True, None
 
 
@@ -111,7 +104,7 @@ def check_folder(output_dir: pathlib.Path, objects: list[meshes.CadObject], vari
         FileExistsError: there is such a file; the message names it, and the remedy.
     """
     wanted = {
-        pathlib.Path(cad.category, f"{cad.name}{_MARK}{number}.stl")
+        pathlib.Path(cad.category, f"{variant(cad.name, number)}.stl")
         for cad in objects
         for number in range(1, variants + 1)
     }
