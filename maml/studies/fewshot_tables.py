@@ -15,8 +15,9 @@ _FROZEN = {"task_options": "normalization=frozen"}
 _MAML = {"learner": "maml", "inner_lr": 0.4, "inner_steps": 1, "test_inner_steps": 3}
 # A task of Reptile trains on all its images, ten of a class (Nichol et al. 2018, table 4).
 _REPTILE = {
-    "learner": "reptile", "queries": 9, "meta_batch_size": 8, "inner_optimizer": "adam",
+    "learner": "reptile", "queries": 9, "meta_batch_size": 5, "inner_optimizer": "adam",
     "inner_lr": 0.001, "inner_steps": 5, "inner_batch_size": 10, "test_inner_steps": 50,
+    "steps": 6000,
 }  # fmt: skip
 _IMAML = {
     "learner": "imaml", "meta_batch_size": 8, "inner_lr": 0.2, "inner_steps": 8,
