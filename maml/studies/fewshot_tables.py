@@ -19,8 +19,9 @@ _REPTILE = {
     "inner_lr": 0.001, "inner_steps": 5, "inner_batch_size": 10, "test_inner_steps": 50,
     "steps": 6000,
 }  # fmt: skip
+# At an inner rate of 0.2 nothing is learned: 39 % after 1,000 steps; at 0.1 it is 65 % after 200.
 _IMAML = {
-    "learner": "imaml", "meta_batch_size": 8, "inner_lr": 0.2, "inner_steps": 8,
+    "learner": "imaml", "meta_batch_size": 8, "inner_lr": 0.1, "inner_steps": 8,
     "regularization": 2.0, "solver_steps": 3, "steps": 4000,
 }  # fmt: skip
 _METRIC_BASED = {"queries": 5, "steps": 5000}
