@@ -69,12 +69,11 @@ def vary_all(
         except meshes.MeshError as error:
             yield cad.path, False, str(error)
             continue
-        folder = output_dir / cad.category
-        folder.mkdir(parents=True, exist_ok=True)
+        (output_dir / cad.category).mkdir(parents=True, exist_ok=True)
         for number in range(1, variants + 1):
             rng = np.random.default_rng([seed, zlib.crc32(str(cad).encode()), number])
             content = meshes.stl_bytes(vary(triangles, rng))
-            files.write_bytes(folder / f"{variant(cad.name, number)}.stl", content)
+            files.write_bytes(output_dir / _file(cad, number), content)
         yield cad.path, True, None
 
 
@@ -103,17 +102,18 @@ def check_folder(output_dir: pathlib.Path, objects: list[meshes.CadObject], vari
     Raises:
         FileExistsError: there is such a file; the message names it, and the remedy.
     """
-    wanted = {
-        pathlib.Path(cad.category, f"{variant(cad.name, number)}.stl")
-        for cad in objects
-        for number in range(1, variants + 1)
-    }
+    wanted = {_file(cad, number) for cad in objects for number in range(1, variants + 1)}
     found = {path.relative_to(output_dir) for path in output_dir.glob("[!.]*/[!.]*")}
     if found - wanted:
         raise FileExistsError(
             f"{output_dir} holds other files, such as {min(found - wanted)}: name another folder "
             "with --output_dir, or remove this one."
         )
+
+
+def _file(cad: meshes.CadObject, number: int) -> pathlib.Path:
+    """Where a variant goes, below the folder of all."""
+    return pathlib.Path(f"{variant(str(cad), number)}.stl")
 
 
 def define_flags() -> None:

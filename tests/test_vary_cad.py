@@ -115,8 +115,7 @@ def test_variants_of_held_out_objects_are_not_trained_on(tmp_path):
         hands.write(tmp_path / folder)
     settings = hands.tiny(num_validation=2, extra_data_dir=str(tmp_path / "extra"))
     own = experiment.load_tasks(tmp_path / "own", settings)
-    validation, test = own["validation"].names, own["test"].names
-    train = [name for name in own["train"].names[:6]]
+    train, validation, test = (own[name].names for name in ("train", "validation", "test"))
     # Another set may use the same names for other objects.
     names = [f"{train[0]}~1", f"{train[0]}~2", f"{validation[0]}~1", f"{test[3]}~1", test[0]]
     names += ["boat/1", "boat/1~2", f"{train[5]}~1"]
