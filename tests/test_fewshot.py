@@ -67,6 +67,7 @@ def test_the_study_chooses_trains_resumes_and_reports(tmp_path):
     told = {"command": "python", "hardware": "two", "date": "today", "workers": 2}
     text = fewshot_report.markdown(result | told)
     assert "| augmented | p = " in text and "current batch (transductive)" in text
+    assert "## Three ways (`characters.npz`)" in text
     rows = [line for line in text.splitlines() if line.startswith(("| method", "| near"))]
     assert len({len(re.findall(r"(?<!\\)\|", line)) for line in rows}) == 1
     for name, histories in fewshot.curves(result).items():
@@ -79,7 +80,8 @@ def test_the_study_chooses_trains_resumes_and_reports(tmp_path):
 def test_a_divergence_is_a_row():
     record = {"table": "three", "row": "wild", "options": {"learner": "maml"}, "seed": 0}
     rows = fewshot.tabulate([record | {"folder": "x", grid.DIVERGED: "the loss became NaN"}])
-    result = {"tables": {"three": {"about": "Three ways", "rows": rows}}, "sweep": rows}
+    table = {"about": "Three ways", "images": "x.npz", "rows": rows}
+    result = {"tables": {"three": table}, "sweep": rows}
     told = {"command": "python", "hardware": "two", "date": "today", "workers": 2}
     text = fewshot_report.markdown(result | told)
     assert "| wild |  | 1 (1 diverged) | diverged |" in text

@@ -93,8 +93,8 @@ def study(plan: Study) -> dict:
     """Runs the tables of a plan.
 
     Returns:
-        ``tables`` (name -> about, base, rows) and ``sweep`` (every run that strengths were chosen
-        by).
+        ``tables`` (name -> about, base, file of images, rows) and ``sweep`` (every run that
+        strengths were chosen by).
 
     Raises:
         ValueError: the file of a table's images is not known, or is none.
@@ -105,6 +105,7 @@ def study(plan: Study) -> dict:
     return {
         "tables": {
             name: {"about": table.about, "base": table.base}
+            | {"images": pathlib.Path(plan.data[table.base["dataset"]]).name}
             | {"rows": tabulate([record for record in final if record["table"] == name])}
             for name, table in plan.tables.items()
         },

@@ -28,7 +28,9 @@ def markdown(result: dict) -> str:
         "steps, for context only.",
     ]
     for name, table in result["tables"].items():
-        lines += ["", f"## {table['about']}", "", *_table(name, table["rows"])]
+        # A stand-in for a data set has its options: the file tells them apart.
+        lines += ["", f"## {table['about']} (`{table['images']}`)", ""]
+        lines += _table(name, table["rows"])
     if result["sweep"]:
         lines += ["", "## Every strength that was tried", "", *_sweep(result["sweep"])]
     return "\n".join(lines) + "\n"

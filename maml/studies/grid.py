@@ -15,6 +15,9 @@ from absl import flags
 
 DIVERGED = "diverged"
 
+CORES = len(os.sched_getaffinity(0))
+"""Cores that this process may use: all of the machine's, unless ``taskset`` gave it some."""
+
 
 def run(jobs: Mapping[str, Callable[[], dict]], workers: int, title: str) -> dict[str, dict]:
     """Runs jobs in worker processes, a process after the other's job is done.
@@ -53,13 +56,13 @@ def define_flags() -> None:
     flags.DEFINE_string("logdir", None, "Folder of the runs.", required=True)
     flags.DEFINE_string("output", None, "Folder of tables and pictures.", required=True)
     flags.DEFINE_integer("seeds", 5, "Number of seeds.", lower_bound=1)
-    flags.DEFINE_integer("workers", os.cpu_count(), "Trainings side by side.", lower_bound=1)
+    flags.DEFINE_integer("workers", CORES, "Trainings side by side.", lower_bound=1)
 
 
 @functools.cache
 def _pool(workers: int) -> concurrent.futures.ProcessPoolExecutor:
     """Processes that stay for the next jobs: to start one takes seconds."""
-    threads = max(1, (os.cpu_count() or 1) // workers)
+    threads = max(1, CORES // workers)
     spawned = multiprocessing.get_context("spawn")
     return concurrent.futures.ProcessPoolExecutor(workers, spawned, _prepare, (threads,))
 
