@@ -145,6 +145,21 @@ def test_python_of_the_readme_runs(capsys, tmp_path, monkeypatch):
     assert np.isfinite(maml.diagnose(learner, problem.test, per_task=1).after["mean"])
 
 
+def test_the_notebook_runs_and_holds_what_its_cells_say(capsys, monkeypatch):
+    """With few steps; the outputs it holds are of a whole run."""
+    notebook = json.loads((ROOT / "notebooks/memorization.ipynb").read_text(encoding="utf-8"))
+    cells = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
+    outputs = "".join(
+        text for cell in cells for output in cell["outputs"] for text in output.get("text", ())
+    )
+    assert outputs.index("memorizes") < outputs.index("It needs its support set")
+    monkeypatch.setenv("MPLBACKEND", "agg")
+    names = {}
+    for cell in cells:
+        exec("".join(cell["source"]).replace("steps=1500", "steps=20"), names)
+    assert capsys.readouterr().out.count("mse after the support set") == 2
+
+
 def test_wheel_installs_and_runs_from_another_directory(tmp_path):
     """The built wheel holds all packages: its modules are found without the checkout."""
     built = shell(
