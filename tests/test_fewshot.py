@@ -68,6 +68,7 @@ def test_the_study_chooses_trains_resumes_and_reports(tmp_path):
     text = fewshot_report.markdown(result | told)
     assert "| augmented | p = " in text and "current batch (transductive)" in text
     assert "## Three ways (`characters.npz`)" in text
+    assert near["commands"][0] in text.splitlines()
     rows = [line for line in text.splitlines() if line.startswith(("| method", "| near"))]
     assert len({len(re.findall(r"(?<!\\)\|", line)) for line in rows}) == 1
     for name, histories in fewshot.curves(result).items():

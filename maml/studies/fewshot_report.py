@@ -31,6 +31,8 @@ def markdown(result: dict) -> str:
         # A stand-in for a data set has its options: the file tells them apart.
         lines += ["", f"## {table['about']} (`{table['images']}`)", ""]
         lines += _table(name, table["rows"])
+        commands = [row["commands"][0] for row in table["rows"] if "accuracy" in row]
+        lines += ["", "Each row by itself (first seed):", "", "```sh", *commands, "```"]
     if result["sweep"]:
         lines += ["", "## Every strength that was tried", "", *_sweep(result["sweep"])]
     return "\n".join(lines) + "\n"
