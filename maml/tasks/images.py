@@ -115,12 +115,19 @@ def images(
         seed: of the networks' initial weights; the tasks are always the same.
 
     Raises:
-        ValueError: there is no such file or split, or an option has no meaning.
+        ValueError: there is no such file or split, it has too few classes, or an option has no
+            meaning.
     """
     content = ImageFile.load(data)
     if split not in content.splits:
         there = ", ".join(content.splits)
         raise ValueError(f"{data} has no split {split!r}; it has {there}.")
+    # Before 100,000 tasks are drawn, which takes long if the ways are many.
+    fewest = min(np.bincount(content.splits[split], minlength=3)[[VALIDATION, TEST]])
+    if ways > fewest:
+        raise ValueError(
+            f"{ways} ways are too many for {data}: of validation or test classes it has {fewest}."
+        )
     first = np.cumsum(content.counts) - content.counts
     pictures = 255 - content.images if inverted else content.images
 
