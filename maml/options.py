@@ -123,6 +123,7 @@ class Options:
     )
     solver: str = option("cg", "iMAML: solver of the linear system.", tuple(SOLVERS))
     solver_steps: int = option(5, "iMAML: steps of the solver.", at_least=1)
+    damping: float = option(0.0, "iMAML: added to lambda under the Hessian of the meta-gradient.")
     task_map: str = option("auto", "How MAML's tasks are mapped.", task_map.MODES)
     recompute: bool = option(False, "Compute inner steps twice: less memory, more time.")
 

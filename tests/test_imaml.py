@@ -70,10 +70,11 @@ def meta_gradient(model):
 # -- ridge regression -----------------------------------------------------------------------------
 
 
-def test_linear_network_is_ridge_regression_around_the_start():
+@pytest.mark.parametrize("damping", [0.0, 3.0])
+def test_linear_network_is_ridge_regression_around_the_start(damping):
     """phi* = (H + I)^-1 (2 x'y / n + theta) at lambda = 1; the meta-gradient follows from it."""
     episode = episodes()
-    model = linear()
+    model = linear(damping=damping)
     theta = model.network.get_weights()[0]
     (adapted,) = model.encode(episode.support_x, episode.support_y, training=True)
     expected = np.zeros_like(theta)
@@ -81,10 +82,10 @@ def test_linear_network_is_ridge_regression_around_the_start():
         zip(*(part.numpy() for part in episode), strict=True)
     ):
         hessian = 2 * x.T @ x / len(x)
-        held = hessian + np.eye(3)
-        phi = np.linalg.solve(held, 2 * x.T @ y / len(x) + theta)
+        phi = np.linalg.solve(hessian + np.eye(3), 2 * x.T @ y / len(x) + theta)
         np.testing.assert_allclose(adapted[task], phi, rtol=0, atol=1e-8)
         query_gradient = 2 * query_x.T @ (query_x @ phi - query_y) / len(query_x)
+        held = np.eye(3) + hessian / (1 + damping)
         expected += np.linalg.solve(held, query_gradient) / 2
     gradient = meta_gradient(model)(episode)
     assert np.linalg.norm(gradient - expected[:, 0]) < 1e-6 * np.linalg.norm(expected)
@@ -220,6 +221,7 @@ def test_only_the_last_of_the_weights_visited_has_a_gradient():
         ({"solver": "cholesky"}, f"no solver 'cholesky'; there are {', '.join(SOLVERS)}"),
         ({"regularization": 0.0}, "regularization > 0"),
         ({"solver_steps": 0}, "solver_steps >= 1"),
+        ({"damping": -1.0}, "damping >= 0"),
         ({"first_order": True}, "use FOMAML"),
     ],
 )

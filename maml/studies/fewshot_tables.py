@@ -21,10 +21,11 @@ _REPTILE = {
     "inner_lr": 0.001, "inner_steps": 5, "inner_batch_size": 10, "test_inner_steps": 50,
     "steps": 6000,
 }  # fmt: skip
-# At an inner rate of 0.2 nothing is learned: 39 % after 1,000 steps; at 0.1 it is 65 % after 200.
+# Without damping accuracy falls from 68 to 50 % after a few hundred steps. With it and lambda = 2
+# it is 70 % after 600, with lambda = 0.5 and twice the rate 76 %.
 _IMAML = {
-    "learner": "imaml", "meta_batch_size": 8, "inner_lr": 0.1, "inner_steps": 8,
-    "regularization": 2.0, "solver_steps": 3, "steps": 4000,
+    "learner": "imaml", "meta_batch_size": 8, "inner_lr": 0.2, "inner_steps": 8,
+    "regularization": 0.5, "damping": 22.0, "solver_steps": 3, "steps": 4000,
 }  # fmt: skip
 _METRIC_BASED = {"queries": 5, "steps": 5000}
 
