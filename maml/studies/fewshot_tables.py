@@ -10,7 +10,7 @@ _OMNIGLOT = {
     "steps_per_epoch": 1000, **_SCORES,
 }  # fmt: skip
 
-_FROZEN = {"task_options": "normalization=frozen"}
+_OF_EACH_IMAGE = {"task_options": "normalization=layer"}
 
 _MAML = {"learner": "maml", "inner_lr": 0.4, "inner_steps": 1, "test_inner_steps": 3}
 # Three queries of a class cost a quarter more than one.
@@ -35,7 +35,7 @@ FIVE_WAYS = {
     "FOMAML": [_MAML | {"learner": "fomaml"}],
     "iMAML": [_IMAML],
     "Reptile": [_REPTILE],
-    "Reptile, not transductive": [_REPTILE | _FROZEN],
+    "Reptile, not transductive": [_REPTILE | _OF_EACH_IMAGE],
     "prototypical network": [_METRIC_BASED | {"learner": "protonet"}],
     "matching network": [_METRIC_BASED | {"learner": "matching"}],
 }
