@@ -105,7 +105,7 @@ PRESETS = {
         },
         "network": _CPU | {
             "dim_w": 196, "filters": 16, "inner_steps": 3, "test_inner_steps": 5,
-            "steps": 3000, "steps_per_epoch": 500, "mi_warmup": 200, "eval_episodes": 10,
+            "steps": 3000, "steps_per_epoch": 500, "mi_warmup": 200,
         },
     },
     # The values in the scripts of Yin et al. 2020 (np_vanilla.py; maml_vanilla.py).
