@@ -104,8 +104,8 @@ PRESETS = {
             "steps": 8000, "steps_per_epoch": 1000, "mi_warmup": 500, "mi_draws": 8,
         },
         "network": _CPU | {
-            "dim_w": 196, "filters": 16, "inner_steps": 3, "test_inner_steps": 5,
-            "steps": 3000, "steps_per_epoch": 500, "mi_warmup": 200,
+            "dim_w": 196, "filters": 16, "inner_lr": 0.1, "inner_steps": 3, "test_inner_steps": 5,
+            "steps": 6000, "steps_per_epoch": 500, "mi_warmup": 200,
         },
     },
     # The values in the scripts of Yin et al. 2020 (np_vanilla.py; maml_vanilla.py).

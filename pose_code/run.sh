@@ -19,15 +19,15 @@ flags() {
     fomaml) echo --learner=fomaml ;;
     mr_maml_w) echo --learner=maml --shared_tower --regularizer=weights --kl_layers=tower ;;
     mr_maml_a) echo --learner=maml --shared_tower --regularizer=activations ;;
-    maml_labels) echo --learner=maml --regularizer=mine --mi_target=label --head=circle ;;
+    maml_labels) echo --learner=maml --regularizer=mine --mi_target=label ;;
     cnp) echo --learner=cnp ;;
     mr_cnp_w) echo --learner=cnp --regularizer=weights --kl_layers=embedding ;;
     cnp_all_w) echo --learner=cnp --regularizer=weights --kl_layers=all ;;
     mr_cnp_a) echo --learner=cnp --regularizer=activations ;;
-    cnp_labels) echo --learner=cnp --regularizer=mine --mi_target=label --head=circle ;;
-    cnp_labels_mine) echo --learner=cnp --regularizer=mine --mi_target=label --mi_bound=mine --head=circle ;;
-    cnp_predictions) echo --learner=cnp --regularizer=mine --mi_target=prediction --mi_weight=0.3 --bound_outputs ;;
-    cnp_predictions_js) echo --learner=cnp --regularizer=mine --mi_target=prediction --mi_bound=js --mi_weight=0.3 --bound_outputs ;;
+    cnp_labels) echo --learner=cnp --regularizer=mine --mi_target=label ;;
+    cnp_labels_mine) echo --learner=cnp --regularizer=mine --mi_target=label --mi_bound=mine ;;
+    cnp_predictions) echo --learner=cnp --regularizer=mine --mi_target=prediction --mi_weight=0.3 ;;
+    cnp_predictions_js) echo --learner=cnp --regularizer=mine --mi_target=prediction --mi_bound=js --mi_weight=0.3 ;;
     *) echo "Error: there is no recipe $1; there are: $ALL." >&2; return 1 ;;
   esac
 }
@@ -36,7 +36,8 @@ flags() {
 # np_all_bbb.py and np_ib.py. There is no script for MAML with information in activations: its weight
 # is that of the CNP. Ours starts with more noise than maml_bbb.py, whose 1e-9 disturbs nothing; that
 # of np_bbb.py is 0.05 for each weight, here 0.8 for a unit of 288 inputs. np_ib.py has a rate of 0.001
-# for all but encoder and decoder.
+# for all but encoder and decoder. A linear head cannot show a label that wraps, nor bound a prediction
+# that a critic is paid for, so the information has a head that can.
 # At the sizes of PRESET=cpu, the strengths that validation objects chose (docs/results.md).
 settings() {
   case $PRESET-$1 in
@@ -44,10 +45,15 @@ settings() {
     paper-mr_maml_a) echo --bottleneck_weight=0.01 ;;
     paper-mr_cnp_w | paper-cnp_all_w) echo --steps=100000 --meta_lr=0.0005 --dim_w=20 --dim_r=200 --dim_z=200 --kl_weight=0.001 --kl_sigma=0.8 ;;
     paper-mr_cnp_a) echo --steps=120000 --meta_lr=0.0005 --dim_w=64 --dim_r=100 --dim_z=64 --bottleneck_weight=0.01 ;;
+    paper-*_labels*) echo --head=circle ;;
+    paper-*_predictions*) echo --bound_outputs ;;
     cpu-mr_cnp_w) echo --kl_weight=0.0001 ;;
     cpu-cnp_all_w) echo --kl_weight=0.000001 ;;
     cpu-mr_cnp_a) echo --bottleneck_weight=0.001 ;;
     cpu-cnp_labels) echo --mi_weight=1 --mi_draws=32 ;;
+    cpu-maml | cpu-fomaml) echo --shared_tower ;;
+    cpu-mr_maml_w) echo --kl_weight=0.0001 ;;
+    cpu-maml_labels) echo --shared_tower --mi_weight=0.3 ;;
   esac
 }
 

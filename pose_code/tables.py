@@ -119,8 +119,8 @@ TABLES = {
         seeds=3,
     ),
     "maml": Table(
-        "Measures against memorization: MAML, 6,000 steps",
-        {"learner": "maml", "shared_tower": True, "inner_lr": 0.1, "steps": 6000},
+        "Measures against memorization: MAML",
+        {"learner": "maml", "shared_tower": True},
         {
             NOTHING: [{"regularizer": "none"}],
             "MR-W": each("kl_weight", [1e-5, 1e-4], **_WEIGHTS, kl_layers="tower"),

@@ -333,6 +333,12 @@ def test_every_command_of_the_recipes_has_flags_that_exist(preset, tmp_path):
     trained = [words for words in lines if words[1] == "pose_code.train"]
     assert len(trained) == len({" ".join(words) for words in trained}) >= 13
     assert [words[1] for words in lines if words not in trained].count("pose_code.compare") >= 2
+    if preset == "cpu":  # Measures are compared at equal networks and lengths.
+        for learner in ("cnp", "maml"):
+            ours = [words for words in trained if f"--learner={learner}" in words]
+            measures = r"--(regularizer|logdir|mi_|kl_|bottleneck_)"
+            rest = [[word for word in words if not re.match(measures, word)] for words in ours]
+            assert len({tuple(sorted(words)) for words in rest}) == 1
     for _, module, *words in lines:
         checked = commands.run(module, *words, "--only_check_args")
         assert checked.returncode == 0, checked.stderr
