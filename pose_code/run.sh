@@ -38,7 +38,7 @@ flags() {
 # of np_bbb.py is 0.05 for each weight, here 0.8 for a unit of 288 inputs. np_ib.py has a rate of 0.001
 # for all but encoder and decoder. A linear head cannot show a label that wraps, nor bound a prediction
 # that a critic is paid for, so the information has a head that can.
-# At the sizes of PRESET=cpu, the strengths that validation objects chose (docs/results.md).
+# At the sizes of PRESET=cpu, the strengths that validation objects chose (docs/pose.md).
 settings() {
   case $PRESET-$1 in
     paper-mr_maml_w) echo --steps=30000 --meta_lr=0.002 --kl_weight=0.001 ;;
