@@ -165,10 +165,11 @@ def _together(plan: Study, records: list[dict]) -> dict[tuple[str, str], dict]:
 
 
 def _baselines(plan: Study, settings: Config) -> list[dict]:
-    """Records of the predictors that learn nothing."""
-    folders = [plan.logdir / "baselines" / name for name in baselines.NAMES]
+    """Records of the predictors that learn nothing, scored as a run of these options is."""
+    logdir = plan.logdir / "baselines" / run_name(settings)
+    folders = [logdir / name for name in baselines.NAMES]
     if not all((folder / scores.RESULTS).exists() for folder in folders):
-        baselines.run(settings, plan.data_dir, plan.logdir / "baselines")
+        baselines.run(settings, plan.data_dir, logdir)
     return compare.find_runs(map(str, folders))
 
 

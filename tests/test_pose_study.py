@@ -109,6 +109,12 @@ def test_the_study_chooses_trains_resumes_and_reports(data_dir, tmp_path):
     assert json.dumps(again) == json.dumps(result)
     assert times == {p: p.stat().st_mtime_ns for p in (tmp_path / "runs").rglob("results.json")}
 
+    # What learns nothing is scored as the runs are, whatever was scored in this folder before.
+    more = study.Study({"two": tables["two"]}, str(data_dir), plan.logdir, "quick", 1)
+    more.changed.update(changed | {"eval_episodes": 2 * hands.TINY["eval_episodes"]})
+    constants = [of["baselines"][0]["objects"] for of in (result, study.study(more))]
+    assert constants[0] != constants[1]
+
     result |= {"command": "python", "hardware": "two", "date": "today", "workers": 2}
     text = study_report.markdown(result)
     assert "| labels | λ = " in text and "| pixel kernel regression" in text
