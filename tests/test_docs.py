@@ -16,21 +16,22 @@ def anchors(page):
     return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
+def links(page):
+    """Of a page, to what is in the repository: pairs of a file and a heading's anchor, or ''."""
+    text = page.read_text(encoding="utf-8")
+    for link in re.findall(r"\]\(([^)\s]+)\)", text):
+        if not re.match(r"https?:", link):
+            path, _, anchor = link.partition("#")
+            yield (page.parent / path if path else page).resolve(), anchor
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_links_lead_to_files_and_headings_that_are_there(page):
-    links = re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8"))
-    for link in links:
-        if re.match(r"https?:", link):
-            continue
-        path, _, anchor = link.partition("#")
-        there = page.parent / path if path else page
-        assert there.exists(), f"{link} leads nowhere"
-        assert not anchor or anchor in anchors(there), f"{link} leads to no heading"
+    for there, anchor in links(page):
+        assert there.exists(), f"{there} is not there"
+        assert not anchor or anchor in anchors(there), f"{there} has no heading {anchor}"
 
 
 def test_every_page_of_results_is_reached_from_another():
-    reached = set()
-    for page in PAGES:
-        links = re.findall(r"\]\(([^)#\s]+)", page.read_text(encoding="utf-8"))
-        reached |= {(page.parent / link).resolve() for link in links if "://" not in link}
+    reached = {there for page in PAGES for there, _ in links(page)}
     assert {page.resolve() for page in PAGES} - reached <= {ROOT / "README.md"}

@@ -1,5 +1,6 @@
 """The pose study: what it chooses, its tables, and objects that look alike from several sides."""
 
+import dataclasses
 import json
 import re
 
@@ -110,8 +111,8 @@ def test_the_study_chooses_trains_resumes_and_reports(data_dir, tmp_path):
     assert times == {p: p.stat().st_mtime_ns for p in (tmp_path / "runs").rglob("results.json")}
 
     # What learns nothing is scored as the runs are, whatever was scored in this folder before.
-    more = study.Study({"two": tables["two"]}, str(data_dir), plan.logdir, "quick", 1)
-    more.changed.update(changed | {"eval_episodes": 2 * hands.TINY["eval_episodes"]})
+    changed = changed | {"eval_episodes": 2 * hands.TINY["eval_episodes"]}
+    more = dataclasses.replace(plan, tables={"two": tables["two"]}, seeds=1, changed=changed)
     constants = [of["baselines"][0]["objects"] for of in (result, study.study(more))]
     assert constants[0] != constants[1]
 
