@@ -23,7 +23,7 @@ from maml.registry import (
     make_learner,
     make_regularizers,
 )
-from maml.regularizers import MutualInformation
+from maml.regularizers import POWER_LIMIT, MutualInformation
 
 
 def option(default, text, choices=None, at_least=0):
@@ -70,6 +70,11 @@ class Options:
     mi_noise: float = option(
         0.0,
         "Noise through which a free critic sees predictions, in their unit. 0: the likelihood's.",
+    )
+    mi_power_penalty: float = option(
+        1.0,
+        f"Weight of the penalty on predictions of more than {POWER_LIMIT:g} times the power of "
+        "labels, which a free critic would pay for.",
     )
     kl_weight: float = option(1e-5, "Regularizer weights: weight of the information, per nat.")
     kl_sigma: float = option(0.1, "Regularizer weights: noise of the weights at the start.")

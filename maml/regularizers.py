@@ -104,8 +104,8 @@ class MutualInformation(Regularizer):
       support is encoded N times, and the value cannot exceed log N, near which nothing pulls.
     * ``target="prediction"``: :math:`I(\hat y^*; Y' | x^*, X)`, a free critic over the model's own
       noisy predictions. It is Definition 1 of Yin et al. 2020 with X held fixed, and can be gamed:
-      any invertible recoding of the prediction counts. Outputs must be bounded, and predictions
-      whose mean square exceeds ``POWER_LIMIT`` times the labels' are penalised. Of classes it
+      any invertible recoding of the prediction counts. Bound the outputs, or let ``power_penalty``
+      hold predictions whose mean square exceeds ``POWER_LIMIT`` times the labels'. Of classes it
       has a closed form, ``bound="exact"``: the entropy of the mean of the predictions under N
       relabellings less the mean of their entropies (:func:`mine.categorical`), at most log N.
 
@@ -329,6 +329,7 @@ def mutual_information(
     mi_draws: int = 1,
     mi_cap: float = 0.0,
     mi_noise: float = 0.0,
+    mi_power_penalty: float = 1.0,
     seed: int = 0,
 ) -> MutualInformation:
     """:class:`MutualInformation`, its options under the names that runners give them."""
@@ -341,5 +342,6 @@ def mutual_information(
         draws=mi_draws,
         cap=mi_cap,
         noise=mi_noise,
+        power_penalty=mi_power_penalty,
         seed=seed,
     )

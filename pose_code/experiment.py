@@ -74,12 +74,12 @@ def build(config: Config, image_size: int) -> maml.MetaLearner:
         head = maml.VonMisesHead(PERIOD, config.harmonics, config.knots)
     else:
         head = maml.NormalHead(bounds=(-1.0, PERIOD + 1.0) if config.bound_outputs else None)
+    free_critic = "mine" in config.regularizer.split(",") and config.mi_target == "prediction"
     unbounded = config.head == "linear" and not config.bound_outputs
-    terms = config.regularizer.split(",")
-    if "mine" in terms and config.mi_target == "prediction" and unbounded:
+    if free_critic and unbounded and not config.mi_power_penalty:
         raise ValueError(
             "A free critic pays unbounded outputs to grow without end: pass --bound_outputs, "
-            "or --mi_target=label."
+            "--mi_power_penalty=1 or --mi_target=label."
         )
     common = {"dim_w": config.dim_w, "seed": config.seed, "dtype": config.precision}
     others = {}

@@ -29,6 +29,7 @@ MEASURES = {
 2020; the information on predictions has a free critic (MINE)."""
 
 _LABELS_1 = _LABELS | {"mi_weight": 1.0}
+_FREE = _PREDICTIONS | {"mi_weight": 0.3}
 _LABELS_32 = _LABELS_1 | {"mi_draws": 32}
 
 CHOSEN = {
@@ -38,7 +39,7 @@ CHOSEN = {
     "MR-W, all weights": [_WEIGHTS | {"kl_weight": 1e-6, "kl_layers": "all"}],
     "MR-A": [{"regularizer": "activations", "bottleneck_weight": 1e-3}],
     "label augmentation": [{"regularizer": "augment", "augment_probability": 0.1}],
-    "information on predictions": [_PREDICTIONS | {"mi_weight": 0.3}],
+    "information on predictions": [_FREE],
     LABELS: [_LABELS_32],
     "MR-W and information on labels": [
         _LABELS_32
@@ -67,10 +68,20 @@ FORMS = {
     "labels, contrastive (plug-in)": [_LABELS_1 | {"mi_bound": "plugin"}],
     "labels, MINE": [_LABELS_1 | {"mi_bound": "mine"}],
     "labels, Jensen-Shannon": [_LABELS_1 | {"mi_bound": "js"}],
-    "predictions, MINE": [_PREDICTIONS | {"mi_weight": 0.3}],
-    "predictions, Jensen-Shannon": [_PREDICTIONS | {"mi_weight": 0.3, "mi_bound": "js"}],
+    "predictions, MINE": [_FREE],
+    "predictions, Jensen-Shannon": [_FREE | {"mi_bound": "js"}],
+    f"linear head: {NOTHING}": [{"regularizer": "none", "head": "linear"}],
+    **{
+        f"linear head: predictions, MINE, {name}": [_FREE | {"head": "linear"} | options]
+        for name, options in {
+            "bounded outputs": {"mi_power_penalty": 0.0},
+            "power budget": {"bound_outputs": False},
+            "bounded outputs, power budget": {},
+        }.items()
+    },
 }
-"""Forms of the information, each at one strength; so many relabellings of a task in a step."""
+"""Forms of the information, each at one strength; so many relabellings of a task in a step. What
+a free critic is paid for, a density on the circle bounds; a linear head needs a budget."""
 
 
 def _twice(rows: dict[str, dict]) -> dict[str, list[dict]]:

@@ -268,8 +268,9 @@ def test_runs_on_other_data_are_not_put_into_one_table(data_dir, tmp_path):
         compare.find_runs([str(tmp_path / "none")])
 
 
-def test_unbounded_outputs_and_free_critic_are_refused():
-    settings = config.from_preset("paper", regularizer="mine", mi_target="prediction")
+def test_unbounded_outputs_and_free_critic_without_a_power_budget_are_refused():
+    free = {"regularizer": "mine", "mi_target": "prediction", "mi_power_penalty": 0.0}
+    settings = config.from_preset("paper", **free)
     with pytest.raises(ValueError, match="--bound_outputs"):
         experiment.build(settings, 32)
 

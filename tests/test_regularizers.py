@@ -542,6 +542,43 @@ def test_information_of_the_linear_gaussian_problem(bound, nats, negatives, low,
     assert low < logs_of(model, episode, training=False)["mi_nats"] < high
 
 
+class Loud(maml.MetaLearner):
+    """Answers with so many times the input, whatever the support set."""
+
+    uses = "embedding"
+
+    def __init__(self, gain, **options):
+        super().__init__(maml.NormalHead(), **options)
+        self.gain = gain
+
+    def embed(self, x):
+        return x
+
+    def encode(self, x, y, training=False):
+        return tf.reduce_mean(y, axis=1, keepdims=True)
+
+    def predict(self, d, x):
+        return self.head(self.gain * x)
+
+    def prior(self, tasks):
+        return tf.zeros([tasks, 1, 1])
+
+
+@pytest.mark.parametrize(("gain", "penalty"), [(1.0, 0.0), (3.0, 9 - 1.2)])
+def test_predictions_of_more_power_than_labels_cost(gain, penalty):
+    x = tf.random.stateless_normal([3, 4, 1], SEED, dtype=tf.float64)
+    episode = maml.Episode(x, x, x, x)
+    objectives = []
+    for weight in (0.0, 5.0):
+        term = maml.MutualInformation(
+            SCALE, "prediction", "mine", power_penalty=weight, dtype="float64"
+        )
+        model = Loud(gain, regularizers=[term], dtype="float64")
+        objectives.append(model.objective(episode, SEED)[0].numpy())
+    assert objectives[1] - objectives[0] == pytest.approx(5 * penalty)
+    assert logs_of(model, episode)["power_ratio"] == pytest.approx(gain**2)
+
+
 def test_exact_information_of_classes_by_hand():
     """The entropy of the mean prediction under three relabellings, less their mean entropy."""
     problem = maml.TASKS.make("clusters", shots=2, queries=4)
