@@ -26,14 +26,14 @@ CONFIG, HISTORY = "config.json", "history.csv"
 CHECKPOINT, BEST = "checkpoint.weights.h5", "best.weights.h5"
 
 
-def claim(folder: os.PathLike, own: dict, resume: bool) -> None:
+def claim(folder: os.PathLike, options: Options, resume: bool, **others) -> None:
     """Makes a folder this run's own, or finds that it is another's.
 
     Args:
         folder: made if absent.
-        own: what must be the same for a run to go on, as JSON holds it: ``config``, a dict of
-            options, and whatever else.
+        options: of the run. One that is newer than a run that is there has its default in it.
         resume: whether to go on with a run that is there.
+        **others: what else must be the same for a run to go on, as JSON holds it.
 
     Raises:
         FileExistsError: it holds another run, or one that was not asked to be resumed.
@@ -41,15 +41,17 @@ def claim(folder: os.PathLike, own: dict, resume: bool) -> None:
     folder = pathlib.Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / CONFIG
+    now = as_config(options)
     if not path.exists():
-        reports.write_json(own, path)
+        reports.write_json({"config": now} | others, path)
         return
     if not resume:
         raise FileExistsError(f"{folder} holds a run: pass --resume to go on, or another folder.")
     there = json.loads(path.read_text())
-    if there == own:
+    before = as_config(type(options)()) | there.pop("config")
+    different = sorted(name for name in before if before[name] != now.get(name))
+    if not different and there == others:
         return
-    different = [k for k, v in own["config"].items() if there["config"].get(k) != v]
     raise FileExistsError(
         f"{folder} holds a run with other {', '.join(different) or 'data'}: "
         "pass another folder, or the same flags."

@@ -148,7 +148,7 @@ def train(
     learner = config.make_learner(problem.networks, problem.head, problem.intervention)
     learner.create_weights(problem.train.sample(2, [config.seed, 5]))
     settings = runs.as_config(config)
-    runs.claim(folder, {"config": settings}, resume)
+    runs.claim(folder, config, resume)
     if (folder / RESULTS).exists():
         return json.loads((folder / RESULTS).read_text())
     evaluator = problem.evaluator(learner, config.information_every)

@@ -153,7 +153,7 @@ def train(
         "config": runs.as_config(config),
         "data": scores.describe(families),
     }
-    runs.claim(logdir, {"config": record["config"], "data": record["data"]}, resume)
+    runs.claim(logdir, config, resume, data=record["data"])
     if (logdir / scores.RESULTS).exists():
         return json.loads((logdir / scores.RESULTS).read_text())
 

@@ -1,5 +1,6 @@
 """Training and evaluation of learners on registered tasks, by command line and from Python."""
 
+import dataclasses
 import functools
 import json
 import pathlib
@@ -12,6 +13,7 @@ import toys
 
 import maml
 from maml import evaluate, runs, train
+from maml.studies import tables
 
 ROOT = pathlib.Path(__file__).parent.parent
 PYMETA = [
@@ -187,6 +189,23 @@ def test_a_run_that_was_cut_resumes_to_the_same_numbers(tmp_path):
     other = train.Config(dataset="nme_sinusoid", learner="cnp", regularizer="mine", **SMALL)
     with pytest.raises(FileExistsError, match="other regularizer"):
         run(other, tmp_path / "cut.keras", resume=True)
+
+
+def test_an_option_that_is_newer_than_a_run_keeps_neither_its_folder_nor_its_name(tmp_path):
+    @dataclasses.dataclass(frozen=True)
+    class Newer(train.Config):
+        zeal: float = 0.5
+
+    older = train.Config(**SMALL)
+    runs.claim(tmp_path, older, resume=False)
+    runs.claim(tmp_path, Newer(**SMALL), resume=True)
+    assert tables.run_name(Newer(**SMALL)) == tables.run_name(older)
+    eager = Newer(**SMALL, zeal=1.0)
+    with pytest.raises(FileExistsError, match="other zeal"):
+        runs.claim(tmp_path, eager, resume=True)
+    assert tables.run_name(eager) != tables.run_name(older)
+    with pytest.raises(FileExistsError, match="other data"):
+        runs.claim(tmp_path, older, resume=True, data={"train": "others"})
 
 
 @pytest.mark.parametrize(

@@ -112,9 +112,14 @@ def _choose(run: Run, error, rows: dict[tuple[str, str], list[dict]], title: str
 
 
 def run_name(settings: Options) -> str:
-    """Of a run: what it is called, and what tells it from others that are called so."""
-    content = dataclasses.asdict(dataclasses.replace(settings, seed=0))
-    digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:8]
+    """Of a run: what it is called, and what tells it from others that are called so.
+
+    That is all options but those at their defaults, so that one that is added renames no run.
+    """
+    content = dataclasses.asdict(settings)
+    told = dataclasses.asdict(type(settings)()) | {"seed": settings.seed}
+    own = {key: value for key, value in content.items() if value != told[key]}
+    digest = hashlib.sha256(json.dumps(own, sort_keys=True).encode()).hexdigest()[:8]
     name = re.sub(r"[^A-Za-z0-9.]+", "_", method_name(content)).strip("_")
     return f"{name}-{digest}-seed{settings.seed}"
 
