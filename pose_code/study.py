@@ -183,13 +183,16 @@ def tabulate(
         asymmetry: of each test object.
         ensembles: table and row -> scores of all the row's seeds together.
     """
-    rows = []
-    for name in dict.fromkeys(record["row"] for record in records):
-        group = [record for record in records if record["row"] == name]
+    rows, groups = [], {}
+    for record in records:
+        groups.setdefault(record["row"], []).append(record)
+    first = next(iter(groups))
+    for name, group in groups.items():
         ended = [record for record in group if grid.DIVERGED not in record]
         row = {"row": name, "options": group[0]["options"]}
         if ended:
             row |= compare.summary(ended)
+            row["gain"] = None if name == first else gain(groups[first], ended)
             objects = {
                 of: {
                     key: mean_interval([run["test"]["objects"][of][key] for run in ended])["mean"]
@@ -212,6 +215,27 @@ def tabulate(
         seeds = [record["seed"] for record in group]
         rows.append(row | {"seeds": seeds, grid.DIVERGED: len(group) - len(ended)})
     return rows
+
+
+def gain(reference: list[dict], records: list[dict]) -> dict | None:
+    """By how much the test error of runs is less than that of others with the same seeds.
+
+    Args:
+        reference: records of :meth:`Study.run`; those that diverged are left out.
+        records: the same, of runs that ended.
+
+    Returns:
+        ``mean`` and ``ci95`` of the differences, over seeds; of a single seed over objects. None if
+        no seed is common to both.
+    """
+    other = {record["seed"]: record for record in reference if grid.DIVERGED not in record}
+    pairs = [(other[run["seed"]], run) for run in records if run["seed"] in other]
+    if not pairs:
+        return None
+    if len(pairs) > 1:
+        return mean_interval([error(a, "test") - error(b, "test") for a, b in pairs])
+    a, b = (record["test"]["objects"] for record in pairs[0])
+    return mean_interval([a[name]["mse"] - b[name]["mse"] for name in a])
 
 
 def summary(record: dict) -> dict:

@@ -34,8 +34,9 @@ def markdown(result: dict) -> str:
         f"{data['shots']} support images unless K says otherwise; the median of wrapped angular "
         "errors, of which chance is 90°; the error on objects that do not look alike from several "
         "sides (see below). Swap gap: how much the error grows with another object's support set. "
-        "Information: lower to upper bound. Together: by the mean of all seeds' densities; "
-        "that interval, and those of what learns nothing, are over objects.",
+        "Information: lower to upper bound. Gain: how much less the error is than the first row's, "
+        "seed by seed, of a single seed object by object. Together: by the mean of all seeds' "
+        "densities; that interval, and those of what learns nothing, are over objects.",
     ]
     for table in result["tables"].values():
         lines += ["", f"## {table['about']}", "", *_table(table["rows"], result)]
@@ -49,7 +50,7 @@ def markdown(result: dict) -> str:
 def _table(rows: list[dict], result: dict) -> list[str]:
     shots = next((list(row["shots"]) for row in rows if "shots" in row), [])
     columns = ["method", "strength", "seeds", "train MSE", *SCORES, "swap gap"]
-    columns += ["I(ŷ;Y\\|x,X), nats", "s/step"]
+    columns += ["I(ŷ;Y\\|x,X), nats", "s/step", "gain"]
     columns += [text for k in shots for text in (f"K = {k}: {SCORES[0]}", SCORES[1])]
     columns += [f"together: {SCORES[0]}", *SCORES[1:]]
     cells = [_cells(row, shots, result) for row in rows]
@@ -68,7 +69,7 @@ def _cells(row: dict, shots: list[str], result: dict) -> list[str]:
         return [*cells, "", "diverged"]
     if row[grid.DIVERGED]:
         cells[2] += f" ({row[grid.DIVERGED]} diverged)"
-    cells += _own(row, result)
+    cells += [*_own(row, result), in_words(row["gain"], 2) if row["gain"] else ""]
     for k in shots:
         cells += _scores(row["shots"][k]["mse"], row["shots"][k]["median_angle"])
     of = row["together"]

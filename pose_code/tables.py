@@ -147,7 +147,7 @@ TABLES = {
         seeds=3,
     ),
     "information": Table(
-        "Forms of the information, 4,000 steps", {"learner": "acnp", "steps": 4000}, FORMS, seeds=2
+        "Forms of the information, 4,000 steps", {"learner": "acnp", "steps": 4000}, FORMS, seeds=4
     ),
     "tools": Table(
         "Tools for every measure, 4,000 steps", {"learner": "acnp", "steps": 4000}, TOOLS, seeds=1

@@ -75,6 +75,20 @@ def test_rank_correlations_leave_out_what_diverged():
     assert found["spearman"] == {"information": -1, "swap_gap": 1}
 
 
+def test_gains_are_paired_by_seeds_and_of_one_seed_by_objects():
+    def run(seed, *errors):
+        objects = {str(i): {"mse": value} for i, value in enumerate(errors)}
+        return {"seed": seed, "test": {"mse": {"mean": np.mean(errors)}, "objects": objects}}
+
+    plain = [run(0, 4.0, 8.0), run(1, 1.0, 3.0), {"seed": 2, grid.DIVERGED: "NaN"}]
+    # Differences of 1 and 3: a mean of 2, and Student's t of one degree of freedom, 12.706.
+    found = study.gain(plain, [run(0, 3.0, 7.0), run(1, -2.0, 0.0), run(2, 1.0, 1.0)])
+    assert found == pytest.approx({"mean": 2, "ci95": 12.706}, rel=1e-4)
+    found = study.gain(plain, [run(1, 0.0, 0.0)])
+    assert found == pytest.approx({"mean": 2, "ci95": 12.706}, rel=1e-4)
+    assert study.gain(plain, [run(2, 1.0, 1.0)]) is None
+
+
 def test_the_study_chooses_trains_resumes_and_reports(data_dir, tmp_path):
     measures = {
         "nothing": [{"regularizer": "none"}],
@@ -95,6 +109,9 @@ def test_the_study_chooses_trains_resumes_and_reports(data_dir, tmp_path):
     (row,) = result["tables"]["two"]["rows"]
     assert row["seeds"] == [0, 1] and row["mse"]["ci95"] > 0
     # Two seeds answer together as well, from one file that answers about images too.
+    assert rows["nothing"]["gain"] is None and row["gain"] is None
+    errors = [rows[name]["mse"]["mean"] for name in measures]
+    assert rows["labels"]["gain"]["mean"] == pytest.approx(errors[0] - errors[1], abs=1e-5)
     assert row["together"]["mse"]["mean"] > 0 and rows["labels"]["together"] is None
     (ensemble,) = (tmp_path / "runs/together").glob("*/learner.keras")
     assert len(maml.load(ensemble).members) == 2 and (ensemble.parent / "config.json").exists()
