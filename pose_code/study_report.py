@@ -184,11 +184,12 @@ def draw(result: dict, data_dir: str, output: pathlib.Path) -> None:
 
 def draw_information(correlation: dict, path: pathlib.Path) -> None:
     """Error against information, a point for each model."""
-    figure = matplotlib.figure.Figure(figsize=(9, 4.4), layout="constrained")
-    axis = figure.subplots()
     of_row = collections.defaultdict(list)
     for model in correlation["models"]:
         of_row[model["row"]].append((model["information"], model["test_mse"]))
+    height = max(4.4, 0.6 + 0.17 * len(of_row))  # Of all lines of the legend, in inches.
+    figure = matplotlib.figure.Figure(figsize=(9, height), layout="constrained")
+    axis = figure.subplots()
     markers = "osv^D<>pPX*hd"
     for index, (row, points) in enumerate(of_row.items()):
         style = {
