@@ -156,7 +156,14 @@ TABLES = {
 
 
 def more_objects(folder: str) -> Table:
-    """Trains on the objects of another folder as well."""
-    rows = BEST | {"relative learner": [{"regularizer": "none", "learner": "relative"}]}
+    """Trains on the objects of another folder as well.
+
+    The more objects, the longer a network takes to leave the plateau of a constant. The information
+    at full weight may keep it there, so a row has a longer warm-up.
+    """
+    rows = BEST | {
+        f"{LABELS}, 4,000 steps of warm-up": [_LABELS_32 | {"mi_warmup": 4000}],
+        "relative learner": [{"regularizer": "none", "learner": "relative"}],
+    }
     given = {"learner": "acnp", "extra_data_dir": folder}
     return Table("More objects to train on", given, rows, seeds=3)
