@@ -108,10 +108,10 @@ def test_the_study_chooses_trains_resumes_and_reports(data_dir, tmp_path):
     assert [row["seeds"] for row in rows.values()] == [[0]] * 2
     (row,) = result["tables"]["two"]["rows"]
     assert row["seeds"] == [0, 1] and row["mse"]["ci95"] > 0
-    # Two seeds answer together as well, from one file that answers about images too.
     assert rows["nothing"]["gain"] is None and row["gain"] is None
     errors = [rows[name]["mse"]["mean"] for name in measures]
     assert rows["labels"]["gain"]["mean"] == pytest.approx(errors[0] - errors[1], abs=1e-5)
+    # Two seeds answer together as well, from one file that answers about images too.
     assert row["together"]["mse"]["mean"] > 0 and rows["labels"]["together"] is None
     (ensemble,) = (tmp_path / "runs/together").glob("*/learner.keras")
     assert len(maml.load(ensemble).members) == 2 and (ensemble.parent / "config.json").exists()
