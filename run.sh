@@ -144,8 +144,13 @@ case $command in
     data "$@"
     ;;
   pose)
+    data_dir=$(value data_dir "" "$@")
+    if [ -z "$data_dir" ]; then
+      echo "Error: give --data_dir=DIR, the folder of the two pickles." >&2
+      exit 1
+    fi
     environment ""
-    set_name=$(basename "$(value data_dir "" "$@")")
+    set_name=$(basename "$data_dir")
     python -m pose_code.study --logdir="${OUTPUT:-output}/pose/$set_name" \
       --output="results/pose/$set_name" "$@"
     ;;

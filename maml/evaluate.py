@@ -7,19 +7,18 @@ The tasks are those of its training, unless ``--dataset``, ``--shots`` or other 
 variable, into the folder beside the learner's file.
 """
 
-import json
 import os
 import pathlib
 import sys
 from collections.abc import Sequence
 
-from absl import app, flags
+from absl import flags
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # Before TensorFlow: its start-up chatter.
 
 import maml  # noqa: E402
 from maml import options, plots, runs, train  # noqa: E402
-from mine import reports  # noqa: E402
+from mine import commands, reports  # noqa: E402
 
 RESULTS = "evaluation.json"
 
@@ -44,7 +43,7 @@ def evaluate(path: os.PathLike, steps: Sequence[int], **changed) -> dict:
     trained = folder / runs.CONFIG
     if not trained.exists() and "dataset" not in changed:
         raise ValueError(f"{trained} is missing, so name the tasks by --dataset.")
-    known = json.loads(trained.read_text())["config"] if trained.exists() else {}
+    known = reports.read_json(trained, "config")["config"] if trained.exists() else {}
     config = train.Config(**(known | changed))
     problem = config.problem()
     if not hasattr(learner, "test_inner_steps"):
@@ -75,7 +74,7 @@ def define_flags():
         flags.DEFINE_alias(alias, name)
 
 
-def main(_):
+def main():
     path = pathlib.Path(flags.FLAGS.model_save_filename)
     try:
         steps = options.whole_numbers(flags.FLAGS.inner, "inner")
@@ -90,4 +89,4 @@ def main(_):
 
 if __name__ == "__main__":
     define_flags()
-    app.run(main)
+    commands.run(main)

@@ -9,6 +9,7 @@ import importlib.util
 import inspect
 import pathlib
 import sys
+import traceback
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
@@ -125,22 +126,29 @@ def import_files(names: Iterable[str]) -> None:
     """Imports modules, or files ending in ``.py``, for what they register.
 
     Raises:
-        ValueError: there is no such file or module.
+        ValueError: there is no such file or module, or it fails; the message says where.
     """
     for name in names:
-        if not name.endswith(".py"):
-            try:
-                importlib.import_module(name)
-            except ModuleNotFoundError as error:
-                raise ValueError(f"There is no module {name} to import: {error}.") from error
-            continue
         path = pathlib.Path(name)
-        if not path.is_file():
+        if path.suffix == ".py" and not path.is_file():
             raise ValueError(f"There is no file {name} to import.")
-        spec = importlib.util.spec_from_file_location(path.stem, path)
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[path.stem] = module
-        spec.loader.exec_module(module)
+        try:
+            if path.suffix != ".py":
+                importlib.import_module(name)
+                continue
+            spec = importlib.util.spec_from_file_location(path.stem, path)
+            module = importlib.util.module_from_spec(spec)
+            sys.modules[path.stem] = module
+            spec.loader.exec_module(module)
+        except Exception as error:  # Whatever a user's own file raises.
+            frames = traceback.extract_tb(error.__traceback__)
+            lines = [
+                frame.lineno for frame in frames if pathlib.Path(frame.filename) == path.resolve()
+            ]
+            where = f", line {lines[-1]}" if lines else ""  # A syntax error says so itself.
+            raise ValueError(
+                f"{name}{where} cannot be imported: {type(error).__name__}: {error}."
+            ) from error
 
 
 class Networks(NamedTuple):

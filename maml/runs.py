@@ -37,6 +37,7 @@ def claim(folder: os.PathLike, options: Options, resume: bool, **others) -> None
 
     Raises:
         FileExistsError: it holds another run, or one that was not asked to be resumed.
+        ValueError: the run's options there are damaged.
     """
     folder = pathlib.Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -47,7 +48,7 @@ def claim(folder: os.PathLike, options: Options, resume: bool, **others) -> None
         return
     if not resume:
         raise FileExistsError(f"{folder} holds a run: pass --resume to go on, or another folder.")
-    there = json.loads(path.read_text())
+    there = reports.read_json(path, "config")
     before = as_config(type(options)()) | there.pop("config")
     different = sorted(name for name in before if before[name] != now.get(name))
     if not different and there == others:
@@ -140,14 +141,20 @@ def read_history(path: os.PathLike) -> dict[str, np.ndarray]:
 
     A run that was cut between its log and its checkpoint has logged an epoch twice: the later row,
     of the run that went on, counts.
+
+    Raises:
+        ValueError: it is no such table.
     """
-    with pathlib.Path(path).open(newline="") as file:
-        rows = {row["epoch"]: row for row in csv.DictReader(file)}
 
     def number(text):
         return float("nan") if text == "NA" else float(text)  # NA: Keras' word for no value.
 
-    return {name: np.array([number(row[name]) for row in rows.values()]) for name in rows["0"]}
+    try:
+        with pathlib.Path(path).open(newline="") as file:
+            rows = {row["epoch"]: row for row in csv.DictReader(file)}
+        return {name: np.array([number(row[name]) for row in rows.values()]) for name in rows["0"]}
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{path} is damaged: train this run anew, in another folder.") from error
 
 
 def cost(history: dict[str, np.ndarray], options: Options) -> dict[str, float]:

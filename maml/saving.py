@@ -68,6 +68,8 @@ def load(path: os.PathLike) -> MetaLearner:
     check_ending(path)
     if not path.is_file():
         raise ValueError(f"There is no file {path} to load a learner from.")
+    if path.suffix == ".keras" and not zipfile.is_zipfile(path):
+        raise ValueError(f"{path} is damaged, or was not written by maml.save: it is no archive.")
     try:
         if path.suffix == ".keras":
             learner = keras.saving.load_model(path, compile=False)
@@ -91,6 +93,8 @@ def load(path: os.PathLike) -> MetaLearner:
 
 
 def check_ending(path: pathlib.Path) -> None:
-    """Raises ValueError unless learners are saved in files of this name."""
+    """Raises ValueError unless a learner can be saved in a file of this name."""
+    if path.is_dir():
+        raise ValueError(f"{path} is a folder: name a file in it.")
     if path.suffix not in _WEIGHTS:
         raise ValueError(f"A learner is saved in a .keras or .h5 file, which {path.name} is not.")

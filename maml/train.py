@@ -9,14 +9,13 @@ variable, episodes and confusions for images.
 """
 
 import dataclasses
-import json
 import os
 import pathlib
 import shlex
 import sys
 import time
 
-from absl import app, flags
+from absl import flags
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # Before TensorFlow: its start-up chatter.
 
@@ -25,7 +24,7 @@ from maml import image_plots, options, plots, runs  # noqa: E402
 from maml.options import method_name, option  # noqa: E402
 from maml.registry import parse_options  # noqa: E402
 from maml.tasks.members import LABELS  # noqa: E402
-from mine import reports  # noqa: E402
+from mine import commands, reports  # noqa: E402
 
 RESULTS = "results.json"
 
@@ -150,7 +149,7 @@ def train(
     settings = runs.as_config(config)
     runs.claim(folder, config, resume)
     if (folder / RESULTS).exists():
-        return json.loads((folder / RESULTS).read_text())
+        return reports.read_json(folder / RESULTS, "diagnosis")
     evaluator = problem.evaluator(learner, config.information_every)
     families = {"train": problem.train, "validation": problem.validation}
     metric, perfect = maml.diagnosis.main_score(problem.metrics, problem.validation)
@@ -241,7 +240,7 @@ def define_flags():
         flags.DEFINE_alias(alias, name)
 
 
-def main(_):
+def main():
     try:
         config = Config(**options.given_flags(Config))
         config.share_cores()
@@ -265,4 +264,4 @@ def main(_):
 
 if __name__ == "__main__":
     define_flags()
-    app.run(main)
+    commands.run(main)

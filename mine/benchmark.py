@@ -18,10 +18,10 @@ import zlib
 import matplotlib.figure
 import numpy as np
 import tqdm
-from absl import app, flags
+from absl import flags
 from scipy import stats
 
-from mine import reports
+from mine import commands, reports
 from mine.suites import SUITES, Found, Suite
 
 ESTIMATES = "estimates.json"
@@ -270,7 +270,7 @@ def define_flags():
     flags.DEFINE_string("output", None, "Folder of the estimates and the table.", required=True)
 
 
-def main(_):
+def main():
     given = flags.FLAGS
     try:
         text = benchmark(
@@ -288,4 +288,4 @@ def main(_):
 
 if __name__ == "__main__":
     define_flags()
-    app.run(main)
+    commands.run(main, ["output"])

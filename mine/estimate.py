@@ -15,14 +15,14 @@ import pathlib
 import sys
 import zipfile
 
-from absl import app, flags
+from absl import flags
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # Before TensorFlow: its start-up chatter.
 
 import numpy as np  # noqa: E402
 
 import mine  # noqa: E402
-from mine import reports  # noqa: E402
+from mine import commands, reports  # noqa: E402
 from mine.information import CLASSICAL  # noqa: E402
 from mine.objective import NAMES  # noqa: E402
 from mine.options import CRITICS  # noqa: E402
@@ -68,7 +68,11 @@ def load() -> dict[str, np.ndarray]:
     if FLAGS.data is None:
         if not {"x", "y"} <= set(paths):
             raise ValueError("give --data=FILE.npz, or --x=FILE and --y=FILE.")
-        return {name: _read(pathlib.Path(path)) for name, path in paths.items()}
+        arrays = {name: _read(pathlib.Path(path)) for name, path in paths.items()}
+        several = [name for name, value in arrays.items() if isinstance(value, dict)]
+        if several:
+            raise ValueError(f"{paths[several[0]]} holds several arrays: name it by --data.")
+        return arrays
     if paths:
         raise ValueError(f"give --data or --{next(iter(paths))}, not both.")
     content = _read(pathlib.Path(FLAGS.data))
@@ -103,6 +107,8 @@ def _read_csv(path: pathlib.Path) -> np.ndarray:
     lines = [line for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
     rows = [[cell.strip() for cell in line.split(",")] for line in lines]
     start = 1 if rows and not any(_is_number(cell) for cell in rows[0]) else 0
+    if not rows[start:]:
+        raise ValueError(f"{path} holds no numbers.")
     for number, row in enumerate(rows[start:], start + 1):
         if len(row) != len(rows[start]):
             raise ValueError(
@@ -143,7 +149,7 @@ def draw_curve(estimate: mine.Estimate, path: str) -> None:
     pyplot.close(figure)
 
 
-def main(_):
+def main():
     if FLAGS.curve is not None and FLAGS.bound in CLASSICAL:
         sys.exit(f"Error: --bound={FLAGS.bound} trains no critic, so there is no --curve to draw.")
     options = {
@@ -177,4 +183,4 @@ def main(_):
 
 if __name__ == "__main__":
     define_flags()
-    app.run(main)
+    commands.run(main)

@@ -50,6 +50,7 @@ def estimate(
     if z is None:
         found = MINE(bound=bound, seed=seed, **options).fit(x, y).estimate()
     else:
+        samples.check(x=x, y=y, z=z)  # By the names that they have here.
         found = chain_rule(x, y, z, bound=bound, seed=seed, **options)
     return _with_second_opinions(found, x, y, z) if second_opinions else found
 

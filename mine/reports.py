@@ -34,6 +34,27 @@ def write_json(content: dict, path: pathlib.Path) -> None:
     write((json.dumps(clean(content), indent=2) + "\n").encode(), path)
 
 
+def read_json(path: pathlib.Path, *keys: str) -> dict:
+    """Reads what :func:`write_json` wrote.
+
+    Args:
+        path: of the file.
+        *keys: what it must hold.
+
+    Raises:
+        ValueError: it is damaged, or holds something else; the message names it.
+        OSError: it cannot be read.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path} is damaged ({error}): remove it and run again.") from error
+    missing = [key for key in keys if not isinstance(content, dict) or key not in content]
+    if missing:
+        raise ValueError(f"{path} has no {missing[0]!r}, so it is of no run: name another folder.")
+    return content
+
+
 def tables(result: dict, text: str, folder: pathlib.Path, name: str) -> None:
     """Writes ``NAME.json`` and, the same for readers, ``NAME.md``; makes the folder if absent."""
     folder.mkdir(parents=True, exist_ok=True)

@@ -9,7 +9,7 @@ import os
 import pathlib
 import sys
 
-from absl import app, flags
+from absl import flags
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # Before TensorFlow: its start-up chatter.
 
@@ -17,7 +17,7 @@ import numpy as np  # noqa: E402
 import tensorflow as tf  # noqa: E402
 
 import maml  # noqa: E402
-from mine import reports  # noqa: E402
+from mine import commands, reports  # noqa: E402
 from pose_code import config, experiment, scores  # noqa: E402
 from pose_data import pickles  # noqa: E402
 from pose_data.tasks import PERIOD, PoseTasks  # noqa: E402
@@ -128,7 +128,7 @@ def define_flags():
     config.define_flags()
 
 
-def main(_):
+def main():
     try:
         results = run(config.from_flags(), flags.FLAGS.data_dir, flags.FLAGS.logdir)
     except (pickles.PickleError, ValueError) as error:
@@ -139,4 +139,4 @@ def main(_):
 
 if __name__ == "__main__":
     define_flags()
-    app.run(main)
+    commands.run(main, ["logdir"])

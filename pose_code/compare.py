@@ -11,11 +11,11 @@ import pathlib
 import sys
 
 import matplotlib.figure
-from absl import app, flags
+from absl import flags
 
 from maml.runs import HISTORY, read_history
 from maml.statistics import in_words, mean_interval
-from mine import reports
+from mine import commands, reports
 from pose_code import plots, scores
 
 COLUMNS = (
@@ -37,6 +37,7 @@ def find_runs(logdirs: list[str]) -> list[dict]:
 
     Raises:
         FileNotFoundError: a folder holds none.
+        ValueError: a record is damaged.
     """
     runs = []
     for logdir in logdirs:
@@ -45,7 +46,9 @@ def find_runs(logdirs: list[str]) -> list[dict]:
             raise FileNotFoundError(
                 f"{logdir} holds no finished run ({scores.RESULTS}): train one, or name another."
             )
-        runs += [json.loads(path.read_text()) | {"folder": str(path.parent)} for path in found]
+        runs += [
+            reports.read_json(path, "data", "test") | {"folder": str(path.parent)} for path in found
+        ]
     return runs
 
 
@@ -186,7 +189,7 @@ def define_flags():
     flags.DEFINE_string("output", ".", "Folder of the table and the pictures.")
 
 
-def main(_):
+def main():
     try:
         print(compare(flags.FLAGS.logdirs, flags.FLAGS.output))
     except (FileNotFoundError, ValueError) as error:
@@ -195,4 +198,4 @@ def main(_):
 
 if __name__ == "__main__":
     define_flags()
-    app.run(main)
+    commands.run(main, ["output"])

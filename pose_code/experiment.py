@@ -1,7 +1,6 @@
 """One pose experiment as a function: build, train or resume, score, draw."""
 
 import dataclasses
-import json
 import pathlib
 
 import numpy as np
@@ -155,7 +154,7 @@ def train(
     }
     runs.claim(logdir, config, resume, data=record["data"])
     if (logdir / scores.RESULTS).exists():
-        return json.loads((logdir / scores.RESULTS).read_text())
+        return reports.read_json(logdir / scores.RESULTS, "test")
 
     learner = build(config, families["train"].image_size)
     learner.create_weights(families["train"].sample(2, [config.seed, 5]))

@@ -10,12 +10,11 @@ in grey or colour, of any square size, the object where the renderer puts it. Wr
 
 import csv
 import io
-import json
 import os
 import pathlib
 import sys
 
-from absl import app, flags
+from absl import flags
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # Before TensorFlow: its start-up chatter.
 
@@ -24,6 +23,7 @@ import tensorflow as tf  # noqa: E402
 
 import maml  # noqa: E402
 from maml import runs  # noqa: E402
+from mine import commands, reports  # noqa: E402
 from pose_code import plots  # noqa: E402
 from pose_code.augmentation import ImageAugmentation  # noqa: E402, F401 (learners may hold one)
 from pose_data import files, resize_images, tasks  # noqa: E402
@@ -38,22 +38,31 @@ def read_angles(folder: pathlib.Path) -> dict[str, float]:
     """The table of a support set: image's name -> degrees.
 
     Raises:
-        ValueError: it is missing, empty, or a line has no such columns; the message names it.
+        ValueError: it is missing, empty, no such table, or names an image twice; the message
+            names it.
     """
+    columns = ["image", "degrees"]
     path = folder / ANGLES
     if not path.is_file():
         raise ValueError(f"{path} is missing: write a table of two columns, image and degrees.")
-    with path.open(newline="") as file:
-        rows = list(csv.DictReader(file))
+    try:  # Spreadsheets begin UTF-8 with a mark.
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            rows = csv.DictReader(file)
+            lines = list(rows)
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path} is no UTF-8: save it as such.") from error
+    if not set(columns) <= set(rows.fieldnames or ()):
+        raise ValueError(f"{path}, line 1: must name the columns {','.join(columns)}.")
     angles = {}
-    for number, row in enumerate(rows, start=2):
+    for number, row in enumerate(lines, start=2):
+        name = row["image"]
+        if name in angles:
+            raise ValueError(f"{path}, line {number}: {name} has an angle already.")
         try:
-            angles[row["image"]] = float(row["degrees"])
-        except (KeyError, TypeError, ValueError) as error:
-            raise ValueError(
-                f"{path}, line {number}: needs columns image and degrees, a name and a number."
-            ) from error
-        if not np.isfinite(angles[row["image"]]):
+            angles[name] = float(row["degrees"])
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"{path}, line {number}: needs a name and a number.") from error
+        if not np.isfinite(angles[name]):
             raise ValueError(f"{path}, line {number}: {row['degrees']} is no angle.")
     if not angles:
         raise ValueError(f"{path} has no lines: name at least one image and its degrees.")
@@ -101,10 +110,14 @@ def predict(model: pathlib.Path, support: pathlib.Path, query: pathlib.Path) -> 
     Raises:
         ValueError: a file or folder is missing or unfit; the message names it.
     """
+    if not model.is_file():
+        raise ValueError(
+            f"There is no file {model}: --model is learner.keras in the folder of a run."
+        )
     settings = model.with_name(runs.CONFIG)
     if not settings.is_file():
-        raise ValueError(f"{settings} is missing: --model is learner.keras in the folder of a run.")
-    config = json.loads(settings.read_text())["config"]
+        raise ValueError(f"{settings} is missing: a learner is read beside the options of its run.")
+    config = reports.read_json(settings, "config")["config"]
     learner = maml.load(model)
     degrees = read_angles(support)
     absent = [name for name in degrees if not (support / name).is_file()]
@@ -148,7 +161,7 @@ def define_flags():
     flags.DEFINE_string("output", ".", "Folder of the answers.")
 
 
-def main(_):
+def main():
     values = flags.FLAGS
     paths = (pathlib.Path(getattr(values, name)) for name in ("model", "support", "query"))
     try:
@@ -162,4 +175,4 @@ def main(_):
 
 if __name__ == "__main__":
     define_flags()
-    app.run(main)
+    commands.run(main, ["output"])

@@ -16,7 +16,7 @@ import shlex
 import sys
 import time
 
-from absl import app, flags
+from absl import flags
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # Before TensorFlow: its start-up chatter.
 
@@ -26,7 +26,7 @@ from maml import options  # noqa: E402
 from maml.statistics import mean_interval  # noqa: E402
 from maml.studies import grid  # noqa: E402
 from maml.studies.tables import Table, Wanted, refuse_unknown, run_name, train  # noqa: E402
-from mine import reports  # noqa: E402
+from mine import commands, reports  # noqa: E402
 from pose_code import baselines, compare, experiment, scores, study_report, together  # noqa: E402
 from pose_code.config import PRESETS, Config, from_preset  # noqa: E402
 from pose_code.symmetry import asymmetries  # noqa: E402
@@ -282,19 +282,23 @@ def define_flags():
     flags.adopt_module_key_flags(grid)  # For --help.
     flags.DEFINE_string("data_dir", None, "Folder of the two pickles.", required=True)
     flags.DEFINE_enum("preset", "cpu", list(PRESETS), "Sizes of all runs.")
-    flags.DEFINE_list("tables", list(TABLES), f"Of {', '.join(TABLES)}.")
+    flags.DEFINE_list(
+        "tables", list(TABLES), f"Of {', '.join(TABLES)}; with --extra_data_dir of objects as well."
+    )
     flags.DEFINE_string(
-        "extra_data_dir", "", "Folder of more objects, which a table more trains on as well."
+        "extra_data_dir", "", "Folder of more objects, which the table objects trains on as well."
     )
     flags.DEFINE_list("methods", [], "Rows of the tables; all by default.")
     flags.DEFINE_integer("steps", None, "Training steps; the preset's by default.", lower_bound=1)
 
 
-def main(_):
+def main():
     values = flags.FLAGS
     tables = dict(TABLES)
     if values.extra_data_dir:
         tables["objects"] = more_objects(values.extra_data_dir)
+    elif "objects" in values.tables:
+        sys.exit("Error: --tables=objects needs --extra_data_dir, the folder of more objects.")
     try:
         refuse_unknown(tables, values.tables, values.methods)
     except ValueError as failure:
@@ -324,4 +328,4 @@ def main(_):
 
 if __name__ == "__main__":
     define_flags()
-    app.run(main)
+    commands.run(main, ["logdir", "output"])

@@ -1,7 +1,6 @@
 """Tables and pictures of :mod:`pose_code.study`."""
 
 import collections
-import json
 import pathlib
 
 import matplotlib.figure
@@ -176,7 +175,7 @@ def draw(result: dict, data_dir: str, output: pathlib.Path) -> None:
         plots.curves(histories, output / f"curves_{name}.png")
     best = min(sum(ended.values(), []), key=lambda row: row["mse"]["mean"])
     folder = pathlib.Path(best["folder"])
-    settings = config.Config(**json.loads((folder / maml.runs.CONFIG).read_text())["config"])
+    settings = config.Config(**reports.read_json(folder / maml.runs.CONFIG, "config")["config"])
     test = experiment.load_tasks(data_dir, settings)["test"]
     plots.predictions(maml.load(folder / "learner.keras"), test, output / "predictions.png")
     draw_information(result["correlation"], output / "information.png")

@@ -1,6 +1,5 @@
 """Runs that differ in their seeds alone, answering together."""
 
-import json
 import os
 import pathlib
 from collections.abc import Sequence
@@ -28,8 +27,8 @@ def score(folders: Sequence[os.PathLike], data_dir, folder: os.PathLike) -> dict
     """
     folders, folder = [pathlib.Path(of) for of in folders], pathlib.Path(folder)
     if (folder / SCORES).exists():
-        return json.loads((folder / SCORES).read_text())
-    settings = Config(**json.loads((folders[0] / runs.CONFIG).read_text())["config"])
+        return reports.read_json(folder / SCORES)
+    settings = Config(**reports.read_json(folders[0] / runs.CONFIG, "config")["config"])
     learner = maml.Ensemble([maml.load(of / "learner.keras") for of in folders])
     test = experiment.load_tasks(data_dir, settings)["test"]
     # No information, and as few other support sets as there can be: they are asked of single runs.

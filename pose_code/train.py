@@ -8,10 +8,11 @@ Each hyper-parameter of :mod:`pose_code.config` is a flag; a preset gives those 
 import os
 import sys
 
-from absl import app, flags
+from absl import flags
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # Before TensorFlow: its start-up chatter.
 
+from mine import commands  # noqa: E402
 from pose_code import config, experiment, scores  # noqa: E402
 from pose_data import pickles  # noqa: E402
 
@@ -24,7 +25,7 @@ def define_flags():
     config.define_flags()
 
 
-def main(_):
+def main():
     try:
         chosen = config.from_flags()
         chosen.share_cores()
@@ -38,4 +39,4 @@ def main(_):
 
 if __name__ == "__main__":
     define_flags()
-    app.run(main)
+    commands.run(main, ["logdir"])

@@ -16,7 +16,7 @@ import pathlib
 import sys
 import time
 
-from absl import app, flags
+from absl import flags
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # Before TensorFlow: its start-up chatter.
 
@@ -24,7 +24,7 @@ from maml import runs, train  # noqa: E402
 from maml.statistics import mean_interval  # noqa: E402
 from maml.studies import fewshot_report, grid, tables  # noqa: E402
 from maml.studies.fewshot_tables import TABLES  # noqa: E402
-from mine import reports  # noqa: E402
+from mine import commands, reports  # noqa: E402
 
 NAME = "fewshot"
 
@@ -180,7 +180,7 @@ def define_flags():
     flags.DEFINE_integer("steps", None, "Training steps; the tables' by default.", lower_bound=1)
 
 
-def main(_):
+def main():
     values = flags.FLAGS
     output, start = pathlib.Path(values.output), time.time()
     data = {"omniglot": values.omniglot, "miniimagenet": values.miniimagenet}
@@ -213,4 +213,4 @@ def main(_):
 
 if __name__ == "__main__":
     define_flags()
-    app.run(main)
+    commands.run(main, ["logdir", "output"])

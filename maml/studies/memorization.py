@@ -20,7 +20,7 @@ import re
 import sys
 import time
 
-from absl import app, flags
+from absl import flags
 from scipy import stats
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # Before TensorFlow: its start-up chatter.
@@ -29,7 +29,7 @@ from maml import options, train  # noqa: E402
 from maml.statistics import mean_interval  # noqa: E402
 from maml.studies import choosing, grid, memorization_report  # noqa: E402
 from maml.studies.choosing import each  # noqa: E402
-from mine import reports  # noqa: E402
+from mine import commands, reports  # noqa: E402
 
 NAME = "memorization"
 
@@ -286,7 +286,7 @@ def define_flags():
     flags.DEFINE_integer("steps", None, "Training steps. [2500]", lower_bound=1)
 
 
-def main(_):
+def main():
     values = flags.FLAGS
     changed = {} if values.steps is None else {"steps": values.steps}
     try:
@@ -320,4 +320,4 @@ def main(_):
 
 if __name__ == "__main__":
     define_flags()
-    app.run(main)
+    commands.run(main, ["logdir", "output"])

@@ -20,13 +20,13 @@ import pathlib
 import sys
 import time
 
-from absl import app, flags
+from absl import flags
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # Before TensorFlow: its start-up chatter.
 
 from maml.studies import drifts, grid, robustness_report, sinusoids  # noqa: E402
 from maml.studies.drifts import AXES, SHOTS  # noqa: E402
-from mine import reports  # noqa: E402
+from mine import commands, reports  # noqa: E402
 
 NAME = "robustness"
 
@@ -56,7 +56,7 @@ def rows(result: dict[str, dict], records: dict[tuple, dict]) -> list[dict]:
     return table
 
 
-def main(_):
+def main():
     output, start = pathlib.Path(flags.FLAGS.output), time.time()
     try:
         plan = sinusoids.planned()
@@ -90,4 +90,4 @@ def main(_):
 if __name__ == "__main__":
     sinusoids.define_flags()
     flags.adopt_module_key_flags(sinusoids)  # For --help.
-    app.run(main)
+    commands.run(main, ["logdir", "output"])

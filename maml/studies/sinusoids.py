@@ -18,7 +18,7 @@ import pathlib
 import sys
 import time
 
-from absl import app, flags
+from absl import flags
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # Before TensorFlow: its start-up chatter.
 
@@ -27,7 +27,7 @@ from maml import options, train  # noqa: E402
 from maml.statistics import in_words, mean_interval  # noqa: E402
 from maml.studies import grid  # noqa: E402
 from maml.studies.scoring import Scorer  # noqa: E402
-from mine import reports  # noqa: E402
+from mine import commands, reports  # noqa: E402
 
 NAME, SCORES = "sinusoids", "inner_steps.json"
 
@@ -200,7 +200,7 @@ def planned() -> Study:
     return Study(pathlib.Path(values.logdir), shots, values.seeds, values.workers, changed)
 
 
-def main(_):
+def main():
     output, start = pathlib.Path(flags.FLAGS.output), time.time()
     try:
         plan = planned()
@@ -220,4 +220,4 @@ def main(_):
 
 if __name__ == "__main__":
     define_flags()
-    app.run(main)
+    commands.run(main, ["logdir", "output"])

@@ -128,8 +128,10 @@ def refuse_unknown(tables: Mapping[str, Table], names: Iterable[str], rows: Iter
     """Refuses tables and rows that there are not.
 
     Raises:
-        ValueError: one of the names is none of ``tables``, or of their rows.
+        ValueError: there are no names, or one is none of ``tables``, or of their rows.
     """
+    if not names:
+        raise ValueError(f"--tables names none; there are {', '.join(sorted(tables))}.")
     every = {row for table in tables.values() for row in table.rows}
     for flag, given, known in (("tables", names, tables), ("methods", rows, every)):
         for word in given:

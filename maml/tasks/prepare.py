@@ -26,10 +26,11 @@ from typing import BinaryIO, NamedTuple
 
 import numpy as np
 import tqdm
-from absl import app, flags
+from absl import flags
 from PIL import Image
 
 from maml.tasks.image_file import ImageFile
+from mine import commands
 
 DRAWINGS = 20
 """Of each character of Omniglot."""
@@ -231,7 +232,7 @@ def define_flags() -> None:
     flags.DEFINE_integer("workers", os.cpu_count(), "Threads.", lower_bound=1)
 
 
-def main(_):
+def main():
     source, output = pathlib.Path(flags.FLAGS.source), pathlib.Path(flags.FLAGS.output)
     if not source.is_dir():
         sys.exit(f"Error: there is no folder {source}: name that of the images by --source.")
@@ -250,4 +251,4 @@ def main(_):
 
 if __name__ == "__main__":
     define_flags()
-    app.run(main)
+    commands.run(main)
