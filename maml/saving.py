@@ -69,7 +69,7 @@ def load(path: os.PathLike) -> MetaLearner:
     if not path.is_file():
         raise ValueError(f"There is no file {path} to load a learner from.")
     if path.suffix == ".keras" and not zipfile.is_zipfile(path):
-        raise ValueError(f"{path} is damaged, or was not written by maml.save: it is no archive.")
+        raise ValueError(f"{path} is no learner that can be loaded: it is damaged, no archive.")
     try:
         if path.suffix == ".keras":
             learner = keras.saving.load_model(path, compile=False)

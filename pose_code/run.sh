@@ -52,7 +52,7 @@ settings() {
     cpu-mr_cnp_a) echo --bottleneck_weight=0.001 ;;
     cpu-cnp_labels) echo --mi_weight=1 --mi_draws=32 ;;
     cpu-maml | cpu-fomaml) echo --shared_tower ;;
-    cpu-mr_maml_w) echo --kl_weight=0.0001 ;;
+    cpu-mr_maml_w) echo --kl_weight=0.00001 ;;
     cpu-maml_labels) echo --shared_tower --mi_weight=0.3 ;;
   esac
 }

@@ -60,6 +60,11 @@ def test_data_refuses_flags_it_does_not_know_and_misses_those_it_needs(flags):
     assert "Error: " in process.stderr and "data_dir" in process.stderr
 
 
+def test_pose_needs_its_data_in_the_form_that_it_reads():
+    process = shell("./run.sh", "pose", "--data_dir", "DATA")
+    assert process.returncode == 1 and "give --data_dir=DIR" in process.stderr
+
+
 def test_data_train_baselines_compare_from_the_front_door(tmp_path):
     try:
         gl_backend.choose()

@@ -29,6 +29,8 @@ def folder(tmp_path_factory):
     np.savez(folder / "objects.npz", x=np.array([None, 1], dtype=object), y=y)
     np.savez(folder / "nameless.npz", a=x, y=y)
     (folder / "cut.npz").write_bytes((folder / "pair.npz").read_bytes()[:900])
+    np.savez(folder / "short.npz", x=x, y=y, z=z[:500])
+    (folder / "header.csv").write_text("height\n")
     (folder / "words.csv").write_text("1\ntwo\n")
     return folder
 
@@ -68,6 +70,9 @@ def test_z_is_conditioned_on(folder):
         (["--data={}/none.npz"], "No such file"),
         (["--x={}/x.npy", "--y={}/words.csv"], "'two'"),
         (["--x={}/x.npy"], "--data=FILE.npz"),
+        (["--x={}/x.npy", "--y={}/pair.npz"], "holds several arrays"),
+        (["--x={}/x.npy", "--y={}/header.csv"], "header.csv holds no numbers"),
+        (["--data={}/short.npz"], "x has 2000, y has 2000, z has 500"),
         (["--data={}/pair.npz", "--bound=ksg", "--steps=100"], "has no steps"),
         (["--data={}/pair.npz", "--critic=bilinear", "--negatives=all"], "diverges"),
     ],

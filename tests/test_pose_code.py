@@ -459,6 +459,7 @@ def test_predict_makes_images_what_a_learner_of_any_size_knows(asked, side, crop
         ("--support=query", "angles.csv is missing: write a table of two columns"),
         ("--query=run/tensorboard", "holds no images"),
         ("--model=query/5.png", "config.json is missing"),
+        ("--model=query/none.keras", "There is no file"),
     ],
 )
 def test_predict_says_what_is_missing(asked, flag, message):
@@ -470,9 +471,13 @@ def test_predict_says_what_is_missing(asked, flag, message):
 @pytest.mark.parametrize(
     ("table", "message"),
     [
-        ("image,degrees\n0.png,ten\n", "line 2: needs columns image and degrees"),
+        ("image,degrees\n0.png,ten\n", "line 2: needs a name and a number"),
         ("image,degrees\n0.png,nan\n", "line 2: nan is no angle"),
-        ("name,degrees\n0.png,3\n", "line 2: needs columns image and degrees"),
+        ("image,degrees\n0.png\n", "line 2: needs a name and a number"),
+        ("image,degrees\n0.png,3\n0.png,4\n", "line 3: 0.png has an angle already"),
+        ("name,degrees\n0.png,3\n", "line 1: must name the columns image,degrees"),
+        ("image;degrees\n0.png;3\n", "line 1: must name the columns image,degrees"),
+        ("", "line 1: must name the columns image,degrees"),
         ("image,degrees\n", "has no lines"),
         ("image,degrees\n9.png,3\n", "9.png is missing, but angles.csv names it"),
     ],
@@ -482,6 +487,15 @@ def test_predict_refuses_tables_that_say_nothing(asked, tmp_path, table, message
     (tmp_path / "support/angles.csv").write_text(table)
     with pytest.raises(ValueError, match=message):
         predict.predict(asked / "run/learner.keras", tmp_path / "support", asked / "query")
+
+
+def test_predict_reads_tables_as_spreadsheets_save_them(tmp_path):
+    table = tmp_path / "angles.csv"
+    table.write_text("image,degrees\r\nü.png,-30.5\r\n", encoding="utf-8-sig", newline="")
+    assert predict.read_angles(tmp_path) == {"ü.png": -30.5}
+    table.write_text("image,degrees\nü.png,3\n", encoding="latin-1")
+    with pytest.raises(ValueError, match=r"angles\.csv is no UTF-8"):
+        predict.read_angles(tmp_path)
 
 
 def test_predict_names_an_image_that_is_cut_short(asked, tmp_path):
