@@ -1,0 +1,104 @@
+"""What all commands refuse before they do anything, and what they say of it."""
+
+import json
+
+import commands
+import pytest
+
+import maml
+from maml import runs
+from mine import reports
+
+FOLDERS = {
+    "mine.benchmark": ["output"],
+    "maml.studies.fewshot": ["logdir", "output"],
+    "maml.studies.memorization": ["logdir", "output"],
+    "maml.studies.robustness": ["logdir", "output"],
+    "maml.studies.sinusoids": ["logdir", "output"],
+    "pose_code.baselines": ["logdir"],
+    "pose_code.compare": ["output"],
+    "pose_code.predict": ["output"],
+    "pose_code.study": ["logdir", "output"],
+    "pose_code.train": ["logdir"],
+}
+"""Commands -> flags of the folders that they write to."""
+
+OTHERS = ["mine.estimate", "maml.evaluate", "maml.tasks.prepare", "maml.train"]
+
+REQUIRED = {
+    "maml.evaluate": ["--model_save_filename=x.keras"],
+    "maml.tasks.prepare": ["--dataset=folder", "--source=x", "--output=x.npz"],
+    "pose_code.compare": ["--logdirs=x"],
+    "pose_code.predict": ["--model=x", "--support=x", "--query=x"],
+    "pose_code.study": ["--data_dir=x"],
+}
+
+
+def refused(module, *arguments, cwd):
+    """The one sentence with which a command ends, which leaves nothing behind."""
+    before = sorted(cwd.rglob("*"))
+    process = commands.run(module, *REQUIRED.get(module, []), *arguments, cwd=cwd)
+    assert process.returncode == 1 and process.stdout == ""
+    assert "Traceback" not in process.stderr and process.stderr.count("Error: ") == 1
+    assert sorted(cwd.rglob("*")) == before
+    return process.stderr
+
+
+@pytest.mark.parametrize("module", [*FOLDERS, *OTHERS])
+def test_a_word_that_is_no_flag_is_refused(module, tmp_path):
+    folders = [f"--{name}={name}" for name in FOLDERS.get(module, [])]
+    assert "'seeds=3' is no flag" in refused(module, *folders, "seeds=3", cwd=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("module", "name"), [(module, name) for module in FOLDERS for name in FOLDERS[module]]
+)
+def test_a_folder_that_is_a_file_is_refused_before_any_work(module, name, tmp_path):
+    (tmp_path / "file").write_text("mine")
+    folders = [f"--{of}={'file/in' if of == name else of}" for of in FOLDERS[module]]
+    assert f"--{name}=file/in: file is a file" in refused(module, *folders, cwd=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("path", "told"), [("folder.keras", "is a folder"), ("file/x.keras", "file")]
+)
+def test_a_learner_that_cannot_be_saved_is_not_trained(path, told, tmp_path):
+    (tmp_path / "folder.keras").mkdir()
+    (tmp_path / "file").write_text("mine")
+    flags = ["--dataset=sinusoid", f"--model_save_filename={path}"]
+    assert told in refused("maml.train", *flags, cwd=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("x = (", r"own\.py cannot be imported: SyntaxError: .*line 1"),
+        ("import os\n\n1 / 0\n", r"own\.py, line 3 cannot be imported: ZeroDivisionError"),
+        ("import nonesuch\n", r"own\.py, line 1 cannot be imported: .*'nonesuch'"),
+    ],
+)
+def test_a_file_that_fails_to_be_imported_is_told_where(tmp_path, text, told):
+    path = tmp_path / "own.py"
+    path.write_text(text)
+    with pytest.raises(ValueError, match=told):
+        maml.import_files([str(path)])
+
+
+@pytest.mark.parametrize("text", ["{}", "junk", "[1]", '{"config": '])
+def test_damaged_files_of_a_run_are_named(tmp_path, text):
+    path = tmp_path / "results.json"
+    path.write_text(text)
+    with pytest.raises(ValueError, match=r"results\.json"):
+        reports.read_json(path, "config")
+    path.write_text(json.dumps({"config": 1}))
+    assert reports.read_json(path, "config") == {"config": 1}
+
+
+@pytest.mark.parametrize(
+    "text", ["", "junk\n", "epoch,loss\n", "epoch,loss\n0,many\n", "epoch,loss\n1,2\n0"]
+)
+def test_a_damaged_history_is_named(tmp_path, text):
+    path = tmp_path / "history.csv"
+    path.write_text(text)
+    with pytest.raises(ValueError, match=r"history\.csv is damaged"):
+        runs.read_history(path)
