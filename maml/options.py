@@ -3,6 +3,7 @@
 Runners of experiments extend :class:`Options` by fields of their own; each field is a flag.
 """
 
+import contextlib
 import dataclasses
 from collections.abc import Iterable
 
@@ -157,14 +158,15 @@ class Options:
         """Lets cores work on different tasks, not on parts of one operation, if learners adapt.
 
         A task's operations are too small to share: with two threads each, a step of MAML on images
-        takes 1.3 to 1.5 times as long on two cores. For runners, before TensorFlow starts.
+        takes 1.3 to 1.5 times as long on two cores. For runners, before TensorFlow starts: once a
+        file of one's own has started it, it stays as it is.
 
         Raises:
             ValueError: there is no such learner.
-            RuntimeError: TensorFlow has started.
         """
         if LEARNERS[self.learner].uses == "network":
-            tf.config.threading.set_intra_op_parallelism_threads(1)
+            with contextlib.suppress(RuntimeError):
+                tf.config.threading.set_intra_op_parallelism_threads(1)
 
     def make_learner(
         self, networks: Networks, head: Head, intervention: Intervention, first=(), **others
@@ -214,6 +216,20 @@ class Options:
         )
 
 
+def define_import():
+    """Defines the flag ``--import``; :func:`import_named` imports what it names."""
+    flags.DEFINE_list("import", [], "Python files, or modules, with learners or terms of your own.")
+
+
+def import_named() -> None:
+    """Imports what ``--import`` names.
+
+    Raises:
+        ValueError: there is no such file or module, or it fails.
+    """
+    import_files(flags.FLAGS["import"].value)
+
+
 def define_flags(kind: type[Options], defaults: str = "") -> None:
     """Defines a flag for each field of a class of options, and ``--import``.
 
@@ -221,7 +237,7 @@ def define_flags(kind: type[Options], defaults: str = "") -> None:
         kind: :class:`Options`, or a class that extends it.
         defaults: what else than a field's default a flag may stand for, for its help.
     """
-    flags.DEFINE_list("import", [], "Python files, or modules, with learners or terms of your own.")
+    define_import()
     kinds = {
         bool: flags.DEFINE_bool,
         int: flags.DEFINE_integer,
@@ -242,7 +258,7 @@ def given_flags(kind: type[Options]) -> dict:
     Raises:
         ValueError: there is no such file or module.
     """
-    import_files(flags.FLAGS["import"].value)
+    import_named()
     values = {field.name: flags.FLAGS[field.name].value for field in dataclasses.fields(kind)}
     return {name: value for name, value in values.items() if value is not None}
 

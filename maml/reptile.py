@@ -26,7 +26,7 @@ class Reptile(MAML):
         network: as of :class:`maml.MAML`.
         head: as of :class:`maml.MAML`.
         pool: whether the inner loop of meta-training sees the queries too.
-        **kwargs: of :class:`maml.MAML`; ``first_order`` is always on.
+        **kwargs: of :class:`maml.MAML`; ``first_order`` is on unless they say otherwise.
     """
 
     second_order = False

@@ -72,10 +72,13 @@ class Config(options.Options):
         """The values of ``other_shots``.
 
         Raises:
-            ValueError: one is no whole number.
+            ValueError: one is no whole number, or 0.
         """
         words = self.other_shots.split(",") if self.other_shots else []
-        return options.whole_numbers(words, "other_shots")
+        found = options.whole_numbers(words, "other_shots")
+        if 0 in found:
+            raise ValueError("--other_shots has 0: a support set has an image at least.")
+        return found
 
 
 _CPU = {

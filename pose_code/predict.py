@@ -22,7 +22,7 @@ import numpy as np  # noqa: E402
 import tensorflow as tf  # noqa: E402
 
 import maml  # noqa: E402
-from maml import runs  # noqa: E402
+from maml import options, runs  # noqa: E402
 from mine import commands, reports  # noqa: E402
 from pose_code import plots  # noqa: E402
 from pose_code.augmentation import ImageAugmentation  # noqa: E402, F401 (learners may hold one)
@@ -47,11 +47,11 @@ def read_angles(folder: pathlib.Path) -> dict[str, float]:
         raise ValueError(f"{path} is missing: write a table of two columns, image and degrees.")
     try:  # Spreadsheets begin UTF-8 with a mark.
         with path.open(newline="", encoding="utf-8-sig") as file:
-            rows = csv.DictReader(file)
-            lines = list(rows)
+            table = csv.DictReader(file)
+            named, lines = table.fieldnames or [], list(table)
     except UnicodeDecodeError as error:
         raise ValueError(f"{path} is no UTF-8: save it as such.") from error
-    if not set(columns) <= set(rows.fieldnames or ()):
+    if not set(columns) <= set(named):
         raise ValueError(f"{path}, line 1: must name the columns {','.join(columns)}.")
     angles = {}
     for number, row in enumerate(lines, start=2):
@@ -159,12 +159,14 @@ def define_flags():
     flags.DEFINE_string("support", None, "Folder of images and angles.csv.", required=True)
     flags.DEFINE_string("query", None, "Folder of images whose angles are asked.", required=True)
     flags.DEFINE_string("output", ".", "Folder of the answers.")
+    options.define_import()
 
 
 def main():
     values = flags.FLAGS
     paths = (pathlib.Path(getattr(values, name)) for name in ("model", "support", "query"))
     try:
+        options.import_named()
         known, found = predict(*paths)
     except ValueError as error:
         sys.exit(f"Error: {error}")

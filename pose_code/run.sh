@@ -4,7 +4,7 @@
 #   DATA_DIR=... LOG_DIR=... [PRESET=paper] [SEEDS="0 1 2"] [FLAGS=...] pose_code/run.sh [RECIPE...]
 #
 # Without a recipe, all of them. A recipe that was stopped goes on where it was. FLAGS are flags of
-# pose_code.train for every run. A table for each learner ends up in LOG_DIR/cnp and LOG_DIR/maml.
+# pose_code.train for every run. A table for each learner ends up in LOG_DIR/LEARNER.
 set -euo pipefail
 
 : "${DATA_DIR:?set it to the folder of train_data.pkl and val_data.pkl}"

@@ -25,7 +25,7 @@ from scipy import stats  # noqa: E402
 from maml import options  # noqa: E402
 from maml.statistics import mean_interval  # noqa: E402
 from maml.studies import grid  # noqa: E402
-from maml.studies.tables import Table, Wanted, refuse_unknown, run_name, train  # noqa: E402
+from maml.studies.tables import Table, Wanted, run_name, selected, train  # noqa: E402
 from mine import commands, reports  # noqa: E402
 from pose_code import baselines, compare, experiment, scores, study_report, together  # noqa: E402
 from pose_code.config import PRESETS, Config, from_preset  # noqa: E402
@@ -283,7 +283,7 @@ def define_flags():
     flags.DEFINE_string("data_dir", None, "Folder of the two pickles.", required=True)
     flags.DEFINE_enum("preset", "cpu", list(PRESETS), "Sizes of all runs.")
     flags.DEFINE_list(
-        "tables", list(TABLES), f"Of {', '.join(TABLES)}; with --extra_data_dir of objects as well."
+        "tables", None, f"Of {', '.join(TABLES)}, with --extra_data_dir objects; all by default."
     )
     flags.DEFINE_string(
         "extra_data_dir", "", "Folder of more objects, which the table objects trains on as well."
@@ -297,15 +297,18 @@ def main():
     tables = dict(TABLES)
     if values.extra_data_dir:
         tables["objects"] = more_objects(values.extra_data_dir)
-    elif "objects" in values.tables:
+    elif "objects" in (values.tables or ()):
         sys.exit("Error: --tables=objects needs --extra_data_dir, the folder of more objects.")
+    names = list(tables) if values.tables is None else values.tables
+    if values.extra_data_dir and "objects" not in names:
+        sys.exit("Error: --extra_data_dir is for --tables=objects: name that, or leave it out.")
     try:
-        refuse_unknown(tables, values.tables, values.methods)
+        tables = selected(tables, names, values.methods)
     except ValueError as failure:
         sys.exit(f"Error: {failure}")
     output, start = pathlib.Path(values.output), time.time()
     plan = Study(
-        {name: tables[name] for name in values.tables},
+        tables,
         values.data_dir,
         pathlib.Path(values.logdir),
         values.preset,

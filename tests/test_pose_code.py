@@ -389,6 +389,21 @@ def test_errors_are_one_sentence(module, arguments, message, data_dir, tmp_path)
     assert not list(tmp_path.rglob("results.json"))
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"other_shots": "7"}, "7 support"),
+        ({"other_shots": "0"}, "has 0"),
+        ({"other_shots": "1,a"}, "whole numbers"),
+        ({"learner": "mlp"}, "no learner"),
+    ],
+)
+def test_what_is_refused_claims_no_folder(data_dir, tmp_path, options, message):
+    with pytest.raises(ValueError, match=message):
+        experiment.train(tiny(**options), data_dir, tmp_path / "log", verbose=0)
+    assert not (tmp_path / "log").exists()
+
+
 def test_environment_is_left_alone():
     """Importing the package for a notebook defines no flags and touches no global seed."""
     code = (

@@ -349,3 +349,24 @@ def test_studies_refuse_in_one_sentence(module, flag, message, tmp_path):
     process = commands.run(f"maml.studies.{module}", *folders, flag, cwd=ROOT)
     assert process.returncode != 0 and message in process.stderr
     assert not (tmp_path / "out").exists()
+
+
+def test_tables_without_a_row_that_is_asked_for_are_left_out():
+    every = {name: tables.Table(name, {}, {row: [{}] for row in rows}) for name, rows in
+             {"one": "ab", "two": "bc"}.items()}  # fmt: skip
+    assert list(tables.selected(every, ["one", "two"], [])) == ["one", "two"]
+    assert list(tables.selected(every, ["one", "two"], ["c"])) == ["two"]
+    for names, rows, told in (
+        (["one"], ["c"], "--tables names none"),
+        ([], [], "--tables names none"),
+        (["three"], [], "--tables has 'three'"),
+        (["one"], ["d"], "--methods has 'd'"),
+    ):
+        with pytest.raises(ValueError, match=told):
+            tables.selected(every, names, rows)
+
+
+@pytest.mark.parametrize("lost", [None, math.nan, math.inf])
+def test_a_run_whose_error_is_not_finite_is_not_chosen(lost):
+    records = [{"options": "lost", "error": lost}, {"options": "kept", "error": 3.0}]
+    assert choosing.best(records, lambda record: record["error"]) == "kept"

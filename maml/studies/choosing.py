@@ -1,5 +1,6 @@
 """Strengths of measures, chosen by errors on validation tasks; what studies of measures share."""
 
+import math
 from collections.abc import Callable, Iterable
 
 from maml.studies import grid
@@ -29,13 +30,16 @@ def strength(options: dict) -> str:
 def best(records: Iterable[dict], error: Callable[[dict], float]) -> dict:
     """The ``options`` of the run with the least error; one that diverged has an infinite one.
 
+    So has one whose error is not finite, which JSON holds as null.
+
     Args:
         records: of :func:`maml.studies.grid.run`, each with its ``options``.
         error: of a run that ended, on validation tasks.
     """
 
     def loss(record):
-        return float("inf") if grid.DIVERGED in record else error(record)
+        value = None if grid.DIVERGED in record else error(record)
+        return value if value is not None and math.isfinite(value) else math.inf
 
     return min(records, key=loss)["options"]
 

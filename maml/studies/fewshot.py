@@ -186,11 +186,11 @@ def main():
     data = {"omniglot": values.omniglot, "miniimagenet": values.miniimagenet}
     names = values.tables or [name for name in TABLES if data[TABLES[name].base["dataset"]]]
     try:
-        tables.refuse_unknown(TABLES, names, values.methods)
+        chosen = tables.selected(TABLES, names or list(TABLES), values.methods)
         if not names:
             raise ValueError("give a file of images by --omniglot or --miniimagenet.")
         plan = Study(
-            {name: TABLES[name] for name in names},
+            chosen,
             data,
             pathlib.Path(values.logdir),
             values.seeds,

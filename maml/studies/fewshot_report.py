@@ -80,7 +80,9 @@ def _line(cells) -> str:
 
 
 def _per_cent(interval: dict) -> str:
-    return in_words({key: 100 * (value or np.nan) for key, value in interval.items()}, 1)
+    return in_words(
+        {key: 100 * (np.nan if value is None else value) for key, value in interval.items()}, 1
+    )
 
 
 def copy_pictures(result: dict, output: pathlib.Path) -> None:

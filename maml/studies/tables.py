@@ -124,17 +124,26 @@ def run_name(settings: Options) -> str:
     return f"{name}-{digest}-seed{settings.seed}"
 
 
-def refuse_unknown(tables: Mapping[str, Table], names: Iterable[str], rows: Iterable[str]) -> None:
-    """Refuses tables and rows that there are not.
+def selected(
+    tables: Mapping[str, Table], names: Iterable[str], rows: Iterable[str]
+) -> dict[str, Table]:
+    """The tables that are asked for and have rows that are.
+
+    Args:
+        tables: all, by their names.
+        names: of those that are asked for.
+        rows: that are asked for; empty for all.
 
     Raises:
-        ValueError: there are no names, or one is none of ``tables``, or of their rows.
+        ValueError: one of the names is none of ``tables``, or of their rows, or nothing is left.
     """
-    if not names:
-        raise ValueError(f"--tables names none; there are {', '.join(sorted(tables))}.")
     every = {row for table in tables.values() for row in table.rows}
     for flag, given, known in (("tables", names, tables), ("methods", rows, every)):
         for word in given:
             if word not in known:
                 there = ", ".join(sorted(known))
                 raise ValueError(f"--{flag} has {word!r}; there are {there}.")
+    kept = {name: tables[name] for name in names if not rows or set(rows) & set(tables[name].rows)}
+    if not kept:
+        raise ValueError(f"--tables names none with such --methods; there are {', '.join(tables)}.")
+    return kept
