@@ -13,10 +13,11 @@ import sys
 import matplotlib.figure
 from absl import flags
 
-from maml.runs import HISTORY, read_history
+from maml.runs import HISTORY, as_config, read_history
 from maml.statistics import in_words, mean_interval
 from mine import commands, reports
 from pose_code import plots, scores
+from pose_code.config import Config
 
 COLUMNS = (
     "method",
@@ -32,28 +33,59 @@ COLUMNS = (
 )
 
 
+SCORED = ("test", "test_objects", "shots", "queries")
+"""What of a run's data must be the same for its scores to be compared."""
+
+
 def find_runs(logdirs: list[str]) -> list[dict]:
     """The records of all finished runs in or below some folders, each with its ``folder``.
+
+    A run that is found twice counts once.
 
     Raises:
         FileNotFoundError: a folder holds none.
         ValueError: a record is damaged.
     """
-    runs = []
+    paths = {}
     for logdir in logdirs:
         found = sorted(pathlib.Path(logdir).rglob(scores.RESULTS))
         if not found:
             raise FileNotFoundError(
                 f"{logdir} holds no finished run ({scores.RESULTS}): train one, or name another."
             )
-        runs += [
-            reports.read_json(path, "data", "test") | {"folder": str(path.parent)} for path in found
+        paths |= {path.resolve(): path for path in found}
+    return [
+        reports.read_json(path, "data", "test") | {"folder": str(path.parent)}
+        for path in paths.values()
+    ]
+
+
+def told_apart(runs: list[dict]) -> list[dict]:
+    """The same records; methods of one name but with other options are named by those, too."""
+
+    standard = as_config(Config())  # An option that is newer than a run has its default in it.
+
+    def options(run):
+        return standard | run["config"] | {"seed": None} if "config" in run else {}
+
+    groups = collections.defaultdict(list)
+    for run in runs:
+        groups[run["method"]].append(options(run))
+    told = []
+    for run in runs:
+        own = options(run)
+        different = [
+            f"{name}={value}"
+            for name, value in own.items()
+            if any(other.get(name) != value for other in groups[run["method"]])
         ]
-    return runs
+        name = f"{run['method']} ({', '.join(different)})" if different else run["method"]
+        told.append(run | {"method": name})
+    return told
 
 
 def tabulate(runs: list[dict]) -> list[dict]:
-    """One row for each method, best held-out error first.
+    """One row for each method and its options, best held-out error first.
 
     With several seeds of a method, means and 95 % intervals are over seeds; with one, over
     held-out objects.
@@ -61,7 +93,7 @@ def tabulate(runs: list[dict]) -> list[dict]:
     Raises:
         ValueError: the runs were not scored on the same episodes, so they cannot be compared.
     """
-    splits = {json.dumps(run["data"], sort_keys=True) for run in runs}
+    splits = {json.dumps([run["data"][key] for key in SCORED]) for run in runs}
     if len(splits) > 1:
         folders = ", ".join(run["folder"] for run in runs)
         raise ValueError(
@@ -115,14 +147,15 @@ def cells(row: dict) -> list[str]:
 def markdown(rows: list[dict], runs: list[dict]) -> str:
     """The table, what its numbers mean, and the command behind each row."""
     data, one_seed = runs[0]["data"], all(row["seeds"] == 1 for row in rows)
+    trained = sorted({run["data"]["train_objects"] for run in runs})
     over = "held-out objects (one seed)" if one_seed else "seeds (one seed: over held-out objects)"
     lines = [
         "| " + " | ".join(COLUMNS) + " |",
         "|" + "|".join(["---"] + ["---:"] * (len(COLUMNS) - 1)) + "|",
         *("| " + " | ".join(cells(row)) + " |" for row in rows),
         "",
-        f"{data['train_objects']} meta-training and {data['test_objects']} held-out objects, "
-        f"{data['shots']} support and {data['queries']} query images an episode; MSE "
+        f"{' or '.join(map(str, trained))} meta-training and {data['test_objects']} held-out "
+        f"objects, {data['shots']} support and {data['queries']} query images an episode; MSE "
         f"of the angle times 10 / 2π, mean ± 95 % interval over {over}; chance is 90°. Swap gap: "
         "how much the error grows with another object's support set. Information: lower to upper "
         "bound. Verdict: of the diagnosis, on training objects, where a memorizer shows itself.",
@@ -168,7 +201,7 @@ def compare(logdirs: list[str], output: str) -> str:
         ValueError: the runs cannot be compared.
     """
     folder = pathlib.Path(output)
-    runs = find_runs(logdirs)
+    runs = told_apart(find_runs(logdirs))
     rows = tabulate(runs)
     text = markdown(rows, runs)
     reports.tables({"rows": rows, "data": runs[0]["data"]}, text, folder, "table")

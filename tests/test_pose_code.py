@@ -255,6 +255,26 @@ def test_table_of_runs_and_baselines(data_dir, tmp_path):
         assert (tmp_path / "table" / name).read_bytes()[1:4] == b"PNG"
 
 
+def test_methods_of_one_name_are_told_apart_and_a_run_counts_once(data_dir, tmp_path):
+    for name, options in {"a0": {}, "a1": {"seed": 1}, "b0": {"hidden": 7}}.items():
+        experiment.train(tiny(**options), data_dir, tmp_path / name, verbose=0)
+    older = json.loads((tmp_path / "a1/results.json").read_text())
+    del older["config"]["mi_draws"]
+    older["data"] |= {"train": "other", "train_objects": 5}  # Its scores are of the same objects.
+    (tmp_path / "a1/results.json").write_text(json.dumps(older))
+    runs_found = compare.find_runs([str(tmp_path), str(tmp_path / "a0")])
+    assert len(runs_found) == 3
+    rows = {row["method"]: row for row in compare.tabulate(compare.told_apart(runs_found))}
+    hidden = tiny().hidden
+    assert {name: row["seeds"] for name, row in rows.items()} == {
+        f"CNP (hidden={hidden})": 2,
+        "CNP (hidden=7)": 1,
+    }
+    trained = sorted({run["data"]["train_objects"] for run in runs_found})
+    told = f"{' or '.join(map(str, trained))} meta-training"
+    assert told in compare.compare([str(tmp_path)], str(tmp_path))
+
+
 def test_runs_on_other_data_are_not_put_into_one_table(data_dir, tmp_path):
     baselines.run(tiny(), data_dir, tmp_path / "a")
     shutil.copytree(tmp_path / "a/constant", tmp_path / "b/constant")
