@@ -29,7 +29,7 @@ def save(learner: MetaLearner, path: os.PathLike) -> None:
         ValueError: another ending, or a learner without weights.
     """
     path = pathlib.Path(path)
-    check_ending(path)
+    check_path(path)
     if not learner.built:
         raise ValueError("The learner has no weights yet: call create_weights first.")
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -65,7 +65,7 @@ def load(path: os.PathLike) -> MetaLearner:
             one whose class is not known.
     """
     path = pathlib.Path(path)
-    check_ending(path)
+    check_path(path)
     if not path.is_file():
         raise ValueError(f"There is no file {path} to load a learner from.")
     if path.suffix == ".keras" and not zipfile.is_zipfile(path):
@@ -92,7 +92,7 @@ def load(path: os.PathLike) -> MetaLearner:
     return learner
 
 
-def check_ending(path: pathlib.Path) -> None:
+def check_path(path: pathlib.Path) -> None:
     """Raises ValueError unless a learner can be saved in a file of this name."""
     if path.is_dir():
         raise ValueError(f"{path} is a folder: name a file in it.")

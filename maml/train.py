@@ -142,7 +142,7 @@ def train(
     path = pathlib.Path(path)
     folder = path.with_suffix("")
     config.epoch_steps()  # Refuses before anything is made.
-    maml.saving.check_ending(path)
+    maml.saving.check_path(path)
     problem = config.problem()
     learner = config.make_learner(problem.networks, problem.head, problem.intervention)
     learner.create_weights(problem.train.sample(2, [config.seed, 5]))

@@ -8,7 +8,6 @@ Name a new folder after a change of the library: what is kept is not made again.
 ``table.md``, ``table.json`` and ``estimates.png`` are written at the end.
 """
 
-import json
 import math
 import pathlib
 import sys
@@ -61,13 +60,13 @@ class Store:
         samples: pairs of each estimate.
 
     Raises:
-        ValueError: the file holds estimates from another number of samples.
+        ValueError: the file is damaged, or its estimates are from another number of samples.
     """
 
     def __init__(self, path: pathlib.Path, samples: int):
         self.path, self.samples, self.records = path, samples, {}
         if path.exists():
-            content = json.loads(path.read_text())
+            content = reports.read_json(path, "samples", "estimates")
             if content["samples"] != samples:
                 raise ValueError(
                     f"{path} holds estimates from {content['samples']} samples, not {samples}: "

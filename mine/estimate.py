@@ -171,8 +171,6 @@ def main():
         )
         if FLAGS.curve is not None:
             draw_curve(estimate, FLAGS.curve)
-    except OSError as error:
-        sys.exit(f"Error: {error.filename}: {error.strerror}.")
     except (ValueError, ArithmeticError) as error:
         sys.exit(f"Error: {error}")
     if FLAGS.json:

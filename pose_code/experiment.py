@@ -154,13 +154,13 @@ def train(
     }
     # What is refused leaves no folder behind.
     learner = build(config, families["train"].image_size)
+    learner.create_weights(families["train"].sample(2, [config.seed, 5]))
     for shots in config.shots_to_score():
         families["test"].with_shots(shots)
     runs.claim(logdir, config, resume, data=record["data"])
     if (logdir / scores.RESULTS).exists():
         return reports.read_json(logdir / scores.RESULTS, "test")
 
-    learner.create_weights(families["train"].sample(2, [config.seed, 5]))
     evaluator = evaluator_of(learner, config)
     history = runs.fit(learner, families, config, logdir, evaluator, verbose, extra_callbacks)
     maml.save(learner, logdir / "learner.keras")

@@ -297,11 +297,9 @@ def main():
     tables = dict(TABLES)
     if values.extra_data_dir:
         tables["objects"] = more_objects(values.extra_data_dir)
-    elif "objects" in (values.tables or ()):
-        sys.exit("Error: --tables=objects needs --extra_data_dir, the folder of more objects.")
     names = list(tables) if values.tables is None else values.tables
-    if values.extra_data_dir and "objects" not in names:
-        sys.exit("Error: --extra_data_dir is for --tables=objects: name that, or leave it out.")
+    if ("objects" in names) != bool(values.extra_data_dir):
+        sys.exit("Error: --tables=objects and --extra_data_dir=DIR need each other: give both.")
     try:
         tables = selected(tables, names, values.methods)
     except ValueError as failure:

@@ -32,6 +32,7 @@ MEASURES = {
 _LABELS_1 = _LABELS | {"mi_weight": 1.0}
 _FREE = _PREDICTIONS | {"mi_weight": 0.3}
 _LABELS_32 = _LABELS_1 | {"mi_draws": 32}
+_BOTH_32 = _LABELS_32 | {"regularizer": "activations,mine", "bottleneck_weight": 1e-3 / 3}
 
 CHOSEN = {
     NOTHING: [{"regularizer": "none"}],
@@ -46,7 +47,7 @@ CHOSEN = {
         _LABELS_32
         | {"regularizer": "weights,mine", "kl_weight": 1e-4 / 3, "kl_layers": "embedding"}
     ],
-    _BOTH: [_LABELS_32 | {"regularizer": "activations,mine", "bottleneck_weight": 1e-3 / 3}],
+    _BOTH: [_BOTH_32],
 }
 """The measures as validation objects chose them on real CAD models in random orientations."""
 
@@ -54,9 +55,7 @@ BEST = {name: CHOSEN[name] for name in (NOTHING, "label augmentation", LABELS, _
 """The best measures there, and none."""
 
 LONGER_WARMUP = {
-    f"{_BOTH}, 4,000 steps of warm-up": [
-        of | {"mi_weight": 3.0, "mi_warmup": 4000} for of in BEST[_BOTH]
-    ]
+    f"{_BOTH}, 4,000 steps of warm-up": [_BOTH_32 | {"mi_weight": 3.0, "mi_warmup": 4000}]
 }
 """A weight under which training stays on the plateau of a constant, unless it comes late."""
 

@@ -416,6 +416,7 @@ def test_errors_are_one_sentence(module, arguments, message, data_dir, tmp_path)
         ({"other_shots": "0"}, "has 0"),
         ({"other_shots": "1,a"}, "whole numbers"),
         ({"learner": "mlp"}, "no learner"),
+        ({"learner": "maml", "regularizer": "activations"}, "give it an embedding"),
     ],
 )
 def test_what_is_refused_claims_no_folder(data_dir, tmp_path, options, message):

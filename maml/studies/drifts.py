@@ -4,7 +4,6 @@ Drifts go along one axis at a time; everything else is drawn as in training.
 """
 
 import dataclasses
-import json
 import math
 import pathlib
 
@@ -97,7 +96,7 @@ def drift(path: pathlib.Path) -> dict:
     kept = path.with_suffix("") / SCORES
     if not kept.exists():
         reports.write_json(_drift(maml.load(path)), kept)
-    return json.loads(kept.read_text())
+    return reports.read_json(kept)
 
 
 def _drift(learner) -> dict:

@@ -11,7 +11,6 @@ command goes on where it was stopped.
 
 import dataclasses
 import functools
-import json
 import math
 import os
 import pathlib
@@ -83,7 +82,7 @@ def job(config: train.Config, path: pathlib.Path, name: str) -> dict:
     kept = path.with_suffix("") / SCORES
     if not kept.exists():
         reports.write_json(_errors(config, path, name), kept)
-    return record | {"errors": json.loads(kept.read_text())}
+    return record | {"errors": reports.read_json(kept)}
 
 
 def _errors(config: train.Config, path: pathlib.Path, name: str) -> dict[str, float]:
