@@ -26,14 +26,15 @@ CONFIG, HISTORY = "config.json", "history.csv"
 CHECKPOINT, BEST = "checkpoint.weights.h5", "best.weights.h5"
 
 
-def claim(folder: os.PathLike, options: Options, resume: bool, **others) -> None:
+def claim(folder: os.PathLike, options: Options, resume: bool, data: dict | None = None) -> None:
     """Makes a folder this run's own, or finds that it is another's.
 
     Args:
         folder: made if absent.
         options: of the run. One that is newer than a run that is there has its default in it.
         resume: whether to go on with a run that is there.
-        **others: what else must be the same for a run to go on, as JSON holds it.
+        data: what is trained on, as JSON holds it: must be the same for a run to go on, as far as
+            the run that is there says it.
 
     Raises:
         FileExistsError: it holds another run, or one that was not asked to be resumed.
@@ -44,19 +45,24 @@ def claim(folder: os.PathLike, options: Options, resume: bool, **others) -> None
     path = folder / CONFIG
     now = as_config(options)
     if not path.exists():
-        reports.write_json({"config": now} | others, path)
+        reports.write_json({"config": now} | ({"data": data} if data else {}), path)
         return
     if not resume:
         raise FileExistsError(f"{folder} holds a run: pass --resume to go on, or another folder.")
     there = reports.read_json(path, "config")
-    before = as_config(type(options)()) | there.pop("config")
+    before = as_config(type(options)()) | there["config"]
     different = sorted(name for name in before if before[name] != now.get(name))
-    if not different and there == others:
+    if not different and agree(there.get("data", {}), data or {}):
         return
     raise FileExistsError(
         f"{folder} holds a run with other {', '.join(different) or 'data'}: "
         "pass another folder, or the same flags."
     )
+
+
+def agree(data: dict, other: dict) -> bool:
+    """Whether two records of data are the same in all that both of them say."""
+    return all(data[name] == other[name] for name in data.keys() & other.keys())
 
 
 def fit(

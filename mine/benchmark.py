@@ -24,7 +24,6 @@ from mine import commands, reports
 from mine.suites import SUITES, Found, Suite
 
 ESTIMATES = "estimates.json"
-COLOURS = ("#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377", "#777777")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 
 
@@ -142,33 +141,32 @@ def tabulate(records: list[dict], tasks: dict) -> tuple[list[dict], dict[str, di
 def markdown(rows: list[dict], summary: dict[str, dict], run: dict) -> str:
     """The table, what its numbers mean, and what made it."""
 
-    def line(*cells):
-        return "| " + " | ".join(cells) + " |"
-
     def cell(mean, ci95):
         return f"{mean:.3f}" + ("" if math.isnan(ci95) else f" ± {ci95:.3f}")
 
     def sums(title, text):
-        return line(title, "", "", *(text(sums) for sums in summary.values()))
+        return [title, "", "", *(text(sums) for sums in summary.values())]
 
     seeds = ", ".join(map(str, run["seeds"]))
     over = f"mean ± 95 % interval (Student's t) over seeds {seeds}" if seeds != "0" else "seed 0"
-    lines = [
-        line("task", "dimensions", "truth", *summary),
-        "|---|---:" + "|---:" * (1 + len(summary)) + "|",
-        *(
-            line(
-                row["task"],
-                row["dimensions"],
-                f"{row['truth']:.3f}",
-                *(cell(**found) for found in row["estimates"].values()),
-            )
-            for row in rows
-        ),
+    columns = ["task", "dimensions", "truth", *summary]
+    found = [
+        [
+            row["task"],
+            row["dimensions"],
+            f"{row['truth']:.3f}",
+            *(cell(**estimate) for estimate in row["estimates"].values()),
+        ]
+        for row in rows
+    ]
+    found += [
         sums("median seconds", lambda of: f"{of['median_seconds']:.2f}"),
         sums("with warnings", lambda of: f"{of['with_warnings']} / {of['estimates']}"),
         sums("truth in interval", lambda of: f"{of['intervals_with_truth']} / {of['estimates']}"),
         sums("**median absolute error**", lambda of: f"**{of['median_absolute_error']:.3f}**"),
+    ]
+    lines = [
+        *reports.table(columns, found),
         "",
         f"Nats, {run['samples']} samples, {over}. The last four rows are over all tasks and seeds.",
         "",
@@ -191,7 +189,7 @@ def picture(rows: list[dict], summary: dict[str, dict], path: pathlib.Path):
             truths + most * 0.006 * (index - (len(summary) - 1) / 2),
             [of["mean"] for of in found],
             yerr=np.nan_to_num([of["ci95"] for of in found]),
-            color=COLOURS[index % len(COLOURS)],
+            color=reports.COLOURS[index % len(reports.COLOURS)],
             marker=MARKERS[index % len(MARKERS)],
             markersize=5,
             linestyle="none",

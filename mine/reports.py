@@ -9,6 +9,10 @@ import pathlib
 import platform
 import shlex
 import sys
+from collections.abc import Iterable
+
+COLOURS = ("#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377", "#777777")
+"""Of lines that must be told apart, by the colour-blind too (Tol 2021, "bright")."""
 
 
 def write(content: bytes, path: pathlib.Path) -> None:
@@ -60,6 +64,27 @@ def tables(result: dict, text: str, folder: pathlib.Path, name: str) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     write_json(result, folder / f"{name}.json")
     write(text.encode(), folder / f"{name}.md")
+
+
+def table(columns: Iterable[str], rows: Iterable[Iterable[str]], left: int = 1) -> list[str]:
+    """Lines of a table in Markdown; rows that are short are filled up.
+
+    Args:
+        columns: their titles.
+        rows: texts, at most one for each column.
+        left: so many columns are of words; the others, of numbers, go to the right.
+    """
+
+    def line(cells):
+        return "| " + " | ".join(cell.replace("|", r"\|") for cell in cells) + " |"
+
+    columns, rows = list(columns), [list(row) for row in rows]
+    rule = ["---"] * left + ["---:"] * (len(columns) - left)
+    return [
+        line(columns),
+        line(rule),
+        *(line(row + [""] * (len(columns) - len(row))) for row in rows),
+    ]
 
 
 def picture(figure, path: pathlib.Path, **options) -> None:

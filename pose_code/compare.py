@@ -33,8 +33,11 @@ COLUMNS = (
 )
 
 
-SCORED = ("test", "test_objects", "shots", "queries")
-"""What of a run's data must be the same for its scores to be compared."""
+SCORED = ("test", "test_images", "test_objects", "shots", "queries")
+"""What of a run's data must be the same for its scores to be compared, as far as runs say it."""
+
+TRAINED = ("train", "train_objects")
+"""What of a run's data tells it from others, as its options do."""
 
 
 def find_runs(logdirs: list[str]) -> list[dict]:
@@ -61,17 +64,22 @@ def find_runs(logdirs: list[str]) -> list[dict]:
 
 
 def told_apart(runs: list[dict]) -> list[dict]:
-    """The same records; methods of one name but with other options are named by those, too."""
+    """The same records; methods of one name but with other options are named by those, too.
+
+    So are those that were trained on other objects. Of runs that differ in nothing the first is
+    kept.
+    """
 
     standard = as_config(Config())  # An option that is newer than a run has its default in it.
 
     def options(run):
-        return standard | run["config"] | {"seed": None} if "config" in run else {}
+        chosen = standard | run["config"] | {"seed": None} if "config" in run else {}
+        return chosen | {name: run["data"].get(name) for name in TRAINED}
 
     groups = collections.defaultdict(list)
     for run in runs:
         groups[run["method"]].append(options(run))
-    told = []
+    told = {}
     for run in runs:
         own = options(run)
         different = [
@@ -80,8 +88,8 @@ def told_apart(runs: list[dict]) -> list[dict]:
             if any(other.get(name) != value for other in groups[run["method"]])
         ]
         name = f"{run['method']} ({', '.join(different)})" if different else run["method"]
-        told.append(run | {"method": name})
-    return told
+        told.setdefault((name, run["seed"]), run | {"method": name})
+    return list(told.values())
 
 
 def tabulate(runs: list[dict]) -> list[dict]:
@@ -93,7 +101,8 @@ def tabulate(runs: list[dict]) -> list[dict]:
     Raises:
         ValueError: the runs were not scored on the same episodes, so they cannot be compared.
     """
-    splits = {json.dumps([run["data"][key] for key in SCORED]) for run in runs}
+    said = [key for key in SCORED if all(key in run["data"] for run in runs)]
+    splits = {json.dumps([run["data"][key] for key in said]) for run in runs}
     if len(splits) > 1:
         folders = ", ".join(run["folder"] for run in runs)
         raise ValueError(
@@ -150,9 +159,7 @@ def markdown(rows: list[dict], runs: list[dict]) -> str:
     trained = sorted({run["data"]["train_objects"] for run in runs})
     over = "held-out objects (one seed)" if one_seed else "seeds (one seed: over held-out objects)"
     lines = [
-        "| " + " | ".join(COLUMNS) + " |",
-        "|" + "|".join(["---"] + ["---:"] * (len(COLUMNS) - 1)) + "|",
-        *("| " + " | ".join(cells(row)) + " |" for row in rows),
+        *reports.table(COLUMNS, map(cells, rows)),
         "",
         f"{' or '.join(map(str, trained))} meta-training and {data['test_objects']} held-out "
         f"objects, {data['shots']} support and {data['queries']} query images an episode; MSE "

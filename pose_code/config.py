@@ -53,7 +53,8 @@ class Config(options.Options):
         f"them, {', '.join(augmentation.KINDS)}.",
     )
     extra_data_dir: str = option(
-        "", "Folder of another train_data.pkl, whose objects are trained on as well."
+        "",
+        "Folder of another train_data.pkl, whose objects are trained on as well; held-out ones not.",
     )
     num_validation: int = option(
         0, "Objects of train_data.pkl that are not trained on, to choose hyper-parameters by."

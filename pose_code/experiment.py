@@ -12,6 +12,7 @@ from mine import reports
 from pose_code import networks, plots, scores
 from pose_code.augmentation import KINDS, ImageAugmentation
 from pose_code.config import Config
+from pose_data import records
 from pose_data.tasks import PERIOD, PoseTasks
 from pose_data.variants import original
 
@@ -25,7 +26,7 @@ def load_tasks(data_dir, config: Config) -> dict[str, PoseTasks]:
 
     Returns:
         ``train``, without the validation objects, and with those of another folder if one is named
-        (but for variants of held-out objects, see :mod:`pose_data.vary_cad`);
+        (but for held-out objects and their variants, see :mod:`pose_data.vary_cad`);
         ``validation``, if there are such objects, the same in all runs; and ``test``, those of
         ``val_data.pkl``.
 
@@ -54,15 +55,43 @@ def load_tasks(data_dir, config: Config) -> dict[str, PoseTasks]:
         raise ValueError("--num_validation=1 is too few: two or more lend each other supports.")
     order = np.random.default_rng(0).permutation(own.num_tasks)
     train, test = own.subset(np.sort(order[kept_back:])), load(data_dir, "val")
+    if test.num_tasks < 2:
+        raise ValueError(
+            f"{data_dir} has one test object, too few: two or more lend each other supports. Make "
+            "it anew with data_gen.py --num_val=2 or more."
+        )
     held_out = {"test": test}
     if kept_back:
         held_out = {"validation": own.subset(np.sort(order[:kept_back]))} | held_out
     if config.extra_data_dir:
         extra = load(config.extra_data_dir, "train")
-        known = {name for family in held_out.values() for name in family.names}
-        fit = [i for i, name in enumerate(extra.names) if original(name) not in known]
+        names = [name for family in held_out.values() for name in family.names]
+        fit = _not_held_out(extra.names, names, _meshes(config.extra_data_dir), _meshes(data_dir))
+        if not fit:
+            raise ValueError(f"{config.extra_data_dir} holds none but held-out objects.")
         train = train.joined(extra.subset(fit))
     return {"train": train} | held_out
+
+
+def _not_held_out(names, held_out, meshes: dict, held_out_meshes: dict) -> list[int]:
+    """Which objects of another folder are no held-out ones, nor variants of them, by number."""
+    shapes = {held_out_meshes.get(name) for name in held_out}
+
+    def fits(name):
+        if original(name) in held_out:
+            return False
+        # Another set may use the same name for another object.
+        known = held_out_meshes and name in meshes
+        return meshes[name] not in shapes if known else name not in held_out
+
+    return [number for number, name in enumerate(names) if fits(name)]
+
+
+def _meshes(folder) -> dict[str, str]:
+    """Checksums of CAD models by object's name, as far as the folder's ``split.json`` knows."""
+    path = pathlib.Path(folder) / records.SPLIT
+    found = records.read_split(path).get("mesh_sha256", {}) if path.exists() else {}
+    return {name: mesh for name, mesh in found.items() if mesh}
 
 
 def build(config: Config, image_size: int) -> maml.MetaLearner:

@@ -10,7 +10,6 @@ import maml
 from mine import reports
 from pose_data.tasks import PERIOD, PoseTasks
 
-COLOURS = ("#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377", "#777777")
 CHANCE_DEGREES = 90.0
 MAX_BANDS = 3
 """Of more runs, curves show the lower bound of the information and not how far up it may lie."""
@@ -30,7 +29,7 @@ def curves(runs: dict[str, dict[str, np.ndarray]], path: pathlib.Path):
     """
     figure = matplotlib.figure.Figure(figsize=(15, 3.8), layout="constrained")
     axes = figure.subplots(1, 3)
-    styles = itertools.cycle(itertools.product(("-", "--"), COLOURS))
+    styles = itertools.cycle(itertools.product(("-", "--"), reports.COLOURS))
     for (line, colour), (name, columns) in zip(styles, runs.items(), strict=False):
         steps, style = columns["step"], {"color": colour, "linestyle": line}
         axes[0].plot(steps, columns["test_mse"], **style, label=name)

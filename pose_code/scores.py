@@ -49,14 +49,18 @@ def summarise(scores: dict[str, np.ndarray], names: list[str]) -> dict:
 
 
 def describe(families: dict[str, PoseTasks]) -> dict:
-    """What must be the same for scores to be compared: the split, by checksums of angles, and K."""
+    """What must be the same for scores to be compared: checksums of angles and images, and K."""
 
-    def checksum(tasks):
-        return hashlib.sha256(tasks.angles.numpy().tobytes()).hexdigest()[:16]
+    def checksum(content: bytes) -> str:
+        return hashlib.sha256(content).hexdigest()[:16]
 
     held_out = families["test"]
     return {
-        **{name: checksum(tasks) for name, tasks in families.items()},
+        **{name: checksum(tasks.angles.numpy().tobytes()) for name, tasks in families.items()},
+        **{
+            f"{name}_images": checksum("".join(tasks.checksums).encode())
+            for name, tasks in families.items()
+        },
         **{f"{name}_objects": tasks.num_tasks for name, tasks in families.items()},
         "shots": held_out.shots,
         "queries": held_out.queries,

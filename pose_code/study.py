@@ -22,7 +22,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # Before TensorFlow: its sta
 
 from scipy import stats  # noqa: E402
 
-from maml import options  # noqa: E402
+from maml import options, runs  # noqa: E402
 from maml.statistics import mean_interval  # noqa: E402
 from maml.studies import grid  # noqa: E402
 from maml.studies.tables import Table, Wanted, run_name, selected, train  # noqa: E402
@@ -121,6 +121,7 @@ def study(plan: Study) -> dict:
     # First of all: without data there is nothing to train on.
     settings = plan.config(next(iter(plan.tables.values())), {}, 0)
     families = experiment.load_tasks(plan.data_dir, settings)
+    data = scores.describe(families)
     tried, final = train(plan.tables, plan.run, error, plan.seeds, plan.methods)
     ensembles = _together(plan, final)
     everything = list({record["folder"]: record for record in [*tried, *final]}.values())
@@ -133,12 +134,12 @@ def study(plan: Study) -> dict:
         },
         "baselines": [
             compare.summary([run]) | {"row": run["method"], "objects": run["test"]["objects"]}
-            for run in _baselines(plan, settings)
+            for run in _baselines(plan, settings, data)
         ],
         "sweep": [summary(record) for record in tried],
         "correlation": correlate(everything),
         "asymmetry": asymmetry,
-        "data": scores.describe(families),
+        "data": data,
         "preset": plan.preset,
     }
 
@@ -164,13 +165,20 @@ def _together(plan: Study, records: list[dict]) -> dict[tuple[str, str], dict]:
     return {key: scored[name] for key, name in names.items()}
 
 
-def _baselines(plan: Study, settings: Config) -> list[dict]:
-    """Records of the predictors that learn nothing, scored as a run of these options is."""
+def _baselines(plan: Study, settings: Config, data: dict) -> list[dict]:
+    """Records of the predictors that learn nothing, scored as a run of these options is.
+
+    Raises:
+        FileExistsError: those that are there were scored on other data.
+    """
     logdir = plan.logdir / "baselines" / run_name(settings)
     folders = [logdir / name for name in baselines.NAMES]
     if not all((folder / scores.RESULTS).exists() for folder in folders):
         baselines.run(settings, plan.data_dir, logdir)
-    return compare.find_runs(map(str, folders))
+    records = compare.find_runs(map(str, folders))
+    if not all(runs.agree(record["data"], data) for record in records):
+        raise FileExistsError(f"{logdir} holds scores of other data: pass another --logdir.")
+    return records
 
 
 def tabulate(

@@ -49,16 +49,12 @@ def markdown(result: dict) -> str:
 def _table(rows: list[dict], result: dict) -> list[str]:
     shots = next((list(row["shots"]) for row in rows if "shots" in row), [])
     columns = ["method", "strength", "seeds", "train MSE", *SCORES, "swap gap"]
-    columns += ["I(ŷ;Y\\|x,X), nats", "s/step", "gain"]
+    columns += ["I(ŷ;Y|x,X), nats", "s/step", "gain"]
     columns += [text for k in shots for text in (f"K = {k}: {SCORES[0]}", SCORES[1])]
     columns += [f"together: {SCORES[0]}", *SCORES[1:]]
     cells = [_cells(row, shots, result) for row in rows]
     cells += [[row["row"], "", "", *_own(row, result)] for row in result["baselines"]]
-    return [
-        _line(columns),
-        _line(["---"] * 2 + ["---:"] * (len(columns) - 2)),
-        *(_line(of + [""] * (len(columns) - len(of))) for of in cells),
-    ]
+    return reports.table(columns, cells, left=2)
 
 
 def _cells(row: dict, shots: list[str], result: dict) -> list[str]:
@@ -101,10 +97,6 @@ def _clear(objects: dict, result: dict) -> float:
     return np.mean([of["mse"] for name, of in objects.items() if not _alike(result, name)])
 
 
-def _line(cells) -> str:
-    return "| " + " | ".join(cells) + " |"
-
-
 def _alike(result: dict, name: str) -> bool:
     return result["asymmetry"][name] < symmetry.ALIKE
 
@@ -116,24 +108,27 @@ def _by_class(result: dict) -> list[str]:
     for name in result["asymmetry"]:
         classes[name.split("/")[0]].append(name)
     titles = [f"{name} ({len(of)})" for name, of in classes.items()]
-    lines = [_line(["method", *titles]), _line(["---"] + ["---:"] * len(titles))]
+    lines = []
     for row in [*rows, *result["baselines"]]:
         means = [np.mean([row["objects"][name]["mse"] for name in of]) for of in classes.values()]
-        lines.append(_line([row["row"], *(f"{mean:.1f}" for mean in means)]))
-    return [*lines, "", "Squared error on test objects, and how many there are of each class."]
+        lines.append([row["row"], *(f"{mean:.1f}" for mean in means)])
+    return [
+        *reports.table(["method", *titles], lines),
+        "",
+        "Squared error on test objects, and how many there are of each class.",
+    ]
 
 
 def _symmetric(result: dict) -> list[str]:
     rows = [row for row in next(iter(result["tables"].values()))["rows"] if "objects" in row]
     best = min(rows, key=lambda row: row["mse"]["mean"])
     names = sorted(result["asymmetry"], key=result["asymmetry"].get)
+    lines = [
+        [name, f"{result['asymmetry'][name]:.2f}", f"{best['objects'][name]['mse']:.1f}"]
+        for name in names
+    ]
     return [
-        _line(["object", "asymmetry", f"squared error ({best['row']})"]),
-        _line(["---", "---:", "---:"]),
-        *(
-            _line([name, f"{result['asymmetry'][name]:.2f}", f"{best['objects'][name]['mse']:.1f}"])
-            for name in names
-        ),
+        *reports.table(["object", "asymmetry", f"squared error ({best['row']})"], lines),
         "",
         "Asymmetry: the distance between images a quarter or half turn apart, over that between "
         f'images of any angles. Those below {symmetry.ALIKE} are left out of the column "not '
@@ -142,17 +137,17 @@ def _symmetric(result: dict) -> list[str]:
 
 
 def _sweep(rows: list[dict]) -> list[str]:
-    columns = ["table", "method", "strength", "train", "validation", "test", "I(ŷ;Y\\|x,X)"]
-    lines = [_line(columns), _line(["---"] * 3 + ["---:"] * 4)]
+    columns = ["table", "method", "strength", "train", "validation", "test", "I(ŷ;Y|x,X)"]
+    lines = []
     for row in rows:
         cells = [row["table"], row["row"], strength(row["options"])]
         if grid.DIVERGED in row:
-            cells += ["diverged", "", "", ""]
+            cells.append("diverged")
         else:
             cells += [f"{row[f'{split}_mse']:.2f}" for split in ("train", "validation", "test")]
             cells.append(f"{row['information']:.2f}")
-        lines.append(_line(cells))
-    return lines
+        lines.append(cells)
+    return reports.table(columns, lines, left=3)
 
 
 def draw(result: dict, data_dir: str, output: pathlib.Path) -> None:
@@ -192,7 +187,7 @@ def draw_information(correlation: dict, path: pathlib.Path) -> None:
     markers = "osv^D<>pPX*hd"
     for index, (row, points) in enumerate(of_row.items()):
         style = {
-            "color": plots.COLOURS[index % len(plots.COLOURS)],
+            "color": reports.COLOURS[index % len(reports.COLOURS)],
             "marker": markers[index % len(markers)],
         }
         axis.plot(*zip(*points, strict=True), **style, linestyle="none", label=row)

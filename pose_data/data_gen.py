@@ -144,7 +144,8 @@ def generate(
 
     Returns:
         What `split.json` holds: `train` and `val`, lists of "class/object" in the order of the
-        pickles, and the settings; `canonical_yaw`, radians by object, where it is known.
+        pickles, and the settings; `canonical_yaw`, radians by object, and `mesh_sha256`, the
+        checksum of its triangles, where they are known.
 
     Raises:
         RecordError: the data are not complete and alike, or too few.
@@ -168,6 +169,7 @@ def generate(
         "image_shape": list(objects[0].images[0].shape),
         "canonical": (objects[0].manifest or {}).get("canonical"),
         "canonical_yaw": {name: m.get("canonical_yaw") for name, m in manifests.items()},
+        "mesh_sha256": {name: m.get("mesh_sha256") for name, m in manifests.items()},
     }
     output_dir = pathlib.Path(output_dir)
     output_dir.mkdir(parents=True, exist_ok=True)
@@ -175,7 +177,7 @@ def generate(
         chosen = [by_name[name] for name in members]
         images = [data.images for data in chosen]
         pickles.dump([images, [data.labels for data in chosen]], output_dir / file)
-    files.write_bytes(output_dir / "split.json", json.dumps(summary, indent=1).encode())
+    files.write_bytes(output_dir / records.SPLIT, json.dumps(summary, indent=1).encode())
     return summary
 
 

@@ -5,7 +5,7 @@ import pathlib
 
 from pose_data import pickles
 
-MANIFEST = "manifest.json"
+MANIFEST, SPLIT = "manifest.json", "split.json"
 PNG_LEVEL = 1  # Of compression: half the time of the default 6, files a third larger.
 _PNG_END = b"IEND\xaeB`\x82"
 
@@ -79,6 +79,26 @@ def read_manifest(folder: pathlib.Path) -> dict | None:
     except (FileNotFoundError, NotADirectoryError, ValueError):
         return None
     return manifest if isinstance(manifest, dict) else None
+
+
+def read_split(path: pathlib.Path) -> dict:
+    """Reads what `data_gen` wrote down of its pickles.
+
+    Returns:
+        ``train`` and ``val``, the names of their objects, and perhaps more.
+
+    Raises:
+        RecordError: it is no such file.
+        OSError: it cannot be read.
+    """
+    try:
+        content = json.loads(path.read_text())
+        whole = all(isinstance(name, str) for name in [*content["train"], *content["val"]])
+    except (ValueError, KeyError, TypeError):
+        whole = False
+    if not whole:
+        raise RecordError(f"{path} is not a {SPLIT} of data_gen.py: make it anew.")
+    return content
 
 
 def is_complete(folder: pathlib.Path, manifest: dict) -> bool:

@@ -1,13 +1,13 @@
 """The pose family: each object is a task, its images are inputs, its yaw angle is the label."""
 
-import json
+import hashlib
 import pathlib
 
 import numpy as np
 import tensorflow as tf
 
 from maml.episodes import Episode, TaskFamily
-from pose_data import pickles
+from pose_data import pickles, records
 
 PERIOD = 10.0
 """A full turn, in the label's unit: labels are the normalised angle times ten, as in the papers."""
@@ -24,12 +24,15 @@ class PoseTasks(TaskFamily):
         shots: support images an episode.
         queries: query images an episode.
         names: one for each object, "class/object"; numbered by default.
+        checksums: of each object's images as they were rendered; of ``images`` by default.
 
     Raises:
         ValueError: shapes do not fit, or an object has too few images.
     """
 
-    def __init__(self, images, angles, shots: int = 15, queries: int = 15, names=None):
+    def __init__(
+        self, images, angles, shots: int = 15, queries: int = 15, names=None, checksums=None
+    ):
         images, angles = np.asarray(images), np.asarray(angles, np.float32)
         if images.ndim != 4 or images.dtype != np.uint8 or images.shape[:2] != angles.shape:
             raise ValueError(
@@ -44,6 +47,7 @@ class PoseTasks(TaskFamily):
         self.shots, self.queries = shots, queries
         self.num_tasks = images.shape[0]
         self.names = list(names) if names is not None else [str(i) for i in range(self.num_tasks)]
+        self.checksums = _checksums(images) if checksums is None else list(checksums)
         self.image_size = images.shape[2]
         self.images = tf.constant(images)
         self.angles = tf.constant(angles)
@@ -68,7 +72,7 @@ class PoseTasks(TaskFamily):
 
         Raises:
             pose_data.pickles.PickleError: the file is missing, cut short or no pickle of arrays.
-            ValueError: it holds something else.
+            ValueError: it holds something else, or ``split.json`` does.
         """
         path = pathlib.Path(path)
         content = pickles.load(path)
@@ -83,15 +87,21 @@ class PoseTasks(TaskFamily):
             ) from error
         if images.ndim == 5:  # Colour, as the original leaves it without resize_images.
             images = images[..., :3].mean(axis=-1).astype(np.uint8)
+        checksums = _checksums(images)  # The same for runs that crop and shrink differently.
         if cropped:
             images = crop(images)
         if image_size:
             images = shrink(images, image_size)
         names = None
-        manifest = path.with_name("split.json")
+        manifest = path.with_name(records.SPLIT)
         if split and manifest.exists():
-            names = json.loads(manifest.read_text())[split]
-        return cls(images, angles, names=names, **options)
+            names = records.read_split(manifest)[split]
+            if len(names) != len(images):
+                raise ValueError(
+                    f"{manifest} names {len(names)} objects and {path.name} holds {len(images)}: "
+                    "make both anew with data_gen.py."
+                )
+        return cls(images, angles, names=names, checksums=checksums, **options)
 
     def subset(self, chosen) -> "PoseTasks":
         """The family of some of the objects, by number."""
@@ -102,11 +112,13 @@ class PoseTasks(TaskFamily):
             self.shots,
             self.queries,
             [self.names[index] for index in chosen],
+            [self.checksums[index] for index in chosen],
         )
 
     def with_shots(self, shots: int) -> "PoseTasks":
         """The same objects, with another number of support images an episode."""
-        return PoseTasks(self.images.numpy(), self.angles.numpy(), shots, self.queries, self.names)
+        images, angles = self.images.numpy(), self.angles.numpy()
+        return PoseTasks(images, angles, shots, self.queries, self.names, self.checksums)
 
     def joined(self, other: "PoseTasks") -> "PoseTasks":
         """The family of these objects and another's, with as many images of each as both have.
@@ -124,7 +136,9 @@ class PoseTasks(TaskFamily):
             np.concatenate([getattr(of, name).numpy()[:, :images] for of in (self, other)])
             for name in ("images", "angles")
         )
-        return PoseTasks(*parts, self.shots, self.queries, [*self.names, *other.names])
+        names = [*self.names, *other.names]
+        checksums = [*self.checksums, *other.checksums]
+        return PoseTasks(*parts, self.shots, self.queries, names, checksums)
 
     def episodes(self, tasks, seed):
         tasks = tf.cast(tasks, tf.int32)
@@ -136,6 +150,10 @@ class PoseTasks(TaskFamily):
         y = tf.gather_nd(self.angles, index)[..., tf.newaxis] * PERIOD
         k = self.shots
         return Episode(x[:, :k], y[:, :k], x[:, k:], y[:, k:])
+
+
+def _checksums(images: np.ndarray) -> list[str]:
+    return [hashlib.sha256(np.ascontiguousarray(of)).hexdigest() for of in images]
 
 
 def crop(images: np.ndarray) -> np.ndarray:

@@ -6,7 +6,6 @@ CAD/<class>/<name>.{stl,off,obj,ply} becomes CAD_varied/<class>/<name>~1.stl, ~2
 number n of an object depends on its name and the seed alone.
 """
 
-import json
 import pathlib
 import sys
 import zlib
@@ -15,7 +14,7 @@ from collections.abc import Iterator
 import numpy as np
 from absl import app, flags
 
-from pose_data import files, meshes, progress
+from pose_data import files, meshes, progress, records
 from pose_data.variants import variant
 
 FLAGS = flags.FLAGS
@@ -81,13 +80,10 @@ def trained_on(objects: list[meshes.CadObject], split: pathlib.Path) -> list[mes
     """The objects that a ``split.json`` of `data_gen` has in ``train``.
 
     Raises:
-        ValueError: the file is no such list, or has none of the objects.
+        ValueError: the file is no such file, or has none of the objects.
         OSError: it cannot be read.
     """
-    try:
-        names = set(json.loads(split.read_text())["train"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{split} is not a split.json of data_gen.py ({error}).") from error
+    names = set(records.read_split(split)["train"])
     found = [cad for cad in objects if str(cad) in names]
     if not found:
         raise ValueError(

@@ -204,8 +204,15 @@ def test_an_option_that_is_newer_than_a_run_keeps_neither_its_folder_nor_its_nam
     with pytest.raises(FileExistsError, match="other zeal"):
         runs.claim(tmp_path, eager, resume=True)
     assert tables.run_name(eager) != tables.run_name(older)
+
+
+def test_a_run_goes_on_with_its_data_alone_as_far_as_it_says_which(tmp_path):
+    config, data = train.Config(**SMALL), {"train": "a"}
+    runs.claim(tmp_path, config, resume=False, data=data)
+    # A newer version says more than the run does.
+    runs.claim(tmp_path, config, resume=True, data=data | {"train_images": "b"})
     with pytest.raises(FileExistsError, match="other data"):
-        runs.claim(tmp_path, older, resume=True, data={"train": "others"})
+        runs.claim(tmp_path, config, resume=True, data={"train": "others", "train_images": "b"})
 
 
 @pytest.mark.parametrize(

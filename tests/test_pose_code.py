@@ -22,6 +22,7 @@ from PIL import Image
 import maml
 from maml import runs
 from pose_code import baselines, compare, config, experiment, predict, scores
+from pose_data import pickles
 from pose_data.tasks import PERIOD, PoseTasks
 
 ROOT = pathlib.Path(__file__).parent.parent
@@ -99,9 +100,52 @@ def test_validation_objects_are_neither_trained_on_nor_tested(data_dir):
 def test_objects_of_another_folder_are_trained_on_as_well(data_dir):
     own = experiment.load_tasks(data_dir, tiny(num_validation=2))
     both = experiment.load_tasks(data_dir, tiny(num_validation=2, extra_data_dir=str(data_dir)))
-    assert both["train"].names == own["train"].names + [f"hand/train{i}" for i in range(8)]
-    assert both["train"].num_tasks == 14 and both["test"].names == own["test"].names
+    # Those that are kept back here are not trained on by that way, either.
+    assert both["train"].names == own["train"].names * 2
+    assert both["train"].num_tasks == 12 and both["test"].names == own["test"].names
     np.testing.assert_array_equal(both["train"].images[:6], own["train"].images)
+    assert both["train"].checksums == own["train"].checksums * 2
+
+
+def test_a_set_is_known_by_its_images_whatever_is_made_of_them(data_dir, tmp_path):
+    """Images in other orientations have the same angles."""
+
+    def described(folder, **given):
+        return scores.describe(experiment.load_tasks(folder, tiny(num_validation=2, **given)))
+
+    own = described(data_dir)
+    assert described(data_dir, image_size=5, cropped=True) == own
+    shutil.copytree(data_dir, tmp_path / "turned")
+    images, labels = pickles.load(data_dir / "val_data.pkl")
+    images[1][3] = images[1][3].T
+    pickles.dump([images, labels], tmp_path / "turned/val_data.pkl")
+    turned = described(tmp_path / "turned")
+    assert {name for name in own if own[name] != turned[name]} == {"test_images"}
+
+
+@pytest.mark.parametrize(
+    ("split", "message"),
+    [
+        ("{", "is not a split.json of data_gen.py"),
+        ('{"train": ["a"]}', "is not a split.json of data_gen.py"),
+        ('{"train": ["a"], "val": 3}', "is not a split.json of data_gen.py"),
+        ('{"train": ["a", 3], "val": ["b"]}', "is not a split.json of data_gen.py"),
+        ('{"train": ["a"], "val": ["b"]}', "names 1 objects and train_data.pkl holds 8"),
+    ],
+)
+def test_names_that_do_not_fit_are_refused(data_dir, tmp_path, split, message):
+    shutil.copytree(data_dir, tmp_path / "other")
+    (tmp_path / "other/split.json").write_text(split)
+    with pytest.raises(ValueError, match=message):
+        experiment.load_tasks(tmp_path / "other", tiny())
+
+
+def test_a_single_test_object_is_refused(data_dir, tmp_path):
+    images, labels = pickles.load(data_dir / "val_data.pkl")
+    pickles.dump([images[:1], labels[:1]], tmp_path / "val_data.pkl")
+    shutil.copy(data_dir / "train_data.pkl", tmp_path)
+    with pytest.raises(ValueError, match="one test object, too few"):
+        experiment.load_tasks(tmp_path, tiny())
 
 
 @pytest.mark.parametrize(
@@ -259,20 +303,34 @@ def test_methods_of_one_name_are_told_apart_and_a_run_counts_once(data_dir, tmp_
     for name, options in {"a0": {}, "a1": {"seed": 1}, "b0": {"hidden": 7}}.items():
         experiment.train(tiny(**options), data_dir, tmp_path / name, verbose=0)
     older = json.loads((tmp_path / "a1/results.json").read_text())
-    del older["config"]["mi_draws"]
-    older["data"] |= {"train": "other", "train_objects": 5}  # Its scores are of the same objects.
+    del older["config"]["mi_draws"], older["data"]["test_images"]
     (tmp_path / "a1/results.json").write_text(json.dumps(older))
+    shutil.copytree(tmp_path / "a0", tmp_path / "a0 again")
     runs_found = compare.find_runs([str(tmp_path), str(tmp_path / "a0")])
-    assert len(runs_found) == 3
+    assert len(runs_found) == 4
     rows = {row["method"]: row for row in compare.tabulate(compare.told_apart(runs_found))}
     hidden = tiny().hidden
     assert {name: row["seeds"] for name, row in rows.items()} == {
         f"CNP (hidden={hidden})": 2,
         "CNP (hidden=7)": 1,
     }
-    trained = sorted({run["data"]["train_objects"] for run in runs_found})
-    told = f"{' or '.join(map(str, trained))} meta-training"
-    assert told in compare.compare([str(tmp_path)], str(tmp_path))
+
+
+def test_other_training_objects_are_told_apart_and_other_test_images_refused(data_dir, tmp_path):
+    for name, options in {"a": {}, "b": {"seed": 1}}.items():
+        experiment.train(tiny(**options), data_dir, tmp_path / name, verbose=0, pictures=False)
+    path = tmp_path / "b/results.json"
+    record = json.loads(path.read_text())
+    more = record | {"data": record["data"] | {"train": "others", "train_objects": 9}}
+    path.write_text(json.dumps(more))
+    text = compare.compare([str(tmp_path)], str(tmp_path / "out"))
+    assert "| CNP (train=others, train_objects=9) | 1 |" in text
+    assert "8 or 9 meta-training" in text
+    table = [line for line in text.splitlines() if line.startswith("|")]
+    assert {len(re.findall(r"(?<!\\)\|", line)) for line in table} == {len(compare.COLUMNS) + 1}
+    path.write_text(json.dumps(record | {"data": record["data"] | {"test_images": "turned"}}))
+    with pytest.raises(ValueError, match="different data"):
+        compare.compare([str(tmp_path)], str(tmp_path / "out"))
 
 
 def test_runs_on_other_data_are_not_put_into_one_table(data_dir, tmp_path):

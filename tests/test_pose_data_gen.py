@@ -24,6 +24,7 @@ def write_object(folder, num_images=12, size=8, mode="L", shade=0, canonical="fi
     name = f"label_{folder.parent.name}{folder.name}"
     (folder / name).write_bytes(pickle.dumps(labels, protocol=2))
     manifest = {"canonical": canonical, "canonical_yaw": 0.25, "seed": 0}
+    manifest["mesh_sha256"] = f"of {folder.name}"
     (folder / records.MANIFEST).write_text(json.dumps(manifest))
 
 
@@ -46,6 +47,7 @@ def test_pickles_hold_images_with_their_labels_in_numeric_order(data_dir, tmp_pa
     assert sorted(summary["train"] + summary["val"]) == sorted(NAMES)
     assert json.loads((tmp_path / "out/split.json").read_text()) == summary
     assert summary["canonical"] == "file" and summary["canonical_yaw"]["car/10"] == 0.25
+    assert summary["mesh_sha256"]["car/10"] == "of 10"
     for part in ("train", "val"):
         path = tmp_path / f"out/{part}_data.pkl"
         images, labels = read_as_the_original_does(path)

@@ -132,6 +132,9 @@ def test_the_study_chooses_trains_resumes_and_reports(data_dir, tmp_path):
     more = dataclasses.replace(plan, tables={"two": tables["two"]}, seeds=1, changed=changed)
     constants = [of["baselines"][0]["objects"] for of in (result, study.study(more))]
     assert constants[0] != constants[1]
+    turned = result["data"] | {"test_images": "turned"}
+    with pytest.raises(FileExistsError, match="scores of other data: pass another --logdir"):
+        study._baselines(more, more.config(tables["two"], {}, 0), turned)
 
     result |= {"command": "python", "hardware": "two", "date": "today", "workers": 2}
     text = study_report.markdown(result)

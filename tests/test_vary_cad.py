@@ -88,7 +88,10 @@ def test_command_varies_what_a_split_trains_on(tmp_path):
     split, out = tmp_path / "split.json", tmp_path / "varied"
     given = [f"--CAD_dir={cad_dir}", f"--output_dir={out}", "--variants=1", f"--split={split}"]
     cad_samples.assert_one_sentence(cad_samples.run_script("vary_cad", *given), "split.json")
-    for content, sentence in (("{", "not a split.json"), ('{"train": ["a/1"]}', "on no model")):
+    for content, sentence in (
+        ("{", "not a split.json"),
+        ('{"train": ["a/1"], "val": []}', "on no model"),
+    ):
         split.write_text(content)
         cad_samples.assert_one_sentence(cad_samples.run_script("vary_cad", *given), sentence)
     assert not out.exists()
@@ -120,12 +123,33 @@ def test_variants_of_held_out_objects_are_not_trained_on(tmp_path):
     names = [f"{train[0]}~1", f"{train[0]}~2", f"{validation[0]}~1", f"{test[3]}~1", test[0]]
     names += ["boat/1", "boat/1~2", f"{train[5]}~1"]
     split = {"train": names, "val": [f"hand/val{i}" for i in range(4)]}
-    (tmp_path / "extra/split.json").write_text(json.dumps(split))
-    families = experiment.load_tasks(tmp_path / "own", settings)
-    extra = families["train"].names[6:]
+
+    def write_split(folder, content, meshes):
+        known = content | {"mesh_sha256": {name: f"mesh of {meshes[name]}" for name in meshes}}
+        (tmp_path / folder / "split.json").write_text(json.dumps(known))
+
+    def extra_names():
+        return experiment.load_tasks(tmp_path / "own", settings)["train"].names[6:]
+
+    write_split("extra", split, {})
+    assert extra_names() == [name for name in names if name not in names[2:5]]
+    write_split("extra", split, {name: f"another {name}" for name in names})
+    assert extra_names() == [name for name in names if name not in names[2:5]]
+    own_split = json.loads((tmp_path / "own/split.json").read_text())
+    everything = own_split["train"] + own_split["val"]
+    write_split("own", own_split, {name: name for name in everything})
+    extra = extra_names()
     assert extra == [name for name in names if name not in names[2:4]]
+    families = experiment.load_tasks(tmp_path / "own", settings)
     # Images and angles go with the names.
     alone = experiment.load_tasks(tmp_path / "extra", hands.tiny())["train"]
     kept = [names.index(name) for name in extra]
     np.testing.assert_array_equal(families["train"].images[6:], alone.images.numpy()[kept])
     np.testing.assert_array_equal(families["train"].angles[6:], alone.angles.numpy()[kept])
+    # The same CAD model by another name is the same object.
+    meshes = {name: f"another {name}" for name in names} | {"boat/1": test[1], "boat/1~2": train[0]}
+    write_split("extra", split, meshes)
+    assert extra_names() == [name for name in extra if name != "boat/1"]
+    write_split("extra", split, dict.fromkeys(names, test[2]))
+    with pytest.raises(ValueError, match="none but held-out objects"):
+        extra_names()

@@ -10,8 +10,6 @@ from maml.studies import choosing, grid
 from maml.studies.fewshot_tables import PUBLISHED
 from mine import reports
 
-COLOURS = ("#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377", "#777777")
-
 
 def markdown(result: dict) -> str:
     """The tables of a study."""
@@ -42,7 +40,7 @@ def _table(name: str, rows: list[dict]) -> list[str]:
     columns = ["method", "strength", "seeds", "test accuracy", "training classes", "before"]
     columns += ["with another task's", "information, nats", "normalisation"]
     columns += ["steps", "s/step", "training minutes", "published"]
-    lines = [_line(columns), _line(["---"] * 2 + ["---:"] * (len(columns) - 2))]
+    lines = []
     for row in rows:
         cells = [row["row"], choosing.strength(row["options"]), str(len(row["seeds"]))]
         if row[grid.DIVERGED]:
@@ -55,13 +53,13 @@ def _table(name: str, rows: list[dict]) -> list[str]:
             cells += [f"{row['seconds_per_step']:.2f}", f"{row['train_seconds'] / 60:.0f}"]
         else:
             cells += ["diverged"] + [""] * (len(columns) - 5)
-        lines.append(_line([*cells, str(PUBLISHED.get(name, {}).get(row["row"], ""))]))
-    return lines
+        lines.append([*cells, str(PUBLISHED.get(name, {}).get(row["row"], ""))])
+    return reports.table(columns, lines, left=2)
 
 
 def _sweep(rows: list[dict]) -> list[str]:
     columns = ["table", "method", "strength", "training classes", "before", "validation", "test"]
-    lines = [_line(columns), _line(["---"] * 3 + ["---:"] * 4)]
+    lines = []
     for row in rows:
         cells = [row["table"], row["row"], choosing.strength(row["options"])]
         if "accuracy" in row:
@@ -70,13 +68,9 @@ def _sweep(rows: list[dict]) -> list[str]:
             scores += (of["validation"]["after"], of["test"]["after"])
             cells += [f"{100 * score['mean']:.1f}" for score in scores]
         else:
-            cells += ["diverged", "", "", ""]
-        lines.append(_line(cells))
-    return lines
-
-
-def _line(cells) -> str:
-    return "| " + " | ".join(cells) + " |"
+            cells.append("diverged")
+        lines.append(cells)
+    return reports.table(columns, lines, left=3)
 
 
 def _per_cent(interval: dict) -> str:
@@ -110,7 +104,7 @@ def draw_curves(histories: dict[str, dict], path: pathlib.Path) -> None:
     figure = matplotlib.figure.Figure(figsize=(7, 4), layout="constrained")
     axis = figure.subplots()
     for index, (row, history) in enumerate(histories.items()):
-        colour = COLOURS[index % len(COLOURS)]
+        colour = reports.COLOURS[index % len(reports.COLOURS)]
         axis.plot(history["step"], history["validation_accuracy"], color=colour, label=row)
         axis.plot(history["step"], history["train_pre_accuracy"], color=colour, linestyle=":")
     axis.set(xlabel="training step", ylabel="accuracy on validation classes")

@@ -28,11 +28,34 @@ def markdown(result: dict) -> str:
         f"{result['training_seconds'] / 60:.0f} minutes of training in all, on "
         f"{result['workers']} processes side by side.",
         "",
-        "| learner | against memorization | strength | shots | train MSE | test MSE | swap gap | "
-        "I(ŷ;Y\\|x,X), nats | s/run | published |",
-        "|---|---|---|---:|---:|---:|---:|---:|---:|---:|",
+        *_table(result["rows"]),
+        "",
+        "Mean ± 95 % interval over seeds; 0.01 is the noise, 1.4 what trusting the code earns. "
+        "Published: CNP and MAML of Yin et al. 2020, table 1, another split and other steps, for "
+        "context only.",
+        "",
+        "## Does the diagnosis tell?",
+        "",
+        *reports.table(
+            ["models", "number", "rank correlation of I(ŷ;Y|x,X) with test MSE"],
+            (
+                [name, str(group["models"]), f"{group['spearman']:.2f}"]
+                for name, group in result["correlation"].items()
+            ),
+        ),
+        "",
+        "## Every strength that was tried",
+        "",
+        *_sweep(result["sweep"]),
     ]
-    for row in result["rows"]:
+    return "\n".join(lines) + "\n"
+
+
+def _table(rows: list[dict]) -> list[str]:
+    columns = ["learner", "against memorization", "strength", "shots", "train MSE", "test MSE"]
+    columns += ["swap gap", "I(ŷ;Y|x,X), nats", "s/run", "published"]
+    lines = []
+    for row in rows:
         kind = "cnp" if row["learner"] == "cnp" else "maml"
         published = PUBLISHED.get((kind, row["regularizer"], row["shots"]), "")
         name = options.NAMES[row["learner"]]
@@ -44,38 +67,24 @@ def markdown(result: dict) -> str:
             cells += ["diverged"] * 2 + [""] * 3
         if 0 < row[grid.DIVERGED] < len(row["seeds"]):
             cells[5] += f" ({row[grid.DIVERGED]} of {len(row['seeds'])} diverged)"
-        lines.append("| " + " | ".join([*cells, str(published)]) + " |")
-    lines += [
-        "",
-        "Mean ± 95 % interval over seeds; 0.01 is the noise, 1.4 what trusting the code earns. "
-        "Published: CNP and MAML of Yin et al. 2020, table 1, another split and other steps, for "
-        "context only.",
-        "",
-        "## Does the diagnosis tell?",
-        "",
-        "| models | number | rank correlation of I(ŷ;Y\\|x,X) with test MSE |",
-        "|---|---:|---:|",
-        *(
-            f"| {name} | {group['models']} | {group['spearman']:.2f} |"
-            for name, group in result["correlation"].items()
-        ),
-        "",
-        "## Every strength that was tried",
-        "",
-        "| learner | against memorization | strength | train | validation | test MSE | "
-        "I(ŷ;Y\\|x,X) | power ratio |",
-        "|---|---|---|---:|---:|---:|---:|---:|",
-    ]
-    for row in result["sweep"]:
+        lines.append([*cells, str(published)])
+    return reports.table(columns, lines, left=3)
+
+
+def _sweep(rows: list[dict]) -> list[str]:
+    columns = ["learner", "against memorization", "strength", "train", "validation", "test MSE"]
+    columns += ["I(ŷ;Y|x,X)", "power ratio"]
+    lines = []
+    for row in rows:
         cells = [options.NAMES[row["learner"]], row["method"], strength(row["options"])]
         if grid.DIVERGED in row:
-            cells += ["diverged"] + [""] * 4
+            cells.append("diverged")
         else:
             cells += [f"{row[f'{split}_mse']:.3f}" for split in ("train", "validation", "test")]
             power = row["power_ratio"]
             cells += [f"{row['information']:.2f}", "" if power is None else f"{power:.2f}"]
-        lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines) + "\n"
+        lines.append(cells)
+    return reports.table(columns, lines, left=3)
 
 
 POSITIVE = "signed=false"

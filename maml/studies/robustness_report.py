@@ -83,16 +83,16 @@ def markdown(result: dict) -> str:
         "Error after the support set, over that of answering 0; in parentheses the share of tasks "
         f"that are solved, whose error is below {SOLVED}. Mean ± 95 % interval over seeds.",
         "",
-        f"| drift | value | {' | '.join(learners)} |",
-        "|---|---:|" + "---:|" * len(learners),
     ]
+    table = []
     for (axis, value), cells in drifts.items():
         value = value if isinstance(value, str) else f"{value:.3g}"
         texts = [
             f"{in_words(row, 3)} ({row['solved']['mean']:.0%})"
             for row in (cells[name] for name in learners)
         ]
-        lines.append(f"| {axis} | {value} | {' | '.join(texts)} |")
+        table.append([axis, value, *texts])
+    lines += reports.table(["drift", "value", *learners], table)
     return "\n".join(lines) + "\n"
 
 

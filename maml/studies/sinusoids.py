@@ -161,20 +161,18 @@ def markdown(result: dict) -> str:
         f"{result['training_seconds'] / 60:.0f} minutes of training in all, on "
         f"{result['workers']} processes side by side.",
         "",
-        "| learner | shots | "
-        + " | ".join(f"{count} inner steps" for count in COUNTS)
-        + " | s/run |",
-        "|---|---:|" + "---:|" * (len(COUNTS) + 1),
     ]
-    groups = {}
+    table, groups = [], {}
     for row in result["rows"]:
         groups.setdefault((row["learner"], row["shots"]), []).append(row)
     for (name, shots), rows in groups.items():
         cells = [in_words(row, 3) if math.isfinite(row["mean"]) else "diverges" for row in rows]
         if name in ("CNP", "oracle"):
             cells = [cells[0]] + [""] * (len(COUNTS) - 1)
-        lines.append(f"| {name} | {shots} | {' | '.join(cells)} | {rows[0]['train_seconds']:.0f} |")
+        table.append([name, str(shots), *cells, f"{rows[0]['train_seconds']:.0f}"])
+    columns = ["learner", "shots", *(f"{count} inner steps" for count in COUNTS), "s/run"]
     lines += [
+        *reports.table(columns, table),
         "",
         "Squared error on 600 test tasks, mean ± 95 % interval over seeds. CNP and oracle have no "
         "inner steps. Trained with 5 inner steps, iMAML with 10; the rates of fine-tuning are "
