@@ -54,7 +54,7 @@ class Config(options.Options):
     )
     extra_data_dir: str = option(
         "",
-        "Folder of another train_data.pkl, whose objects are trained on as well; held-out ones not.",
+        "Folder of another train_data.pkl: its objects are trained on as well, unless held out.",
     )
     num_validation: int = option(
         0, "Objects of train_data.pkl that are not trained on, to choose hyper-parameters by."
