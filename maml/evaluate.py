@@ -2,9 +2,9 @@
 
     python -m maml.evaluate --model_save_filename=saved/model.h5 --inner=0,1,5,10
 
-The tasks are those of its training, unless ``--dataset``, ``--shots`` or other flags of
-``maml.train`` name others. Writes ``evaluation.json``, and ``fits.png`` for functions of one
-variable, into the folder beside the learner's file.
+The tasks are those of its training, unless ``--dataset``, ``--shots`` or other flags name others.
+Writes ``evaluation.json``, and ``fits.png`` for functions of one variable, into the folder beside
+the learner's file.
 """
 
 import os
@@ -16,7 +16,6 @@ from absl import flags
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # Before TensorFlow: its start-up chatter.
 
-import maml  # noqa: E402
 from maml import options, plots, runs, train  # noqa: E402
 from mine import commands, reports  # noqa: E402
 
@@ -35,16 +34,11 @@ def evaluate(path: os.PathLike, steps: Sequence[int], **changed) -> dict:
         ``{"rows": [{"inner_steps": ..., "diagnosis": ...}, ...], "normalization": ...}``.
 
     Raises:
-        ValueError: there is no such learner, or an option has no meaning.
+        ValueError: there is no such learner, an option has no meaning, or the learner was trained
+            with another.
     """
-    path = pathlib.Path(path)
-    learner = maml.load(path)
-    folder = path.with_suffix("")
-    trained = folder / runs.CONFIG
-    if not trained.exists() and "dataset" not in changed:
-        raise ValueError(f"{trained} is missing, so name the tasks by --dataset.")
-    known = reports.read_json(trained, "config")["config"] if trained.exists() else {}
-    config = train.Config(**(known | changed))
+    learner, config = train.trained(path, **changed)
+    folder = pathlib.Path(path).with_suffix("")
     problem = config.problem()
     if not hasattr(learner, "test_inner_steps"):
         steps = [None]

@@ -1,5 +1,6 @@
 """A trained learner as one file, and back, in any process; nothing is unpickled."""
 
+import contextlib
 import json
 import os
 import pathlib
@@ -16,7 +17,7 @@ _CONFIG = "maml_learner"
 
 
 def save(learner: MetaLearner, path: os.PathLike) -> None:
-    """Writes a learner: its networks, head, regularizers, options and weights, no optimizer.
+    """Writes a learner: its networks, head, regularizers, options and weights, no optimizers.
 
     Written to a temporary name and renamed, so a file is whole or not there.
 
@@ -36,14 +37,30 @@ def save(learner: MetaLearner, path: os.PathLike) -> None:
     temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp" + _WEIGHTS[path.suffix])
     try:
         if path.suffix == ".keras":
-            learner.save(temporary)
+            with _without_optimizers(learner):
+                learner.save(temporary)
         else:
-            learner.save_weights(temporary)
+            with _without_optimizers(learner):
+                learner.save_weights(temporary)
             with h5py.File(temporary, "a") as file:
                 file.attrs[_CONFIG] = json.dumps(keras.saving.serialize_keras_object(learner))
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _without_optimizers(learner: MetaLearner):
+    """Keras would write their state as well, which is twice that of the learner."""
+    names = ("optimizer", "critic_optimizer")
+    kept = {name: getattr(learner, name) for name in names if hasattr(learner, name)}
+    try:
+        for name in kept:
+            setattr(learner, name, None)
+        yield
+    finally:
+        for name, optimizer in kept.items():
+            setattr(learner, name, optimizer)
 
 
 _WEIGHTS = {".keras": ".keras", ".h5": ".weights.h5"}

@@ -19,6 +19,8 @@ from absl import flags
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # Before TensorFlow: its start-up chatter.
 
+import numpy as np  # noqa: E402
+
 import maml  # noqa: E402
 from maml import image_plots, options, plots, runs  # noqa: E402
 from maml.options import method_name, option  # noqa: E402
@@ -45,6 +47,12 @@ ALIASES = {
 
 OF_TASKS = ("data", "labels", "ways", "shots", "queries", "inner_steps", "seed")
 """Options that tasks may take beside those of ``--task_options``."""
+
+AFTER_TRAINING = {
+    *("dataset", "task_options", "data", "labels", "ways", "shots", "queries", "seed"),
+    *("test_inner_steps", "meta_batch_size", "num_test_tasks", "information_every"),
+}
+"""Options of tasks and scores; a learner keeps all others from its training."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -148,7 +156,7 @@ def train(
     learner.create_weights(problem.train.sample(2, [config.seed, 5]))
     settings = runs.as_config(config)
     runs.claim(folder, config, resume)
-    if (folder / RESULTS).exists():
+    if (folder / RESULTS).exists() and path.exists():
         return reports.read_json(folder / RESULTS, "diagnosis")
     evaluator = problem.evaluator(learner, config.information_every)
     families = {"train": problem.train, "validation": problem.validation}
@@ -167,8 +175,11 @@ def train(
     maml.save(learner, path)
     record = {"method": method_name(settings), "config": settings} | runs.cost(history, config)
     record |= {"normalization": learner.normalization, "diagnosis": {}}
+    # Of the epoch whose weights the learner has; the first of the best, as in StopEarly.
+    scored = history[f"validation_{metric}"]
+    epoch = (np.argmax if perfect > 0 else np.argmin)(scored) if config.patience else -1
     record["terms"] = {
-        name: float(history[f"val_{name}"][-1])
+        name: float(history[f"val_{name}"][epoch])
         for regularizer in learner.regularizers
         for name in regularizer.metric_names
         if f"val_{name}" in history
@@ -203,6 +214,39 @@ def as_command(config: Config, path: os.PathLike) -> str:
     return shlex.join(["python", "-m", "maml.train", *words, f"--model_save_filename={path}"])
 
 
+def trained(path: os.PathLike, **changed) -> tuple[maml.MetaLearner, Config]:
+    """A saved learner, and the options of its run.
+
+    For runners: cores are shared as in training.
+
+    Args:
+        path: of a learner that :func:`train`, or ``maml.save``, has saved.
+        **changed: options in place of those of its run, of ``AFTER_TRAINING``.
+
+    Raises:
+        ValueError: there is no such learner, an option has no meaning, or the learner was trained
+            with another.
+    """
+    path = pathlib.Path(path)
+    file = path.with_suffix("") / runs.CONFIG
+    known = reports.read_json(file, "config")["config"] if file.exists() else {}
+    config = Config(**(known | changed))
+    config.share_cores()
+    learner = maml.load(path)
+    if not known and "dataset" not in changed:
+        raise ValueError(f"{file} is missing, so name the tasks by --dataset.")
+    for name in changed.keys() & known.keys() - AFTER_TRAINING:
+        if changed[name] != known[name]:
+            raise ValueError(
+                f"{path} was trained with --{name}={known[name]}, not {changed[name]}: leave it "
+                "out, or train another."
+            )
+    if "test_inner_steps" in changed and hasattr(learner, "test_inner_steps"):
+        steps = changed["test_inner_steps"]
+        learner.test_inner_steps = None if steps < 0 else steps
+    return learner, config
+
+
 def diagnose(
     evaluator: maml.Evaluator,
     family: maml.TaskFamily,
@@ -232,7 +276,11 @@ def define_flags():
         "model_save_filename", "saved/model.keras", "The learner's file, .keras or .h5."
     )
     flags.DEFINE_enum(
-        "mode", "train", ["train", "test"], "test: only scores the learner in the file."
+        "mode",
+        "train",
+        ["train", "test"],
+        "test: only scores the learner in the file, on the tasks that it was trained for unless "
+        "flags name others.",
     )
     flags.DEFINE_bool("resume", False, "Go on from the checkpoint beside the learner's file.")
     options.define_flags(Config)
@@ -242,15 +290,17 @@ def define_flags():
 
 def main():
     try:
-        config = Config(**options.given_flags(Config))
-        config.share_cores()
+        given = options.given_flags(Config)
         typed = reports.provenance("maml.train")["command"]
         path = flags.FLAGS.model_save_filename
         if flags.FLAGS.mode == "test":
+            learner, config = trained(path, **given)
             problem = config.problem()
-            evaluator = problem.evaluator(maml.load(path), config.information_every)
+            evaluator = problem.evaluator(learner, config.information_every)
             print(diagnose(evaluator, problem.test, problem, config, config.num_test_tasks))
             return
+        config = Config(**given)
+        config.share_cores()
         record = train(config, path, flags.FLAGS.resume, command=typed)
     except (ValueError, FileExistsError, FloatingPointError) as error:
         sys.exit(f"Error: {error}")

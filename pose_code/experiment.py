@@ -187,7 +187,7 @@ def train(
     for shots in config.shots_to_score():
         families["test"].with_shots(shots)
     runs.claim(logdir, config, resume, data=record["data"])
-    if (logdir / scores.RESULTS).exists():
+    if (logdir / scores.RESULTS).exists() and (logdir / "learner.keras").exists():
         return reports.read_json(logdir / scores.RESULTS, "test")
 
     evaluator = evaluator_of(learner, config)

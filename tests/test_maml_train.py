@@ -102,23 +102,54 @@ def test_commands_of_the_ancestors_classify_images(flags, tmp_path):
     assert record["diagnosis"]["test"]["tasks"] == 10
     for name in ("curves.png", "episodes.png", "confusion.png"):
         assert (tmp_path / "saved/model" / name).read_bytes()[1:4] == b"PNG"
-    again = run("train", f"--dataset={dataset}", "--mode=test", f"--model_save_filename={file}",
-                *small, cwd=tmp_path)  # fmt: skip
+    # As it was trained, whatever is not said anew.
+    again = run("train", "--mode=test", f"--model_save_filename={file}", cwd=tmp_path)
     assert again.returncode == 0, again.stderr
-    assert "accuracy after the support set" in again.stdout
+    assert str(maml.Diagnosis(**record["diagnosis"]["test"])) in again.stdout
+
+
+def test_a_learner_is_scored_on_other_tasks_but_keeps_what_it_was_trained_with(tmp_path):
+    path = tmp_path / "model.keras"
+    train.train(train.Config(shots=3, queries=4, **SMALL), path, verbose=0, pictures=False)
+    learner, config = train.trained(path, shots=5, num_test_tasks=9, test_inner_steps=7)
+    assert (config.shots, config.queries, config.num_test_tasks) == (5, 4, 9)
+    assert learner.test_inner_steps == 7
+    assert train.trained(path, test_inner_steps=-1)[0].test_inner_steps is None
+    train.trained(path, inner_steps=SMALL["inner_steps"])
+    with pytest.raises(ValueError, match="trained with --inner_steps=2, not 4: leave it out"):
+        train.trained(path, inner_steps=4)
+    with pytest.raises(ValueError, match="trained with --learner=maml, not cnp"):
+        evaluate.evaluate(path, [1], learner="cnp")
+    (tmp_path / "model/config.json").unlink()
+    with pytest.raises(ValueError, match="config.json is missing, so name the tasks"):
+        train.trained(path)
+    assert train.trained(path, dataset="functions")[1].dataset == "functions"
+
+
+def test_a_run_that_is_resumed_under_another_name_writes_its_learner_there(tmp_path):
+    config = train.Config(learner="cnp", **SMALL)
+    first = train.train(config, tmp_path / "model.h5", verbose=0, pictures=False)
+    second = train.train(config, tmp_path / "model.keras", resume=True, verbose=0, pictures=False)
+    assert second["diagnosis"] == first["diagnosis"] and second["steps"] == first["steps"]
+    episode = config.problem().test.sample(3, [0, 0])
+    answers = [maml.load(tmp_path / f"model{suffix}")(episode) for suffix in (".h5", ".keras")]
+    np.testing.assert_array_equal(*answers)
 
 
 def test_training_stops_early_and_keeps_the_best_weights_when_cut_too(tmp_path):
     """A rate that grows: soon no later epoch is as good as an early one."""
     config = train.Config(
         dataset="clusters", learner="protonet", shots=1, queries=3, patience=2,
-        **(SMALL | {"steps": 40, "meta_lr": 0.3}),
+        regularizer="mine", **(SMALL | {"steps": 40, "meta_lr": 0.3}),
     )  # fmt: skip
     whole = train.train(config, tmp_path / "whole.keras", verbose=0, pictures=False)
     history = runs.read_history(tmp_path / "whole/history.csv")
     values = history["validation_accuracy"]
     best = int(values.argmax())
     assert len(values) == best + 3 < 20 and whole["steps"] == 2 * len(values)
+    assert whole["terms"] and whole["terms"] == {
+        name: history[f"val_{name}"][best] for name in whole["terms"]
+    }
     problem = config.problem()
     learner = maml.load(tmp_path / "whole.keras")
     again = problem.evaluator(learner)(problem.validation, 1, 4, 1, 4)["accuracy"]

@@ -224,6 +224,9 @@ def test_run_that_was_cut_resumes_to_the_same_results(data_dir, tmp_path):
     np.testing.assert_allclose(curves[0]["test_mse"], curves[1]["test_mse"], rtol=1e-6)
     again = train(method, logdir=tmp_path / "cut", resume=True)
     assert again["date"] == resumed["date"] and again["test"] == resumed["test"]
+    (tmp_path / "cut/learner.keras").unlink()
+    anew = train(method, logdir=tmp_path / "cut", resume=True)
+    assert anew["test"] == resumed["test"] and (tmp_path / "cut/learner.keras").exists()
 
 
 def test_history_counts_the_later_of_two_rows_of_an_epoch(tmp_path):

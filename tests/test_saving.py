@@ -6,6 +6,7 @@ import subprocess
 import sys
 import zipfile
 
+import h5py
 import keras
 import numpy as np
 import pytest
@@ -80,6 +81,30 @@ def test_a_loaded_learner_trains_on(tmp_path):
     ).history
     assert np.isfinite(history["loss"]).all()
     assert any(np.any(v != b) for v, b in zip(loaded.learner_variables, before, strict=True))
+
+
+@pytest.mark.parametrize("suffix", [".keras", ".h5"])
+def test_files_hold_no_optimizers_and_training_goes_on_with_them(suffix, tmp_path):
+    def weights(save):
+        model = trained("maml")
+        model.compile(keras.optimizers.Adam(0.01), keras.optimizers.Adam(0.02))
+        for start in (0, 2):
+            batches = Lines().dataset(3, seed=0, start=start)
+            model.fit(batches, steps_per_epoch=2, verbose=0)
+            if save:
+                maml.save(model, tmp_path / f"learner{suffix}")
+        return [variable.numpy() for variable in model.trainable_variables]
+
+    for saved, whole in zip(weights(save=True), weights(save=False), strict=True):
+        np.testing.assert_array_equal(saved, whole)
+    path = tmp_path / f"learner{suffix}"
+    if suffix == ".keras":
+        with zipfile.ZipFile(path) as archive:
+            path = archive.extract("model.weights.h5", tmp_path)
+    names = []
+    with h5py.File(path) as file:
+        file.visit(names.append)
+    assert names and not [name for name in names if "optimizer" in name]
 
 
 def test_files_hold_no_pickles(tmp_path):
