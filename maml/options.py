@@ -23,6 +23,7 @@ from maml.registry import (
     import_files,
     make_learner,
     make_regularizers,
+    term_names,
 )
 from maml.regularizers import POWER_LIMIT, MutualInformation
 
@@ -270,20 +271,56 @@ def as_flags(config: Options, standard: Options) -> list[str]:
     return [f"--{k}={v}" for k, v in values.items() if v != getattr(standard, k)]
 
 
-def whole_numbers(words: Iterable[str], name: str) -> tuple[int, ...]:
+def whole_numbers(words: Iterable[str], flag: str, at_least: int = 0) -> tuple[int, ...]:
     """The values of a flag that takes whole numbers with commas between them.
 
     Args:
         words: the values as they were typed.
-        name: of the flag, for the message.
+        flag: its name, for the message.
+        at_least: smaller ones are refused.
 
     Raises:
-        ValueError: one is no whole number of 0 or more.
+        ValueError: there is none, one is no such number, or one is there twice.
     """
     for word in words:
-        if not word.isdecimal():
-            raise ValueError(f"--{name} takes whole numbers, commas between them, not {word!r}.")
-    return tuple(int(word) for word in words)
+        if not word.isdecimal() or int(word) < at_least:
+            raise ValueError(
+                f"--{flag} takes whole numbers of {at_least} or more, commas between them, not "
+                f"{word!r}."
+            )
+    return tuple(map(int, distinct(words, flag)))
+
+
+def known_names(words: Iterable[str], flag: str, known: Iterable[str]) -> tuple[str, ...]:
+    """The values of a flag that takes names with commas between them.
+
+    Args:
+        words: the values as they were typed.
+        flag: its name, for the message.
+        known: what they may be.
+
+    Raises:
+        ValueError: there is none, one is unknown, or one is there twice.
+    """
+    for word in words:
+        if word not in known:
+            raise ValueError(f"--{flag} has {word!r}; there are {', '.join(known)}.")
+    return distinct(words, flag)
+
+
+def distinct(words: Iterable[str], flag: str) -> tuple[str, ...]:
+    """The words themselves.
+
+    Raises:
+        ValueError: there is none, or one is there twice.
+    """
+    words = tuple(words)
+    if not words:
+        raise ValueError(f"--{flag} is empty: name at least one, or leave it out.")
+    for number, word in enumerate(words):
+        if word in words[:number]:
+            raise ValueError(f"--{flag} has {word!r} twice: once will do.")
+    return words
 
 
 NAMES = {
@@ -311,6 +348,6 @@ def method_name(config: dict) -> str:
         "decay": f"weight decay ({config['l2_weight']:g})",
         "augment": f"label augmentation (p={config['augment_probability']:g})",
     }
-    terms = [] if config["regularizer"] == "none" else config["regularizer"].split(",")
+    terms = term_names(config["regularizer"])
     learner = NAMES.get(config["learner"], config["learner"])
     return " + ".join([learner, *(words.get(term, term) for term in terms)])

@@ -126,20 +126,21 @@ def import_files(names: Iterable[str]) -> None:
     """Imports modules, or files ending in ``.py``, for what they register.
 
     Raises:
-        ValueError: there is no such file or module, or it fails; the message says where.
+        ValueError: there is no such file or module, it fails (the message says where), or a file
+            has the name of another module.
     """
     for name in names:
         path = pathlib.Path(name)
-        if path.suffix == ".py" and not path.is_file():
+        is_file = path.suffix == ".py"
+        if is_file and not path.is_file():
             raise ValueError(f"There is no file {name} to import.")
+        if is_file and _is_taken(path):
+            raise ValueError(f"There is another module {path.stem!r}: give {name} another name.")
         try:
-            if path.suffix != ".py":
+            if is_file:
+                _import_file(path)
+            else:
                 importlib.import_module(name)
-                continue
-            spec = importlib.util.spec_from_file_location(path.stem, path)
-            module = importlib.util.module_from_spec(spec)
-            sys.modules[path.stem] = module
-            spec.loader.exec_module(module)
         except Exception as error:  # Whatever a user's own file raises.
             frames = traceback.extract_tb(error.__traceback__)
             lines = [
@@ -149,6 +150,30 @@ def import_files(names: Iterable[str]) -> None:
             raise ValueError(
                 f"{name}{where} cannot be imported: {type(error).__name__}: {error}."
             ) from error
+
+
+def _import_file(path: pathlib.Path) -> None:
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[path.stem] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[path.stem]
+        raise
+
+
+def _is_taken(path: pathlib.Path) -> bool:
+    """Whether another module has the name that a file's will have."""
+    loaded = sys.modules.get(path.stem)
+    if loaded is not None:
+        origin = getattr(loaded, "__file__", None)
+    else:
+        spec = importlib.util.find_spec(path.stem) if path.stem.isidentifier() else None
+        if spec is None or spec.origin is None:  # None, or a mere folder.
+            return False
+        origin = spec.origin
+    return origin is None or pathlib.Path(origin).resolve() != path.resolve()
 
 
 class Networks(NamedTuple):
@@ -180,6 +205,11 @@ def make_learner(name: str, networks: Networks, head, **options):
     return LEARNERS.make(name, body, head, **options)
 
 
+def term_names(names: str) -> list[str]:
+    """The regularizers that an option names, commas between them; none for "none"."""
+    return [] if names == "none" else [name.strip() for name in names.split(",")]
+
+
 def make_regularizers(names: str, **options) -> list:
     """Makes registered regularizers that work together.
 
@@ -192,9 +222,7 @@ def make_regularizers(names: str, **options) -> list:
         ValueError: there is no such regularizer, one is named twice, one refuses an option, or
             none takes one.
     """
-    if names == "none":
-        return []
-    chosen = [name.strip() for name in names.split(",")]
+    chosen = term_names(names)
     repeated = next((name for name in chosen if chosen.count(name) > 1), None)
     if repeated is not None:
         raise ValueError(f"The regularizer {repeated!r} is named twice in {names!r}: once will do.")

@@ -73,13 +73,11 @@ class Config(options.Options):
         """The values of ``other_shots``.
 
         Raises:
-            ValueError: one is no whole number, or 0.
+            ValueError: one is no whole number, 0, or there twice.
         """
-        words = self.other_shots.split(",") if self.other_shots else []
-        found = options.whole_numbers(words, "other_shots")
-        if 0 in found:
-            raise ValueError("--other_shots has 0: a support set has an image at least.")
-        return found
+        if not self.other_shots:
+            return ()
+        return options.whole_numbers(self.other_shots.split(","), "other_shots", at_least=1)
 
 
 _CPU = {

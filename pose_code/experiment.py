@@ -8,6 +8,7 @@ import numpy as np
 import maml
 from maml import runs
 from maml.options import method_name
+from maml.registry import term_names
 from mine import reports
 from pose_code import networks, plots, scores
 from pose_code.augmentation import KINDS, ImageAugmentation
@@ -102,7 +103,7 @@ def build(config: Config, image_size: int) -> maml.MetaLearner:
         head = maml.VonMisesHead(PERIOD, config.harmonics, config.knots)
     else:
         head = maml.NormalHead(bounds=(-1.0, PERIOD + 1.0) if config.bound_outputs else None)
-    free_critic = "mine" in config.regularizer.split(",") and config.mi_target == "prediction"
+    free_critic = "mine" in term_names(config.regularizer) and config.mi_target == "prediction"
     unbounded = config.head == "linear" and not config.bound_outputs
     if free_critic and unbounded and not config.mi_power_penalty:
         raise ValueError(

@@ -59,11 +59,14 @@ def read_angles(folder: pathlib.Path) -> dict[str, float]:
         if name in angles:
             raise ValueError(f"{path}, line {number}: {name} has an angle already.")
         try:
-            angles[name] = float(row["degrees"])
-        except (TypeError, ValueError) as error:
-            raise ValueError(f"{path}, line {number}: needs a name and a number.") from error
-        if not np.isfinite(angles[name]):
+            degrees = float(row["degrees"])
+        except (TypeError, ValueError):
+            degrees = None
+        if not name or degrees is None:
+            raise ValueError(f"{path}, line {number}: needs a name and a number.")
+        if not np.isfinite(degrees):
             raise ValueError(f"{path}, line {number}: {row['degrees']} is no angle.")
+        angles[name] = degrees
     if not angles:
         raise ValueError(f"{path} has no lines: name at least one image and its degrees.")
     return angles

@@ -45,7 +45,7 @@ class Study:
         data_dir: folder of the pickles.
         logdir: folder of the runs.
         preset: of :data:`pose_code.config.PRESETS`.
-        seeds: number of seeds; a table may ask for less.
+        seeds: number of seeds; each table's own if None.
         workers: number of processes.
         methods: rows of the tables; empty for all.
         changed: options of :class:`pose_code.config.Config` in place of preset's and tables'.
@@ -55,7 +55,7 @@ class Study:
     data_dir: str
     logdir: pathlib.Path
     preset: str = "cpu"
-    seeds: int = 5
+    seeds: int | None = None
     workers: int = 2
     methods: tuple[str, ...] = ()
     changed: dict = dataclasses.field(default_factory=dict)
@@ -286,7 +286,8 @@ def correlate(records: list[dict]) -> dict:
 
 def define_flags():
     """Defines the flags of this command."""
-    grid.define_flags()
+    every = TABLES | {"objects": more_objects("")}
+    grid.define_flags({name: table.seeds for name, table in every.items()})
     flags.adopt_module_key_flags(grid)  # For --help.
     flags.DEFINE_string("data_dir", None, "Folder of the two pickles.", required=True)
     flags.DEFINE_enum("preset", "cpu", list(PRESETS), "Sizes of all runs.")

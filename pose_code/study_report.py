@@ -121,7 +121,7 @@ def _by_class(result: dict) -> list[str]:
 
 def _symmetric(result: dict) -> list[str]:
     rows = [row for row in next(iter(result["tables"].values()))["rows"] if "objects" in row]
-    best = min(rows, key=lambda row: row["mse"]["mean"])
+    best = min(rows or result["baselines"], key=lambda row: row["mse"]["mean"])
     names = sorted(result["asymmetry"], key=result["asymmetry"].get)
     lines = [
         [name, f"{result['asymmetry'][name]:.2f}", f"{best['objects'][name]['mse']:.1f}"]
@@ -167,8 +167,12 @@ def draw(result: dict, data_dir: str, output: pathlib.Path) -> None:
             row["row"]: read_history(pathlib.Path(row["folder"]) / HISTORY)
             for row in rows[:MAX_CURVES]
         }
-        plots.curves(histories, output / f"curves_{name}.png")
-    best = min(sum(ended.values(), []), key=lambda row: row["mse"]["mean"])
+        if histories:
+            plots.curves(histories, output / f"curves_{name}.png")
+    everything = sum(ended.values(), [])
+    if not everything:
+        return
+    best = min(everything, key=lambda row: row["mse"]["mean"])
     folder = pathlib.Path(best["folder"])
     settings = config.Config(**reports.read_json(folder / maml.runs.CONFIG, "config")["config"])
     test = experiment.load_tasks(data_dir, settings)["test"]

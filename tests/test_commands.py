@@ -1,6 +1,7 @@
 """What all commands refuse before they do anything, and what they say of it."""
 
 import json
+import sys
 
 import commands
 import pytest
@@ -82,6 +83,25 @@ def test_a_file_that_fails_to_be_imported_is_told_where(tmp_path, text, told):
     path.write_text(text)
     with pytest.raises(ValueError, match=told):
         maml.import_files([str(path)])
+
+
+@pytest.mark.parametrize("name", ["mine", "random", "this", "toys"])
+def test_a_file_does_not_take_the_place_of_another_module(tmp_path, name):
+    """Loaded or not: something imports it later."""
+    there = sys.modules.get(name)
+    (tmp_path / f"{name}.py").write_text("")
+    with pytest.raises(ValueError, match=f"another module '{name}': give .* another name"):
+        maml.import_files([str(tmp_path / f"{name}.py")])
+    assert sys.modules.get(name) is there
+
+
+def test_a_file_is_imported_again_as_it_is_now(tmp_path):
+    path = tmp_path / "own_terms.py"
+    for number in range(2):
+        path.write_text(f"number = {number}  # {'x' * number}\n")
+        maml.import_files([str(path)])
+        assert sys.modules["own_terms"].number == number
+    del sys.modules["own_terms"]
 
 
 @pytest.mark.parametrize("text", ["{}", "junk", "[1]", '{"config": '])

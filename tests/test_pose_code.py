@@ -350,7 +350,7 @@ def test_runs_on_other_data_are_not_put_into_one_table(data_dir, tmp_path):
 
 
 def test_unbounded_outputs_and_free_critic_without_a_power_budget_are_refused():
-    free = {"regularizer": "mine", "mi_target": "prediction", "mi_power_penalty": 0.0}
+    free = {"regularizer": "weights, mine", "mi_target": "prediction", "mi_power_penalty": 0.0}
     settings = config.from_preset("paper", **free)
     with pytest.raises(ValueError, match="--bound_outputs"):
         experiment.build(settings, 32)
@@ -474,7 +474,7 @@ def test_errors_are_one_sentence(module, arguments, message, data_dir, tmp_path)
     ("options", "message"),
     [
         ({"other_shots": "7"}, "7 support"),
-        ({"other_shots": "0"}, "has 0"),
+        ({"other_shots": "0"}, "of 1 or more"),
         ({"other_shots": "1,a"}, "whole numbers"),
         ({"learner": "mlp"}, "no learner"),
         ({"learner": "maml", "regularizer": "activations"}, "give it an embedding"),
@@ -571,6 +571,8 @@ def test_predict_says_what_is_missing(asked, flag, message):
         ("image,degrees\n0.png,ten\n", "line 2: needs a name and a number"),
         ("image,degrees\n0.png,nan\n", "line 2: nan is no angle"),
         ("image,degrees\n0.png\n", "line 2: needs a name and a number"),
+        ("image,degrees\n,3\n", "line 2: needs a name and a number"),
+        ("degrees,image\n3\n", "line 2: needs a name and a number"),
         ("image,degrees\n0.png,3\n0.png,4\n", "line 3: 0.png has an angle already"),
         ("name,degrees\n0.png,3\n", "line 1: must name the columns image,degrees"),
         ("image;degrees\n0.png;3\n", "line 1: must name the columns image,degrees"),

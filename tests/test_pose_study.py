@@ -97,10 +97,10 @@ def test_the_study_chooses_trains_resumes_and_reports(data_dir, tmp_path):
     same = {"nothing": [{"regularizer": "none", "learner": "cnp"}]}
     tables = {
         "one": Table("Measures", {"learner": "cnp"}, measures, seeds=1),
-        "two": Table("The same run again", {}, same),
+        "two": Table("The same run again", {}, same, seeds=2),
     }
     changed = hands.TINY | {"num_validation": 2, "other_shots": "2", "image_augmentation": "shift"}
-    plan = study.Study(tables, str(data_dir), tmp_path / "runs", "quick", 2, 2, changed=changed)
+    plan = study.Study(tables, str(data_dir), tmp_path / "runs", "quick", changed=changed)
     result = study.study(plan)
 
     rows = {row["row"]: row for row in result["tables"]["one"]["rows"]}
@@ -148,6 +148,17 @@ def test_the_study_chooses_trains_resumes_and_reports(data_dir, tmp_path):
     study_report.draw(result, str(data_dir), tmp_path)
     for name in ("curves_one", "curves_two", "predictions", "information"):
         assert (tmp_path / f"{name}.png").read_bytes()[1:4] == b"PNG"
+
+
+def test_a_study_whose_runs_all_diverged_reports_that(data_dir, tmp_path):
+    tables = {"one": Table("Measures", {"learner": "cnp"}, {"wild": [{"meta_lr": 1e30}]}, seeds=1)}
+    changed = hands.TINY | {"num_validation": 2, "steps": 20, "steps_per_epoch": 10}
+    plan = study.Study(tables, str(data_dir), tmp_path / "runs", "quick", 1, 1, changed=changed)
+    result = study.study(plan) | {"command": "python", "hardware": "two", "date": "today"}
+    text = study_report.markdown(result)
+    assert "| wild |  | 1 |  | diverged |" in text and "squared error (" in text
+    study_report.draw(result, str(data_dir), tmp_path)
+    assert not list(tmp_path.glob("*.png"))
 
 
 @pytest.mark.parametrize(

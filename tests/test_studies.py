@@ -108,7 +108,7 @@ def test_a_table_chooses_by_one_seed_combines_what_was_chosen_and_runs_all_seeds
     }
     once = {"nothing": [{"regularizer": "none"}]}
     given = {
-        "a": tables.Table("Measures", {}, measures, seeds=3),
+        "a": tables.Table("Measures", {}, measures, seeds=2),
         "b": tables.Table("Once", {}, once, seeds=1),
     }
     calls = []
@@ -121,7 +121,7 @@ def test_a_table_chooses_by_one_seed_combines_what_was_chosen_and_runs_all_seeds
         options = record["options"]
         return abs(options.get("kl_weight", 0.25) - 0.25) + abs(options.get("mi_weight", 0) - 0.5)
 
-    tried, final = tables.train(given, run, error, 2)
+    tried, final = tables.train(given, run, error, None)
     assert [title for title, _ in calls] == [
         "Choosing strengths", "Combining", "Training with all seeds"
     ]  # fmt: skip
@@ -136,9 +136,10 @@ def test_a_table_chooses_by_one_seed_combines_what_was_chosen_and_runs_all_seeds
     }  # fmt: skip
 
     # What a row is put together from is chosen although it is not wanted itself.
-    tried, final = tables.train(given, run, error, 2, ["both"])
+    tried, final = tables.train(given, run, error, 3, ["both"])
     assert len(tried) == 5 + 2
-    assert [(record["row"], record["seed"]) for record in final] == [("both", 0), ("both", 1)]
+    # More seeds than a table's own, if they are asked for.
+    assert [(record["row"], record["seed"]) for record in final] == [("both", s) for s in range(3)]
 
 
 # -- the memorization table -------------------------------------------------------------------
@@ -235,6 +236,24 @@ def test_the_memorization_study_runs_resumes_and_reports(tmp_path, monkeypatch):
     memorization_report.draw_sweep(result, tmp_path / "sweep.png")
     memorization_report.draw_correlation(result, tmp_path / "diagnosis.png")
     assert all((tmp_path / f"{n}.png").read_bytes()[1:4] == b"PNG" for n in ("sweep", "diagnosis"))
+
+
+def test_a_study_whose_runs_all_diverged_reports_that(tmp_path):
+    records = [
+        record("cnp", method, 0, 0) | {grid.DIVERGED: "NaN"} for method in ("nothing", "MINE")
+    ]
+    for one in records:
+        one["options"]["mi_weight"] = 0.3
+    result = {
+        "rows": memorization.tabulate(records),
+        "sweep": [memorization.summary(one) for one in records],
+        "correlation": memorization.correlate(records),
+        "training_seconds": 0.0,
+    }
+    told = {"command": "python", "hardware": "two", "date": "today", "workers": 2}
+    assert memorization_report.markdown(result | told).count("| diverged |") == 4
+    memorization_report.draw_sweep(result, tmp_path / "sweep.png")
+    memorization_report.draw_correlation(result, tmp_path / "diagnosis.png")
 
 
 # -- sinusoids and drift ----------------------------------------------------------------------
@@ -339,8 +358,12 @@ def test_the_study_of_drift_scores_reports_and_draws(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("module", "flag", "message"),
     [
-        ("memorization", "--learners=tea", "this study knows cnp, metasgd, maml"),
+        ("memorization", "--learners=tea", "--learners has 'tea'; there are cnp, metasgd, maml"),
+        ("memorization", "--learners=cnp,cnp", "--learners has 'cnp' twice"),
         ("memorization", "--shots=x", "--shots takes whole numbers"),
+        ("sinusoids", "--shots=5,0", "--shots takes whole numbers of 1 or more"),
+        ("sinusoids", "--shots=5,5", "--shots has '5' twice"),
+        ("robustness", "--shots=", "--shots is empty"),
         ("sinusoids", "--steps=7000", "no whole number of epochs"),
     ],
 )
@@ -358,7 +381,9 @@ def test_tables_without_a_row_that_is_asked_for_are_left_out():
     assert list(tables.selected(every, ["one", "two"], ["c"])) == ["two"]
     for names, rows, told in (
         (["one"], ["c"], "--tables names none"),
-        ([], [], "--tables names none"),
+        ([], [], "--tables is empty"),
+        (["one", "one"], [], "--tables has 'one' twice"),
+        (["one"], ["a", "a"], "--methods has 'a' twice"),
         (["three"], [], "--tables has 'three'"),
         (["one"], ["d"], "--methods has 'd'"),
     ):

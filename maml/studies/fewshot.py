@@ -37,7 +37,7 @@ class Study:
         tables: by their names.
         data: file of images of each data set.
         logdir: folder of the runs.
-        seeds: number of seeds; a table may ask for less.
+        seeds: number of seeds; each table's own if None.
         workers: number of processes.
         methods: rows of the tables; empty for all.
         changed: options of :class:`maml.train.Config` in place of those of the tables.
@@ -46,7 +46,7 @@ class Study:
     tables: dict[str, tables.Table]
     data: dict[str, str]
     logdir: pathlib.Path
-    seeds: int = 5
+    seeds: int | None = None
     workers: int = 2
     methods: tuple[str, ...] = ()
     changed: dict = dataclasses.field(default_factory=dict)
@@ -171,7 +171,7 @@ def curves(result: dict) -> dict[str, dict[str, dict]]:
 
 def define_flags():
     """Defines the flags of this command."""
-    grid.define_flags()
+    grid.define_flags({name: table.seeds for name, table in TABLES.items()})
     flags.adopt_module_key_flags(grid)  # For --help.
     flags.DEFINE_string("omniglot", "", "File of Omniglot, of maml.tasks.prepare.")
     flags.DEFINE_string("miniimagenet", "", "File of mini-ImageNet, of maml.tasks.prepare.")

@@ -51,11 +51,17 @@ def run(jobs: Mapping[str, Callable[[], dict]], workers: int, title: str) -> dic
     return {name: records[name] for name in jobs}
 
 
-def define_flags() -> None:
-    """Defines the flags that studies share."""
+def define_flags(seeds: Mapping[str, int] | None = None) -> None:
+    """Defines the flags that studies share.
+
+    Args:
+        seeds: table -> its number of seeds, which is taken by default; 5 by default without tables.
+    """
     flags.DEFINE_string("logdir", None, "Folder of the runs.", required=True)
     flags.DEFINE_string("output", None, "Folder of tables and pictures.", required=True)
-    flags.DEFINE_integer("seeds", 5, "Number of seeds.", lower_bound=1)
+    own = ", ".join(f"{name} {number}" for name, number in seeds.items()) if seeds else "5"
+    default = None if seeds else 5
+    flags.DEFINE_integer("seeds", default, f"Number of seeds. [{own}]", lower_bound=1)
     flags.DEFINE_integer("workers", CORES, "Trainings side by side.", lower_bound=1)
 
 

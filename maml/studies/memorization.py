@@ -290,16 +290,14 @@ def main():
     values = flags.FLAGS
     changed = {} if values.steps is None else {"steps": values.steps}
     try:
-        shots = options.whole_numbers(values.shots, "shots")
+        shots = options.whole_numbers(values.shots, "shots", at_least=1)
+        learners = options.known_names(values.learners, "learners", LEARNERS)
     except ValueError as error:
         sys.exit(f"Error: {error}")
-    unknown = [learner for learner in values.learners if learner not in LEARNERS]
-    if unknown:
-        sys.exit(f"Error: --learners has {unknown[0]!r}; this study knows {', '.join(LEARNERS)}.")
     output, start = pathlib.Path(values.output), time.time()
     plan = Study(
         pathlib.Path(values.logdir),
-        tuple(values.learners),
+        learners,
         shots,
         values.seeds,
         values.workers,

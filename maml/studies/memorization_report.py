@@ -124,12 +124,10 @@ def draw_sweep(result: dict, path: pathlib.Path) -> None:
             axes[0, column].loglog(weights, errors, "o-", color=colour, label=method)
             if method == "MINE":
                 axes[1, column].semilogx(weights, powers, "o-", color=colour)
-        none = next(
-            row["test_mse"]
-            for row in result["sweep"]
-            if (row["learner"], row["method"]) == (learner, "nothing")
-        )
-        axes[0, column].axhline(none, color="#777777", linestyle=":", label="nothing")
+        for row in result["sweep"]:
+            if (row["learner"], row["method"]) == (learner, "nothing") and "test_mse" in row:
+                style = {"color": "#777777", "linestyle": ":", "label": "nothing"}
+                axes[0, column].axhline(row["test_mse"], **style)
         axes[1, column].axhline(1.0, color="#777777", linestyle=":")
         axes[0, column].set(title=options.NAMES[learner], ylabel="test MSE")
         axes[1, column].set(xlabel="λ", ylabel="power of predictions / of labels")

@@ -62,6 +62,8 @@ def main():
         plan = sinusoids.planned()
         records = plan.run(sinusoids.LEARNERS, (SHOTS,), "Training")
         ended = [key for key, record in records.items() if grid.DIVERGED not in record]
+        if not ended:
+            raise ValueError(f"All runs diverged; the last: {records.popitem()[1][grid.DIVERGED]}")
         jobs = {
             "_".join(map(str, key)): functools.partial(drifts.drift, plan.path(*key))
             for key in ended

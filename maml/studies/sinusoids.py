@@ -192,7 +192,7 @@ def define_flags():
 def planned() -> Study:
     """The study that the flags ask for."""
     values = flags.FLAGS
-    shots = options.whole_numbers(values.shots, "shots")
+    shots = options.whole_numbers(values.shots, "shots", at_least=1)
     changed = {"steps": values.steps}
     return Study(pathlib.Path(values.logdir), shots, values.seeds, values.workers, changed)
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
-from maml.options import Options, method_name
+from maml.options import Options, known_names, method_name
 from maml.studies import choosing
 
 
@@ -27,7 +27,7 @@ class Table:
         base: options of all rows.
         rows: name -> the options it may choose from, by the error on validation tasks; or what it
             puts together.
-        seeds: at most so many.
+        seeds: so many, unless others are asked for.
     """
 
     about: str
@@ -54,7 +54,7 @@ def train(
     tables: Mapping[str, Table],
     run: Run,
     error: Callable[[dict], float],
-    seeds: int,
+    seeds: int | None,
     only: Iterable[str] = (),
 ) -> tuple[list[dict], list[dict]]:
     """Chooses the strengths of rows, by one seed, and trains all rows with all seeds.
@@ -63,7 +63,7 @@ def train(
         tables: by their names.
         run: of the study.
         error: of the record of a run that ended, on validation tasks.
-        seeds: number of seeds; a table may ask for less.
+        seeds: number of seeds; each table's own if None.
         only: rows; empty for all.
 
     Returns:
@@ -90,7 +90,7 @@ def train(
     final = [
         Wanted(table, row, chosen[table, row], seed)
         for table, row in rows
-        for seed in range(min(seeds, tables[table].seeds))
+        for seed in range(tables[table].seeds if seeds is None else seeds)
     ]
     return [*tried, *more], run(final, "Training with all seeds")
 
@@ -135,14 +135,12 @@ def selected(
         rows: that are asked for; empty for all.
 
     Raises:
-        ValueError: one of the names is none of ``tables``, or of their rows, or nothing is left.
+        ValueError: one of the names is none of ``tables``, or of their rows, or is there twice, or
+            nothing is left.
     """
-    every = {row for table in tables.values() for row in table.rows}
-    for flag, given, known in (("tables", names, tables), ("methods", rows, every)):
-        for word in given:
-            if word not in known:
-                there = ", ".join(sorted(known))
-                raise ValueError(f"--{flag} has {word!r}; there are {there}.")
+    names = known_names(names, "tables", tables)
+    if rows:
+        rows = known_names(rows, "methods", sorted({r for of in tables.values() for r in of.rows}))
     kept = {name: tables[name] for name in names if not rows or set(rows) & set(tables[name].rows)}
     if not kept:
         raise ValueError(f"--tables names none with such --methods; there are {', '.join(tables)}.")
