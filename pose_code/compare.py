@@ -122,7 +122,16 @@ def summary(group: list[dict]) -> dict:
         values = [run["test"][name]["mean"] for run in group]
         row[name] = mean_interval(values) if len(group) > 1 else group[0]["test"][name]
     for key, values in {
-        "train_mse": [run["train"]["mse"]["mean"] for run in group],
+        **{
+            f"train_{name}": [run["train"][name]["mean"] for run in group]
+            for name in ("mse", "pre_mse", "swap_mse")
+        },
+        # Older runs have no such shares.
+        **{
+            name: [run["test"]["angle"][name] for run in group]
+            for name in ("within_30", "beyond_150")
+            if all(name in run["test"]["angle"] for run in group)
+        },
         "median_angle": [run["test"]["angle"]["median"] for run in group],
         "seconds_per_step": [run["seconds_per_step"] for run in group],
     }.items():

@@ -35,12 +35,15 @@ def summarise(scores: dict[str, np.ndarray], names: list[str]) -> dict:
 
     Returns:
         For each score its ``mean`` and ``ci95``; the swap gap; each object's scores; of angles
-        also the ``median`` over all queries.
+        also the ``median`` over all queries, and the shares of answers within 30 and beyond 150
+        degrees of the truth: about right, and half a turn off.
     """
     scores = {**scores, "swap_gap": scores["swap_mse"] - scores["mse"]}
     summary = {name: mean_interval(values.mean(axis=(1, 2))) for name, values in scores.items()}
     for name in ("angle", "pre_angle"):
         summary[name]["median"] = float(np.median(scores[name]))
+        summary[name]["within_30"] = float(np.mean(scores[name] < 30))
+        summary[name]["beyond_150"] = float(np.mean(scores[name] > 150))
     summary["objects"] = {
         name: {"mse": float(scores["mse"][i].mean()), "angle": float(scores["angle"][i].mean())}
         for i, name in enumerate(names)

@@ -265,6 +265,7 @@ def test_median_angle_is_of_single_queries_not_of_episodes():
     values["angle"] = np.broadcast_to([1.0, 2.0, 3.0, 4.0, 180.0], (2, 3, 5))
     found = scores.summarise(values, ["chair/01", "chair/02"])
     assert found["angle"]["median"] == 3 and found["angle"]["mean"] == 38
+    assert found["angle"]["within_30"] == 0.8 and found["angle"]["beyond_150"] == 0.2
     assert found["objects"]["chair/02"]["angle"] == 38
 
 
@@ -297,6 +298,8 @@ def test_table_of_runs_and_baselines(data_dir, tmp_path):
     assert text.splitlines()[0].startswith("| method | seeds |")
     assert "| CNP | 2 |" in text and "| constant: nothing learned | 1 |" in text
     rows = json.loads((tmp_path / "table/table.json").read_text())["rows"]
+    assert all(0 <= row["within_30"] + row["beyond_150"] <= 1 for row in rows)
+    assert all(row["train_pre_mse"] > 0 and row["train_swap_mse"] > 0 for row in rows)
     assert [r["mse"]["mean"] for r in rows] == sorted(r["mse"]["mean"] for r in rows)
     for name in ("table.png", "curves.png"):
         assert (tmp_path / "table" / name).read_bytes()[1:4] == b"PNG"
