@@ -141,7 +141,9 @@ def load(path: pathlib.Path | str):
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise PickleError(f"{path} cannot be read ({error.strerror}): {remedy}.") from error
+        raise PickleError(
+            f"{path} cannot be read ({error.strerror}): name the folder that holds it, or {remedy}."
+        ) from error
     try:
         _check_memo(content)
         return _resolve(_Unpickler(io.BytesIO(content), encoding="latin1").load(), {})
