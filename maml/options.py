@@ -282,13 +282,14 @@ def whole_numbers(words: Iterable[str], flag: str, at_least: int = 0) -> tuple[i
     Raises:
         ValueError: there is none, one is no such number, or one is there twice.
     """
+    words = tuple(words)
     for word in words:
         if not word.isdecimal() or int(word) < at_least:
             raise ValueError(
                 f"--{flag} takes whole numbers of {at_least} or more, commas between them, not "
                 f"{word!r}."
             )
-    return tuple(map(int, distinct(words, flag)))
+    return distinct(map(int, words), flag)
 
 
 def known_names(words: Iterable[str], flag: str, known: Iterable[str]) -> tuple[str, ...]:
@@ -302,25 +303,26 @@ def known_names(words: Iterable[str], flag: str, known: Iterable[str]) -> tuple[
     Raises:
         ValueError: there is none, one is unknown, or one is there twice.
     """
+    words, known = tuple(words), tuple(known)
     for word in words:
         if word not in known:
             raise ValueError(f"--{flag} has {word!r}; there are {', '.join(known)}.")
     return distinct(words, flag)
 
 
-def distinct(words: Iterable[str], flag: str) -> tuple[str, ...]:
-    """The words themselves.
+def distinct(values: Iterable, flag: str) -> tuple:
+    """The values of a flag themselves.
 
     Raises:
         ValueError: there is none, or one is there twice.
     """
-    words = tuple(words)
-    if not words:
+    values = tuple(values)
+    if not values:
         raise ValueError(f"--{flag} is empty: name at least one, or leave it out.")
-    for number, word in enumerate(words):
-        if word in words[:number]:
-            raise ValueError(f"--{flag} has {word!r} twice: once will do.")
-    return words
+    for number, value in enumerate(values):
+        if value in values[:number]:
+            raise ValueError(f"--{flag} has {value!r} twice: once will do.")
+    return values
 
 
 NAMES = {

@@ -155,11 +155,14 @@ def import_files(names: Iterable[str]) -> None:
 def _import_file(path: pathlib.Path) -> None:
     spec = importlib.util.spec_from_file_location(path.stem, path)
     module = importlib.util.module_from_spec(spec)
+    before = sys.modules.get(path.stem)
     sys.modules[path.stem] = module
     try:
         spec.loader.exec_module(module)
     except BaseException:
         del sys.modules[path.stem]
+        if before is not None:
+            sys.modules[path.stem] = before
         raise
 
 

@@ -60,6 +60,26 @@ def claim(folder: os.PathLike, options: Options, resume: bool, data: dict | None
     )
 
 
+def read_options(folder: os.PathLike, kind: type[Options]) -> Options:
+    """The options of the run in a folder; one that is newer than the run has its default.
+
+    Raises:
+        ValueError: they are damaged, or of another kind of run or a newer version.
+        OSError: they cannot be read.
+    """
+    path = pathlib.Path(folder) / CONFIG
+    options = reports.read_json(path, "config")["config"]
+    unknown = sorted(options.keys() - {field.name for field in dataclasses.fields(kind)})
+    if unknown:
+        raise ValueError(f"{path} has options that are not known here: {', '.join(unknown)}.")
+    return kind(**options)
+
+
+def lost(learner: pathlib.Path, folder: pathlib.Path) -> bool:
+    """Whether the file of a run's learner is gone, and its checkpoint there to write it again."""
+    return not learner.exists() and (folder / CHECKPOINT).exists()
+
+
 def agree(data: dict, other: dict) -> bool:
     """Whether two records of data are the same in all that both of them say."""
     return all(data[name] == other[name] for name in data.keys() & other.keys())

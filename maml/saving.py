@@ -52,15 +52,19 @@ def save(learner: MetaLearner, path: os.PathLike) -> None:
 @contextlib.contextmanager
 def _without_optimizers(learner: MetaLearner):
     """Keras would write their state as well, which is twice that of the learner."""
-    names = ("optimizer", "critic_optimizer")
-    kept = {name: getattr(learner, name) for name in names if hasattr(learner, name)}
+    kept = [
+        (one, name, getattr(one, name))
+        for one in (learner, *learner.layers)  # An ensemble's members are its layers.
+        for name in ("optimizer", "critic_optimizer")
+        if hasattr(one, name)
+    ]
     try:
-        for name in kept:
-            setattr(learner, name, None)
+        for one, name, _ in kept:
+            setattr(one, name, None)
         yield
     finally:
-        for name, optimizer in kept.items():
-            setattr(learner, name, optimizer)
+        for one, name, optimizer in kept:
+            setattr(one, name, optimizer)
 
 
 _WEIGHTS = {".keras": ".keras", ".h5": ".weights.h5"}

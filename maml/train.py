@@ -51,8 +51,9 @@ OF_TASKS = ("data", "labels", "ways", "shots", "queries", "inner_steps", "seed")
 AFTER_TRAINING = {
     *("dataset", "task_options", "data", "labels", "ways", "shots", "queries", "seed"),
     *("test_inner_steps", "meta_batch_size", "num_test_tasks", "information_every"),
+    *("num_validation_batches", "num_validation_tasks"),
 }
-"""Options of tasks and scores; a learner keeps all others from its training."""
+"""Options of tasks and scores, which may be others when a learner is scored."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -132,7 +133,8 @@ def train(
         config: all options.
         path: of the learner, ending in ``.keras`` or ``.h5``; the folder beside it has its stem
             for a name.
-        resume: go on from the folder's checkpoint; a finished run is left as it is.
+        resume: go on from the folder's checkpoint; a finished run is left as it is, but for a
+            learner that is not there: it is written.
         verbose: of ``keras.Model.fit``.
         command: that was typed; None for one that does the same.
         pictures: whether to draw learning curves, and fits of functions or answers to images.
@@ -156,8 +158,9 @@ def train(
     learner.create_weights(problem.train.sample(2, [config.seed, 5]))
     settings = runs.as_config(config)
     runs.claim(folder, config, resume)
-    if (folder / RESULTS).exists() and path.exists():
-        return reports.read_json(folder / RESULTS, "diagnosis")
+    results = folder / RESULTS
+    if results.exists() and not runs.lost(path, folder):
+        return reports.read_json(results, "diagnosis")
     evaluator = problem.evaluator(learner, config.information_every)
     families = {"train": problem.train, "validation": problem.validation}
     metric, perfect = maml.diagnosis.main_score(problem.metrics, problem.validation)
@@ -173,6 +176,8 @@ def train(
         best_by=(f"validation_{metric}", perfect > 0, config.patience) if config.patience else None,
     )
     maml.save(learner, path)
+    if results.exists():
+        return reports.read_json(results, "diagnosis")
     record = {"method": method_name(settings), "config": settings} | runs.cost(history, config)
     record |= {"normalization": learner.normalization, "diagnosis": {}}
     # Of the epoch whose weights the learner has; the first of the best, as in StopEarly.
@@ -201,7 +206,7 @@ def train(
     seconds = time.perf_counter() - start
     record |= {"seconds": seconds, "command": command or as_command(config, path)}
     record |= {"hardware": reports.hardware()}
-    reports.write_json(record, folder / RESULTS)
+    reports.write_json(record, results)
     return record
 
 
@@ -229,17 +234,17 @@ def trained(path: os.PathLike, **changed) -> tuple[maml.MetaLearner, Config]:
     """
     path = pathlib.Path(path)
     file = path.with_suffix("") / runs.CONFIG
-    known = reports.read_json(file, "config")["config"] if file.exists() else {}
-    config = Config(**(known | changed))
+    known = runs.read_options(file.parent, Config) if file.exists() else None
+    config = dataclasses.replace(known or Config(), **changed)
     config.share_cores()
     learner = maml.load(path)
     if not known and "dataset" not in changed:
         raise ValueError(f"{file} is missing, so name the tasks by --dataset.")
-    for name in changed.keys() & known.keys() - AFTER_TRAINING:
-        if changed[name] != known[name]:
+    for name in changed.keys() - AFTER_TRAINING if known else ():
+        if changed[name] != getattr(known, name):
             raise ValueError(
-                f"{path} was trained with --{name}={known[name]}, not {changed[name]}: leave it "
-                "out, or train another."
+                f"{path} was trained with --{name}={getattr(known, name)}, not {changed[name]}: "
+                "leave it out, or train another."
             )
     if "test_inner_steps" in changed and hasattr(learner, "test_inner_steps"):
         steps = changed["test_inner_steps"]

@@ -6,7 +6,6 @@
 """
 
 import collections
-import json
 import pathlib
 import sys
 
@@ -68,7 +67,17 @@ def told_apart(runs: list[dict]) -> list[dict]:
 
     So are those that were trained on other objects. Of runs that differ in nothing the first is
     kept.
+
+    Raises:
+        ValueError: the runs were not scored on the same episodes, so they cannot be compared.
     """
+    for key in SCORED:
+        values = {run["data"][key]: run["folder"] for run in runs if key in run["data"]}
+        if len(values) > 1:
+            raise ValueError(
+                "These runs used different data or shots, no table can compare them: "
+                f"{' and '.join(list(values.values())[:2])}."
+            )
 
     standard = as_config(Config())  # An option that is newer than a run has its default in it.
 
@@ -97,17 +106,7 @@ def tabulate(runs: list[dict]) -> list[dict]:
 
     With several seeds of a method, means and 95 % intervals are over seeds; with one, over
     held-out objects.
-
-    Raises:
-        ValueError: the runs were not scored on the same episodes, so they cannot be compared.
     """
-    said = [key for key in SCORED if all(key in run["data"] for run in runs)]
-    splits = {json.dumps([run["data"][key] for key in said]) for run in runs}
-    if len(splits) > 1:
-        folders = ", ".join(run["folder"] for run in runs)
-        raise ValueError(
-            f"These runs used different data or shots, no table can compare them: {folders}."
-        )
     methods = collections.defaultdict(list)
     for run in runs:
         methods[run["method"]].append(run)

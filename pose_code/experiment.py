@@ -66,33 +66,46 @@ def load_tasks(data_dir, config: Config) -> dict[str, PoseTasks]:
         held_out = {"validation": own.subset(np.sort(order[:kept_back]))} | held_out
     if config.extra_data_dir:
         extra = load(config.extra_data_dir, "train")
-        names = [name for family in held_out.values() for name in family.names]
-        fit = _not_held_out(extra.names, names, _meshes(config.extra_data_dir), _meshes(data_dir))
+        shown = {of for family in held_out.values() for of in family.checksums}
+        fit = [number for number, of in enumerate(extra.checksums) if of not in shown]
+        told, told_there = (_names(folder) for folder in (data_dir, config.extra_data_dir))
+        if told and told_there:
+            names = {name for family in held_out.values() for name in family.names}
+            kept_back = {name: told[name] for name in names}
+            fit = [i for i in fit if not is_among(extra.names[i], told_there, kept_back)]
         if not fit:
             raise ValueError(f"{config.extra_data_dir} holds none but held-out objects.")
         train = train.joined(extra.subset(fit))
     return {"train": train} | held_out
 
 
-def _not_held_out(names, held_out, meshes: dict, held_out_meshes: dict) -> list[int]:
-    """Which objects of another folder are no held-out ones, nor variants of them, by number."""
-    shapes = {held_out_meshes.get(name) for name in held_out}
-
-    def fits(name):
-        if original(name) in held_out:
-            return False
-        # Another set may use the same name for another object.
-        known = held_out_meshes and name in meshes
-        return meshes[name] not in shapes if known else name not in held_out
-
-    return [number for number, name in enumerate(names) if fits(name)]
-
-
-def _meshes(folder) -> dict[str, str]:
-    """Checksums of CAD models by object's name, as far as the folder's ``split.json`` knows."""
+def _names(folder) -> dict[str, str | None]:
+    """Objects of a folder's ``split.json`` -> checksums of their CAD models, None if not known."""
     path = pathlib.Path(folder) / records.SPLIT
-    found = records.read_split(path).get("mesh_sha256", {}) if path.exists() else {}
-    return {name: mesh for name, mesh in found.items() if mesh}
+    if not path.exists():
+        return {}
+    content = records.read_split(path)
+    meshes = content.get("mesh_sha256", {})
+    return {name: meshes.get(name) for name in [*content["train"], *content["val"]]}
+
+
+def is_among(name: str, meshes: dict[str, str | None], others: dict[str, str | None]) -> bool:
+    """Whether an object, or what it is a variant of, is one of another set's.
+
+    Args:
+        name: of the object.
+        meshes: objects of its set -> checksums of their CAD models, None if not known.
+        others: the same of the other set.
+    """
+    for one in filter(None, (name, original(name))):
+        mesh, there = meshes.get(one), others.get(one)
+        # By its shape, whatever it is called; by its name where a shape is not known, since another
+        # set may use the same name for another object.
+        if mesh is not None and mesh in others.values():
+            return True
+        if one in others and (mesh is None or there is None):
+            return True
+    return False
 
 
 def build(config: Config, image_size: int) -> maml.MetaLearner:
@@ -159,7 +172,8 @@ def train(
         config: the hyper-parameters.
         data_dir: folder of the pickles.
         logdir: folder of this run, made if absent.
-        resume: go on from the folder's checkpoint; a finished run is left as it is.
+        resume: go on from the folder's checkpoint; a finished run is left as it is, but for a
+            learner that is gone: it is written again.
         verbose: of ``keras.Model.fit``.
         extra_callbacks: more Keras callbacks.
         command: that does this; None for the one that was typed.
@@ -188,12 +202,15 @@ def train(
     for shots in config.shots_to_score():
         families["test"].with_shots(shots)
     runs.claim(logdir, config, resume, data=record["data"])
-    if (logdir / scores.RESULTS).exists() and (logdir / "learner.keras").exists():
-        return reports.read_json(logdir / scores.RESULTS, "test")
+    path, results = logdir / "learner.keras", logdir / scores.RESULTS
+    if results.exists() and not runs.lost(path, logdir):
+        return reports.read_json(results, "test")
 
     evaluator = evaluator_of(learner, config)
     history = runs.fit(learner, families, config, logdir, evaluator, verbose, extra_callbacks)
-    maml.save(learner, logdir / "learner.keras")
+    maml.save(learner, path)
+    if results.exists():
+        return reports.read_json(results, "test")
     record |= score(evaluator, families, config, verbose)
     record |= runs.cost(history, config) | scores.surroundings("pose_code.train")
     if command:
@@ -202,7 +219,7 @@ def train(
         plots.curves({record["method"]: history}, logdir / "curves.png")
         plots.predictions(learner, families["test"], logdir / "predictions.png")
         plots.diagnoses(record["diagnosis"], logdir / "diagnosis.png")
-    reports.write_json(record, logdir / scores.RESULTS)
+    reports.write_json(record, results)
     return record
 
 

@@ -297,7 +297,7 @@ def define_flags():
     flags.DEFINE_string(
         "extra_data_dir", "", "Folder of more objects, which the table objects trains on as well."
     )
-    flags.DEFINE_list("methods", [], "Rows of the tables; all by default.")
+    flags.DEFINE_list("methods", None, "Rows of the tables; all by default.")
     flags.DEFINE_integer("steps", None, "Training steps; the preset's by default.", lower_bound=1)
 
 
@@ -321,7 +321,7 @@ def main():
         values.preset,
         values.seeds,
         values.workers,
-        tuple(values.methods),
+        tuple(values.methods or ()),
         {} if values.steps is None else {"steps": values.steps},
     )
     try:

@@ -7,7 +7,7 @@ import matplotlib.figure
 import numpy as np
 
 import maml
-from maml.runs import HISTORY, read_history
+from maml import runs
 from maml.statistics import in_words
 from maml.studies import grid
 from maml.studies.choosing import strength
@@ -164,7 +164,7 @@ def draw(result: dict, data_dir: str, output: pathlib.Path) -> None:
     }
     for name, rows in ended.items():
         histories = {
-            row["row"]: read_history(pathlib.Path(row["folder"]) / HISTORY)
+            row["row"]: runs.read_history(pathlib.Path(row["folder"]) / runs.HISTORY)
             for row in rows[:MAX_CURVES]
         }
         if histories:
@@ -174,7 +174,7 @@ def draw(result: dict, data_dir: str, output: pathlib.Path) -> None:
         return
     best = min(everything, key=lambda row: row["mse"]["mean"])
     folder = pathlib.Path(best["folder"])
-    settings = config.Config(**reports.read_json(folder / maml.runs.CONFIG, "config")["config"])
+    settings = runs.read_options(folder, config.Config)
     test = experiment.load_tasks(data_dir, settings)["test"]
     plots.predictions(maml.load(folder / "learner.keras"), test, output / "predictions.png")
     draw_information(result["correlation"], output / "information.png")

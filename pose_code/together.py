@@ -28,7 +28,7 @@ def score(folders: Sequence[os.PathLike], data_dir, folder: os.PathLike) -> dict
     folders, folder = [pathlib.Path(of) for of in folders], pathlib.Path(folder)
     if (folder / SCORES).exists():
         return reports.read_json(folder / SCORES)
-    settings = Config(**reports.read_json(folders[0] / runs.CONFIG, "config")["config"])
+    settings = runs.read_options(folders[0], Config)
     learner = maml.Ensemble([maml.load(of / "learner.keras") for of in folders])
     test = experiment.load_tasks(data_dir, settings)["test"]
     # No information, and as few other support sets as there can be: they are asked of single runs.

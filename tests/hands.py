@@ -32,11 +32,11 @@ def hands(objects: int, images: int, seed: int):
     return np.where((along > 0) & (across < 1.5), 255, 0).astype(np.uint8), angles
 
 
-def write(folder: pathlib.Path) -> None:
+def write(folder: pathlib.Path, seed: int = 0) -> None:
     """Writes the files of a data set: 8 objects to train on and 4 held out, 8 images of each."""
     names = {}
-    for split, objects, seed in (("train", 8, 0), ("val", 4, 1)):
-        images, angles = hands(objects, 8, seed)
+    for split, objects, number in (("train", 8, 0), ("val", 4, 1)):
+        images, angles = hands(objects, 8, 2 * seed + number)
         labels = [[[0.5, 0.5, float(a)] for a in row] for row in angles]
         pickles.dump([[list(of) for of in images], labels], folder / f"{split}_data.pkl")
         names[split] = [f"hand/{split}{i}" for i in range(objects)]

@@ -101,6 +101,10 @@ def test_a_file_is_imported_again_as_it_is_now(tmp_path):
         path.write_text(f"number = {number}  # {'x' * number}\n")
         maml.import_files([str(path)])
         assert sys.modules["own_terms"].number == number
+    path.write_text("number = 1 / 0  # It fails after it worked.\n")
+    with pytest.raises(ValueError, match="ZeroDivisionError"):
+        maml.import_files([str(path)])
+    assert sys.modules["own_terms"].number == 1
     del sys.modules["own_terms"]
 
 

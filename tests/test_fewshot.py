@@ -97,6 +97,7 @@ def test_a_divergence_is_a_row():
         (["--omniglot=nowhere.npz", "--tables=omniglot5"], "no file 'nowhere.npz' of images"),
         (["--tables=chairs"], "--tables has 'chairs'"),
         (["--methods=hope"], "--methods has 'hope'"),
+        (["--omniglot=nowhere.npz", "--tables="], "--tables is empty"),
     ],
 )
 def test_the_command_says_what_is_wrong(flags, message, tmp_path):

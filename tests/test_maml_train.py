@@ -120,7 +120,16 @@ def test_a_learner_is_scored_on_other_tasks_but_keeps_what_it_was_trained_with(t
         train.trained(path, inner_steps=4)
     with pytest.raises(ValueError, match="trained with --learner=maml, not cnp"):
         evaluate.evaluate(path, [1], learner="cnp")
-    (tmp_path / "model/config.json").unlink()
+    file = tmp_path / "model/config.json"
+    known = json.loads(file.read_text())["config"]
+    older = {name: value for name, value in known.items() if name != "mi_draws"}
+    file.write_text(json.dumps({"config": older}))
+    with pytest.raises(ValueError, match="trained with --mi_draws=1, not 8"):
+        train.trained(path, mi_draws=8)
+    file.write_text(json.dumps({"config": known | {"zeal": 1}}))
+    with pytest.raises(ValueError, match=r"config\.json has options that are not known here: zeal"):
+        train.trained(path)
+    file.unlink()
     with pytest.raises(ValueError, match="config.json is missing, so name the tasks"):
         train.trained(path)
     assert train.trained(path, dataset="functions")[1].dataset == "functions"
@@ -130,7 +139,7 @@ def test_a_run_that_is_resumed_under_another_name_writes_its_learner_there(tmp_p
     config = train.Config(learner="cnp", **SMALL)
     first = train.train(config, tmp_path / "model.h5", verbose=0, pictures=False)
     second = train.train(config, tmp_path / "model.keras", resume=True, verbose=0, pictures=False)
-    assert second["diagnosis"] == first["diagnosis"] and second["steps"] == first["steps"]
+    assert second == json.loads(json.dumps(first))
     episode = config.problem().test.sample(3, [0, 0])
     answers = [maml.load(tmp_path / f"model{suffix}")(episode) for suffix in (".h5", ".keras")]
     np.testing.assert_array_equal(*answers)

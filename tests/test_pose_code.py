@@ -107,6 +107,43 @@ def test_objects_of_another_folder_are_trained_on_as_well(data_dir):
     assert both["train"].checksums == own["train"].checksums * 2
 
 
+def test_numbers_are_no_names_that_tell_which_objects_are_held_out(data_dir, tmp_path):
+    """The pickles of the original project come without a split.json."""
+    for folder in ("own", "extra"):
+        (tmp_path / folder).mkdir()
+    for name in ("train_data.pkl", "val_data.pkl"):
+        shutil.copy(data_dir / name, tmp_path / "own")
+    images, labels = pickles.load(data_dir / "train_data.pkl")
+    pickles.dump(
+        [[list(of) for of in np.flip(images, 2)], labels], tmp_path / "extra/train_data.pkl"
+    )
+    settings = tiny(num_validation=2, extra_data_dir=str(tmp_path / "extra"))
+    assert experiment.load_tasks(tmp_path / "own", settings)["train"].num_tasks == 6 + 8
+    # The same images are the same objects.
+    settings = tiny(num_validation=2, extra_data_dir=str(tmp_path / "own"))
+    assert experiment.load_tasks(tmp_path / "own", settings)["train"].num_tasks == 6 + 6
+
+
+@pytest.mark.parametrize(
+    ("name", "mesh", "there", "expected"),
+    [
+        ("car/1", "a", "a", True),
+        ("car/1", "a", "b", False),
+        ("car/1", None, "b", True),
+        ("car/1", "a", None, True),
+        ("car/2", "a", "a", True),
+        ("car/2", None, "a", False),
+        ("car/1~3", "c", "a", True),
+    ],
+)
+def test_an_object_is_known_by_its_shape_or_else_by_its_name(name, mesh, there, expected):
+    held_out = {"car/1": there, "car/9": "z"}
+    assert experiment.is_among(name, {name: mesh}, held_out) == expected
+    assert not experiment.is_among("boat/1", {"boat/1": "y"}, held_out)
+    # A variant is as good as what it is one of, by whatever name.
+    assert experiment.is_among("boat/1~2", {"boat/1~2": "x", "boat/1": "z"}, held_out)
+
+
 def test_a_set_is_known_by_its_images_whatever_is_made_of_them(data_dir, tmp_path):
     """Images in other orientations have the same angles."""
 
@@ -224,9 +261,16 @@ def test_run_that_was_cut_resumes_to_the_same_results(data_dir, tmp_path):
     np.testing.assert_allclose(curves[0]["test_mse"], curves[1]["test_mse"], rtol=1e-6)
     again = train(method, logdir=tmp_path / "cut", resume=True)
     assert again["date"] == resumed["date"] and again["test"] == resumed["test"]
+    # A learner that is gone is written again from the checkpoint; without it nothing is trained.
+    files = {path.name: path.read_bytes() for path in (tmp_path / "cut").glob("*.*")}
     (tmp_path / "cut/learner.keras").unlink()
-    anew = train(method, logdir=tmp_path / "cut", resume=True)
-    assert anew["test"] == resumed["test"] and (tmp_path / "cut/learner.keras").exists()
+    assert train(method, logdir=tmp_path / "cut", resume=True) == resumed
+    assert (tmp_path / "cut/learner.keras").exists()
+    for name in ("learner.keras", "checkpoint.weights.h5"):
+        (tmp_path / "cut" / name).unlink()
+    assert train(method, logdir=tmp_path / "cut", resume=True) == resumed
+    for name in ("results.json", "history.csv"):
+        assert (tmp_path / "cut" / name).read_bytes() == files[name]
 
 
 def test_history_counts_the_later_of_two_rows_of_an_epoch(tmp_path):
@@ -334,9 +378,17 @@ def test_other_training_objects_are_told_apart_and_other_test_images_refused(dat
     assert "8 or 9 meta-training" in text
     table = [line for line in text.splitlines() if line.startswith("|")]
     assert {len(re.findall(r"(?<!\\)\|", line)) for line in table} == {len(compare.COLUMNS) + 1}
-    path.write_text(json.dumps(record | {"data": record["data"] | {"test_images": "turned"}}))
-    with pytest.raises(ValueError, match="different data"):
-        compare.compare([str(tmp_path)], str(tmp_path / "out"))
+    turned = record["data"] | {"test_images": "turned"}
+    for data in (turned, turned | {"test": record["data"]["test"]}):
+        # Of another seed or of the same, beside runs that do not say which images they had, too.
+        for seed in (0, 1):
+            path.write_text(json.dumps(record | {"data": data, "seed": seed}))
+            with pytest.raises(ValueError, match="different data"):
+                compare.compare([str(tmp_path)], str(tmp_path / "out"))
+        older = dict(record["data"])
+        del older["test_images"]
+        (tmp_path / "c").mkdir(exist_ok=True)
+        (tmp_path / "c/results.json").write_text(json.dumps(record | {"data": older, "seed": 2}))
 
 
 def test_runs_on_other_data_are_not_put_into_one_table(data_dir, tmp_path):
@@ -347,7 +399,7 @@ def test_runs_on_other_data_are_not_put_into_one_table(data_dir, tmp_path):
     record["data"]["test"] = "other"
     path.write_text(json.dumps(record))
     with pytest.raises(ValueError, match="different data"):
-        compare.tabulate(compare.find_runs([str(tmp_path)]))
+        compare.told_apart(compare.find_runs([str(tmp_path)]))
     with pytest.raises(FileNotFoundError, match="no finished run"):
         compare.find_runs([str(tmp_path / "none")])
 

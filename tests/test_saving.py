@@ -83,6 +83,29 @@ def test_a_loaded_learner_trains_on(tmp_path):
     assert any(np.any(v != b) for v, b in zip(loaded.learner_variables, before, strict=True))
 
 
+def optimizers_in(path, folder):
+    """Names in a learner's file that are of optimizers; and how many there are in all."""
+    if path.suffix == ".keras":
+        with zipfile.ZipFile(path) as archive:
+            path = archive.extract("model.weights.h5", folder)
+    names = []
+    with h5py.File(path) as file:
+        file.visit(names.append)
+    return [name for name in names if "optimizer" in name], len(names)
+
+
+def test_members_of_an_ensemble_are_saved_without_optimizers_too(tmp_path):
+    head = maml.CircularHead(10.0, 4)
+    members = [learner("cnp", head, 9) for _ in range(2)]
+    for member in members:
+        member.create_weights(EPISODE)
+        member.compile(keras.optimizers.Adam())
+    maml.save(maml.Ensemble(members), tmp_path / "ensemble.h5")
+    found, number = optimizers_in(tmp_path / "ensemble.h5", tmp_path)
+    assert number > 9 and not found
+    assert all(isinstance(member.optimizer, keras.optimizers.Adam) for member in members)
+
+
 @pytest.mark.parametrize("suffix", [".keras", ".h5"])
 def test_files_hold_no_optimizers_and_training_goes_on_with_them(suffix, tmp_path):
     def weights(save):
@@ -97,14 +120,8 @@ def test_files_hold_no_optimizers_and_training_goes_on_with_them(suffix, tmp_pat
 
     for saved, whole in zip(weights(save=True), weights(save=False), strict=True):
         np.testing.assert_array_equal(saved, whole)
-    path = tmp_path / f"learner{suffix}"
-    if suffix == ".keras":
-        with zipfile.ZipFile(path) as archive:
-            path = archive.extract("model.weights.h5", tmp_path)
-    names = []
-    with h5py.File(path) as file:
-        file.visit(names.append)
-    assert names and not [name for name in names if "optimizer" in name]
+    found, number = optimizers_in(tmp_path / f"learner{suffix}", tmp_path)
+    assert number > 9 and not found
 
 
 def test_files_hold_no_pickles(tmp_path):

@@ -362,7 +362,7 @@ def test_the_study_of_drift_scores_reports_and_draws(tmp_path, monkeypatch):
         ("memorization", "--learners=cnp,cnp", "--learners has 'cnp' twice"),
         ("memorization", "--shots=x", "--shots takes whole numbers"),
         ("sinusoids", "--shots=5,0", "--shots takes whole numbers of 1 or more"),
-        ("sinusoids", "--shots=5,5", "--shots has '5' twice"),
+        ("sinusoids", "--shots=5,05", "--shots has 5 twice"),
         ("robustness", "--shots=", "--shots is empty"),
         ("sinusoids", "--steps=7000", "no whole number of epochs"),
     ],
@@ -377,14 +377,15 @@ def test_studies_refuse_in_one_sentence(module, flag, message, tmp_path):
 def test_tables_without_a_row_that_is_asked_for_are_left_out():
     every = {name: tables.Table(name, {}, {row: [{}] for row in rows}) for name, rows in
              {"one": "ab", "two": "bc"}.items()}  # fmt: skip
-    assert list(tables.selected(every, ["one", "two"], [])) == ["one", "two"]
+    assert list(tables.selected(every, ["one", "two"], None)) == ["one", "two"]
     assert list(tables.selected(every, ["one", "two"], ["c"])) == ["two"]
     for names, rows, told in (
         (["one"], ["c"], "--tables names none"),
-        ([], [], "--tables is empty"),
-        (["one", "one"], [], "--tables has 'one' twice"),
+        ([], None, "--tables is empty"),
+        (["one", "one"], None, "--tables has 'one' twice"),
         (["one"], ["a", "a"], "--methods has 'a' twice"),
-        (["three"], [], "--tables has 'three'"),
+        (["one"], [], "--methods is empty"),
+        (["three"], None, "--tables has 'three'"),
         (["one"], ["d"], "--methods has 'd'"),
     ):
         with pytest.raises(ValueError, match=told):

@@ -176,7 +176,7 @@ def define_flags():
     flags.DEFINE_string("omniglot", "", "File of Omniglot, of maml.tasks.prepare.")
     flags.DEFINE_string("miniimagenet", "", "File of mini-ImageNet, of maml.tasks.prepare.")
     flags.DEFINE_list("tables", None, f"Of {', '.join(TABLES)}. [those whose file is given]")
-    flags.DEFINE_list("methods", [], "Rows of the tables; all by default.")
+    flags.DEFINE_list("methods", None, "Rows of the tables; all by default.")
     flags.DEFINE_integer("steps", None, "Training steps; the tables' by default.", lower_bound=1)
 
 
@@ -184,10 +184,11 @@ def main():
     values = flags.FLAGS
     output, start = pathlib.Path(values.output), time.time()
     data = {"omniglot": values.omniglot, "miniimagenet": values.miniimagenet}
-    names = values.tables or [name for name in TABLES if data[TABLES[name].base["dataset"]]]
+    given = [name for name in TABLES if data[TABLES[name].base["dataset"]]]
     try:
-        chosen = tables.selected(TABLES, names or list(TABLES), values.methods)
-        if not names:
+        names = (given or TABLES) if values.tables is None else values.tables
+        chosen = tables.selected(TABLES, names, values.methods)
+        if values.tables is None and not given:
             raise ValueError("give a file of images by --omniglot or --miniimagenet.")
         plan = Study(
             chosen,
@@ -195,7 +196,7 @@ def main():
             pathlib.Path(values.logdir),
             values.seeds,
             values.workers,
-            tuple(values.methods),
+            tuple(values.methods or ()),
             {} if values.steps is None else {"steps": values.steps},
         )
         result = study(plan)

@@ -125,21 +125,21 @@ def run_name(settings: Options) -> str:
 
 
 def selected(
-    tables: Mapping[str, Table], names: Iterable[str], rows: Iterable[str]
+    tables: Mapping[str, Table], names: Iterable[str], rows: Iterable[str] | None
 ) -> dict[str, Table]:
     """The tables that are asked for and have rows that are.
 
     Args:
         tables: all, by their names.
         names: of those that are asked for.
-        rows: that are asked for; empty for all.
+        rows: that are asked for; None for all.
 
     Raises:
         ValueError: one of the names is none of ``tables``, or of their rows, or is there twice, or
             nothing is left.
     """
     names = known_names(names, "tables", tables)
-    if rows:
+    if rows is not None:
         rows = known_names(rows, "methods", sorted({r for of in tables.values() for r in of.rows}))
     kept = {name: tables[name] for name in names if not rows or set(rows) & set(tables[name].rows)}
     if not kept:
