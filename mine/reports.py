@@ -96,10 +96,15 @@ def picture(figure, path: pathlib.Path, **options) -> None:
 
 def hardware() -> str:
     """The processor in words, and how many of it."""
-    cpuinfo = pathlib.Path("/proc/cpuinfo")
-    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
-    names = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
-    return f"{os.cpu_count()} x {(names or [platform.processor() or platform.machine()])[0]}"
+    cpuinfo, known = pathlib.Path("/proc/cpuinfo"), {}
+    for line in cpuinfo.read_text().splitlines() if cpuinfo.exists() else ():
+        key, _, value = line.partition(":")
+        known.setdefault(key.strip(), value.strip())
+    name = known.get("model name") or platform.processor() or platform.machine()
+    if {"cpu family", "model"} <= known.keys():
+        # Of one name there may be several, whose instructions, and so whose numbers, differ.
+        name += f" (family {known['cpu family']}, model {known['model']})"
+    return f"{os.cpu_count()} x {name}"
 
 
 def provenance(program: str) -> dict[str, str]:
