@@ -16,7 +16,7 @@ from absl import flags
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # Before TensorFlow: its start-up chatter.
 
-from maml import options, plots, runs, train  # noqa: E402
+from maml import options, plots, runs, threads, train  # noqa: E402
 from mine import commands, reports  # noqa: E402
 
 RESULTS = "evaluation.json"
@@ -70,6 +70,7 @@ def define_flags():
 
 def main():
     path = pathlib.Path(flags.FLAGS.model_save_filename)
+    threads.share_cores()
     try:
         steps = options.whole_numbers(flags.FLAGS.inner, "inner")
         changed = options.given_flags(train.Config)

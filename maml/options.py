@@ -3,12 +3,10 @@
 Runners of experiments extend :class:`Options` by fields of their own; each field is a flag.
 """
 
-import contextlib
 import dataclasses
 from collections.abc import Iterable
 
 import keras
-import tensorflow as tf
 from absl import flags
 
 from maml import inner_loop, task_map
@@ -154,20 +152,6 @@ class Options:
                 "--steps or --steps_per_epoch."
             )
         return per_epoch
-
-    def share_cores(self) -> None:
-        """Lets cores work on different tasks, not on parts of one operation, if learners adapt.
-
-        A task's operations are too small to share: with two threads each, a step of MAML on images
-        takes 1.3 to 1.5 times as long on two cores. For runners, before TensorFlow starts: once a
-        file of one's own has started it, it stays as it is.
-
-        Raises:
-            ValueError: there is no such learner.
-        """
-        if LEARNERS[self.learner].uses == "network":
-            with contextlib.suppress(RuntimeError):
-                tf.config.threading.set_intra_op_parallelism_threads(1)
 
     def make_learner(
         self, networks: Networks, head: Head, intervention: Intervention, first=(), **others

@@ -22,7 +22,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # Before TensorFlow: its sta
 import numpy as np  # noqa: E402
 
 import maml  # noqa: E402
-from maml import image_plots, options, plots, runs  # noqa: E402
+from maml import image_plots, options, plots, runs, threads  # noqa: E402
 from maml.options import method_name, option  # noqa: E402
 from maml.registry import parse_options  # noqa: E402
 from maml.tasks.members import LABELS  # noqa: E402
@@ -222,8 +222,6 @@ def as_command(config: Config, path: os.PathLike) -> str:
 def trained(path: os.PathLike, **changed) -> tuple[maml.MetaLearner, Config]:
     """A saved learner, and the options of its run.
 
-    For runners: cores are shared as in training.
-
     Args:
         path: of a learner that :func:`train`, or ``maml.save``, has saved.
         **changed: options in place of those of its run, of ``AFTER_TRAINING``.
@@ -236,7 +234,6 @@ def trained(path: os.PathLike, **changed) -> tuple[maml.MetaLearner, Config]:
     file = path.with_suffix("") / runs.CONFIG
     known = runs.read_options(file.parent, Config) if file.exists() else None
     config = dataclasses.replace(known or Config(), **changed)
-    config.share_cores()
     learner = maml.load(path)
     if not known and "dataset" not in changed:
         raise ValueError(f"{file} is missing, so name the tasks by --dataset.")
@@ -294,6 +291,7 @@ def define_flags():
 
 
 def main():
+    threads.share_cores()
     try:
         given = options.given_flags(Config)
         typed = reports.provenance("maml.train")["command"]
@@ -305,7 +303,6 @@ def main():
             print(diagnose(evaluator, problem.test, problem, config, config.num_test_tasks))
             return
         config = Config(**given)
-        config.share_cores()
         record = train(config, path, flags.FLAGS.resume, command=typed)
     except (ValueError, FileExistsError, FloatingPointError) as error:
         sys.exit(f"Error: {error}")

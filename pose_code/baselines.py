@@ -17,6 +17,7 @@ import numpy as np  # noqa: E402
 import tensorflow as tf  # noqa: E402
 
 import maml  # noqa: E402
+from maml import threads  # noqa: E402
 from mine import commands, reports  # noqa: E402
 from pose_code import config, experiment, scores  # noqa: E402
 from pose_data import pickles  # noqa: E402
@@ -129,6 +130,7 @@ def define_flags():
 
 
 def main():
+    threads.share_cores()
     try:
         results = run(config.from_flags(), flags.FLAGS.data_dir, flags.FLAGS.logdir)
     except (pickles.PickleError, ValueError) as error:

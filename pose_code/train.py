@@ -12,6 +12,7 @@ from absl import flags
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # Before TensorFlow: its start-up chatter.
 
+from maml import threads  # noqa: E402
 from mine import commands  # noqa: E402
 from pose_code import config, experiment, scores  # noqa: E402
 from pose_data import pickles  # noqa: E402
@@ -26,9 +27,9 @@ def define_flags():
 
 
 def main():
+    threads.share_cores()
     try:
         chosen = config.from_flags()
-        chosen.share_cores()
         results = experiment.train(
             chosen, flags.FLAGS.data_dir, flags.FLAGS.logdir, flags.FLAGS.resume
         )

@@ -1,6 +1,7 @@
 """What all commands refuse before they do anything, and what they say of it."""
 
 import json
+import subprocess
 import sys
 
 import commands
@@ -83,6 +84,19 @@ def test_a_file_that_fails_to_be_imported_is_told_where(tmp_path, text, told):
     path.write_text(text)
     with pytest.raises(ValueError, match=told):
         maml.import_files([str(path)])
+
+
+def test_an_operation_has_one_core_so_that_numbers_do_not_depend_on_how_many_there_are():
+    code = (
+        "from maml import threads; import tensorflow as tf; threads.share_cores(3);"
+        "read = tf.config.threading;"
+        "print(read.get_intra_op_parallelism_threads(), read.get_inter_op_parallelism_threads());"
+        "tf.zeros(1); threads.share_cores(2)"  # Too late, and no error.
+    )
+    process = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert process.stdout.split() == ["1", "3"]
 
 
 @pytest.mark.parametrize("name", ["mine", "random", "this", "toys"])

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import re
+import shlex
 
 import commands
 import hands
@@ -126,6 +127,13 @@ def test_the_study_chooses_trains_resumes_and_reports(data_dir, tmp_path):
     again = study.study(plan)
     assert json.dumps(again) == json.dumps(result)
     assert times == {p: p.stat().st_mtime_ns for p in (tmp_path / "runs").rglob("results.json")}
+
+    # The command that stands beside a row makes the same numbers.
+    command = shlex.split(rows["labels"]["commands"][0])[2:]
+    alone = commands.run(*command, f"--logdir={tmp_path / 'alone'}")
+    assert alone.returncode == 0, alone.stderr
+    record = json.loads((tmp_path / "alone/results.json").read_text())
+    assert record["test"]["mse"]["mean"] == rows["labels"]["mse"]["mean"]
 
     # What learns nothing is scored as the runs are, whatever was scored in this folder before.
     changed = changed | {"eval_episodes": 2 * hands.TINY["eval_episodes"]}

@@ -13,6 +13,8 @@ import tensorflow as tf
 import tqdm
 from absl import flags
 
+from maml import threads
+
 DIVERGED = "diverged"
 
 CORES = len(os.sched_getaffinity(0))
@@ -68,16 +70,15 @@ def define_flags(seeds: Mapping[str, int] | None = None) -> None:
 @functools.cache
 def _pool(workers: int) -> concurrent.futures.ProcessPoolExecutor:
     """Processes that stay for the next jobs: to start one takes seconds."""
-    threads = max(1, CORES // workers)
+    cores = max(1, CORES // workers)
     spawned = multiprocessing.get_context("spawn")
-    return concurrent.futures.ProcessPoolExecutor(workers, spawned, _prepare, (threads,))
+    return concurrent.futures.ProcessPoolExecutor(workers, spawned, _prepare, (cores,))
 
 
-def _prepare(threads: int) -> None:
+def _prepare(cores: int) -> None:
     # Otherwise the workers of a process that was killed would wait for its jobs for ever.
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    tf.config.threading.set_intra_op_parallelism_threads(threads)
-    tf.config.threading.set_inter_op_parallelism_threads(threads)
+    threads.share_cores(cores)
     # A new learner is a new graph: TensorFlow's advice on retracing would drown the progress bar.
     tf.get_logger().setLevel(logging.ERROR)
 
