@@ -237,7 +237,7 @@ def trained(path: os.PathLike, **changed) -> tuple[maml.MetaLearner, Config]:
     learner = maml.load(path)
     if not known and "dataset" not in changed:
         raise ValueError(f"{file} is missing, so name the tasks by --dataset.")
-    for name in changed.keys() - AFTER_TRAINING if known else ():
+    for name in sorted(changed.keys() - AFTER_TRAINING) if known else ():
         if changed[name] != getattr(known, name):
             raise ValueError(
                 f"{path} was trained with --{name}={getattr(known, name)}, not {changed[name]}: "
