@@ -6,6 +6,7 @@ import pathlib
 import time
 
 import keras
+import numpy as np
 
 from maml.diagnostics import Evaluator
 from maml.episodes import TaskFamily
@@ -101,6 +102,17 @@ class Monitor(keras.callbacks.Callback):
                 print(f"  {prefix:5s}", ", ".join(f"{k} {v:.3g}" for k, v in means.items()))
 
 
+def best_epoch(scores, larger: bool) -> int:
+    """The first of the epochs with the best score; one whose score is no number is the worst.
+
+    Args:
+        scores: of the epochs.
+        larger: whether a larger one is better.
+    """
+    scores = np.asarray(scores, float) * (1 if larger else -1)
+    return int(np.argmax(np.where(np.isfinite(scores), scores, -np.inf)))
+
+
 class StopEarly(keras.callbacks.Callback):
     """Keeps the weights of the best epoch, and stops when none was better for a while.
 
@@ -117,13 +129,12 @@ class StopEarly(keras.callbacks.Callback):
     def __init__(self, path: os.PathLike, score: str, larger: bool, patience: int, before=()):
         super().__init__()
         self.path, self.score, self.patience = pathlib.Path(path), score, patience
-        self.sign = 1 if larger else -1
-        self.values = [self.sign * value for value in before]
+        self.larger, self.values = larger, list(before)
 
     @property
     def best(self) -> int:
         """The first of the best epochs."""
-        return self.values.index(max(self.values))
+        return best_epoch(self.values, self.larger)
 
     @property
     def over(self) -> bool:
@@ -131,7 +142,7 @@ class StopEarly(keras.callbacks.Callback):
         return bool(self.values) and len(self.values) - 1 - self.best >= self.patience
 
     def on_epoch_end(self, epoch, logs=None):
-        self.values = [*self.values[:epoch], self.sign * logs[self.score]]
+        self.values = [*self.values[:epoch], logs[self.score]]
         if self.best == epoch:
             _save(self.model, self.path)
         self.model.stop_training = self.over

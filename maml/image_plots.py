@@ -32,7 +32,7 @@ def episodes(
         queries: how many of each.
         seed: of the episodes.
     """
-    numbers = np.arange(tasks, dtype=np.int32) * family.num_tasks // tasks
+    numbers = family.spaced(tasks)
     episode = family.episodes(tf.constant(numbers), tf.constant([seed, 1], tf.int32))
     answers = learner(episode).numpy()
     ways = answers.shape[-1]

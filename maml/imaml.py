@@ -201,8 +201,8 @@ class IMAML(MAML):
             _flat(upstream),
             self.solver_steps,
         )
-        # theta gets u; x, y and s get -(d grad_phi L)^T u / lambda.
-        return _like(solution, u), *of_slope(-u / self.regularization, [x, y, shared])
+        # theta gets u; x, y and s get -(d grad_phi L)^T u / (lambda + damping).
+        return _like(solution, u), *of_slope(-u / firmness, [x, y, shared])
 
 
 def _flat(parts) -> tf.Tensor:

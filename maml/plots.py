@@ -51,7 +51,7 @@ def fits(learner, family: TaskFamily, path: os.PathLike, tasks: int = 6, seed: i
         tasks: how many are shown, evenly spaced.
         seed: of the episodes.
     """
-    numbers = tf.constant(np.arange(tasks, dtype=np.int32) * family.num_tasks // tasks)
+    numbers = tf.constant(family.spaced(tasks))
     episode = family.episodes(numbers, tf.constant([seed, 1], tf.int32))
     figure = matplotlib.figure.Figure(figsize=(11, 3 * -(-tasks // 3)), layout="constrained")
     axes = figure.subplots(-(-tasks // 3), 3, squeeze=False).ravel()

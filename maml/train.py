@@ -19,10 +19,9 @@ from absl import flags
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # Before TensorFlow: its start-up chatter.
 
-import numpy as np  # noqa: E402
-
 import maml  # noqa: E402
 from maml import image_plots, options, plots, runs, threads  # noqa: E402
+from maml.callbacks import best_epoch  # noqa: E402
 from maml.options import method_name, option  # noqa: E402
 from maml.registry import parse_options  # noqa: E402
 from maml.tasks.members import LABELS  # noqa: E402
@@ -180,9 +179,8 @@ def train(
         return reports.read_json(results, "diagnosis")
     record = {"method": method_name(settings), "config": settings} | runs.cost(history, config)
     record |= {"normalization": learner.normalization, "diagnosis": {}}
-    # Of the epoch whose weights the learner has; the first of the best, as in StopEarly.
-    scored = history[f"validation_{metric}"]
-    epoch = (np.argmax if perfect > 0 else np.argmin)(scored) if config.patience else -1
+    # Of the epoch whose weights the learner has.
+    epoch = best_epoch(history[f"validation_{metric}"], perfect > 0) if config.patience else -1
     record["terms"] = {
         name: float(history[f"val_{name}"][epoch])
         for regularizer in learner.regularizers

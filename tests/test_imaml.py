@@ -117,17 +117,21 @@ def test_meta_gradient_equals_finite_differences_of_the_converged_objective():
     np.testing.assert_allclose(gradient, expected, rtol=0, atol=1e-6 * np.abs(expected).max())
 
 
-def test_labels_have_the_gradient_of_their_influence_on_the_solution():
-    """A label that were itself predicted would get it: ridge regression says what it is."""
+@pytest.mark.parametrize("damping", [0.0, 3.0])
+def test_labels_have_the_gradient_of_their_influence_on_the_solution(damping):
+    """A label that were itself predicted would get it: ridge regression says what it is.
+
+    With damping it is the influence on a solution that is held by so much more.
+    """
     episode = episodes(tasks=1)
-    model = linear()
+    model = linear(damping=damping)
     labels = tf.constant(episode.support_y)
     with tf.GradientTape() as tape:
         tape.watch(labels)
         (adapted,) = model.encode(episode.support_x, labels, training=True)
         first = adapted[0, 0, 0]
     x = episode.support_x[0].numpy()
-    held = 2 * x.T @ x / len(x) + np.eye(3)
+    held = 2 * x.T @ x / len(x) + (1 + damping) * np.eye(3)
     expected = np.linalg.solve(held, 2 * x.T / len(x))[0]
     np.testing.assert_allclose(tape.gradient(first, labels)[0, :, 0], expected, atol=1e-12)
 

@@ -93,6 +93,13 @@ def test_fixed_episodes_take_every_task_equally_and_no_batch_holds_one_twice(bat
     assert sorted(counts[counts > 0]) == [3] * (num or 8)
 
 
+def test_tasks_are_evenly_spaced_whatever_their_number():
+    family = Lines(num_tasks=8)
+    np.testing.assert_array_equal(family.spaced(4), [0, 2, 4, 6])
+    family.num_tasks = 1_000_000
+    np.testing.assert_array_equal(family.spaced(5000), np.arange(5000) * 200)
+
+
 # -- distributions --------------------------------------------------------------------------------
 
 

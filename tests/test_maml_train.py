@@ -13,6 +13,7 @@ import toys
 
 import maml
 from maml import evaluate, runs, train
+from maml.callbacks import best_epoch
 from maml.studies import tables
 
 ROOT = pathlib.Path(__file__).parent.parent
@@ -171,6 +172,19 @@ def test_training_stops_early_and_keeps_the_best_weights_when_cut_too(tmp_path):
             train.train(config, tmp_path / "cut.keras", verbose=0, pictures=False)
     cut = train.train(config, tmp_path / "cut.keras", resume=True, verbose=0, pictures=False)
     assert cut["steps"] == whole["steps"] and cut["diagnosis"] == whole["diagnosis"]
+
+
+@pytest.mark.parametrize(
+    ("scores", "larger", "best"),
+    [
+        ([1.0, 3.0, 3.0, 2.0], True, 1),
+        ([1.0, 3.0, 0.5, 2.0], False, 2),
+        ([float("nan"), 1.0, 0.5], False, 2),
+        ([float("inf"), 1.0, 0.5], True, 1),
+    ],
+)
+def test_the_best_epoch_is_the_first_of_the_best_that_are_numbers(scores, larger, best):
+    assert best_epoch(scores, larger) == best
 
 
 def test_options_of_tasks_reach_them_and_the_command_repeats_the_run(tmp_path):

@@ -38,7 +38,7 @@ class Scorer:
             Mean over queries of the squared error after the support set, and before it, and the
             mean square of the truth, each [tasks].
         """
-        numbers = np.arange(tasks, dtype=np.int32) * family.num_tasks // tasks
+        numbers = family.spaced(tasks)
         rows = []
         for index, batch in enumerate(np.split(numbers, tasks // batch_size)):
             how = fold_in(tf.constant([seed, 6], tf.int32), index)
