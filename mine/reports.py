@@ -39,7 +39,7 @@ def write_json(content: dict, path: pathlib.Path) -> None:
 
 
 def read_json(path: pathlib.Path, *keys: str) -> dict:
-    """Reads what :func:`write_json` wrote.
+    """Reads what :func:`write_json` wrote; a mean that is null is NaN again.
 
     Args:
         path: of the file.
@@ -49,8 +49,12 @@ def read_json(path: pathlib.Path, *keys: str) -> dict:
         ValueError: it is damaged, or holds something else; the message names it.
         OSError: it cannot be read.
     """
+
+    def numbers(content):
+        return content | {"mean": math.nan} if content.get("mean", 0) is None else content
+
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8"), object_hook=numbers)
     except ValueError as error:
         raise ValueError(f"{path} is damaged ({error}): remove it and run again.") from error
     missing = [key for key in keys if not isinstance(content, dict) or key not in content]

@@ -1,6 +1,7 @@
 """What all commands refuse before they do anything, and what they say of it."""
 
 import json
+import math
 import subprocess
 import sys
 
@@ -130,6 +131,14 @@ def test_damaged_files_of_a_run_are_named(tmp_path, text):
         reports.read_json(path, "config")
     path.write_text(json.dumps({"config": 1}))
     assert reports.read_json(path, "config") == {"config": 1}
+
+
+def test_a_mean_that_is_no_number_is_none_after_it_was_written_too(tmp_path):
+    path = tmp_path / "results.json"
+    reports.write_json({"error": {"mean": math.inf, "ci95": math.nan}, "best": math.nan}, path)
+    read = reports.read_json(path, "error")
+    assert math.isnan(read["error"]["mean"]) and f"{read['error']['mean']:.3f}" == "nan"
+    assert read["error"]["ci95"] is None and read["best"] is None
 
 
 @pytest.mark.parametrize(

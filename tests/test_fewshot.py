@@ -89,6 +89,19 @@ def test_a_divergence_is_a_row():
     assert fewshot.curves(result) == {"three": {}}
 
 
+def test_pictures_of_a_row_are_of_the_first_run_that_ended():
+    interval = {"mean": 0.5, "ci95": 0.1}
+    scores = {key: interval for key in ("after", "before", "swapped")}
+    scores["label_information"] = {"lower": interval}
+    common = {"table": "three", "row": "wild", "options": {}, "config": {"learner": "maml"}}
+    common |= {"diagnosis": dict.fromkeys(("train", "validation", "test"), scores)}
+    names = ("normalization", "steps", "hardware", "train_seconds", "seconds_per_step", "command")
+    common |= dict.fromkeys(names, 1)
+    runs = [common | {"seed": seed, "folder": f"seed{seed}"} for seed in range(3)]
+    (row,) = fewshot.tabulate([runs[0] | {grid.DIVERGED: "NaN"}, *runs[1:]])
+    assert row["folder"] == "seed1" and row[grid.DIVERGED] == 1
+
+
 @pytest.mark.parametrize(
     ("flags", "message"),
     [

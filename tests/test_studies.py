@@ -206,7 +206,8 @@ def test_rank_correlations_are_of_distinct_runs_in_their_groups():
         record("cnp", "MR-A", 0, test, strength=i, nats=nats)
         for i, (nats, test) in enumerate(points)
     ]
-    found = memorization.correlate(records + records[:2])
+    lost = record("cnp", "MR-A", 0, math.nan, strength=9, nats=0.5)
+    found = memorization.correlate([*records, *records[:2], lost])
     group = found["not trained on it"]
     assert group["models"] == 4 and math.isclose(group["spearman"], -0.8)
     assert math.isnan(found["trained on it, by a free critic"]["spearman"])
@@ -351,6 +352,7 @@ def test_the_study_of_drift_scores_reports_and_draws(tmp_path, monkeypatch):
     run = {"command": "python", "hardware": "two", "date": "today"}
     assert "| shape | square |" in robustness_report.markdown(run | {"rows": table, "answer": text})
     json.dumps(table)
+    plan.path("MAML", 10, 0).unlink()  # As after a divergence: the next seed is drawn.
     robustness_report.draw(result, plan, tmp_path)
     assert len(list(tmp_path.glob("*.png"))) == 5 + 2
 
@@ -392,7 +394,7 @@ def test_tables_without_a_row_that_is_asked_for_are_left_out():
             tables.selected(every, names, rows)
 
 
-@pytest.mark.parametrize("lost", [None, math.nan, math.inf])
+@pytest.mark.parametrize("lost", [math.nan, math.inf])
 def test_a_run_whose_error_is_not_finite_is_not_chosen(lost):
     records = [{"options": "lost", "error": lost}, {"options": "kept", "error": 3.0}]
     assert choosing.best(records, lambda record: record["error"]) == "kept"

@@ -127,12 +127,12 @@ def tabulate(records: list[dict], by: tuple[str, ...] = ("row",)) -> list[dict]:
         groups.setdefault(str([record[key] for key in by]), []).append(record)
     rows = []
     for group in groups.values():
-        row = {key: group[0][key] for key in ("table", "row", "options", "folder")}
+        row = {key: group[0][key] for key in ("table", "row", "options")}
         row["seeds"] = [record["seed"] for record in group]
         ended = [record for record in group if grid.DIVERGED not in record]
         row[grid.DIVERGED] = len(group) - len(ended)
         if ended:
-            row |= {"learner": ended[0]["config"]["learner"]}
+            row |= {"folder": ended[0]["folder"], "learner": ended[0]["config"]["learner"]}
             row |= {key: ended[0][key] for key in ("normalization", "steps", "hardware")}
             row["accuracy"] = {
                 split: {

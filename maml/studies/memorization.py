@@ -20,6 +20,7 @@ import re
 import sys
 import time
 
+import numpy as np
 from absl import flags
 from scipy import stats
 
@@ -272,6 +273,7 @@ def correlate(records: list[dict]) -> dict[str, dict]:
     result = {}
     for group, records in members.items():
         pairs = [(information(record), score(record, "test")) for record in records]
+        pairs = [pair for pair in pairs if np.isfinite(pair).all()]
         rank = stats.spearmanr(pairs).statistic if len(pairs) > 2 else float("nan")
         result[group] = {"models": len(pairs), "spearman": float(rank), "pairs": pairs}
     return result

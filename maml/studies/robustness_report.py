@@ -180,5 +180,7 @@ def draw(result: dict[str, dict], plan: sinusoids.Study, output: pathlib.Path) -
     draw_sensitivity(result, "shots", SUPPORTS, "support points", output / "shots.png")
     draw_sensitivity(result, "inner_steps", STEPS, "inner steps", output / "inner_steps.png")
     for name in result:
-        learner = maml.load(plan.path(name, SHOTS, 0))
+        # Of the first seed that did not diverge.
+        paths = (plan.path(name, SHOTS, seed) for seed in range(plan.seeds))
+        learner = maml.load(next(path for path in paths if path.exists()))
         draw_fits(learner, name, output / f"fits_{name.lower()}.png")
