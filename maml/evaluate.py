@@ -37,13 +37,15 @@ def evaluate(path: os.PathLike, steps: Sequence[int], **changed) -> dict:
         ValueError: there is no such learner, an option has no meaning, or the learner was trained
             with another.
     """
+    if "test_inner_steps" in changed:
+        raise ValueError("The inner steps are those of --inner here: leave out --test_inner_steps.")
     learner, config = train.trained(path, **changed)
     folder = pathlib.Path(path).with_suffix("")
     problem = config.problem()
-    if not hasattr(learner, "test_inner_steps"):
-        steps = [None]
+    adapts = hasattr(learner, "test_inner_steps")
+    usual = learner.test_inner_steps if adapts else None
     rows = []
-    for count in steps:
+    for count in steps if adapts else [None]:
         if count is not None:
             learner.test_inner_steps = count
         evaluator = problem.evaluator(learner, config.information_every)
@@ -55,6 +57,8 @@ def evaluate(path: os.PathLike, steps: Sequence[int], **changed) -> dict:
         print(f"{name}{diagnosis}")
     if plots.can_draw_fits(problem):
         folder.mkdir(exist_ok=True)
+        if adapts:
+            learner.test_inner_steps = usual
         plots.fits(learner, problem.test, folder / "fits.png")
     return {"rows": rows, "normalization": learner.normalization, "config": runs.as_config(config)}
 

@@ -64,9 +64,15 @@ class Options:
     mi_weight: float = option(0.5, "Weight of the information, lambda, per nat.")
     mi_warmup: int = option(0, "Training steps over which the weight rises from 0.")
     mi_draws: int = option(
-        1, "Relabellings of each task in a step; about labels only. More: less noise.", at_least=1
+        1,
+        "Relabellings of each task in a step, about labels or with bound exact. More: less noise.",
+        at_least=1,
     )
-    mi_cap: float = option(0.0, "Nats of a batch from which the term no longer pulls. 0: none.")
+    mi_cap: float = option(
+        0.0,
+        "Nats of a batch from which the term no longer pulls; with bound ba the log-likelihood's "
+        "where the entropy of labels is not known, as of functions. 0: none.",
+    )
     mi_noise: float = option(
         0.0,
         "Noise through which a free critic sees predictions, in their unit. 0: the likelihood's.",
@@ -148,8 +154,8 @@ class Options:
         per_epoch = min(self.steps_per_epoch, self.steps)
         if self.steps % per_epoch:
             raise ValueError(
-                f"{self.steps} steps are no whole number of epochs of {per_epoch} steps: change "
-                "--steps or --steps_per_epoch."
+                f"{self.steps} steps are no whole number of epochs of {per_epoch} steps: "
+                f"let --steps be a multiple of {per_epoch}."
             )
         return per_epoch
 

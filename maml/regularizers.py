@@ -124,7 +124,8 @@ class MutualInformation(Regularizer):
             but for "plugin", which has ``negatives + 1``), or N of "exact", which has two at least.
             More make its gradient less noisy. Where networks only embed the inputs they cost
             little, since a task is embedded once; where they adapt, each is a task more.
-        cap: nats of a batch from which the term no longer pulls; 0: none.
+        cap: nats of a batch from which the term no longer pulls; 0: none. With "ba", and an
+            intervention whose entropy is not known, they are of the log-likelihood alone.
         negatives: relabellings a pair is set against (target "label").
         noise: standard deviation of the noise through which the critic sees predictions, in the
             unit of their ``code()``; 0: that of the model's likelihood (target "prediction"). Where

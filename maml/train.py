@@ -115,7 +115,12 @@ class Config(options.Options):
                     f"The tasks {self.dataset} take no option {name!r} in --task_options; they "
                     f"take {there}."
                 )
-        return maml.TASKS.make(self.dataset, **(sizes | own | changed))
+        try:
+            return maml.TASKS.make(self.dataset, **(sizes | own | changed))
+        except TypeError as error:
+            if not own:
+                raise
+            raise ValueError(f"--task_options={self.task_options}: {error}.") from error
 
 
 def train(

@@ -284,6 +284,12 @@ def test_a_run_goes_on_with_its_data_alone_as_far_as_it_says_which(tmp_path):
         ("train", ["--mode=test"], "no file saved/model.keras"),
         ("evaluate", ["--model_save_filename=nothing.h5"], "no file nothing.h5"),
         ("evaluate", ["--model_save_filename=nothing.h5", "--inner=x"], "whole numbers"),
+        ("evaluate", ["--model_save_filename=m.h5", "--test_inner_steps=3"], "those of --inner"),
+        (
+            "train",
+            ["--model_save_filename=m.h5", "--dataset=functions", "--task_options=noise=abc"],
+            "Error: --task_options=noise=abc",
+        ),
     ],
 )
 def test_errors_are_one_sentence(module, arguments, message, tmp_path):

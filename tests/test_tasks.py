@@ -9,6 +9,7 @@ import toys
 
 import maml
 from maml.likelihoods import accuracy
+from maml.tasks.networks import perceptrons
 
 SEED = tf.constant([3, 1])
 IMAGES = ("folder", "miniimagenet", "omniglot")
@@ -330,3 +331,10 @@ def test_categorical_samples_have_its_frequencies():
 def test_accuracy_counts_the_likeliest_class():
     right = np.array([[1.0, 0, 0], [0, 1.0, 0]])
     np.testing.assert_array_equal(accuracy(categorical(), right), [1, 0])
+
+
+def test_a_single_layer_may_be_given_by_its_number_of_units():
+    networks = perceptrons(2, hidden=5, embedding=4, seed=0)
+    shapes = [tuple(weights.shape) for weights in networks.network(3).weights]
+    assert shapes == [(2, 5), (5,), (5, 3), (3,)]
+    assert networks.embedding().output_shape == (None, 4)

@@ -185,7 +185,11 @@ def define_flags():
     """Defines the flags of this command."""
     grid.define_flags()
     flags.adopt_module_key_flags(grid)  # For --help.
-    flags.DEFINE_list("shots", ["5", "10"], "Numbers of support points.")
+    flags.DEFINE_list(
+        "shots",
+        ["5", "10"],
+        "Numbers of support points; how far a task may drift is asked with 10.",
+    )
     flags.DEFINE_integer("steps", COMMON["steps"], "Training steps.", lower_bound=1)
 
 
