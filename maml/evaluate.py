@@ -42,10 +42,14 @@ def evaluate(path: os.PathLike, steps: Sequence[int], **changed) -> dict:
     learner, config = train.trained(path, **changed)
     folder = pathlib.Path(path).with_suffix("")
     problem = config.problem()
-    adapts = hasattr(learner, "test_inner_steps")
-    usual = learner.test_inner_steps if adapts else None
+    if plots.can_draw_fits(problem):
+        # Before the numbers of inner steps change: of the learner as it was trained.
+        folder.mkdir(exist_ok=True)
+        plots.fits(learner, problem.test, folder / "fits.png")
+    if not hasattr(learner, "test_inner_steps"):
+        steps = [None]
     rows = []
-    for count in steps if adapts else [None]:
+    for count in steps:
         if count is not None:
             learner.test_inner_steps = count
         evaluator = problem.evaluator(learner, config.information_every)
@@ -55,11 +59,6 @@ def evaluate(path: os.PathLike, steps: Sequence[int], **changed) -> dict:
         )
         rows.append({"inner_steps": count, "diagnosis": diagnosis.to_json()})
         print(f"{name}{diagnosis}")
-    if plots.can_draw_fits(problem):
-        folder.mkdir(exist_ok=True)
-        if adapts:
-            learner.test_inner_steps = usual
-        plots.fits(learner, problem.test, folder / "fits.png")
     return {"rows": rows, "normalization": learner.normalization, "config": runs.as_config(config)}
 
 

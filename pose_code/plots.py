@@ -81,9 +81,8 @@ def predictions(learner, tasks: PoseTasks, path: pathlib.Path, seed: int = 3):
     before = learner.predict(learner.prior(count), query_x).point()
     figure = matplotlib.figure.Figure(figsize=(10, 2.3 * -(-count // 5)), layout="constrained")
     axes = figure.subplots(-(-count // 5), 5, squeeze=False).ravel()
-    chosen = np.arange(tasks.num_tasks)[np.arange(count) * tasks.num_tasks // count]
     for axis, task, *row in zip(
-        axes, chosen, episode.query_x, episode.query_y, before, after, strict=False
+        axes, tasks.spaced(count), episode.query_x, episode.query_y, before, after, strict=False
     ):
         image, true, without, adapted = (np.asarray(part)[0] for part in row)
         angles = {"true": true, "before the support set": without, "after it": adapted}

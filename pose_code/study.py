@@ -10,6 +10,7 @@ was stopped.
 
 import dataclasses
 import functools
+import math
 import os
 import pathlib
 import shlex
@@ -263,7 +264,7 @@ def correlate(records: list[dict]) -> dict:
 
     Returns:
         ``models``: of each run its row, the two and the swap gap; ``spearman``: rank correlations
-        with the test error, over all runs.
+        with the test error, over all runs whose scores are numbers.
     """
     models = [
         {
@@ -274,6 +275,11 @@ def correlate(records: list[dict]) -> dict:
         }
         for record in records
         if grid.DIVERGED not in record
+    ]
+    models = [
+        model
+        for model in models
+        if all(math.isfinite(model[name]) for name in ("test_mse", "information", "swap_gap"))
     ]
     errors = [model["test_mse"] for model in models]
     ranks = {

@@ -71,7 +71,8 @@ def record(row, validation, **more):
 
 def test_rank_correlations_leave_out_what_diverged():
     records = [record("a", value, test=value**2) for value in (0.5, 2.0, 1.0)]
-    found = study.correlate([*records, record("a", 9, test=0) | {grid.DIVERGED: "NaN"}])
+    lost = [record("a", 9, test=0) | {grid.DIVERGED: "NaN"}, record("a", 9, test=np.nan)]
+    found = study.correlate([*records, *lost])
     assert len(found["models"]) == 3
     assert found["spearman"] == {"information": -1, "swap_gap": 1}
 

@@ -394,7 +394,7 @@ def test_tables_without_a_row_that_is_asked_for_are_left_out():
             tables.selected(every, names, rows)
 
 
-@pytest.mark.parametrize("lost", [math.nan, math.inf])
+@pytest.mark.parametrize("lost", [None, math.nan, math.inf])
 def test_a_run_whose_error_is_not_finite_is_not_chosen(lost):
     records = [{"options": "lost", "error": lost}, {"options": "kept", "error": 3.0}]
     assert choosing.best(records, lambda record: record["error"]) == "kept"

@@ -30,7 +30,7 @@ def strength(options: dict) -> str:
 def best(records: Iterable[dict], error: Callable[[dict], float]) -> dict:
     """The ``options`` of the run with the least error; one that diverged has an infinite one.
 
-    So has one whose error is not finite.
+    So has one whose error is no finite number.
 
     Args:
         records: of :func:`maml.studies.grid.run`, each with its ``options``.
@@ -38,8 +38,8 @@ def best(records: Iterable[dict], error: Callable[[dict], float]) -> dict:
     """
 
     def loss(record):
-        value = math.inf if grid.DIVERGED in record else error(record)
-        return value if math.isfinite(value) else math.inf
+        value = None if grid.DIVERGED in record else error(record)
+        return value if value is not None and math.isfinite(value) else math.inf
 
     return min(records, key=loss)["options"]
 

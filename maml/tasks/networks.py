@@ -20,10 +20,10 @@ def perceptron(inputs: int, hidden: int | Sequence[int], outputs: int, seed: int
         outputs: number of outputs.
         seed: seed of the initial weights (Glorot uniform).
     """
-    layers = [keras.Input((inputs,))]
-    for index, units in enumerate([*_each(hidden), outputs]):
+    layers, hidden = [keras.Input((inputs,))], _each(hidden)
+    for index, units in enumerate([*hidden, outputs]):
         initializer = keras.initializers.GlorotUniform(seed=1000 * seed + index)
-        activation = "relu" if index < len(_each(hidden)) else None
+        activation = "relu" if index < len(hidden) else None
         layers.append(keras.layers.Dense(units, activation, kernel_initializer=initializer))
     return keras.Sequential(layers)
 
