@@ -178,24 +178,36 @@ def test_wheel_installs_and_runs_from_another_directory(tmp_path):
     subprocess.run(
         [python, "-m", "pip", "install", "--quiet", "--no-deps", wheel], check=True, cwd=tmp_path
     )
-    # Everything but our own packages comes from the environment of the tests.
+    # Everything but our own packages comes from the environment of the tests. A line of a .pth file
+    # is searched last, and what is installed as editable there is not seen.
     site = next(p for p in sys.path if p.endswith("site-packages"))
+    (inside,) = (tmp_path / "env").glob("lib/python*/site-packages")
+    (inside / "others.pth").write_text(site + "\n")
+
+    def runs(*arguments):
+        process = subprocess.run(
+            [python, *arguments], cwd=tmp_path, capture_output=True, text=True, check=False
+        )
+        assert process.returncode == 0, process.stderr
+        return process.stdout
+
     packages = [
         str(path.parent.relative_to(ROOT)).replace("/", ".")
         for name in ("maml", "mine", "pose_code", "pose_data")
         for path in (ROOT / name).rglob("__init__.py")
     ]
     assert "maml.studies" in packages
-    code = (
-        f"import sys; sys.path.append({site!r})\n"
+    runs(
+        "-c",
         f"import importlib, pathlib; [importlib.import_module(name) for name in {packages}]\n"
         "import maml, mine, pose_code.train, pose_data, pose_data.mujoco_render\n"
         "assert all('env' in pathlib.Path(m.__file__).parts for m in (maml, mine, pose_data))\n"
         "import importlib.resources\n"
         "assert importlib.resources.files('pose_code').joinpath('run.sh').is_file()\n"
-        "assert importlib.resources.files('maml.tasks').joinpath('omniglot.csv').is_file()\n"
+        "assert importlib.resources.files('maml.tasks').joinpath('omniglot.csv').is_file()\n",
     )
-    process = subprocess.run(
-        [python, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
+    rng = np.random.default_rng(0)
+    np.savez(
+        tmp_path / "samples.npz", x=(x := rng.normal(size=(300, 1))), y=x + rng.normal(size=x.shape)
     )
-    assert process.returncode == 0, process.stderr
+    assert " nats" in runs("-m", "mine.estimate", "--data=samples.npz", "--bound=gaussian")
