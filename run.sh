@@ -8,9 +8,11 @@ help() {
   cat <<'TEXT'
 ./run.sh                       the main job: makes CAD models, renders, trains three ways, compares
 ./run.sh test [PYTEST_ARGS]    installs what the tests need and runs them
-./run.sh data FLAGS            CAD models -> train_data.pkl, val_data.pkl. --data_dir=DIR (required),
-                               --CAD_dir=DIR (your models; without it a procedural set is made),
-                               and any flag of make_cad, mujoco_render, resize_images and data_gen
+./run.sh data FLAGS            CAD models -> train_data.pkl, val_data.pkl. --data_dir=DIR (required);
+                               --CAD_dir=DIR (your models), --skip_classes; or else a procedural set,
+                               --num_per_class, --classes; for both --num_images, --canonical,
+                               --image_size (of the pickles, pixels), --num_val, --seed (of models
+                               and renders), --workers
 ./run.sh train FLAGS           one training run; --helpfull lists the flags
 ./run.sh compare FLAGS         one table from many runs
 ./run.sh baselines FLAGS       the predictors that learn nothing
@@ -90,6 +92,10 @@ data() {
     return 1
   fi
   cad=$(value CAD_dir "" "$@")
+  if [ -n "$cad" ] && [ -n "$(chosen "num_per_class classes" "$@")" ]; then
+    echo "Error: --num_per_class and --classes are of the set that is made without --CAD_dir." >&2
+    return 1
+  fi
   if [ -z "$cad" ]; then
     cad=$data_dir/CAD
     # shellcheck disable=SC2046 # Flags hold no spaces but in paths, which are not among these.

@@ -50,6 +50,7 @@ class Circular(Distribution):
         return 2 * math.pi / self.knots
 
     def mean(self):
+        """The mean over the knots, [..., 1]; that at the seam counts as 0, not as the period."""
         labels = self.period * tf.range(self.knots, dtype=self.log_knots.dtype) / self.knots
         return tf.reduce_sum(tf.exp(self.log_knots) * labels, axis=-1, keepdims=True)
 

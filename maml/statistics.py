@@ -21,6 +21,11 @@ def mean_interval(values) -> dict[str, float]:
     return {"mean": float(values.mean()), "ci95": float(special.stdtrit(n - 1, 0.975) * error)}
 
 
+def rank(value: float | None) -> float:
+    """An error as what is sorted by it: one that is no finite number comes last."""
+    return value if value is not None and np.isfinite(value) else np.inf
+
+
 def in_words(interval: dict, digits: int) -> str:
     """``mean ± ci95`` to so many decimals; the mean alone where there is no interval."""
     mean, half = interval["mean"], interval["ci95"]

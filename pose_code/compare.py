@@ -13,7 +13,7 @@ import matplotlib.figure
 from absl import flags
 
 from maml.runs import HISTORY, as_config, read_history
-from maml.statistics import in_words, mean_interval
+from maml.statistics import in_words, mean_interval, rank
 from mine import commands, reports
 from pose_code import plots, scores
 from pose_code.config import Config
@@ -69,7 +69,8 @@ def told_apart(runs: list[dict]) -> list[dict]:
     kept.
 
     Raises:
-        ValueError: the runs were not scored on the same episodes, so they cannot be compared.
+        ValueError: the runs were scored on other objects, or with other shots or queries, so they
+            cannot be compared.
     """
     for key in SCORED:
         values = {run["data"][key]: run["folder"] for run in runs if key in run["data"]}
@@ -111,7 +112,7 @@ def tabulate(runs: list[dict]) -> list[dict]:
     for run in runs:
         methods[run["method"]].append(run)
     rows = [{"method": method} | summary(group) for method, group in methods.items()]
-    return sorted(rows, key=lambda row: row["mse"]["mean"])
+    return sorted(rows, key=lambda row: rank(row["mse"]["mean"]))
 
 
 def summary(group: list[dict]) -> dict:
@@ -135,10 +136,9 @@ def summary(group: list[dict]) -> dict:
         "seconds_per_step": [run["seconds_per_step"] for run in group],
     }.items():
         row[key] = mean_interval(values)["mean"]
-    # Predictors that learn nothing have no diagnosis.
-    verdicts = [run["diagnosis"]["train"]["verdict"] for run in group if "diagnosis" in run]
-    row["verdict"] = ", ".join(dict.fromkeys(verdicts)) or "-"
-    row["normalization"] = group[0].get("normalization", "nothing learned")
+    verdicts = [run["diagnosis"]["train"]["verdict"] for run in group]
+    row["verdict"] = ", ".join(dict.fromkeys(verdicts))
+    row["normalization"] = group[0]["normalization"]
     row["commands"] = [run["command"] for run in group]
     row["hardware"] = group[0]["hardware"]
     return row
@@ -165,15 +165,20 @@ def markdown(rows: list[dict], runs: list[dict]) -> str:
     """The table, what its numbers mean, and the command behind each row."""
     data, one_seed = runs[0]["data"], all(row["seeds"] == 1 for row in rows)
     trained = sorted({run["data"]["train_objects"] for run in runs})
+    episodes = sorted(
+        {run["episodes"] for run in runs if "episodes" in run}
+    )  # Older ones do not say.
+    scored = f"{' or '.join(map(str, episodes))} episodes of each; " if episodes else ""
     over = "held-out objects (one seed)" if one_seed else "seeds (one seed: over held-out objects)"
     lines = [
         *reports.table(COLUMNS, map(cells, rows)),
         "",
         f"{' or '.join(map(str, trained))} meta-training and {data['test_objects']} held-out "
-        f"objects, {data['shots']} support and {data['queries']} query images an episode; MSE "
-        f"of the angle times 10 / 2π, mean ± 95 % interval over {over}; chance is 90°. Swap gap: "
-        "how much the error grows with another object's support set. Information: lower to upper "
-        "bound. Verdict: of the diagnosis, on training objects, where a memorizer shows itself.",
+        f"objects, {data['shots']} support and {data['queries']} query images an episode; "
+        f"{scored}MSE of the angle times 10 / 2π, mean ± 95 % interval over {over}; chance is "
+        "90°. Swap gap: how much the error grows with another object's support set. Information: "
+        "lower to upper bound. Verdict: of the diagnosis, on training objects, where a memorizer "
+        "shows itself.",
         "",
         *(
             f"- {row['method']} ({row['normalization']}; {row['hardware']}): `{row['commands'][0]}`"

@@ -15,7 +15,7 @@ from pose_code.augmentation import KINDS, ImageAugmentation
 from pose_code.config import Config
 from pose_data import records
 from pose_data.tasks import PERIOD, PoseTasks
-from pose_data.variants import original
+from pose_data.variants import sources
 
 
 def load_tasks(data_dir, config: Config) -> dict[str, PoseTasks]:
@@ -50,7 +50,7 @@ def load_tasks(data_dir, config: Config) -> dict[str, PoseTasks]:
     if not own.num_tasks - kept_back > 1:
         raise ValueError(
             f"{kept_back} validation objects leave {own.num_tasks} objects too few to train on: "
-            "lower --num_validation."
+            "render more, or lower --num_validation."
         )
     if kept_back == 1:
         raise ValueError("--num_validation=1 is too few: two or more lend each other supports.")
@@ -69,10 +69,9 @@ def load_tasks(data_dir, config: Config) -> dict[str, PoseTasks]:
         shown = {of for family in held_out.values() for of in family.checksums}
         fit = [number for number, of in enumerate(extra.checksums) if of not in shown]
         told, told_there = (_names(folder) for folder in (data_dir, config.extra_data_dir))
-        if told and told_there:
-            names = {name for family in held_out.values() for name in family.names}
-            kept_back = {name: told[name] for name in names}
-            fit = [i for i in fit if not is_among(extra.names[i], told_there, kept_back)]
+        names = {name for family in held_out.values() for name in family.names}
+        kept_back = {of: told.get(of) for name in names for of in sources(name)}
+        fit = [i for i in fit if not is_among(extra.names[i], told_there, kept_back)]
         if not fit:
             raise ValueError(f"{config.extra_data_dir} holds none but held-out objects.")
         train = train.joined(extra.subset(fit))
@@ -80,10 +79,17 @@ def load_tasks(data_dir, config: Config) -> dict[str, PoseTasks]:
 
 
 def _names(folder) -> dict[str, str | None]:
-    """Objects of a folder's ``split.json`` -> checksums of their CAD models, None if not known."""
+    """Objects of a folder's ``split.json`` -> checksums of their CAD models, None if not known.
+
+    Raises:
+        ValueError: it is missing or damaged.
+    """
     path = pathlib.Path(folder) / records.SPLIT
     if not path.exists():
-        return {}
+        raise ValueError(
+            f"{path} is missing, so that nothing tells which of the extra objects are held out: "
+            "put the one that data_gen.py wrote beside the pickles."
+        )
     content = records.read_split(path)
     meshes = content.get("mesh_sha256", {})
     return {name: meshes.get(name) for name in [*content["train"], *content["val"]]}
@@ -95,9 +101,9 @@ def is_among(name: str, meshes: dict[str, str | None], others: dict[str, str | N
     Args:
         name: of the object.
         meshes: objects of its set -> checksums of their CAD models, None if not known.
-        others: the same of the other set.
+        others: the same of the other set, and of what its objects are variants of.
     """
-    for one in filter(None, (name, original(name))):
+    for one in sources(name):
         mesh, there = meshes.get(one), others.get(one)
         # By its shape, whatever it is called; by its name where a shape is not known, since another
         # set may use the same name for another object.
@@ -244,10 +250,10 @@ def score(evaluator: maml.Evaluator, families: dict, config: Config, verbose="au
 
     Returns:
         For each family its scores, and in ``diagnosis`` what they tell; in ``shots`` the scores of
-        ``test`` at other numbers of support images.
+        ``test`` at other numbers of support images; ``episodes`` of each held-out object.
     """
     normalization = evaluator.learner.normalization
-    record = {"normalization": normalization, "diagnosis": {}}
+    record = {"normalization": normalization, "episodes": config.eval_episodes, "diagnosis": {}}
 
     def scored(name, family):
         episodes = max(1, config.eval_episodes // 10) if name == "train" else config.eval_episodes

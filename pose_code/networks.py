@@ -4,6 +4,9 @@ import keras
 
 from maml import normalization
 
+SMALLEST = 16
+"""Side of the smallest images, in pixels."""
+
 
 def embedding(
     image_size: int,
@@ -15,11 +18,14 @@ def embedding(
     """Image tower of the CNP: [n, size, size, 1] -> [n, dim_w].
 
     Args:
-        image_size: side of the images, in pixels; 16 at least.
+        image_size: side of the images, in pixels.
         dim_w: number of features.
         mode: how its convolutions are normalised, see :mod:`maml.normalization`.
         seed: seed of the initial weights.
         dtype: Keras dtype policy of the layers.
+
+    Raises:
+        ValueError: images are smaller than :data:`SMALLEST`.
     """
     layers = _Layers(1000 * seed, dtype)
     x = inputs = keras.Input((image_size, image_size, 1))
@@ -39,11 +45,14 @@ def tower(
     Linear but for its pooling and last layer, as in the original, and for what normalises it.
 
     Args:
-        image_size: side of the images, in pixels; 16 at least.
+        image_size: side of the images, in pixels.
         dim_w: number of features.
         mode: how its convolutions are normalised, see :mod:`maml.normalization`.
         seed: seed of the initial weights.
         dtype: Keras dtype policy of the layers.
+
+    Raises:
+        ValueError: images are smaller than :data:`SMALLEST`.
     """
     layers = _Layers(1000 * seed, dtype)
     x = inputs = keras.Input((image_size, image_size, 1))
@@ -95,6 +104,11 @@ def chained(first: keras.Model, second: keras.Model) -> keras.Model:
 
 def _condense(layers, x, image_size, activation, mode):
     """Three convolutions with a pooling between, and flattened."""
+    if image_size < SMALLEST:
+        raise ValueError(
+            f"Images of {image_size} pixels are too small for the image tower, which needs "
+            f"{SMALLEST}: give a larger --image_size."
+        )
 
     def block(x, filters, strides):
         if mode == "none":

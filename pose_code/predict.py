@@ -23,9 +23,10 @@ import tensorflow as tf  # noqa: E402
 
 import maml  # noqa: E402
 from maml import options, runs  # noqa: E402
-from mine import commands, reports  # noqa: E402
+from mine import commands  # noqa: E402
 from pose_code import plots  # noqa: E402
 from pose_code.augmentation import ImageAugmentation  # noqa: E402, F401 (learners may hold one)
+from pose_code.config import Config  # noqa: E402
 from pose_data import files, resize_images, tasks  # noqa: E402
 
 ANGLES, PREDICTIONS = "angles.csv", "predictions"
@@ -72,30 +73,30 @@ def read_angles(folder: pathlib.Path) -> dict[str, float]:
     return angles
 
 
-def read_images(paths: list[pathlib.Path], config: dict, side: int) -> np.ndarray:
+def read_images(paths: list[pathlib.Path], config: Config, side: int) -> np.ndarray:
     """Images as a learner sees them, [n, side, side, 1], between 0 and 1.
 
     Args:
         paths: of the images.
-        config: of the learner's run.
+        config: the options of the learner's run.
         side: of the images it was trained on, in pixels.
 
     Raises:
-        ValueError: a file is no whole image.
+        ValueError: a file is no whole image, or not square.
     """
     stored, images = STORED, []
-    if not config["image_size"]:  # It was trained on images as they were stored.
-        stored = -(-side * 128 // 80) if config["cropped"] else side  # See tasks.crop.
+    if not config.image_size:  # It was trained on images as they were stored.
+        stored = -(-side * 128 // 80) if config.cropped else side  # See tasks.crop.
     for path in paths:
         try:
-            images.append(np.asarray(resize_images.small_and_grey(path, stored)[0]))
+            images.append(np.asarray(resize_images.small_and_grey(path, stored, square=True)[0]))
         except resize_images.ImageError as error:
             raise ValueError(f"{path} {error}.") from error
     images = np.stack(images)
-    if config["cropped"]:
+    if config.cropped:
         images = tasks.crop(images)
-    if config["image_size"]:
-        images = tasks.shrink(images, config["image_size"])
+    if config.image_size:
+        images = tasks.shrink(images, config.image_size)
     return images[..., np.newaxis].astype(np.float32) / 255
 
 
@@ -120,7 +121,7 @@ def predict(model: pathlib.Path, support: pathlib.Path, query: pathlib.Path) -> 
     settings = model.with_name(runs.CONFIG)
     if not settings.is_file():
         raise ValueError(f"{settings} is missing: a learner is read beside the options of its run.")
-    config = reports.read_json(settings, "config")["config"]
+    config = runs.read_options(model.parent, Config)
     learner = maml.load(model)
     degrees = read_angles(support)
     absent = [name for name in degrees if not (support / name).is_file()]

@@ -59,6 +59,7 @@ settings() {
 
 ALL="maml fomaml mr_maml_w mr_maml_a maml_labels cnp mr_cnp_w cnp_all_w mr_cnp_a cnp_labels cnp_labels_mine cnp_predictions cnp_predictions_js"
 [ $# -gt 0 ] || set -- $ALL
+for recipe in "$@"; do flags "$recipe" > /dev/null; done # Refused before the first one trains.
 learners=
 for recipe in "$@"; do
   chosen=$(flags "$recipe")

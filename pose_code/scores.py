@@ -23,7 +23,11 @@ def angular_error(prediction, y) -> tf.Tensor:
 
 
 METRICS = {"mse": squared_error, "angle": angular_error}
-"""Squared error of the expected label (times ten, not wrapped: as in the papers), and degrees."""
+"""Squared error of the expected label (times ten, not wrapped: as in the papers), and degrees.
+
+The first asks for one number, as the papers do: where an answer is spread around the seam, angle 0,
+that number lies between the ends of the range, far from the label. Degrees know no seam.
+"""
 
 
 def summarise(scores: dict[str, np.ndarray], names: list[str]) -> dict:
@@ -89,7 +93,14 @@ def surroundings(program: str) -> dict:
     Args:
         program: the module that Python runs.
     """
-    versions = {package: importlib.metadata.version(package) for package in PACKAGES}
+
+    def version(package):
+        try:
+            return importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:  # Pickles are trained on without MuJoCo.
+            return None
+
+    versions = {package: version(package) for package in PACKAGES}
     return reports.provenance(program) | {
         "versions": {"python": platform.python_version()} | versions
     }

@@ -23,7 +23,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # Before TensorFlow: its sta
 
 from scipy import stats  # noqa: E402
 
-from maml import options, runs  # noqa: E402
+from maml import options, runs, threads  # noqa: E402
 from maml.statistics import mean_interval  # noqa: E402
 from maml.studies import grid  # noqa: E402
 from maml.studies.tables import Table, Wanted, run_name, selected, train  # noqa: E402
@@ -298,7 +298,7 @@ def define_flags():
     flags.DEFINE_string("data_dir", None, "Folder of the two pickles.", required=True)
     flags.DEFINE_enum("preset", "cpu", list(PRESETS), "Sizes of all runs.")
     flags.DEFINE_list(
-        "tables", None, f"Of {', '.join(TABLES)}, with --extra_data_dir objects; all by default."
+        "tables", None, f"Of {', '.join(TABLES)}, all by default; with --extra_data_dir objects."
     )
     flags.DEFINE_string(
         "extra_data_dir", "", "Folder of more objects, which the table objects trains on as well."
@@ -308,13 +308,14 @@ def define_flags():
 
 
 def main():
+    threads.share_cores()
     values = flags.FLAGS
     tables = dict(TABLES)
-    if values.extra_data_dir:
-        tables["objects"] = more_objects(values.extra_data_dir)
+    if values.extra_data_dir:  # What is trained on differs: it has a report of its own.
+        tables = {"objects": more_objects(values.extra_data_dir)}
+    elif "objects" in (values.tables or ()):
+        sys.exit("Error: --tables=objects needs --extra_data_dir=DIR, the folder of more objects.")
     names = list(tables) if values.tables is None else values.tables
-    if ("objects" in names) != bool(values.extra_data_dir):
-        sys.exit("Error: --tables=objects and --extra_data_dir=DIR need each other: give both.")
     try:
         tables = selected(tables, names, values.methods)
     except ValueError as failure:

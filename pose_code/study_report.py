@@ -8,7 +8,7 @@ import numpy as np
 
 import maml
 from maml import runs
-from maml.statistics import in_words
+from maml.statistics import in_words, rank
 from maml.studies import grid
 from maml.studies.choosing import strength
 from mine import reports
@@ -38,7 +38,9 @@ def markdown(result: dict) -> str:
         "densities; that interval, and those of what learns nothing, are over objects.",
     ]
     for table in result["tables"].values():
-        lines += ["", f"## {table['about']}", "", *_table(table["rows"], result)]
+        steps = sorted({row["steps"] for row in table["rows"] if "steps" in row})
+        length = f", {' or '.join(f'{of:,}' for of in steps)} steps" if steps else ""
+        lines += ["", f"## {table['about']}{length}", "", *_table(table["rows"], result)]
     lines += ["", "## By class", "", *_by_class(result)]
     lines += ["", "## Objects that look alike from several sides", "", *_symmetric(result)]
     if result["sweep"]:
@@ -119,9 +121,13 @@ def _by_class(result: dict) -> list[str]:
     ]
 
 
+def _error(row: dict) -> float:
+    return rank(row["mse"]["mean"])
+
+
 def _symmetric(result: dict) -> list[str]:
     rows = [row for row in next(iter(result["tables"].values()))["rows"] if "objects" in row]
-    best = min(rows or result["baselines"], key=lambda row: row["mse"]["mean"])
+    best = min(rows or result["baselines"], key=_error)
     names = sorted(result["asymmetry"], key=result["asymmetry"].get)
     lines = [
         [name, f"{result['asymmetry'][name]:.2f}", f"{best['objects'][name]['mse']:.1f}"]
@@ -172,7 +178,7 @@ def draw(result: dict, data_dir: str, output: pathlib.Path) -> None:
     everything = sum(ended.values(), [])
     if not everything:
         return
-    best = min(everything, key=lambda row: row["mse"]["mean"])
+    best = min(everything, key=_error)
     folder = pathlib.Path(best["folder"])
     settings = runs.read_options(folder, config.Config)
     test = experiment.load_tasks(data_dir, settings)["test"]

@@ -143,17 +143,15 @@ TABLES = {
         seeds=3,
     ),
     "longer": Table(
-        "16,000 steps, twice those of --preset=cpu",
+        "The best measures against memorization, trained longer",
         {"learner": "acnp", "steps": 16_000},
         BEST | LONGER_WARMUP,
         seeds=3,
     ),
     "information": Table(
-        "Forms of the information, 4,000 steps", {"learner": "acnp", "steps": 4000}, FORMS, seeds=4
+        "Forms of the information", {"learner": "acnp", "steps": 4000}, FORMS, seeds=4
     ),
-    "tools": Table(
-        "Tools for every measure, 4,000 steps", {"learner": "acnp", "steps": 4000}, TOOLS, seeds=1
-    ),
+    "tools": Table("Tools for every measure", {"learner": "acnp", "steps": 4000}, TOOLS, seeds=1),
 }
 
 

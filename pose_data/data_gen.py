@@ -20,7 +20,7 @@ from absl import app, flags
 from PIL import Image
 from tqdm import tqdm
 
-from pose_data import files, pickles, records
+from pose_data import files, pickles, records, variants
 
 FLAGS = flags.FLAGS
 
@@ -75,6 +75,25 @@ def split(names: Sequence[str], num_val: int, seed: int) -> tuple[list[str], lis
         )
     order = sorted(names, key=lambda name: hashlib.sha256(f"{seed} {name}".encode()).digest())
     return sorted(order[num_val:]), sorted(order[:num_val])
+
+
+def related(summary: dict) -> list[str]:
+    """Held-out objects that are trained on in all but name, which makes their errors too small.
+
+    Args:
+        summary: of :func:`generate`.
+
+    Returns:
+        Those of `val` whose model is the same as one of `train`, or a variant of the same.
+    """
+    meshes = summary["mesh_sha256"]
+    models = {variants.sources(name)[0] for name in summary["train"]}
+    shapes = {meshes.get(name) for name in summary["train"]} - {None}
+    return [
+        name
+        for name in summary["val"]
+        if variants.sources(name)[0] in models or meshes.get(name) in shapes
+    ]
 
 
 def read_object(folder: pathlib.Path) -> ObjectData:
@@ -199,6 +218,12 @@ def main(argv: list[str]) -> None:
         f"{FLAGS.output_dir}: {len(summary['train'])} objects in train_data.pkl, "
         f"{len(summary['val'])} in val_data.pkl, {summary['num_images']} images each."
     )
+    if known := related(summary):
+        print(
+            f"Warning: {len(known)} objects of val_data.pkl, such as {known[0]}, are the model of "
+            "one of train_data.pkl, or a variant of the same: their errors say little of new "
+            "objects. Leave copies out, and render variants into a folder of their own."
+        )
 
 
 if __name__ == "__main__":

@@ -36,7 +36,7 @@ def _failure(backend: str) -> str | None:
         return f"no answer in {_SECONDS} s"
     if probe.returncode == 0:
         return None
-    # Clean-up noise may follow the error itself, so the last line that names an error is taken.
+    # Clean-up noise may follow the error itself, so the first line that names an error is taken.
     lines = [line for line in probe.stderr.splitlines() if "Error" in line and line[0] != " "]
     return lines[0] if lines else f"crashed with exit code {probe.returncode}"
 

@@ -213,14 +213,21 @@ def two_sided(triangles: np.ndarray) -> np.ndarray:
         triangles: corners, float32 `[F, 3, 3]`.
 
     Returns:
-        Corners, float32 `[G, 3, 3]`, without copies and faces without area. A closed shape whose
-        faces all point outward gets no second sides.
+        Corners, float32 `[G, 3, 3]`, without copies and faces without area. A shape of closed
+        parts whose faces all point outward gets no second sides.
     """
     vertices, faces = _weld(triangles)
     mesh = trimesh.Trimesh(vertices, faces, process=False)
-    if not (mesh.is_volume and mesh.volume > 0):
+    if not (mesh.is_volume and (_volumes(mesh) > 0).all()):
         faces = _unique_rows(np.concatenate([faces, faces[:, [0, 2, 1]]]))[0]
     return vertices[faces]
+
+
+def _volumes(mesh: trimesh.Trimesh) -> np.ndarray:
+    """Signed volumes of the connected parts of a closed shape: negative where faces point in."""
+    part = trimesh.graph.connected_component_labels(mesh.face_adjacency, len(mesh.faces))
+    a, b, c = np.moveaxis(mesh.triangles - mesh.bounds[0], 1, 0)
+    return np.bincount(part, np.sum(a * np.cross(b, c), axis=1)) / 6
 
 
 def renderable(triangles: np.ndarray, grain: float) -> np.ndarray:

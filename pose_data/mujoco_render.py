@@ -13,7 +13,7 @@ import sys
 from absl import app, flags
 from tqdm import tqdm
 
-from pose_data import contact_sheet, files, gl_backend, rendering
+from pose_data import contact_sheet, files, gl_backend, meshes, rendering
 
 FLAGS = flags.FLAGS
 
@@ -50,6 +50,11 @@ def main(argv: list[str]) -> None:
         canonical=FLAGS.canonical,
     )
     data_dir = pathlib.Path(FLAGS.data_dir)
+    try:
+        objects = meshes.find_objects(FLAGS.CAD_dir, FLAGS.skip_classes)
+        check_folder(data_dir / "rotate", objects)
+    except OSError as error:
+        sys.exit(f"mujoco_render: {error}")
     # Shown from the first object on: what is wrong from the start then stands alone.
     bar = tqdm(total=0, unit=" images", dynamic_ncols=True, delay=float("inf"))
 
@@ -86,19 +91,24 @@ def main(argv: list[str]) -> None:
         f"{data_dir / 'rotate'}: {rendered} objects rendered, {len(complete) - rendered} were "
         f"there already, {len(results) - len(complete)} failed."
     )
-    stale = _other_objects(data_dir / "rotate", results)
-    if stale:
-        print(f"{len(stale)} objects there are not of this run, such as {stale[0]}.")
     if len(complete) < len(results):
         failed = ", ".join(result.name for result in results if result.failure)
         sys.exit(f"mujoco_render: could not render {failed}; the reasons stand above.")
 
 
-def _other_objects(rotate_dir: pathlib.Path, results: list[rendering.Result]) -> list[str]:
-    """Lists what data_gen.py would find there besides the objects of this run."""
-    names = {result.name for result in results}
-    found = rotate_dir.glob("[!.]*/[!.]*")
-    return sorted({f"{path.parent.name}/{path.name}" for path in found if path.is_dir()} - names)
+def check_folder(rotate_dir: pathlib.Path, objects: list[meshes.CadObject]) -> None:
+    """Refuses a folder that holds other objects, which data_gen.py would take as well.
+
+    Raises:
+        FileExistsError: there is such an object; the message names it, and the remedy.
+    """
+    found = (path for path in rotate_dir.glob("[!.]*/[!.]*") if path.is_dir())
+    others = {f"{path.parent.name}/{path.name}" for path in found} - set(map(str, objects))
+    if others:
+        raise FileExistsError(
+            f"{rotate_dir} holds {len(others)} objects that are not of these models, such as "
+            f"{min(others)}: name another folder with --data_dir, or remove them."
+        )
 
 
 if __name__ == "__main__":

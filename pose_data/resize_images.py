@@ -12,6 +12,7 @@ import pathlib
 import sys
 from collections.abc import Iterator
 
+import numpy as np
 from absl import app, flags
 from PIL import Image
 
@@ -34,14 +35,23 @@ def define_flags() -> None:
     flags.mark_flag_as_required("data_dir")
 
 
-def small_and_grey(path: pathlib.Path, image_size: int) -> tuple[Image.Image, bool]:
+def small_and_grey(
+    path: pathlib.Path, image_size: int, square: bool = False
+) -> tuple[Image.Image, bool]:
     """Reads an image, `image_size` x `image_size` pixels, 8 bit grey, by Lanczos filtering.
+
+    What is transparent becomes white; images of 16 bits keep their 8 highest.
+
+    Args:
+        path: of the image.
+        image_size: the side to make, pixels.
+        square: refuse an image that is not, in place of squeezing it.
 
     Returns:
         The image, and whether it had to be changed.
 
     Raises:
-        ImageError: it is no whole image.
+        ImageError: it is no whole image, or not square.
     """
     try:
         with Image.open(path) as image:
@@ -50,6 +60,13 @@ def small_and_grey(path: pathlib.Path, image_size: int) -> tuple[Image.Image, bo
         raise ImageError(f"is not a whole image ({error}): render it again") from error
     if image.size == (image_size, image_size) and image.mode == "L":
         return image, False
+    if square and image.width != image.height:
+        raise ImageError(f"is {image.width} x {image.height} pixels: cut a square out of it")
+    if image.mode.startswith("I"):  # Pillow would cut off what is above 255.
+        image = Image.fromarray((np.asarray(image) >> 8).clip(0, 255).astype(np.uint8))
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
     return image.resize((image_size, image_size), Image.Resampling.LANCZOS).convert("L"), True
 
 

@@ -157,9 +157,11 @@ def _checksums(images: np.ndarray) -> list[str]:
 
 
 def crop(images: np.ndarray) -> np.ndarray:
-    """The part of an image that an object can reach: images [..., side, side] -> 5/8 of the side.
+    """The part of an image that objects fill: images [..., side, side] -> 5/8 of the side.
 
-    The camera and the longest side of objects are fixed, so the same window serves all of them.
+    The camera and the longest side of objects are fixed, so the same window serves all of them. It
+    cuts corners and shadows of those that are as wide as long, 1.6 % of what changes in an image at
+    most among the models of PASCAL3D+.
     """
     side = images.shape[-1]
     top, left, size = 14 * side // 128, 24 * side // 128, 80 * side // 128
@@ -174,7 +176,10 @@ def shrink(images: np.ndarray, size: int) -> np.ndarray:
     """
     side = images.shape[-1]
     if images.shape[-2] != side or side % size:
-        raise ValueError(f"Images of {images.shape[-2]} x {side} do not shrink to {size} x {size}.")
+        raise ValueError(
+            f"Images of {images.shape[-2]} x {side} do not shrink to {size} x {size}: give an "
+            f"--image_size that divides {side}, or 0 to leave them as they are."
+        )
     if side == size:
         return images
     blocks = images.reshape(*images.shape[:-2], size, side // size, size, side // size)

@@ -8,7 +8,10 @@ def variant(name: str, number: int) -> str:
     return f"{name}{_MARK}{number}"
 
 
-def original(name: str) -> str | None:
-    """The object that is varied under this name, or None if it is no variant's."""
-    source, mark, _ = name.rpartition(_MARK)
-    return source if mark else None
+def sources(name: str) -> list[str]:
+    """What an object is a variant of, from the first model on, and the object itself.
+
+    "chair/01~2~1" is a variant of "chair/01~2", which is one of "chair/01".
+    """
+    parts = name.split(_MARK)
+    return [_MARK.join(parts[:number]) for number in range(1, len(parts) + 1)]

@@ -53,11 +53,20 @@ def test_help_names_every_command_and_unknown_ones_are_refused():
     assert unknown.returncode != 0 and "no command fly" in unknown.stderr
 
 
-@pytest.mark.parametrize("flags", [["--data_dri=x"], ["--num_images=3"], ["loose"]])
+@pytest.mark.parametrize(
+    "flags",
+    [
+        ["--data_dri=x"],
+        ["--num_images=3"],
+        ["loose"],
+        ["--data_dir=x", "--CAD_dir=CAD", "--classes=car"],
+    ],
+)
 def test_data_refuses_flags_it_does_not_know_and_misses_those_it_needs(flags):
     process = shell("./run.sh", "data", *flags)
     assert process.returncode != 0
-    assert "Error: " in process.stderr and "data_dir" in process.stderr
+    assert "Error: " in process.stderr
+    assert "data_dir" in process.stderr or "--CAD_dir" in process.stderr
 
 
 def test_pose_needs_its_data_in_the_form_that_it_reads():

@@ -107,21 +107,15 @@ def test_objects_of_another_folder_are_trained_on_as_well(data_dir):
     assert both["train"].checksums == own["train"].checksums * 2
 
 
-def test_numbers_are_no_names_that_tell_which_objects_are_held_out(data_dir, tmp_path):
+def test_without_names_nothing_tells_which_extra_objects_are_held_out(data_dir, tmp_path):
     """The pickles of the original project come without a split.json."""
-    for folder in ("own", "extra"):
-        (tmp_path / folder).mkdir()
-    for name in ("train_data.pkl", "val_data.pkl"):
-        shutil.copy(data_dir / name, tmp_path / "own")
-    images, labels = pickles.load(data_dir / "train_data.pkl")
-    pickles.dump(
-        [[list(of) for of in np.flip(images, 2)], labels], tmp_path / "extra/train_data.pkl"
-    )
-    settings = tiny(num_validation=2, extra_data_dir=str(tmp_path / "extra"))
-    assert experiment.load_tasks(tmp_path / "own", settings)["train"].num_tasks == 6 + 8
-    # The same images are the same objects.
-    settings = tiny(num_validation=2, extra_data_dir=str(tmp_path / "own"))
-    assert experiment.load_tasks(tmp_path / "own", settings)["train"].num_tasks == 6 + 6
+    shutil.copytree(data_dir, tmp_path / "unnamed")
+    (tmp_path / "unnamed/split.json").unlink()
+    assert experiment.load_tasks(tmp_path / "unnamed", tiny())["train"].num_tasks == 8
+    for own, extra in ((data_dir, tmp_path / "unnamed"), (tmp_path / "unnamed", data_dir)):
+        settings = tiny(num_validation=2, extra_data_dir=str(extra))
+        with pytest.raises(ValueError, match=r"unnamed/split\.json is missing.*extra objects"):
+            experiment.load_tasks(own, settings)
 
 
 @pytest.mark.parametrize(
@@ -140,8 +134,10 @@ def test_an_object_is_known_by_its_shape_or_else_by_its_name(name, mesh, there, 
     held_out = {"car/1": there, "car/9": "z"}
     assert experiment.is_among(name, {name: mesh}, held_out) == expected
     assert not experiment.is_among("boat/1", {"boat/1": "y"}, held_out)
-    # A variant is as good as what it is one of, by whatever name.
-    assert experiment.is_among("boat/1~2", {"boat/1~2": "x", "boat/1": "z"}, held_out)
+    # A variant is as good as what it is one of, by whatever name; so is a variant of a variant.
+    for variant in ("boat/1~2", "boat/1~2~1"):
+        assert experiment.is_among(variant, {variant: "x", "boat/1": "z"}, held_out)
+    assert experiment.is_among("car/1~3~1", {}, held_out)
 
 
 def test_a_set_is_known_by_its_images_whatever_is_made_of_them(data_dir, tmp_path):
@@ -391,6 +387,29 @@ def test_other_training_objects_are_told_apart_and_other_test_images_refused(dat
         (tmp_path / "c/results.json").write_text(json.dumps(record | {"data": older, "seed": 2}))
 
 
+def test_a_run_without_a_score_is_the_last_of_a_table(data_dir, tmp_path):
+    baselines.run(tiny(), data_dir, tmp_path)
+    path = tmp_path / "constant/results.json"
+    record = json.loads(path.read_text())
+    for error in (None, 0.1):
+        record["test"]["mse"]["mean"] = error
+        path.write_text(json.dumps(record))
+        rows = compare.tabulate(compare.find_runs([str(tmp_path)]))
+        assert [row["method"].split()[0] for row in rows].index("constant:") == (error is None)
+
+
+def test_the_table_says_on_how_many_episodes_it_rests(data_dir, tmp_path):
+    for name, options in {"a": {}, "b": {"eval_episodes": 3, "seed": 1}}.items():
+        experiment.train(tiny(**options), data_dir, tmp_path / name, verbose=0, pictures=False)
+    assert "2 or 3 episodes of each" in compare.compare([str(tmp_path)], str(tmp_path / "out"))
+
+
+def test_a_package_that_is_not_there_loses_no_run(monkeypatch):
+    monkeypatch.setattr(scores, "PACKAGES", ("numpy", "no-such-package"))
+    versions = scores.surroundings("pose_code.train")["versions"]
+    assert versions["numpy"] == np.__version__ and versions["no-such-package"] is None
+
+
 def test_runs_on_other_data_are_not_put_into_one_table(data_dir, tmp_path):
     baselines.run(tiny(), data_dir, tmp_path / "a")
     shutil.copytree(tmp_path / "a/constant", tmp_path / "b/constant")
@@ -456,8 +475,10 @@ def test_a_recipe_trains_and_tabulates(data_dir, tmp_path):
     process = recipes("cnp", DATA_DIR=data_dir, LOG_DIR=tmp_path, PRESET="quick", FLAGS=flags)
     assert process.returncode == 0, process.stderr
     assert "| CNP |" in (tmp_path / "cnp/table.md").read_text()
-    unknown = recipes("nothing", DATA_DIR=data_dir, LOG_DIR=tmp_path)
+    # Refused before those that are known begin.
+    unknown = recipes("mr_cnp_w", "nothing", DATA_DIR=data_dir, LOG_DIR=tmp_path / "none")
     assert unknown.returncode != 0 and "no recipe nothing" in unknown.stderr
+    assert "train" not in unknown.stderr and not (tmp_path / "none").exists()
 
 
 @pytest.mark.parametrize("preset", ["paper", "cpu"])
@@ -506,7 +527,10 @@ def recipes(*names, first=pathlib.Path(sys.executable).parent, **variables):
         ("train", ["--data_dir={data}"], "logdir"),
         ("train", ["--data_dir={data}", "--logdir={tmp}", "--steps=7", "--steps_per_epoch=2"],
          "7 steps"),
-        ("train", ["--data_dir={data}", "--logdir={tmp}", "--image_size=3"], "do not shrink to 3"),
+        ("train", ["--data_dir={data}", "--logdir={tmp}", "--image_size=3"],
+         "do not shrink to 3 x 3: give an --image_size that divides 10"),
+        ("train", ["--data_dir={data}", "--logdir={tmp}", "--image_size=8", "--cropped=false",
+                   "--shots=3", "--queries=3"], "needs 16: give a larger --image_size"),
         ("train", ["--data_dir={data}", "--logdir={tmp}", "--image_size=0", "--cropped=false",
                    "--shots=9"], "more (--num_images)"),
         ("train", ["--data_dir={data}", "--logdir={tmp}", "--meta_lr=1e30", "--image_size=16",
@@ -600,8 +624,8 @@ def test_predict_answers_what_the_learner_does(asked):
 @pytest.mark.parametrize("side", [16, 41, 80])
 @pytest.mark.parametrize("cropped", [False, True])
 def test_predict_makes_images_what_a_learner_of_any_size_knows(asked, side, cropped):
-    config = {"cropped": cropped, "image_size": 0}
-    images = predict.read_images([asked / "query/5.png"], config, side)
+    settings = tiny(cropped=cropped, image_size=0)
+    images = predict.read_images([asked / "query/5.png"], settings, side)
     assert images.shape == (1, side, side, 1) and 0 <= images.min() < images.max() <= 1
 
 
@@ -650,6 +674,26 @@ def test_predict_reads_tables_as_spreadsheets_save_them(tmp_path):
     table.write_text("image,degrees\nü.png,3\n", encoding="latin-1")
     with pytest.raises(ValueError, match=r"angles\.csv is no UTF-8"):
         predict.read_angles(tmp_path)
+
+
+def test_predict_knows_learners_of_before_an_option_was_there(asked, tmp_path):
+    shutil.copytree(asked / "run", tmp_path / "run")
+    content = json.loads((tmp_path / "run/config.json").read_text())
+    del content["config"]["mi_draws"]
+    (tmp_path / "run/config.json").write_text(json.dumps(content))
+    folders = asked / "support", asked / "query"
+    _, found = predict.predict(tmp_path / "run/learner.keras", *folders)
+    _, expected = predict.predict(asked / "run/learner.keras", *folders)
+    assert {name: of[1] for name, of in found.items()} == {
+        name: of[1] for name, of in expected.items()
+    }
+
+
+def test_predict_does_not_squeeze_an_image_into_a_square(asked, tmp_path):
+    shutil.copytree(asked / "query", tmp_path / "query")
+    Image.new("L", (40, 20)).save(tmp_path / "query/6.png")
+    with pytest.raises(ValueError, match=r"6\.png is 40 x 20 pixels: cut a square"):
+        predict.predict(asked / "run/learner.keras", asked / "support", tmp_path / "query")
 
 
 def test_predict_names_an_image_that_is_cut_short(asked, tmp_path):

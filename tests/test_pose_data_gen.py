@@ -188,6 +188,29 @@ def test_resize_is_lanczos_then_grey_and_happens_once(tmp_path):
     assert len(list(tmp_path.iterdir())) == 1
 
 
+def test_transparent_is_white_and_of_16_bits_the_highest_count(tmp_path):
+    grey = np.random.default_rng(0).integers(0, 256, (8, 8), dtype=np.uint8)
+    Image.fromarray(grey.astype(np.uint16) * 257).save(tmp_path / "deep.png")
+    alpha = np.full((8, 8), 255, np.uint8)
+    alpha[:, 4:] = 0
+    Image.fromarray(np.stack([grey, grey, grey, alpha], axis=-1)).save(tmp_path / "clear.png")
+    deep, clear = (
+        np.asarray(resize_images.small_and_grey(tmp_path / f"{name}.png", 8)[0])
+        for name in ("deep", "clear")
+    )
+    np.testing.assert_array_equal(deep, grey)
+    np.testing.assert_array_equal(clear[:, :4], grey[:, :4])
+    np.testing.assert_array_equal(clear[:, 4:], 255)
+
+
+def test_copies_and_variants_on_both_sides_of_a_split_are_told(tmp_path):
+    meshes = {"a/1": "x", "a/2": "y", "a/3": "x", "b/1": None, "b/2": None}
+    summary = {"train": ["a/1", "b/1"], "val": ["a/2", "a/3", "b/2"], "mesh_sha256": meshes}
+    assert data_gen.related(summary) == ["a/3"]
+    summary = {"train": ["a/1", "b/1~2"], "val": ["a/1~3", "b/1~1~1", "a/4"], "mesh_sha256": {}}
+    assert data_gen.related(summary) == ["a/1~3", "b/1~1~1"]
+
+
 def test_resize_goes_on_after_a_bad_image(tmp_path):
     paths = []
     for i in range(6):

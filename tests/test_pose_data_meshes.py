@@ -164,6 +164,10 @@ def test_two_sided():
     assert len(meshes.two_sided(box)) == 12, "closed, outward: nothing to add"
     assert len(meshes.two_sided(box[:, ::-1])) == 24, "closed but inside out"
     assert len(meshes.two_sided(box[:-1])) == 22, "open"
+    apart = cad_samples.triangles_of([((9, 9, 9), (9.5, 9.5, 9.5))])
+    assert len(meshes.two_sided(np.concatenate([box, apart]))) == 24, "two parts"
+    inside_out = np.concatenate([box, apart[:, ::-1]])
+    assert len(meshes.two_sided(inside_out)) == 48, "a small part that is inside out"
     both = np.concatenate([box, box[:, ::-1]])
     assert len(meshes.two_sided(both)) == 24, "two-sided already"
     assert len(meshes.two_sided(np.concatenate([box, box[:, [1, 2, 0]]]))) == 12, "copies"

@@ -51,6 +51,16 @@ def test_the_five_commands(tmp_path, as_module):
     assert sorted(split["train"] + split["val"]) == ["bed/01", "chair/01", "sofa/01"]
 
 
+def test_objects_of_other_models_are_not_mixed_in(tmp_path):
+    cad_dir = cad_samples.write_cad(tmp_path / "CAD", ["chair/01", "sofa/01"])
+    given = [f"--CAD_dir={cad_dir}", f"--data_dir={tmp_path / 'data'}", "--num_images=1"]
+    assert cad_samples.run_script("mujoco_render", *given).returncode == 0
+    before = cad_samples.files_under(tmp_path / "data")
+    process = cad_samples.run_script("mujoco_render", *given, "--skip_classes=sofa")
+    cad_samples.assert_one_sentence(process, "sofa/01", "--data_dir")
+    assert cad_samples.files_under(tmp_path / "data") == before
+
+
 def test_no_class_skipped_from_a_read_only_folder_with_a_bad_model(tmp_path):
     cad_dir = cad_samples.write_cad(tmp_path / "CAD", ["bottle/01", "train/01"])
     (cad_dir / "train/02.off").write_text("OFF\n")

@@ -13,7 +13,7 @@ import pytest
 import maml
 from maml.studies import choosing, grid
 from maml.studies.tables import Both, Table
-from pose_code import config, experiment, study, study_report, symmetry
+from pose_code import config, experiment, study, study_report, symmetry, together
 from pose_code.tables import TABLES, more_objects
 from pose_data.tasks import PoseTasks
 
@@ -117,6 +117,10 @@ def test_the_study_chooses_trains_resumes_and_reports(data_dir, tmp_path):
     assert row["together"]["mse"]["mean"] > 0 and rows["labels"]["together"] is None
     (ensemble,) = (tmp_path / "runs/together").glob("*/learner.keras")
     assert len(maml.load(ensemble).members) == 2 and (ensemble.parent / "config.json").exists()
+    # Of other runs, such as those that were trained anew, it is another.
+    content = json.loads((ensemble.parent / together.SCORES).read_text())
+    content |= {"members": [*content["members"][:1], "another"], "mse": {"mean": 0, "ci95": 0}}
+    (ensemble.parent / together.SCORES).write_text(json.dumps(content))
     tried = [row for row in result["sweep"] if row["row"] == "labels"]
     best = min(tried, key=lambda row: row["validation_mse"])["options"]["mi_weight"]
     assert rows["labels"]["options"]["mi_weight"] == best
@@ -147,6 +151,7 @@ def test_the_study_chooses_trains_resumes_and_reports(data_dir, tmp_path):
 
     result |= {"command": "python", "hardware": "two", "date": "today", "workers": 2}
     text = study_report.markdown(result)
+    assert "## Measures, 4 steps\n" in text
     assert "| labels | λ = " in text and "| pixel kernel regression" in text
     assert "| hand (4) |" in text and "| hand/val0 |" in text
     widths = {
@@ -176,6 +181,11 @@ def test_a_study_whose_runs_all_diverged_reports_that(data_dir, tmp_path):
         (["--data_dir=nowhere"], "nowhere"),
         (["--data_dir=nowhere", "--tables=chairs"], "--tables has 'chairs'"),
         (["--data_dir=nowhere", "--methods=hope"], "--methods has 'hope'"),
+        (["--data_dir=nowhere", "--tables=objects"], "needs --extra_data_dir"),
+        (
+            ["--data_dir=nowhere", "--extra_data_dir=x", "--tables=cnp,objects"],
+            "--tables has 'cnp'",
+        ),
     ],
 )
 def test_the_command_says_what_is_wrong(flags, message, tmp_path):

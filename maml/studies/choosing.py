@@ -1,8 +1,8 @@
 """Strengths of measures, chosen by errors on validation tasks; what studies of measures share."""
 
-import math
 from collections.abc import Callable, Iterable
 
+from maml.statistics import rank
 from maml.studies import grid
 
 SYMBOLS = {
@@ -38,8 +38,7 @@ def best(records: Iterable[dict], error: Callable[[dict], float]) -> dict:
     """
 
     def loss(record):
-        value = None if grid.DIVERGED in record else error(record)
-        return value if value is not None and math.isfinite(value) else math.inf
+        return rank(None if grid.DIVERGED in record else error(record))
 
     return min(records, key=loss)["options"]
 
