@@ -91,7 +91,7 @@ def read_images(paths: list[pathlib.Path], config: Config, side: int) -> np.ndar
         try:
             images.append(np.asarray(resize_images.small_and_grey(path, stored, square=True)[0]))
         except resize_images.ImageError as error:
-            raise ValueError(f"{path} {error}.") from error
+            raise ValueError(f"{path} {error}: save another in its place.") from error
     images = np.stack(images)
     if config.cropped:
         images = tasks.crop(images)
@@ -127,6 +127,8 @@ def predict(model: pathlib.Path, support: pathlib.Path, query: pathlib.Path) -> 
     absent = [name for name in degrees if not (support / name).is_file()]
     if absent:
         raise ValueError(f"{support / absent[0]} is missing, but {ANGLES} names it.")
+    if not query.is_dir():
+        raise ValueError(f"There is no folder {query}: --query is one that holds images.")
     asked = sorted(path for path in query.glob("*") if path.suffix.lower() in SUFFIXES)
     if not asked:
         raise ValueError(f"{query} holds no images ({', '.join(SUFFIXES)}).")

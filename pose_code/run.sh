@@ -34,15 +34,17 @@ flags() {
 
 # What the scripts of Yin et al. 2020 set otherwise than the preset: maml_bbb.py, np_bbb.py,
 # np_all_bbb.py and np_ib.py. There is no script for MAML with information in activations: its weight
-# is that of the CNP. Ours starts with more noise than maml_bbb.py, whose 1e-9 disturbs nothing; that
-# of np_bbb.py is 0.05 for each weight, here 0.8 for a unit of 288 inputs. np_ib.py has a rate of 0.001
-# for all but encoder and decoder. A linear head cannot show a label that wraps, nor bound a prediction
-# that a critic is paid for, so the information has a head that can.
+# is that of the CNP. maml_bbb.py has 15 images where maml_vanilla.py has 10, here 10 for both, so that
+# one table can hold them; and a tower with activations after its convolutions and none at its end,
+# here that of maml_vanilla.py, the other way round. Its noise of 1e-9 disturbs nothing, ours starts
+# with more; that of np_bbb.py is 0.05 for each weight, here 0.8 for a unit of 288 inputs. np_ib.py
+# has a rate of 0.001 for all but encoder and decoder. A linear head cannot show a label that wraps,
+# nor bound a prediction that a critic is paid for, so the information has a head that can.
 # At the sizes of PRESET=cpu, the strengths that validation objects chose (docs/pose.md).
 settings() {
   case $PRESET-$1 in
-    paper-mr_maml_w) echo --steps=30000 --meta_lr=0.002 --kl_weight=0.001 ;;
-    paper-mr_maml_a) echo --bottleneck_weight=0.01 ;;
+    paper-mr_maml_w) echo --steps=30000 --meta_lr=0.002 --kl_weight=0.001 --weight_decay=0 ;;
+    paper-mr_maml_a) echo --bottleneck_weight=0.01 --weight_decay=0 ;;
     paper-mr_cnp_w | paper-cnp_all_w) echo --steps=100000 --meta_lr=0.0005 --dim_w=20 --dim_r=200 --dim_z=200 --kl_weight=0.001 --kl_sigma=0.8 ;;
     paper-mr_cnp_a) echo --steps=120000 --meta_lr=0.0005 --dim_w=64 --dim_r=100 --dim_z=64 --bottleneck_weight=0.01 ;;
     paper-*_labels*) echo --head=circle ;;

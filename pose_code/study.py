@@ -120,6 +120,8 @@ def study(plan: Study) -> dict:
         were chosen by), ``correlation``, ``asymmetry`` of test objects, ``data``.
     """
     # First of all: without data there is nothing to train on.
+    for table in plan.tables.values():
+        plan.config(table, {}, 0).epoch_steps()
     settings = plan.config(next(iter(plan.tables.values())), {}, 0)
     families = experiment.load_tasks(plan.data_dir, settings)
     data = scores.describe(families)
@@ -134,7 +136,8 @@ def study(plan: Study) -> dict:
             for name, table in plan.tables.items()
         },
         "baselines": [
-            compare.summary([run]) | {"row": run["method"], "objects": run["test"]["objects"]}
+            compare.summary([run])
+            | {"row": run["method"], "objects": run["test"]["objects"], "shots": _at_shots([run])}
             for run in _baselines(plan, settings, data)
         ],
         "sweep": [summary(record) for record in tried],
@@ -212,18 +215,25 @@ def tabulate(
             row |= {"objects": objects, "folder": ended[0]["folder"]}
             row["together"] = ensembles.get((group[0]["table"], name))
             row["validation_mse"] = mean_interval([error(run) for run in ended])["mean"]
-            row["shots"] = {
-                shots: {
-                    "mse": mean_interval([run["shots"][shots]["mse"]["mean"] for run in ended]),
-                    "median_angle": mean_interval(
-                        [run["shots"][shots]["angle"]["median"] for run in ended]
-                    )["mean"],
-                }
-                for shots in ended[0]["shots"]
-            }
+            row["shots"] = _at_shots(ended)
         seeds = [record["seed"] for record in group]
         rows.append(row | {"seeds": seeds, grid.DIVERGED: len(group) - len(ended)})
     return rows
+
+
+def _at_shots(ended: list[dict]) -> dict[str, dict]:
+    """Scores at other numbers of support images; of a single run intervals are over objects."""
+    return {
+        shots: {
+            "mse": mean_interval([run["shots"][shots]["mse"]["mean"] for run in ended])
+            if len(ended) > 1
+            else ended[0]["shots"][shots]["mse"],
+            "median_angle": mean_interval(
+                [run["shots"][shots]["angle"]["median"] for run in ended]
+            )["mean"],
+        }
+        for shots in ended[0]["shots"]
+    }
 
 
 def gain(reference: list[dict], records: list[dict]) -> dict | None:

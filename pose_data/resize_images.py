@@ -57,11 +57,11 @@ def small_and_grey(
         with Image.open(path) as image:
             image.load()
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise ImageError(f"is not a whole image ({error}): render it again") from error
+        raise ImageError(f"is not a whole image ({error})") from error
     if image.size == (image_size, image_size) and image.mode == "L":
         return image, False
     if square and image.width != image.height:
-        raise ImageError(f"is {image.width} x {image.height} pixels: cut a square out of it")
+        raise ImageError(f"is {image.width} x {image.height} pixels, not a square")
     if image.mode.startswith("I"):  # Pillow would cut off what is above 255.
         image = Image.fromarray((np.asarray(image) >> 8).clip(0, 255).astype(np.uint8))
     if image.has_transparency_data:
@@ -104,7 +104,7 @@ def resize_all(
         try:
             return path, resize(path, image_size), None
         except ImageError as error:
-            return path, False, str(error)
+            return path, False, f"{error}: render it again"
 
     with concurrent.futures.ThreadPoolExecutor(workers) as pool:
         yield from pool.map(attempt, paths)

@@ -634,6 +634,7 @@ def test_predict_makes_images_what_a_learner_of_any_size_knows(asked, side, crop
     [
         ("--support=query", "angles.csv is missing: write a table of two columns"),
         ("--query=run/tensorboard", "holds no images"),
+        ("--query=nowhere", "no folder"),
         ("--model=query/5.png", "config.json is missing"),
         ("--model=query/none.keras", "There is no file"),
     ],
@@ -692,7 +693,7 @@ def test_predict_knows_learners_of_before_an_option_was_there(asked, tmp_path):
 def test_predict_does_not_squeeze_an_image_into_a_square(asked, tmp_path):
     shutil.copytree(asked / "query", tmp_path / "query")
     Image.new("L", (40, 20)).save(tmp_path / "query/6.png")
-    with pytest.raises(ValueError, match=r"6\.png is 40 x 20 pixels: cut a square"):
+    with pytest.raises(ValueError, match=r"6\.png is 40 x 20 pixels, not a square"):
         predict.predict(asked / "run/learner.keras", asked / "support", tmp_path / "query")
 
 
