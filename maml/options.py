@@ -296,7 +296,8 @@ def known_names(words: Iterable[str], flag: str, known: Iterable[str]) -> tuple[
     words, known = tuple(words), tuple(known)
     for word in words:
         if word not in known:
-            raise ValueError(f"--{flag} has {word!r}; there are {', '.join(known)}.")
+            names = ", ".join(f'"{name}"' if "," in name else name for name in known)
+            raise ValueError(f"--{flag} has {word!r}; there are {names}.")
     return distinct(words, flag)
 
 

@@ -378,11 +378,11 @@ def test_studies_refuse_in_one_sentence(module, flag, message, tmp_path):
 
 def test_tables_without_a_row_that_is_asked_for_are_left_out():
     every = {name: tables.Table(name, {}, {row: [{}] for row in rows}) for name, rows in
-             {"one": "ab", "two": "bc"}.items()}  # fmt: skip
+             {"one": ["a", "b, too"], "two": ["b, too", "c"]}.items()}  # fmt: skip
     assert list(tables.selected(every, ["one", "two"], None)) == ["one", "two"]
     assert list(tables.selected(every, ["one", "two"], ["c"])) == ["two"]
     for names, rows, told in (
-        (["one"], ["c"], "--tables names none"),
+        (["one"], ["c"], "--methods has 'c'; there are a, \"b, too\"."),
         ([], None, "--tables is empty"),
         (["one", "one"], None, "--tables has 'one' twice"),
         (["one"], ["a", "a"], "--methods has 'a' twice"),

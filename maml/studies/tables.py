@@ -135,13 +135,13 @@ def selected(
         rows: that are asked for; None for all.
 
     Raises:
-        ValueError: one of the names is none of ``tables``, or of their rows, or is there twice, or
-            nothing is left.
+        ValueError: one of the names is none of ``tables``, or of the rows of those that are asked
+            for, or is there twice.
     """
-    names = known_names(names, "tables", tables)
-    if rows is not None:
-        rows = known_names(rows, "methods", sorted({r for of in tables.values() for r in of.rows}))
-    kept = {name: tables[name] for name in names if not rows or set(rows) & set(tables[name].rows)}
-    if not kept:
-        raise ValueError(f"--tables names none with such --methods; there are {', '.join(tables)}.")
-    return kept
+    asked = {name: tables[name] for name in known_names(names, "tables", tables)}
+    if rows is None:
+        return asked
+    rows = known_names(
+        rows, "methods", dict.fromkeys(row for of in asked.values() for row in of.rows)
+    )
+    return {name: table for name, table in asked.items() if set(rows) & set(table.rows)}
