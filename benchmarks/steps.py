@@ -57,7 +57,9 @@ class StepTimer(keras.callbacks.Callback):
         self.milliseconds.append(1000 * (time.perf_counter() - self.started))
 
 
-SINUSOIDS = {f"{name}, sinusoids": name for name in maml.LEARNERS}
+SINUSOIDS = {
+    f"{name}, sinusoids": name for name in maml.LEARNERS if not maml.LEARNERS[name].of_classes
+}
 
 
 def time_sinusoids(steps: int, name: str) -> list[float]:

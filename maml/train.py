@@ -161,7 +161,8 @@ def train(
     learner = config.make_learner(problem.networks, problem.head, problem.intervention)
     learner.create_weights(problem.train.sample(2, [config.seed, 5]))
     settings = runs.as_config(config)
-    runs.claim(folder, config, resume)
+    data = {"images": problem.checksum} if problem.checksum else None
+    runs.claim(folder, config, resume, data)
     results = folder / RESULTS
     if results.exists() and not runs.lost(path, folder):
         return reports.read_json(results, "diagnosis")
@@ -182,7 +183,8 @@ def train(
     maml.save(learner, path)
     if results.exists():
         return reports.read_json(results, "diagnosis")
-    record = {"method": method_name(settings), "config": settings} | runs.cost(history, config)
+    method = method_name(settings | {"mi_bound": config.bound})
+    record = {"method": method, "config": settings} | runs.cost(history, config)
     record |= {"normalization": learner.normalization, "diagnosis": {}}
     # Of the epoch whose weights the learner has.
     epoch = best_epoch(history[f"validation_{metric}"], perfect > 0) if config.patience else -1

@@ -38,6 +38,12 @@ def test_tables_hold_options_that_exist(name):
             config.make_learner(problem.networks, problem.head, problem.intervention)
 
 
+def test_strengths_are_chosen_by_validation_classes():
+    diagnosis = {of: {"after": {"mean": mean}} for of, mean in
+                 {"train": 0.9, "validation": 0.7, "test": 0.6}.items()}  # fmt: skip
+    assert fewshot.error({"diagnosis": diagnosis}) == pytest.approx(0.3)
+
+
 def test_the_study_chooses_trains_resumes_and_reports(tmp_path):
     rows = {
         "near": [{"learner": "protonet"}],

@@ -303,11 +303,15 @@ def test_any_folder_of_class_folders_is_prepared(tmp_path):
     assert np.bincount(content.splits["classes"]).tolist() == [16, 4, 5]
     np.testing.assert_array_equal(content.images[:, 0, 0, 0], np.repeat(np.arange(25), 2))
     for top in ("train", "val", "test"):
-        picture(tmp_path / "split" / top / "one" / "0.png", 1)
+        picture(tmp_path / "split" / top / f"of {top}" / "0.png", 1)
     content = prepare.prepare(prepare.any_folder(tmp_path / "split"), 2, verbose=False)
     assert dict(zip(content.names, content.splits["classes"], strict=True)) == {
-        "test/one": 2, "train/one": 0, "val/one": 1,
+        "test/of test": 2, "train/of train": 0, "val/of val": 1,
     }  # fmt: skip
+    # The custom of classification: images of each class for all three.
+    picture(tmp_path / "split/test/of train/0.png", 1)
+    with pytest.raises(ValueError, match="class of train for test and for train"):
+        prepare.any_folder(tmp_path / "split")
 
 
 def test_missing_truncated_and_extra_files_are_named(tmp_path):

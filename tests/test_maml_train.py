@@ -15,6 +15,7 @@ import maml
 from maml import evaluate, runs, train
 from maml.callbacks import best_epoch
 from maml.studies import tables
+from maml.tasks.image_file import ImageFile
 
 ROOT = pathlib.Path(__file__).parent.parent
 PYMETA = [
@@ -69,10 +70,38 @@ def test_datasets_train_and_are_scored(dataset, learner, tmp_path):
         assert diagnosis.tasks == min(tasks, getattr(config.problem(), split).num_tasks)
         assert np.isfinite(diagnosis.after["mean"]) and diagnosis.verdict
     assert type(maml.load(tmp_path / "model.keras")) is maml.LEARNERS[learner]
+    # Each split's score is of its own tasks.
+    found, problem = maml.load(tmp_path / "model.keras"), config.problem()
+    evaluator = problem.evaluator(found)
+    for split, count in (("train", 6), ("validation", 6), ("test", 8)):
+        alone = train.diagnose(evaluator, getattr(problem, split), problem, config, count, "")
+        np.testing.assert_allclose(
+            record["diagnosis"][split]["after"]["mean"], alone.after["mean"], rtol=1e-4
+        )
+    ends = [
+        record["diagnosis"][split]["after"]["mean"] for split in ("train", "validation", "test")
+    ]
+    assert dataset == "clusters" or len(set(ends)) == 3
     drawn = (tmp_path / "model/fits.png").exists()
     assert drawn == (diagnosis.metric == "mse")
     rows = evaluate.evaluate(tmp_path / "model.keras", [0, 3], num_test_tasks=8)["rows"]
     assert len(rows) == (1 if learner == "cnp" else 2)
+
+
+def test_a_run_does_not_go_on_with_other_images(tmp_path):
+    given = {"learner": "cnp", "dataset": "omniglot", "ways": 3, "shots": 1, "queries": 2}
+    given |= SMALL | {"task_options": "filters=2"}
+    content = ImageFile.load(toys.characters())
+    content.save(tmp_path / "a.npz")
+    config = train.Config(data=str(tmp_path / "a.npz"), **given)
+    record = train.train(config, tmp_path / "m.keras", verbose=0, pictures=False)
+    go_on = functools.partial(
+        train.train, config, tmp_path / "m.keras", resume=True, verbose=0, pictures=False
+    )
+    assert go_on() == record
+    dataclasses.replace(content, images=255 - content.images).save(tmp_path / "a.npz")
+    with pytest.raises(FileExistsError, match="other data"):
+        go_on()
 
 
 @pytest.mark.parametrize(

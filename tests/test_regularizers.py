@@ -209,11 +209,11 @@ def test_noise_is_of_training_and_of_its_seed_only(kind, name):
     mse = logs_of(plain, episode)["mse"]
     assert logs_of(model, episode, training=False)["mse"] == pytest.approx(mse, rel=1e-12)
     np.testing.assert_allclose(model(episode), plain(episode), rtol=1e-12)
+    before = [v.numpy() for v in model.learner_variables]
     noisy = [logs_of(model, episode, [seed, 0])["mse"] for seed in (1, 1, 2)]
     assert noisy[0] == noisy[1]
     assert abs(noisy[0] - mse) > 1e-4 * mse < abs(noisy[0] - noisy[2])
-    before = [v.numpy() for v in plain.variables]
-    for variable, value in zip(plain.variables, before, strict=True):
+    for variable, value in zip(model.learner_variables, before, strict=True):
         np.testing.assert_array_equal(variable, value)
 
 

@@ -63,6 +63,12 @@ def test_jobs_run_in_other_processes_and_a_divergence_is_a_result():
         grid.run({"a": refuse, "b": functools.partial(square, 1)}, 1, "errors")
 
 
+def test_a_process_that_is_killed_is_told_in_a_sentence():
+    with pytest.raises(OSError, match="killed, perhaps for want of memory.*goes on"):
+        grid.run({"a": functools.partial(os._exit, 1)}, 1, "killed")
+    assert grid.run({"2": functools.partial(square, 2)}, 1, "again")["2"]["square"] == 4
+
+
 def test_workers_end_with_the_process_that_was_killed(tmp_path):
     program = tmp_path / "jobs.py"
     program.write_text(
@@ -304,9 +310,28 @@ def test_the_sinusoid_job_scores_each_number_of_steps_and_chooses_rates(tmp_path
     errors = sinusoids.job(oracle, tmp_path / "o.keras", "oracle")["errors"]
     assert len(set(errors.values())) == 1
     keys = [("pretrained", 3, 0), ("pretrained", 3, 1), ("oracle", 3, 0)]
-    rows = sinusoids.tabulate(dict(zip(keys, [record, record, {grid.DIVERGED: ""}], strict=True)))
-    assert [row["inner_steps"] for row in rows] == list(sinusoids.COUNTS)
+    lost = {grid.DIVERGED: ""}
+    rows = sinusoids.tabulate(dict(zip(keys, [record, record, lost], strict=True)))
+    assert [row["inner_steps"] for row in rows[:-1]] == list(sinusoids.COUNTS)
     assert rows[2]["mean"] == record["errors"]["5"] and rows[2]["ci95"] == 0.0
+    result = {"command": "c", "hardware": "h", "date": "d", "training_seconds": 60, "workers": 2}
+    text = sinusoids.markdown(result | {"rows": rows})
+    assert "| oracle | 3 | diverged |" in text and "of 2 diverged" not in text
+    rows = sinusoids.tabulate(dict(zip(keys, [lost, record, record], strict=True)))
+    assert "(1 of 2 diverged) |" in sinusoids.markdown(result | {"rows": rows})
+
+
+def test_the_rate_of_fine_tuning_is_the_best_on_validation_tasks(tmp_path):
+    config = sinusoids.config("pretrained", 3, 0, TINY | {"inner_steps": 0})
+    errors = sinusoids.job(config, tmp_path / "p.keras", "pretrained")["errors"]
+    learner, problem = maml.load(tmp_path / "p.keras"), config.problem()
+    learner.test_inner_steps, found = 5, {}
+    for learner.inner_lr in sinusoids.RATES:
+        scorer = Scorer(learner)
+        found[scorer(problem.validation)[0].mean()] = scorer(problem.test)[0].mean()
+    assert len(found) == len(sinusoids.RATES)
+    np.testing.assert_allclose(errors["5"], found[min(found)], rtol=1e-5)
+    assert min(abs(errors["5"] / of - 1) for of in found) > 1e-3, "no validation error"
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import threading
 from collections.abc import Callable, Mapping
+from concurrent.futures.process import BrokenProcessPool
 
 import keras
 import tensorflow as tf
@@ -36,6 +37,7 @@ def run(jobs: Mapping[str, Callable[[], dict]], workers: int, title: str) -> dic
         record ``{"diverged": message}``: a divergence is a result.
 
     Raises:
+        OSError: a process was killed.
         Exception: whatever else a job raised, once those that were running are done.
     """
     pool, records = _pool(workers), {}
@@ -46,9 +48,14 @@ def run(jobs: Mapping[str, Callable[[], dict]], workers: int, title: str) -> dic
                 records[futures[future]] = future.result()
                 progress.update()
                 progress.set_postfix_str(futures[future])
-        except BaseException:
+        except BaseException as error:
             pool.shutdown(cancel_futures=True)
             _pool.cache_clear()
+            if isinstance(error, BrokenProcessPool):
+                raise OSError(
+                    "a process that trained was killed, perhaps for want of memory: run the same "
+                    "command again, it goes on where it stopped; --workers=1 needs least memory."
+                ) from error
             raise
     return {name: records[name] for name in jobs}
 

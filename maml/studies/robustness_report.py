@@ -36,9 +36,11 @@ def words(result: dict[str, dict]) -> str:
     lines, ranks = [], collections.Counter()
     for axis, of in AXES.items():
         order = sorted(far[axis], key=lambda name: -far[axis][name])
-        ends = " or more" if far[axis][order[0]] == of.distances[-1] else ""
-        told = ", ".join(f"{name} {far[axis][name]:.2f}" for name in order)
-        lines.append(f"* {axis} ({of.unit}; measured to {of.distances[-1]:g}): {told}{ends}.")
+        told = ", ".join(
+            f"{name} {far[axis][name]:.2f}" + " or more" * (far[axis][name] == of.distances[-1])
+            for name in order
+        )
+        lines.append(f"* {axis} ({of.unit}; measured to {of.distances[-1]:g}): {told}.")
         for name in order:  # Equal limits share a rank.
             ranks[name] += sum(far[axis][other] > far[axis][name] for other in order)
     best = sorted(result, key=lambda name: (ranks[name], name))
@@ -72,11 +74,13 @@ def markdown(result: dict) -> str:
     drifts = {}
     for row in result["rows"]:
         drifts.setdefault((row["axis"], row["value"]), {})[row["learner"]] = row
+    counts = {row["learner"]: len(row["seeds"]) for row in result["rows"]}
+    seeds = " or ".join(str(count) for count in sorted(set(counts.values())))
     lines = [
         "# How far may a task drift?",
         "",
         f"`{result['command']}`; {result['hardware']}; {result['date']}. {SHOTS} support points, "
-        f"{TASKS} tasks for each number, {len(result['rows'][0]['seeds'])} seeds.",
+        f"{TASKS} tasks for each number, {seeds} seeds.",
         "",
         result["answer"],
         "",

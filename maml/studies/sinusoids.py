@@ -136,7 +136,10 @@ class Study:
 
 
 def tabulate(records: dict[tuple, dict]) -> list[dict]:
-    """One row for each learner, number of shots and of inner steps; intervals over seeds."""
+    """One row for each learner, number of shots and of inner steps; intervals over seeds.
+
+    Of learners and shots whose runs all diverged, a single row that says no more.
+    """
     rows = []
     for name, shots in dict.fromkeys(key[:2] for key in records):
         group = [record for key, record in records.items() if key[:2] == (name, shots)]
@@ -144,7 +147,10 @@ def tabulate(records: dict[tuple, dict]) -> list[dict]:
         seeds = [key[2] for key in records if key[:2] == (name, shots)]
         row = {"learner": name, "regularizer": "none", "shots": shots, "seeds": seeds}
         row[grid.DIVERGED] = len(group) - len(ended)
-        for count in COUNTS if ended else ():
+        if not ended:
+            rows.append(row)
+            continue
+        for count in COUNTS:
             values = [record["errors"][str(count)] for record in ended]
             of = {"inner_steps": count, "command": ended[0]["command"], "steps": ended[0]["steps"]}
             of["train_seconds"] = sum(record["train_seconds"] for record in ended) / len(ended)
@@ -166,7 +172,13 @@ def markdown(result: dict) -> str:
     for row in result["rows"]:
         groups.setdefault((row["learner"], row["shots"]), []).append(row)
     for (name, shots), rows in groups.items():
+        lost = rows[0][grid.DIVERGED]
+        if "mean" not in rows[0]:
+            table.append([name, str(shots), "diverged"])
+            continue
         cells = [in_words(row, 3) if math.isfinite(row["mean"]) else "diverges" for row in rows]
+        if lost:
+            cells[0] += f" ({lost} of {len(rows[0]['seeds'])} diverged)"
         if name in ("CNP", "oracle"):
             cells = [cells[0]] + [""] * (len(COUNTS) - 1)
         table.append([name, str(shots), *cells, f"{rows[0]['train_seconds']:.0f}"])

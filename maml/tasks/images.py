@@ -156,6 +156,7 @@ def images(
         intervention=LabelPermutation(ways),
         metrics={"accuracy": accuracy},
         mutually_exclusive=labels == "shuffled",
+        checksum=content.checksum(),
     )
 
 

@@ -93,7 +93,7 @@ def miniimagenet(folder: pathlib.Path) -> Source:
     """mini-ImageNet, 84 x 84 in colour, in the split of its three tables.
 
     Raises:
-        ValueError: a table or an image is missing, or an image is in no table.
+        ValueError: a table or an image is missing, an image is in no table, or a class in two.
     """
     there = {
         path.name: functools.partial(path.open, "rb") for path in (folder / "images").glob("[!.]*")
@@ -113,7 +113,7 @@ def miniimagenet(folder: pathlib.Path) -> Source:
                         "names."
                     )
                 images[row["label"]][row["filename"]] = there.pop(row["filename"])
-                split[row["label"]] = name
+                _belongs(row["label"], split.setdefault(row["label"], name), name, folder)
     if there:
         raise ValueError(f"{folder / 'images' / min(there)} is in no table: remove it.")
     return Source(dict(sorted(images.items())), {"classes": split}, 84, "RGB")
@@ -123,7 +123,8 @@ def any_folder(folder: pathlib.Path) -> Source:
     """A folder of class folders, 84 x 84 in colour.
 
     Raises:
-        ValueError: there is no class, or a class without images.
+        ValueError: there is no class, a class without images, or one in two of the folders train,
+            val and test.
     """
     tops = {"train": "train", "val": "validation", "validation": "validation", "test": "test"}
     images, split = collections.defaultdict(dict), {}
@@ -137,6 +138,10 @@ def any_folder(folder: pathlib.Path) -> Source:
     if split and len(split) < len(images):
         other = next(name for name in images if name not in split)
         raise ValueError(f"{folder / other} is in none of the folders train, val and test.")
+    belong = {}
+    for name, part in split.items():
+        _, label = name.split("/", 1)
+        _belongs(label, belong.setdefault(label, part), part, folder)
     names = sorted(images)
     if not split:
         order = np.random.default_rng(0).permutation(len(names))
@@ -144,6 +149,15 @@ def any_folder(folder: pathlib.Path) -> Source:
         for part, numbers in zip(SPLITS, np.split(order, ends), strict=True):
             split |= {names[number]: part for number in numbers}
     return Source({name: images[name] for name in names}, {"classes": split}, 84, "RGB")
+
+
+def _belongs(label: str, part: str, other: str, folder: pathlib.Path) -> None:
+    """Refuses a class in two splits: one would be tested on what was trained on."""
+    if part != other:
+        raise ValueError(
+            f"{folder} has the class {label} for {part} and for {other}: put all of its images "
+            "into one of them."
+        )
 
 
 SOURCES = {"omniglot": omniglot, "miniimagenet": miniimagenet, "folder": any_folder}

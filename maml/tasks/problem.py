@@ -28,6 +28,7 @@ class Problem:
         metrics: name -> function(distribution, y) -> [tasks, queries]; the first is the main score.
         mutually_exclusive: whether no single function solves all training tasks, so that a learner
             must read its support set. Where it is false, one can memorize instead.
+        checksum: of the file that the tasks are read from, if any.
     """
 
     description: str
@@ -40,6 +41,7 @@ class Problem:
     metrics: dict[str, Callable]
     mutually_exclusive: bool
     probe: Intervention | None = None
+    checksum: str | None = None
 
     def evaluator(self, learner, information_every: int = 1) -> Evaluator:
         """Scores a learner by this problem's metrics and relabellings."""
