@@ -70,6 +70,11 @@ def tables(result: dict, text: str, folder: pathlib.Path, name: str) -> None:
     write(text.encode(), folder / f"{name}.md")
 
 
+def either(numbers: Iterable[int]) -> str:
+    """The different ones of some numbers in words: "5", or "4,000 or 8,000"."""
+    return " or ".join(f"{number:,}" for number in sorted(set(numbers)))
+
+
 def table(columns: Iterable[str], rows: Iterable[Iterable[str]], left: int = 1) -> list[str]:
     """Lines of a table in Markdown; rows that are short are filled up.
 

@@ -119,8 +119,7 @@ def summary(group: list[dict]) -> dict:
     """A row of a table: the runs of one method with different seeds."""
     row = {"seeds": len(group), "steps": group[0]["steps"]}
     for name in ("mse", "angle", "swap_gap", "information_lower", "information_upper"):
-        values = [run["test"][name]["mean"] for run in group]
-        row[name] = mean_interval(values) if len(group) > 1 else group[0]["test"][name]
+        row[name] = over_seeds([run["test"][name] for run in group])
     for key, values in {
         **{
             f"train_{name}": [run["train"][name]["mean"] for run in group]
@@ -144,6 +143,13 @@ def summary(group: list[dict]) -> dict:
     return row
 
 
+def over_seeds(intervals: list[dict]) -> dict:
+    """Of a score of several runs the mean and its interval over them; of one, over objects."""
+    if len(intervals) == 1:
+        return intervals[0]
+    return mean_interval([of["mean"] for of in intervals])
+
+
 def cells(row: dict) -> list[str]:
     """A row's texts, in the order of ``COLUMNS``."""
     low, high = row["information_lower"]["mean"], row["information_upper"]["mean"]
@@ -164,16 +170,14 @@ def cells(row: dict) -> list[str]:
 def markdown(rows: list[dict], runs: list[dict]) -> str:
     """The table, what its numbers mean, and the command behind each row."""
     data, one_seed = runs[0]["data"], all(row["seeds"] == 1 for row in rows)
-    trained = sorted({run["data"]["train_objects"] for run in runs})
-    episodes = sorted(
-        {run["episodes"] for run in runs if "episodes" in run}
-    )  # Older ones do not say.
-    scored = f"{' or '.join(map(str, episodes))} episodes of each; " if episodes else ""
+    trained = reports.either(run["data"]["train_objects"] for run in runs)
+    episodes = reports.either(run["episodes"] for run in runs if "episodes" in run)
+    scored = f"{episodes} episodes of each; " if episodes else ""  # Older runs do not say.
     over = "held-out objects (one seed)" if one_seed else "seeds (one seed: over held-out objects)"
     lines = [
         *reports.table(COLUMNS, map(cells, rows)),
         "",
-        f"{' or '.join(map(str, trained))} meta-training and {data['test_objects']} held-out "
+        f"{trained} meta-training and {data['test_objects']} held-out "
         f"objects, {data['shots']} support and {data['queries']} query images an episode; "
         f"{scored}MSE of the angle times 10 / 2π, mean ± 95 % interval over {over}; chance is "
         "90°. Swap gap: how much the error grows with another object's support set. Information: "

@@ -225,9 +225,7 @@ def _at_shots(ended: list[dict]) -> dict[str, dict]:
     """Scores at other numbers of support images; of a single run intervals are over objects."""
     return {
         shots: {
-            "mse": mean_interval([run["shots"][shots]["mse"]["mean"] for run in ended])
-            if len(ended) > 1
-            else ended[0]["shots"][shots]["mse"],
+            "mse": compare.over_seeds([run["shots"][shots]["mse"] for run in ended]),
             "median_angle": mean_interval(
                 [run["shots"][shots]["angle"]["median"] for run in ended]
             )["mean"],

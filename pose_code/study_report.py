@@ -40,8 +40,8 @@ def markdown(result: dict) -> str:
         "nothing, are over objects.",
     ]
     for table in result["tables"].values():
-        steps = sorted({row["steps"] for row in table["rows"] if "steps" in row})
-        length = f", {' or '.join(f'{of:,}' for of in steps)} steps" if steps else ""
+        steps = reports.either(row["steps"] for row in table["rows"] if "steps" in row)
+        length = f", {steps} steps" if steps else ""
         lines += ["", f"## {table['about']}{length}", "", *_table(table["rows"], result)]
     lines += ["", "## By class", "", *_by_class(result)]
     lines += ["", "## Objects that look alike from several sides", "", *_symmetric(result)]

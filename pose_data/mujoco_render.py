@@ -50,11 +50,6 @@ def main(argv: list[str]) -> None:
         canonical=FLAGS.canonical,
     )
     data_dir = pathlib.Path(FLAGS.data_dir)
-    try:
-        objects = meshes.find_objects(FLAGS.CAD_dir, FLAGS.skip_classes)
-        check_folder(data_dir / "rotate", objects)
-    except OSError as error:
-        sys.exit(f"mujoco_render: {error}")
     # Shown from the first object on: what is wrong from the start then stands alone.
     bar = tqdm(total=0, unit=" images", dynamic_ncols=True, delay=float("inf"))
 
@@ -68,6 +63,8 @@ def main(argv: list[str]) -> None:
             bar.write(f"{result.name} {result.failure}", file=sys.stderr)
 
     try:
+        objects = meshes.find_objects(FLAGS.CAD_dir, FLAGS.skip_classes)
+        check_folder(data_dir / "rotate", objects)
         with bar:
             results = rendering.render_dataset(
                 FLAGS.CAD_dir,

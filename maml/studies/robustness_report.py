@@ -74,8 +74,7 @@ def markdown(result: dict) -> str:
     drifts = {}
     for row in result["rows"]:
         drifts.setdefault((row["axis"], row["value"]), {})[row["learner"]] = row
-    counts = {row["learner"]: len(row["seeds"]) for row in result["rows"]}
-    seeds = " or ".join(str(count) for count in sorted(set(counts.values())))
+    seeds = reports.either(len(row["seeds"]) for row in result["rows"])
     lines = [
         "# How far may a task drift?",
         "",

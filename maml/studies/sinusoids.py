@@ -172,12 +172,11 @@ def markdown(result: dict) -> str:
     for row in result["rows"]:
         groups.setdefault((row["learner"], row["shots"]), []).append(row)
     for (name, shots), rows in groups.items():
-        lost = rows[0][grid.DIVERGED]
         if "mean" not in rows[0]:
             table.append([name, str(shots), "diverged"])
             continue
         cells = [in_words(row, 3) if math.isfinite(row["mean"]) else "diverges" for row in rows]
-        if lost:
+        if lost := rows[0][grid.DIVERGED]:
             cells[0] += f" ({lost} of {len(rows[0]['seeds'])} diverged)"
         if name in ("CNP", "oracle"):
             cells = [cells[0]] + [""] * (len(COUNTS) - 1)
