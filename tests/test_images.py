@@ -1,7 +1,7 @@
 """Few-shot classification of images: files, episodes, networks, and the commands."""
 
 import pathlib
-import tarfile
+import shutil
 import zipfile
 
 import commands
@@ -349,8 +349,7 @@ def omniglot(tmp_path_factory):
     if not OMNIGLOT.exists():
         pytest.skip("Omniglot is not there: ../shared/data/omniglot.tar.xz")
     folder = tmp_path_factory.mktemp("omniglot")
-    with tarfile.open(OMNIGLOT) as archive:
-        archive.extractall(folder, filter="data")
+    shutil.unpack_archive(OMNIGLOT, folder)
     return folder
 
 

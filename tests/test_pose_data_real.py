@@ -1,7 +1,7 @@
 """All 73 PASCAL3D+ models at hand: read, rendered, seen."""
 
 import pathlib
-import tarfile
+import shutil
 
 import numpy as np
 import pytest
@@ -21,8 +21,7 @@ def test_every_real_model_renders(tmp_path):
         gl_backend.choose()
     except gl_backend.GlError as error:
         pytest.skip(str(error))
-    with tarfile.open(ARCHIVE) as archive:
-        archive.extractall(tmp_path, filter="data")
+    shutil.unpack_archive(ARCHIVE, tmp_path)
     settings = rendering.Settings(num_images=3, image_size=128)
     results = rendering.render_dataset(
         tmp_path / "CAD", tmp_path / "out", settings, skip_classes=[]
