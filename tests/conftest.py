@@ -1,8 +1,19 @@
 """Fixtures of several test files."""
 
 import pytest
+import tensorflow as tf
 
 from pose_data import gl_backend
+
+
+@pytest.fixture(scope="session", autouse=True)
+def graphs_as_they_are_traced():
+    """Leaves TensorFlow's rewriting of graphs out.
+
+    The tests run each of hundreds of graphs a few times: rewriting them takes a quarter of their
+    time. Commands, which run in processes of their own, do it as they do for users.
+    """
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
 
 
 @pytest.fixture(scope="session")

@@ -86,7 +86,7 @@ def test_validation_objects_are_neither_trained_on_nor_tested(data_dir):
     train, validation, test = (families[name] for name in ("train", "validation", "test"))
     assert len(train.names) == 5
     assert sorted(train.names + validation.names) == [f"hand/train{i}" for i in range(8)]
-    assert test.names == [f"hand/val{i}" for i in range(4)]
+    assert test.names == [f"hand/val{i}" for i in range(8)]
     everything = experiment.load_tasks(data_dir, tiny())
     assert list(everything) == ["train", "test"]
     whole = everything["train"]
@@ -212,7 +212,7 @@ def test_every_method_trains_and_is_scored(learner, method, data_dir, tmp_path):
         assert diagnosis.after == result[split]["mse"]
         assert diagnosis.normalization == result["normalization"]
     assert result["steps"] == 4 and result["skipped_steps"] == 0
-    assert set(result["test"]["objects"]) == {f"hand/val{i}" for i in range(4)}
+    assert set(result["test"]["objects"]) == {f"hand/val{i}" for i in range(8)}
     assert {"tensorflow", "keras"} <= set(result["versions"])
     assert diagnosis.verdict + " (held-out)" in scores.sentence(result)
     for name in ("curves.png", "predictions.png", "diagnosis.png") if drawn else ():

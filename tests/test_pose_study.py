@@ -101,7 +101,7 @@ def test_the_study_chooses_trains_resumes_and_reports(data_dir, tmp_path):
         "one": Table("Measures", {"learner": "cnp"}, measures, seeds=1),
         "two": Table("The same run again", {}, same, seeds=2),
     }
-    changed = hands.TINY | {"num_validation": 2, "other_shots": "2", "image_augmentation": "shift"}
+    changed = hands.TINY | {"num_validation": 4, "other_shots": "2", "image_augmentation": "shift"}
     plan = study.Study(tables, str(data_dir), tmp_path / "runs", "quick", changed=changed)
     result = study.study(plan)
 
@@ -124,7 +124,7 @@ def test_the_study_chooses_trains_resumes_and_reports(data_dir, tmp_path):
     tried = [row for row in result["sweep"] if row["row"] == "labels"]
     best = min(tried, key=lambda row: row["validation_mse"])["options"]["mi_weight"]
     assert rows["labels"]["options"]["mi_weight"] == best
-    assert set(rows["labels"]["shots"]) == {"2"} and len(rows["labels"]["objects"]) == 4
+    assert set(rows["labels"]["shots"]) == {"2"} and len(rows["labels"]["objects"]) == 8
 
     # What two tables want is trained once, with two seeds; there are two baselines.
     times = {p: p.stat().st_mtime_ns for p in (tmp_path / "runs").rglob("results.json")}
@@ -153,7 +153,7 @@ def test_the_study_chooses_trains_resumes_and_reports(data_dir, tmp_path):
     text = study_report.markdown(result)
     assert "## Measures, 4 steps\n" in text
     assert "| labels | λ = " in text and "| pixel kernel regression" in text
-    assert "| hand (4) |" in text and "| hand/val0 |" in text
+    assert "| hand (8) |" in text and "| hand/val0 |" in text
     widths = {
         len(re.findall(r"(?<!\\)\|", line))
         for line in study_report._table(result["tables"]["one"]["rows"], result)
