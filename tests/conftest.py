@@ -1,7 +1,6 @@
 """Fixtures of several test files."""
 
 import pytest
-import tensorflow as tf
 
 from pose_data import gl_backend
 
@@ -13,6 +12,8 @@ def graphs_as_they_are_traced():
     The tests run each of hundreds of graphs a few times: rewriting them takes a quarter of their
     time. Commands, which run in processes of their own, do it as they do for users.
     """
+    import tensorflow as tf  # Here, since the process that hands out the tests needs it not.
+
     tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
 
 

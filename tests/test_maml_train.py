@@ -25,7 +25,7 @@ PYMETA = [
 ]  # fmt: skip
 SMALL = {
     "steps": 4, "steps_per_epoch": 2, "meta_batch_size": 4, "num_validation_batches": 1,
-    "num_test_tasks": 8, "num_validation_tasks": 6,
+    "num_test_tasks": 6, "num_validation_tasks": 6,
     "inner_steps": 2, "hidden": 8, "dim_r": 8, "dim_z": 8,
 }  # fmt: skip
 
@@ -63,7 +63,8 @@ def test_commands_of_pymeta_run_as_they_are_written(tmp_path):
     [("clusters", "reptile"), ("functions", "maml"), ("nme_sinusoid", "cnp")],
 )
 def test_datasets_train_and_are_scored(dataset, learner, tmp_path):
-    config = train.Config(dataset=dataset, learner=learner, shots=3, queries=4, **SMALL)
+    sizes = SMALL | {"shots": 3, "queries": 4, "num_test_tasks": 8}
+    config = train.Config(dataset=dataset, learner=learner, **sizes)
     record = train.train(config, tmp_path / "model.keras", verbose=0)
     for split, tasks in (("train", 6), ("validation", 6), ("test", 8)):
         diagnosis = maml.Diagnosis(**record["diagnosis"][split])

@@ -65,6 +65,15 @@ def data_dir(tmp_path_factory):
     return folder
 
 
+@pytest.fixture(scope="module")
+def seeds_dir(data_dir, tmp_path_factory):
+    """Two runs that differ in their seed, 0 and 1, in folders of these names."""
+    folder = tmp_path_factory.mktemp("seeds")
+    for seed in range(2):
+        experiment.train(tiny(seed=seed), data_dir, folder / str(seed), verbose=0)
+    return folder
+
+
 def run(module, *arguments, cwd=ROOT):
     return commands.run(f"pose_code.{module}", *arguments, cwd=cwd)
 
@@ -221,14 +230,12 @@ def test_every_method_trains_and_is_scored(learner, method, data_dir, tmp_path):
     assert type(maml.load(tmp_path / "learner.keras")) is maml.LEARNERS[learner]
 
 
-def test_same_seed_same_numbers_and_another_seed_others(data_dir, tmp_path):
-    mse = [
-        experiment.train(tiny(seed=seed), data_dir, tmp_path / name, verbose=0, pictures=False)[
-            "test"
-        ]["mse"]
-        for seed, name in ((0, "a"), (0, "b"), (1, "c"))
-    ]
-    assert mse[0] == mse[1] != mse[2]
+def test_same_seed_same_numbers_and_another_seed_others(data_dir, seeds_dir, tmp_path):
+    again = experiment.train(tiny(), data_dir, tmp_path, verbose=0, pictures=False)
+    first, other = (
+        json.loads((seeds_dir / str(seed) / "results.json").read_text()) for seed in range(2)
+    )
+    assert again["test"]["mse"] == first["test"]["mse"] != other["test"]["mse"]
 
 
 class Cut(keras.callbacks.Callback):
@@ -330,9 +337,8 @@ def test_constant_scores_the_variance_of_the_labels(data_dir, tmp_path):
     assert kernel["test"]["information_lower"]["mean"] > 0.1
 
 
-def test_table_of_runs_and_baselines(data_dir, tmp_path):
-    for seed in range(2):
-        experiment.train(tiny(seed=seed), data_dir, tmp_path / f"cnp{seed}", verbose=0)
+def test_table_of_runs_and_baselines(data_dir, seeds_dir, tmp_path):
+    shutil.copytree(seeds_dir, tmp_path / "cnp")
     baselines.run(tiny(), data_dir, tmp_path)
     text = compare.compare([str(tmp_path)], str(tmp_path / "table"))
     assert text.splitlines()[0].startswith("| method | seeds |")
@@ -345,14 +351,15 @@ def test_table_of_runs_and_baselines(data_dir, tmp_path):
         assert (tmp_path / "table" / name).read_bytes()[1:4] == b"PNG"
 
 
-def test_methods_of_one_name_are_told_apart_and_a_run_counts_once(data_dir, tmp_path):
-    for name, options in {"a0": {}, "a1": {"seed": 1}, "b0": {"hidden": 7}}.items():
-        experiment.train(tiny(**options), data_dir, tmp_path / name, verbose=0)
-    older = json.loads((tmp_path / "a1/results.json").read_text())
+def test_methods_of_one_name_are_told_apart_and_a_run_counts_once(data_dir, seeds_dir, tmp_path):
+    for name in ("0", "1"):
+        shutil.copytree(seeds_dir / name, tmp_path / name)
+    experiment.train(tiny(hidden=7), data_dir, tmp_path / "7", verbose=0, pictures=False)
+    older = json.loads((tmp_path / "1/results.json").read_text())
     del older["config"]["mi_draws"], older["data"]["test_images"]
-    (tmp_path / "a1/results.json").write_text(json.dumps(older))
-    shutil.copytree(tmp_path / "a0", tmp_path / "a0 again")
-    runs_found = compare.find_runs([str(tmp_path), str(tmp_path / "a0")])
+    (tmp_path / "1/results.json").write_text(json.dumps(older))
+    shutil.copytree(tmp_path / "0", tmp_path / "0 again")
+    runs_found = compare.find_runs([str(tmp_path), str(tmp_path / "0")])
     assert len(runs_found) == 4
     rows = {row["method"]: row for row in compare.tabulate(compare.told_apart(runs_found))}
     hidden = tiny().hidden
@@ -362,10 +369,10 @@ def test_methods_of_one_name_are_told_apart_and_a_run_counts_once(data_dir, tmp_
     }
 
 
-def test_other_training_objects_are_told_apart_and_other_test_images_refused(data_dir, tmp_path):
-    for name, options in {"a": {}, "b": {"seed": 1}}.items():
-        experiment.train(tiny(**options), data_dir, tmp_path / name, verbose=0, pictures=False)
-    path = tmp_path / "b/results.json"
+def test_other_training_objects_are_told_apart_and_other_test_images_refused(seeds_dir, tmp_path):
+    for name in ("0", "1"):
+        shutil.copytree(seeds_dir / name, tmp_path / name)
+    path = tmp_path / "1/results.json"
     record = json.loads(path.read_text())
     more = record | {"data": record["data"] | {"train": "others", "train_objects": 9}}
     path.write_text(json.dumps(more))
@@ -383,8 +390,8 @@ def test_other_training_objects_are_told_apart_and_other_test_images_refused(dat
                 compare.compare([str(tmp_path)], str(tmp_path / "out"))
         older = dict(record["data"])
         del older["test_images"]
-        (tmp_path / "c").mkdir(exist_ok=True)
-        (tmp_path / "c/results.json").write_text(json.dumps(record | {"data": older, "seed": 2}))
+        (tmp_path / "2").mkdir(exist_ok=True)
+        (tmp_path / "2/results.json").write_text(json.dumps(record | {"data": older, "seed": 2}))
 
 
 def test_a_run_without_a_score_is_the_last_of_a_table(data_dir, tmp_path):
@@ -398,11 +405,10 @@ def test_a_run_without_a_score_is_the_last_of_a_table(data_dir, tmp_path):
         assert [row["method"].split()[0] for row in rows].index("constant:") == (error is None)
 
 
-def test_the_table_says_on_how_many_episodes_it_rests(data_dir, tmp_path):
-    record = experiment.train(tiny(), data_dir, tmp_path / "a", verbose=0, pictures=False)
-    (tmp_path / "b").mkdir()
-    more = json.dumps(record | {"episodes": 3, "seed": 1})
-    (tmp_path / "b/results.json").write_text(more)
+def test_the_table_says_on_how_many_episodes_it_rests(seeds_dir, tmp_path):
+    shutil.copytree(seeds_dir, tmp_path, dirs_exist_ok=True)
+    path = tmp_path / "1/results.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"episodes": 3}))
     assert "2 or 3 episodes of each" in compare.compare([str(tmp_path)], str(tmp_path / "out"))
 
 
