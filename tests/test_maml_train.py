@@ -38,6 +38,7 @@ def test_commands_of_pymeta_run_as_they_are_written(tmp_path):
     process = run(
         "train", *PYMETA, "--metamodel=imaml", "--imaml_lambda_reg=0.5", "--imaml_cg_steps=3",
         "--model_save_filename=saved/model.h5", "--num_outer_metatraining_iterations=4", "--seed=1",
+        "--num_test_tasks=100", "--num_validation_tasks=100",
         cwd=tmp_path,
     )  # fmt: skip
     assert process.returncode == 0, process.stderr
@@ -123,7 +124,7 @@ def test_commands_of_the_ancestors_classify_images(flags, tmp_path):
     small = [
         f"--data={toys.characters()}", "--task_options=filters=4", "--num_test_tasks=10",
         "--num_validation_tasks=10", "--steps=4", "--meta_batch_size=2",
-        "--num_validation_batches=1", "--inner_steps=2",
+        "--num_validation_batches=1", "--inner_steps=1",
     ]  # fmt: skip
     process = run("train", *flags.split(), *small, cwd=tmp_path)
     assert process.returncode == 0, process.stderr
