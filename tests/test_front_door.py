@@ -37,11 +37,12 @@ STUDIES = {
 """Commands of run.sh -> what they run with folders of its own."""
 
 
-def readme_commands():
-    """The lines of the README's shell blocks, continuation lines joined."""
-    blocks = re.findall(r"```sh\n(.*?)```", README, flags=re.DOTALL)
+def commands_of_pages():
+    """The lines of the shell blocks of README and docs, continuation lines joined."""
+    pages = [README, *(page.read_text(encoding="utf-8") for page in sorted(ROOT.glob("docs/*.md")))]
+    blocks = re.findall(r"```sh\n(.*?)```", "\n".join(pages), flags=re.DOTALL)
     lines = "\n".join(blocks).replace("\\\n", " ").splitlines()
-    return [line.split("  #")[0].strip() for line in lines if line.strip()]
+    return list(dict.fromkeys(line.split("  #")[0].strip() for line in lines if line.strip()))
 
 
 def test_help_names_every_command_and_unknown_ones_are_refused():
@@ -98,8 +99,8 @@ def test_data_train_baselines_compare_from_the_front_door(tmp_path):
     assert "| CNP |" in table and "constant" in table
 
 
-@pytest.mark.parametrize("command", readme_commands())
-def test_every_command_of_the_readme_has_flags_that_exist(command):
+@pytest.mark.parametrize("command", commands_of_pages())
+def test_every_command_of_the_pages_has_flags_that_exist(command):
     """Commands of our own run as far as their flags are read; others need only exist."""
     if command.startswith(("git ", "pip ", "cd ", "cp ", "tar ", "CAD_DIR=")):
         return
@@ -108,7 +109,12 @@ def test_every_command_of_the_readme_has_flags_that_exist(command):
         assert words[0:2] in (["./run.sh"], ["./run.sh", "test"]) or f"./run.sh {words[1]}" in (
             shell("./run.sh", "help").stdout
         )
-        if len(words) < 2 or words[1] in ("test", "data", "help"):
+        if len(words) < 2 or words[1] in ("test", "help"):
+            return
+        if words[1] == "data":
+            (known,) = re.findall(r'local known="(.*)"', (ROOT / "run.sh").read_text())
+            names = [re.fullmatch(r"--(\w+)=.+", word)[1] for word in words[2:]]
+            assert "data_dir" in names and set(names) <= set(known.split())
             return
         given = ["--logdir=L", "--output=O"] if words[1] in STUDIES else []
         module = STUDIES.get(words[1], f"pose_code.{words[1]}")

@@ -122,7 +122,7 @@ def test_variants_of_held_out_objects_are_not_trained_on(tmp_path):
     # Another set may use the same names for other objects.
     names = [f"{train[0]}~1", f"{train[0]}~2", f"{validation[0]}~1", f"{test[3]}~1", test[0]]
     names += ["boat/1", "boat/1~2", f"{train[5]}~1"]
-    split = {"train": names, "val": [f"hand/val{i}" for i in range(4)]}
+    split = {"train": names, "val": [f"hand/val{i}" for i in range(8)]}
 
     def write_split(folder, content, meshes):
         known = content | {"mesh_sha256": {name: f"mesh of {meshes[name]}" for name in meshes}}
