@@ -405,10 +405,10 @@ def test_a_run_without_a_score_is_the_last_of_a_table(data_dir, tmp_path):
         assert [row["method"].split()[0] for row in rows].index("constant:") == (error is None)
 
 
-def test_the_table_says_on_how_many_episodes_it_rests(seeds_dir, tmp_path):
-    shutil.copytree(seeds_dir, tmp_path, dirs_exist_ok=True)
-    path = tmp_path / "1/results.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"episodes": 3}))
+def test_the_table_says_on_how_many_episodes_it_rests(data_dir, seeds_dir, tmp_path):
+    shutil.copytree(seeds_dir / "0", tmp_path / "0")
+    more = tiny(eval_episodes=3, seed=1)
+    experiment.train(more, data_dir, tmp_path / "1", verbose=0, pictures=False)
     assert "2 or 3 episodes of each" in compare.compare([str(tmp_path)], str(tmp_path / "out"))
 
 
