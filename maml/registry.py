@@ -10,7 +10,7 @@ import inspect
 import pathlib
 import sys
 import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 import keras
@@ -120,6 +120,31 @@ def parse_options(text: str) -> dict:
             raise ValueError(f"{part!r} is no option: write name=value, semicolons between them.")
         options[name.strip()] = value(word.strip())
     return options
+
+
+def check_kinds(options: dict, entry: Callable) -> None:
+    """Refuses options of :func:`parse_options` of another kind than the defaults of ``entry``.
+
+    Raises:
+        ValueError: such as half a layer's unit, or a word where a number is due.
+    """
+
+    def fits(value, default):
+        if isinstance(default, Sequence) and not isinstance(default, str):
+            return isinstance(value, tuple) and all(fits(v, default[0]) for v in value)
+        if isinstance(default, float):
+            return type(value) in (int, float)
+        return type(value) is type(default)
+
+    def typed(value):
+        return ":".join(map(typed, value)) if isinstance(value, tuple) else str(value).lower()
+
+    for name, value in options.items():
+        default = inspect.signature(entry).parameters[name].default
+        if default not in (None, inspect.Parameter.empty) and not fits(value, default):
+            raise ValueError(
+                f"{name}={typed(value)} is not of the kind of {name}={typed(default)}, the default."
+            )
 
 
 def import_files(names: Iterable[str]) -> None:

@@ -23,7 +23,7 @@ import maml  # noqa: E402
 from maml import image_plots, options, plots, runs, threads  # noqa: E402
 from maml.callbacks import best_epoch  # noqa: E402
 from maml.options import method_name, option  # noqa: E402
-from maml.registry import parse_options  # noqa: E402
+from maml.registry import check_kinds, parse_options  # noqa: E402
 from maml.tasks.members import LABELS  # noqa: E402
 from mine import commands, reports  # noqa: E402
 
@@ -115,6 +115,10 @@ class Config(options.Options):
                     f"The tasks {self.dataset} take no option {name!r} in --task_options; they "
                     f"take {there}."
                 )
+        try:
+            check_kinds(own, maml.TASKS[self.dataset])
+        except ValueError as error:
+            raise ValueError(f"--task_options: {error}") from error
         try:
             return maml.TASKS.make(self.dataset, **(sizes | own | changed))
         except TypeError as error:

@@ -4,6 +4,7 @@ import dataclasses
 import functools
 import json
 import pathlib
+import re
 import shlex
 
 import commands
@@ -301,6 +302,25 @@ def test_a_run_goes_on_with_its_data_alone_as_far_as_it_says_which(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ("hidden=40.5", "hidden=40.5 is not of the kind of hidden=40:40"),
+        ("hidden=40:8.5", "hidden=40:8.5 is not"),
+        ("noise=abc", "noise=abc is not of the kind of noise=0.0"),
+        ("amplitude=5", "amplitude=5 is not of the kind of amplitude=0.1:5.0"),
+        ("told=1", "told=1 is not of the kind of told=false"),
+        ("shape=3", "shape=3 is not of the kind of shape=sine"),
+        ("test_noise=abc", "--task_options=test_noise=abc"),
+    ],
+)
+def test_options_of_tasks_are_of_the_kind_of_their_defaults(options, message):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        train.Config(dataset="functions", task_options=options).problem()
+    allowed = "noise=1;hidden=8:8;told=true;amplitude=1:2;test_noise=0.5"
+    train.Config(dataset="functions", task_options=allowed).problem()
+
+
+@pytest.mark.parametrize(
     ("module", "arguments", "message"),
     [
         ("train", ["--model_save_filename=model.pkl"], "in a .keras or .h5 file"),
@@ -319,7 +339,7 @@ def test_a_run_goes_on_with_its_data_alone_as_far_as_it_says_which(tmp_path):
         (
             "train",
             ["--model_save_filename=m.h5", "--dataset=functions", "--task_options=noise=abc"],
-            "Error: --task_options=noise=abc",
+            "Error: --task_options: noise=abc is not of the kind of noise=0.0, the default.",
         ),
     ],
 )
