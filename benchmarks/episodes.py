@@ -10,7 +10,7 @@ import os
 import pathlib
 import time
 
-from absl import app, flags
+from absl import flags
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # Before TensorFlow: its start-up chatter.
 
@@ -19,7 +19,7 @@ import tensorflow as tf  # noqa: E402
 import tqdm  # noqa: E402
 
 import maml  # noqa: E402
-from mine import reports  # noqa: E402
+from mine import commands, reports  # noqa: E402
 
 _MAML = {"learner": "maml", "inner_lr": 0.1, "inner_steps": 1}
 CASES = {
@@ -71,7 +71,7 @@ def measure(data: str, dataset: str, given: dict, tasks: int, learner: dict, ste
     return {name: float(np.median(values)) for name, values in times.items()}
 
 
-def main(_):
+def main():
     values = flags.FLAGS
     output = pathlib.Path(values.output)
     rows = []
@@ -103,4 +103,4 @@ if __name__ == "__main__":
     flags.DEFINE_string("miniimagenet", "", "File of mini-ImageNet, of maml.tasks.prepare.")
     flags.DEFINE_string("output", "results/benchmarks", "Folder of the table.")
     flags.DEFINE_integer("steps", 10, "Steps of a round.", lower_bound=1)
-    app.run(main)
+    commands.run(main)

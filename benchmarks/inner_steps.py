@@ -15,14 +15,14 @@ import resource
 import statistics
 import time
 
-from absl import app, flags
+from absl import flags
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # Before TensorFlow: its start-up chatter.
 
 import numpy as np  # noqa: E402
 import tqdm  # noqa: E402
 
-from mine import reports  # noqa: E402
+from mine import commands, reports  # noqa: E402
 from pose_code import experiment  # noqa: E402
 from pose_code.config import from_preset  # noqa: E402
 from pose_data.tasks import PoseTasks  # noqa: E402
@@ -89,7 +89,7 @@ def table(rows: list[dict], run: dict) -> str:
     return "\n".join(lines) + "\n"
 
 
-def main(_):
+def main():
     output = pathlib.Path(flags.FLAGS.output)
     output.mkdir(parents=True, exist_ok=True)
     path, rows = output / "inner_steps.json", []
@@ -107,4 +107,4 @@ def main(_):
 
 if __name__ == "__main__":
     flags.DEFINE_string("output", "results/benchmarks", "Folder of the table.")
-    app.run(main)
+    commands.run(main)

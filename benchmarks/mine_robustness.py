@@ -14,7 +14,7 @@ import re
 import sys
 import traceback
 
-from absl import app, flags
+from absl import flags
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # Before TensorFlow: its start-up chatter.
 
@@ -22,7 +22,7 @@ import numpy as np  # noqa: E402
 import tqdm  # noqa: E402
 
 import mine  # noqa: E402
-from mine import objective, reports, samples  # noqa: E402
+from mine import commands, objective, reports, samples  # noqa: E402
 
 CRITICS = ("concatenated", "separable", "bilinear")
 LIBRARY = pathlib.Path(mine.__file__).parent
@@ -136,7 +136,7 @@ def define_flags() -> None:
     flags.DEFINE_string("output", "results/benchmarks", "Folder of the counts.")
 
 
-def main(_):
+def main():
     given = flags.FLAGS
     output = pathlib.Path(given.output)
     report = {
@@ -151,4 +151,4 @@ def main(_):
 
 if __name__ == "__main__":
     define_flags()
-    app.run(main)
+    commands.run(main)

@@ -26,14 +26,14 @@ import tempfile
 import venv
 import zlib
 
-from absl import app, flags
+from absl import flags
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # Before TensorFlow: its start-up chatter.
 
 import numpy as np  # noqa: E402
 import tqdm  # noqa: E402
 
-from mine import benchmarks  # noqa: E402
+from mine import benchmarks, commands  # noqa: E402
 from pose_data import files  # noqa: E402
 
 FLAGS = flags.FLAGS
@@ -191,10 +191,8 @@ def fill(report: dict, path: pathlib.Path, tasks: list[str], seeds: int) -> None
             files.write_bytes(path, json.dumps(report, indent=1).encode())
 
 
-def main(argv: list[str]) -> None:
+def main() -> None:
     """Estimates what is missing, prints the table, and writes it."""
-    if len(argv) > 1:
-        raise app.UsageError(f"unknown argument {argv[1]}")
     for task in FLAGS.tasks:
         if task not in benchmarks.TASKS:
             sys.exit(f"Error: no task {task}; there are {', '.join(benchmarks.TASKS)}.")
@@ -216,4 +214,4 @@ def main(argv: list[str]) -> None:
 
 if __name__ == "__main__":
     define_flags()
-    app.run(main)
+    commands.run(main)

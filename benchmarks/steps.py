@@ -8,12 +8,11 @@ grows with the step. The learners of sinusoids are compiled by XLA, those of ima
 """
 
 import datetime
-import json
 import os
 import pathlib
 import time
 
-from absl import app, flags
+from absl import flags
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # Before TensorFlow: its start-up chatter.
 
@@ -22,6 +21,7 @@ import numpy as np  # noqa: E402
 import tqdm  # noqa: E402
 
 import maml  # noqa: E402
+from mine import commands, reports  # noqa: E402
 from pose_code import experiment  # noqa: E402
 from pose_code.config import from_preset  # noqa: E402
 from pose_data.tasks import PoseTasks  # noqa: E402
@@ -89,7 +89,7 @@ def time_fit(learner, tasks: maml.TaskFamily, batch_size: int, steps: int) -> li
     return timer.milliseconds
 
 
-def main(_):
+def main():
     output = pathlib.Path(flags.FLAGS.output)
     output.mkdir(parents=True, exist_ok=True)
     rows = []
@@ -127,10 +127,10 @@ def main(_):
     ]
     text = "\n".join(lines) + "\n"
     print(text)
-    (output / "steps.md").write_text(text)
-    (output / "steps.json").write_text(json.dumps(rows, indent=2) + "\n")
+    reports.write(text.encode(), output / "steps.md")
+    reports.write_json(rows, output / "steps.json")
 
 
 if __name__ == "__main__":
     flags.DEFINE_string("output", "results/benchmarks", "Folder of the table.")
-    app.run(main)
+    commands.run(main)

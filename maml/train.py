@@ -252,7 +252,9 @@ def trained(path: os.PathLike, **changed) -> tuple[maml.MetaLearner, Config]:
                 f"{path} was trained with --{name}={getattr(known, name)}, not {changed[name]}: "
                 "leave it out, or train another."
             )
-    if "test_inner_steps" in changed and hasattr(learner, "test_inner_steps"):
+    if "test_inner_steps" in changed:
+        if not hasattr(learner, "test_inner_steps"):
+            raise ValueError(f"{path} has no inner steps: leave out --test_inner_steps.")
         steps = changed["test_inner_steps"]
         learner.test_inner_steps = None if steps < 0 else steps
     return learner, config

@@ -25,7 +25,7 @@ def write(content: bytes, path: pathlib.Path) -> None:
         temporary.unlink(missing_ok=True)
 
 
-def write_json(content: dict, path: pathlib.Path) -> None:
+def write_json(content: dict | list, path: pathlib.Path) -> None:
     """Writes JSON in one step; what is not finite becomes null, which numpy reads as NaN."""
 
     def clean(value):

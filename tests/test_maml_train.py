@@ -349,6 +349,16 @@ def test_errors_are_one_sentence(module, arguments, message, tmp_path):
     assert "Traceback" not in process.stderr and not list(tmp_path.iterdir())
 
 
+def test_inner_steps_of_a_learner_that_has_none_are_refused(tmp_path):
+    config = train.Config(learner="cnp", **SMALL)
+    learner = config.make_learner(*_parts(config.problem()))
+    learner.create_weights(config.problem().train.sample(2, [0, 0]))
+    maml.save(learner, tmp_path / "cnp.keras")
+    train.trained(tmp_path / "cnp.keras", dataset="sinusoid")
+    with pytest.raises(ValueError, match="cnp.keras has no inner steps: leave out"):
+        train.trained(tmp_path / "cnp.keras", dataset="sinusoid", test_inner_steps=3)
+
+
 def test_the_meta_learning_rate_falls_to_nothing_along_a_cosine():
     config = train.Config(meta_lr=0.4, meta_lr_decay=True, **SMALL)
     learner = config.make_learner(*_parts(config.problem()))
