@@ -25,11 +25,10 @@ from collections.abc import Callable
 import matplotlib
 import numpy as np
 import stl
-from absl import flags
+from absl import app, flags
 from matplotlib import pyplot as plt
 from tqdm import tqdm
 
-from mine import commands
 from pose_data import files, gl_backend, make_cad, meshes, rendering, shapes
 
 FLAGS = flags.FLAGS
@@ -186,8 +185,10 @@ def table(report: dict) -> str:
     return "\n".join(lines) + "\n"
 
 
-def main() -> None:
+def main(argv: list[str]) -> None:
     """Times, prints the table, and writes it."""
+    if len(argv) > 1:
+        raise app.UsageError(f"unknown argument {argv[1]}")
     try:
         backend = gl_backend.choose()
     except gl_backend.GlError as error:
@@ -229,4 +230,4 @@ def main() -> None:
 
 if __name__ == "__main__":
     define_flags()
-    commands.run(main)
+    app.run(main)
