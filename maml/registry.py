@@ -10,8 +10,9 @@ import inspect
 import pathlib
 import sys
 import traceback
+import types
+import typing
 from collections.abc import Callable, Iterable, Sequence
-from typing import NamedTuple
 
 import keras
 
@@ -123,28 +124,30 @@ def parse_options(text: str) -> dict:
 
 
 def check_kinds(options: dict, entry: Callable) -> None:
-    """Refuses options of :func:`parse_options` of another kind than the defaults of ``entry``.
+    """Refuses options of :func:`parse_options` that the annotations of ``entry`` do not allow.
 
     Raises:
-        ValueError: such as half a layer's unit, or a word where a number is due.
+        TypeError: such as half a layer's unit, or a word where a number is due.
     """
 
-    def fits(value, default):
-        if isinstance(default, Sequence) and not isinstance(default, str):
-            return isinstance(value, tuple) and all(fits(v, default[0]) for v in value)
-        if isinstance(default, float):
+    def fits(value, kind):
+        origin, parts = typing.get_origin(kind), typing.get_args(kind)
+        if origin in (Sequence, tuple, list):
+            return isinstance(value, tuple) and all(fits(one, parts[0]) for one in value)
+        if origin in (typing.Union, types.UnionType):
+            return any(fits(value, part) for part in parts)
+        if kind is float:
             return type(value) in (int, float)
-        return type(value) is type(default)
+        # Of other kinds, or none, nothing is known.
+        return type(value) is kind or kind not in (bool, int, str, type(None))
 
-    def typed(value):
-        return ":".join(map(typed, value)) if isinstance(value, tuple) else str(value).lower()
-
+    parameters = inspect.signature(entry).parameters
     for name, value in options.items():
-        default = inspect.signature(entry).parameters[name].default
-        if default not in (None, inspect.Parameter.empty) and not fits(value, default):
-            raise ValueError(
-                f"{name}={typed(value)} is not of the kind of {name}={typed(default)}, the default."
-            )
+        # What a class hands on to another is no parameter of its own.
+        kind = parameters[name].annotation if name in parameters else None
+        if kind is not None and not fits(value, kind):
+            written = inspect.formatannotation(kind).replace("collections.abc.", "")
+            raise TypeError(f"{name} is {written}, not {value!r}")
 
 
 def import_files(names: Iterable[str]) -> None:
@@ -204,7 +207,7 @@ def _is_taken(path: pathlib.Path) -> bool:
     return origin is None or pathlib.Path(origin).resolve() != path.resolve()
 
 
-class Networks(NamedTuple):
+class Networks(typing.NamedTuple):
     """The networks of a problem, made when a learner asks for them.
 
     Attributes:

@@ -117,9 +117,6 @@ class Config(options.Options):
                 )
         try:
             check_kinds(own, maml.TASKS[self.dataset])
-        except ValueError as error:
-            raise ValueError(f"--task_options: {error}") from error
-        try:
             return maml.TASKS.make(self.dataset, **(sizes | own | changed))
         except TypeError as error:
             if not own:

@@ -15,6 +15,7 @@ import toys
 import maml
 from maml import evaluate, runs, train
 from maml.callbacks import best_epoch
+from maml.registry import check_kinds
 from maml.studies import tables
 from maml.tasks.image_file import ImageFile
 
@@ -304,20 +305,37 @@ def test_a_run_goes_on_with_its_data_alone_as_far_as_it_says_which(tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ("hidden=40.5", "hidden=40.5 is not of the kind of hidden=40:40"),
-        ("hidden=40:8.5", "hidden=40:8.5 is not"),
-        ("noise=abc", "noise=abc is not of the kind of noise=0.0"),
-        ("amplitude=5", "amplitude=5 is not of the kind of amplitude=0.1:5.0"),
-        ("told=1", "told=1 is not of the kind of told=false"),
-        ("shape=3", "shape=3 is not of the kind of shape=sine"),
-        ("test_noise=abc", "--task_options=test_noise=abc"),
+        ("hidden=40.5", "hidden is Sequence[int], not 40.5."),
+        ("hidden=40:8.5", "hidden is Sequence[int], not (40, 8.5)."),
+        ("noise=abc", "noise is float, not 'abc'."),
+        ("amplitude=5", "amplitude is Sequence[float], not 5."),
+        ("told=1", "told is bool, not 1."),
+        ("shape=3", "shape is str, not 3."),
+        ("seed_=1", "take no option 'seed_'"),
+        ("test_noise=abc", "test_noise is float | None, not 'abc'."),
+        ("test_phase=1", "test_phase is Sequence[float] | None, not 1."),
     ],
 )
-def test_options_of_tasks_are_of_the_kind_of_their_defaults(options, message):
+def test_options_of_tasks_are_of_their_kind(options, message):
     with pytest.raises(ValueError, match=re.escape(message)):
         train.Config(dataset="functions", task_options=options).problem()
-    allowed = "noise=1;hidden=8:8;told=true;amplitude=1:2;test_noise=0.5"
+
+
+def test_options_of_tasks_may_be_all_that_their_annotations_allow():
+    allowed = "noise=1;hidden=8:8;told=true;amplitude=1:2;test_noise=0.5;test_shape=square"
     train.Config(dataset="functions", task_options=allowed).problem()
+
+    def own(scale=1, ends: tuple[float, float] = (0, 1), either: int | str = 0, odd: "int" = 0): ...
+
+    class Handed:
+        def __init__(self, **others): ...
+
+    typed = {"scale": 0.5, "ends": (0, 2), "either": "a", "odd": 0.5}
+    check_kinds(typed, own)
+    check_kinds(typed, Handed)
+    for name, value in {"ends": 1, "either": 0.5}.items():
+        with pytest.raises(TypeError, match=f"{name} is .* not {value}"):
+            check_kinds({name: value}, own)
 
 
 @pytest.mark.parametrize(
@@ -339,7 +357,7 @@ def test_options_of_tasks_are_of_the_kind_of_their_defaults(options, message):
         (
             "train",
             ["--model_save_filename=m.h5", "--dataset=functions", "--task_options=noise=abc"],
-            "Error: --task_options: noise=abc is not of the kind of noise=0.0, the default.",
+            "Error: --task_options=noise=abc: noise is float, not 'abc'.",
         ),
     ],
 )
