@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from setuptools import setup
+from setuptools import find_packages, setup
 
 setup(
     name="exact-meta-information",
@@ -12,15 +12,7 @@ setup(
     long_description_content_type="text/markdown",
     license="Apache-2.0",
     license_files=["LICENSE"],
-    packages=[
-        "maml",
-        "maml.studies",
-        "maml.tasks",
-        "mine",
-        "mine.benchmarks",
-        "pose_code",
-        "pose_data",
-    ],
+    packages=find_packages(include=["maml*", "mine*", "pose_code*", "pose_data*"]),
     package_data={"maml.tasks": ["omniglot.csv"], "pose_code": ["run.sh"]},
     python_requires=">=3.10",
     install_requires=[
@@ -35,6 +27,7 @@ setup(
         "trimesh>=4.4",
         "matplotlib>=3.8",
         "tqdm>=4.66",
+        "lazy-loader>=0.4",
     ],
     extras_require={
         "gpu": ["tensorflow[and-cuda]>=2.18,<3"],

@@ -19,7 +19,8 @@ import tensorflow as tf  # noqa: E402
 import tqdm  # noqa: E402
 
 import maml  # noqa: E402
-from mine import commands, reports  # noqa: E402
+from mine import reporting  # noqa: E402
+from mine.reporting import commands  # noqa: E402
 
 _MAML = {"learner": "maml", "inner_lr": 0.1, "inner_steps": 1}
 CASES = {
@@ -79,7 +80,7 @@ def main():
         if getattr(values, dataset):
             found = measure(getattr(values, dataset), dataset, *case, values.steps)
             rows.append({"case": name, "tasks": case[1]} | found)
-    told = reports.provenance("benchmarks/episodes.py")
+    told = reporting.provenance("benchmarks/episodes.py")
     lines = [
         "# Does a training step wait for its episodes?",
         "",
@@ -95,7 +96,7 @@ def main():
     ]
     text = "\n".join(lines) + "\n"
     print(text)
-    reports.tables(told | {"rows": rows}, text, output, "episodes")
+    reporting.write_tables(told | {"rows": rows}, text, output, "episodes")
 
 
 if __name__ == "__main__":

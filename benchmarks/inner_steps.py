@@ -22,7 +22,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # Before TensorFlow: its sta
 import numpy as np  # noqa: E402
 import tqdm  # noqa: E402
 
-from mine import commands, reports  # noqa: E402
+from mine import reporting  # noqa: E402
+from mine.reporting import commands  # noqa: E402
 from pose_code import experiment  # noqa: E402
 from pose_code.config import from_preset  # noqa: E402
 from pose_data.tasks import PoseTasks  # noqa: E402
@@ -60,7 +61,7 @@ def measure(inner_steps: int, recompute: bool) -> dict:
 
 
 def table(rows: list[dict], run: dict) -> str:
-    """The medians over repeats as Markdown; ``run`` is :func:`mine.reports.provenance`."""
+    """The medians over repeats as Markdown; ``run`` is :func:`mine.reporting.provenance`."""
 
     def median(steps, recompute, key):
         found = [r[key] for r in rows if (r["inner_steps"], r["recompute"]) == (steps, recompute)]
@@ -98,11 +99,11 @@ def main():
     for _, inner_steps, recompute in tqdm.tqdm(cases, unit="case"):
         with concurrent.futures.ProcessPoolExecutor(1, mp_context=context) as fresh:
             rows.append(fresh.submit(measure, inner_steps, recompute).result())
-    run = reports.provenance("benchmarks/inner_steps.py")
+    run = reporting.provenance("benchmarks/inner_steps.py")
     text = table(rows, run)
     print(text)
-    reports.write(text.encode(), path.with_suffix(".md"))
-    reports.write_json(run | {"rows": rows}, path)
+    reporting.write(text.encode(), path.with_suffix(".md"))
+    reporting.write_json(run | {"rows": rows}, path)
 
 
 if __name__ == "__main__":

@@ -22,7 +22,9 @@ import numpy as np  # noqa: E402
 import tqdm  # noqa: E402
 
 import mine  # noqa: E402
-from mine import commands, objective, reports, samples  # noqa: E402
+from mine import objective, reporting  # noqa: E402
+from mine.estimators import preprocessing  # noqa: E402
+from mine.reporting import commands  # noqa: E402
 
 CRITICS = ("concatenated", "separable", "bilinear")
 LIBRARY = pathlib.Path(mine.__file__).parent
@@ -50,7 +52,7 @@ def draw_case(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, dict]:
     options = {
         "bound": str(rng.choice(objective.NAMES)),
         "critic": str(rng.choice(CRITICS)),
-        "preprocess": str(rng.choice(samples.PREPROCESSES)),
+        "preprocess": str(rng.choice(preprocessing.PREPROCESSES)),
         "negatives": [None, 1, 4, "all"][rng.integers(4)],
         "batch_size": int(2 ** rng.integers(4, 8)),
         "steps": int(rng.choice([50, 100])),
@@ -140,12 +142,12 @@ def main():
     given = flags.FLAGS
     output = pathlib.Path(given.output)
     report = {
-        **reports.provenance("benchmarks/mine_robustness.py"),
+        **reporting.provenance("benchmarks/mine_robustness.py"),
         **run(given.runs, given.seed),
     }
     text = markdown(report)
     print(text)
-    reports.tables(report, text, output, "mine_robustness")
+    reporting.write_tables(report, text, output, "mine_robustness")
     sys.exit(1 if report["failed"] else 0)
 
 

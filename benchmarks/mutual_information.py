@@ -33,7 +33,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # Before TensorFlow: its sta
 import numpy as np  # noqa: E402
 import tqdm  # noqa: E402
 
-from mine import benchmarks, commands  # noqa: E402
+from mine import benchmarks  # noqa: E402
+from mine.reporting import commands  # noqa: E402
 from pose_data import files  # noqa: E402
 
 FLAGS = flags.FLAGS

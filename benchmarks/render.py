@@ -29,7 +29,8 @@ from absl import app, flags
 from matplotlib import pyplot as plt
 from tqdm import tqdm
 
-from pose_data import files, gl_backend, make_cad, meshes, rendering, shapes
+from pose_data import files, gl_backend, make_cad, meshes, rendering
+from pose_data.shapes import classes
 
 FLAGS = flags.FLAGS
 
@@ -119,11 +120,11 @@ def seconds(work: Callable[..., object], *args) -> float:
 
 def procedural_set(folder: pathlib.Path, num_objects: int) -> None:
     """Writes the first object of a few procedural classes."""
-    classes = sorted(shapes.CLASSES)
-    for i in np.linspace(0, len(classes) - 1, min(num_objects, len(classes))).astype(int):
-        path = folder / classes[i] / "01.stl"
+    names = sorted(classes.CLASSES)
+    for i in np.linspace(0, len(names) - 1, min(num_objects, len(names))).astype(int):
+        path = folder / names[i] / "01.stl"
         path.parent.mkdir(parents=True)
-        make_cad.make_object(classes[i], 1).export(path)
+        make_cad.make_object(names[i], 1).export(path)
 
 
 def binary_stl_copies(cad_dir: pathlib.Path, folder: pathlib.Path, num_objects: int) -> None:

@@ -21,7 +21,8 @@ import numpy as np  # noqa: E402
 import tqdm  # noqa: E402
 
 import maml  # noqa: E402
-from mine import commands, reports  # noqa: E402
+from mine import reporting  # noqa: E402
+from mine.reporting import commands  # noqa: E402
 from pose_code import experiment  # noqa: E402
 from pose_code.config import from_preset  # noqa: E402
 from pose_data.tasks import PoseTasks  # noqa: E402
@@ -58,7 +59,9 @@ class StepTimer(keras.callbacks.Callback):
 
 
 SINUSOIDS = {
-    f"{name}, sinusoids": name for name in maml.LEARNERS if not maml.LEARNERS[name].of_classes
+    f"{name}, sinusoids": name
+    for name in maml.LEARNERS
+    if not maml.LEARNERS[name].classification_only
 }
 
 
@@ -127,8 +130,8 @@ def main():
     ]
     text = "\n".join(lines) + "\n"
     print(text)
-    reports.write(text.encode(), output / "steps.md")
-    reports.write_json(rows, output / "steps.json")
+    reporting.write(text.encode(), output / "steps.md")
+    reporting.write_json(rows, output / "steps.json")
 
 
 if __name__ == "__main__":

@@ -1,109 +1,69 @@
-"""Meta-learners over episodes, behind two hooks: ``encode`` a support set, ``predict`` a query.
+"""Meta-learners over episodes, behind two hooks: ``encode`` a support set, ``decode`` a query.
 
 A :class:`TaskFamily` gives episodes, a :class:`MetaLearner` is a Keras model that trains on them, a
 regularizer adds a term to its loss, :func:`diagnose` says whether it memorizes.
+
+Nothing is imported before it is used: ``import maml`` starts no TensorFlow.
 """
 
-from maml.attentive import AttentiveCNP
-from maml.augmentation import LabelAugmentation
-from maml.bottleneck import Bottleneck
-from maml.circular import Circular, CircularHead, VonMisesHead
-from maml.contextual import CNP
-from maml.diagnosis import Diagnosis, diagnose
-from maml.diagnostics import Evaluator, squared_error
-from maml.ensemble import Ensemble
-from maml.episodes import Episode, TaskFamily
-from maml.gradient_based import ANIL, FOMAML, MAML, MAMLPlusPlus, MetaSGD
-from maml.imaml import IMAML
-from maml.interventions import (
-    Intervention,
-    LabelPermutation,
-    LabelScale,
-    LabelShift,
-    LabelSwap,
-    OtherTask,
-    SameTask,
-)
-from maml.likelihoods import (
-    Categorical,
-    CategoricalHead,
-    Distribution,
-    Head,
-    NormalHead,
-    accuracy,
-)
-from maml.meta_learner import MetaLearner, per_input
-from maml.metric_based import MatchingNetwork, PrototypicalNetwork
-from maml.normalization import CurrentBatchNormalization
-from maml.registry import (
-    LEARNERS,
-    REGULARIZERS,
-    TASKS,
-    Networks,
-    import_files,
-    make_learner,
-    make_regularizers,
-)
-from maml.regularizers import MutualInformation, Regularizer
-from maml.relative import RelativeCNP
-from maml.reptile import Reptile
-from maml.saving import load, save
-from maml.tasks import Problem
-from maml.weight_kl import WeightDecay, WeightKL
+import lazy_loader
 
-__all__ = [
-    "ANIL",
-    "CNP",
-    "FOMAML",
-    "IMAML",
-    "LEARNERS",
-    "MAML",
-    "REGULARIZERS",
-    "TASKS",
-    "AttentiveCNP",
-    "Bottleneck",
-    "Categorical",
-    "CategoricalHead",
-    "Circular",
-    "CircularHead",
-    "CurrentBatchNormalization",
-    "Diagnosis",
-    "Distribution",
-    "Ensemble",
-    "Episode",
-    "Evaluator",
-    "Head",
-    "Intervention",
-    "LabelAugmentation",
-    "LabelPermutation",
-    "LabelScale",
-    "LabelShift",
-    "LabelSwap",
-    "MAMLPlusPlus",
-    "MatchingNetwork",
-    "MetaLearner",
-    "MetaSGD",
-    "MutualInformation",
-    "Networks",
-    "NormalHead",
-    "OtherTask",
-    "Problem",
-    "PrototypicalNetwork",
-    "Regularizer",
-    "RelativeCNP",
-    "Reptile",
-    "SameTask",
-    "TaskFamily",
-    "VonMisesHead",
-    "WeightDecay",
-    "WeightKL",
-    "accuracy",
-    "diagnose",
-    "import_files",
-    "load",
-    "make_learner",
-    "make_regularizers",
-    "per_input",
-    "save",
-    "squared_error",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submodules=[
+        "core",
+        "diagnostics",
+        "distributions",
+        "experiments",
+        "learners",
+        "nn",
+        "regularizers",
+        "studies",
+        "tasks",
+    ],
+    submod_attrs={
+        "core.episodes": ["Episode", "TaskFamily"],
+        "core.label_transforms": [
+            "LabelOffset",
+            "LabelPermutation",
+            "LabelScale",
+            "LabelSwap",
+            "LabelTransform",
+            "OtherTask",
+            "SameTask",
+        ],
+        "core.registry": [
+            "LEARNERS",
+            "REGULARIZERS",
+            "TASKS",
+            "Networks",
+            "import_files",
+            "make_learner",
+            "make_regularizers",
+        ],
+        "diagnostics.metrics": ["accuracy", "squared_error"],
+        "diagnostics.report": ["Diagnosis", "diagnose"],
+        "diagnostics.scores": ["Evaluator"],
+        "distributions.base": ["Distribution", "Head"],
+        "distributions.categorical": ["Categorical", "CategoricalHead"],
+        "distributions.circular": ["Circular", "CircularHead", "VonMisesHead"],
+        "distributions.normal": ["Normal", "NormalHead"],
+        "learners.base": ["MetaLearner", "per_input"],
+        "learners.ensemble": ["Ensemble"],
+        "learners.gradient_based": ["ANIL", "FOMAML", "MAML", "MAMLPlusPlus", "MetaSGD"],
+        "learners.implicit": ["IMAML"],
+        "learners.label_equivariant": ["RelativeCNP"],
+        "learners.metric_based": ["MatchingNetwork", "PrototypicalNetwork"],
+        "learners.neural_processes": ["CNP", "AttentiveCNP"],
+        "learners.reptile": ["Reptile"],
+        "learners.saving": ["load", "save"],
+        "nn.normalization": ["CurrentBatchNormalization"],
+        "regularizers.base": ["Regularizer"],
+        "regularizers.label_augmentation": ["LabelAugmentation"],
+        "regularizers.label_mi": ["LabelMI"],
+        "regularizers.mr_a": ["MRA"],
+        "regularizers.mr_w": ["MRW"],
+        "regularizers.weight_decay": ["WeightDecay"],
+        "tasks.problem": ["Problem"],
+    },
+)

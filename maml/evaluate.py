@@ -16,8 +16,11 @@ from absl import flags
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # Before TensorFlow: its start-up chatter.
 
-from maml import options, plots, runs, threads, train  # noqa: E402
-from mine import commands, reports  # noqa: E402
+from maml import train  # noqa: E402
+from maml.experiments import determinism, options, runs  # noqa: E402
+from maml.tasks import function_plots  # noqa: E402
+from mine import reporting  # noqa: E402
+from mine.reporting import commands  # noqa: E402
 
 RESULTS = "evaluation.json"
 
@@ -42,10 +45,10 @@ def evaluate(path: os.PathLike, steps: Sequence[int], **changed) -> dict:
     learner, config = train.trained(path, **changed)
     folder = pathlib.Path(path).with_suffix("")
     problem = config.problem()
-    if plots.can_draw_fits(problem):
+    if function_plots.can_draw_fits(problem):
         # Before the numbers of inner steps change: of the learner as it was trained.
         folder.mkdir(exist_ok=True)
-        plots.fits(learner, problem.test, folder / "fits.png")
+        function_plots.fits(learner, problem.test, folder / "fits.png")
     if not hasattr(learner, "test_inner_steps"):
         steps = [None]
     rows = []
@@ -73,16 +76,16 @@ def define_flags():
 
 def main():
     path = pathlib.Path(flags.FLAGS.model_save_filename)
-    threads.share_cores()
+    determinism.share_cores()
     try:
         steps = options.whole_numbers(flags.FLAGS.inner, "inner")
         changed = options.given_flags(train.Config)
         record = evaluate(path, steps, **changed)
     except ValueError as error:
         sys.exit(f"Error: {error}")
-    record |= reports.provenance("maml.evaluate")
+    record |= reporting.provenance("maml.evaluate")
     path.with_suffix("").mkdir(exist_ok=True)
-    reports.write_json(record, path.with_suffix("") / RESULTS)
+    reporting.write_json(record, path.with_suffix("") / RESULTS)
 
 
 if __name__ == "__main__":

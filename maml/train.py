@@ -3,7 +3,8 @@
     python -m maml.train --dataset=sinusoid --metamodel=maml --model_save_filename=saved/model.h5
 
 The names of flags are those of pyMeta where it has them; each is an alias of an option of
-:mod:`maml.options`. Beside the model a folder of its name holds the checkpoint, learning curves,
+:mod:`maml.experiments.options`. Beside the model a folder of its name holds the checkpoint,
+learning curves,
 scores (``results.json``) and pictures: fits before and after adaptation for functions of one
 variable, episodes and confusions for images.
 """
@@ -20,12 +21,14 @@ from absl import flags
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # Before TensorFlow: its start-up chatter.
 
 import maml  # noqa: E402
-from maml import image_plots, options, plots, runs, threads  # noqa: E402
-from maml.callbacks import best_epoch  # noqa: E402
-from maml.options import method_name, option  # noqa: E402
-from maml.registry import check_kinds, parse_options  # noqa: E402
-from maml.tasks.members import LABELS  # noqa: E402
-from mine import commands, reports  # noqa: E402
+from maml.core.registry import check_kinds, parse_options  # noqa: E402
+from maml.experiments import determinism, options, runs  # noqa: E402
+from maml.experiments.callbacks import best_epoch  # noqa: E402
+from maml.experiments.options import method_name, option  # noqa: E402
+from maml.tasks import function_plots, image_plots  # noqa: E402
+from maml.tasks.class_sampling import LABELS  # noqa: E402
+from mine import reporting  # noqa: E402
+from mine.reporting import commands  # noqa: E402
 
 RESULTS = "results.json"
 
@@ -157,19 +160,19 @@ def train(
     path = pathlib.Path(path)
     folder = path.with_suffix("")
     config.epoch_steps()  # Refuses before anything is made.
-    maml.saving.check_path(path)
+    maml.learners.saving.check_path(path)
     problem = config.problem()
-    learner = config.make_learner(problem.networks, problem.head, problem.intervention)
+    learner = config.make_learner(problem.networks, problem.head, problem.label_transform)
     learner.create_weights(problem.train.sample(2, [config.seed, 5]))
     settings = runs.as_config(config)
     data = {"images": problem.checksum} if problem.checksum else None
-    runs.claim(folder, config, resume, data)
+    runs.claim_run_dir(folder, config, resume, data)
     results = folder / RESULTS
-    if results.exists() and not runs.lost(path, folder):
-        return reports.read_json(results, "diagnosis")
+    if results.exists() and not runs.learner_is_missing(path, folder):
+        return reporting.read_json(results, "diagnosis")
     evaluator = problem.evaluator(learner, config.information_every)
     families = {"train": problem.train, "validation": problem.validation}
-    metric, perfect = maml.diagnosis.main_score(problem.metrics, problem.validation)
+    metric, perfect = maml.diagnostics.report.main_score(problem.metrics, problem.validation)
     history = runs.fit(
         learner,
         families,
@@ -183,7 +186,7 @@ def train(
     )
     maml.save(learner, path)
     if results.exists():
-        return reports.read_json(results, "diagnosis")
+        return reporting.read_json(results, "diagnosis")
     method = method_name(settings | {"mi_bound": config.bound})
     record = {"method": method, "config": settings} | runs.cost(history, config)
     record |= {"normalization": learner.normalization, "diagnosis": {}}
@@ -203,16 +206,16 @@ def train(
         if verbose:
             print(f"{split} tasks: {diagnosis}")
     if pictures:
-        plots.curves(history, next(iter(problem.metrics)), folder / "curves.png")
-    if pictures and plots.can_draw_fits(problem):
-        plots.fits(learner, problem.test, folder / "fits.png")
+        function_plots.curves(history, next(iter(problem.metrics)), folder / "curves.png")
+    if pictures and function_plots.can_draw_fits(problem):
+        function_plots.fits(learner, problem.test, folder / "fits.png")
     if pictures and image_plots.can_draw(problem):
         image_plots.episodes(learner, problem.test, folder / "episodes.png")
         image_plots.confusion(learner, problem.test, folder / "confusion.png")
     seconds = time.perf_counter() - start
     record |= {"seconds": seconds, "command": command or as_command(config, path)}
-    record |= {"hardware": reports.hardware()}
-    reports.write_json(record, results)
+    record |= {"hardware": reporting.hardware()}
+    reporting.write_json(record, results)
     return record
 
 
@@ -276,7 +279,7 @@ def diagnose(
         title: of a progress bar; without one there is none.
     """
     values = evaluator(family, 1, config.meta_batch_size, 0, count, title)
-    name, perfect = maml.diagnosis.main_score(problem.metrics, family)
+    name, perfect = maml.diagnostics.report.main_score(problem.metrics, family)
     return maml.Diagnosis.from_scores(values, evaluator.learner.normalization, name, perfect)
 
 
@@ -299,10 +302,10 @@ def define_flags():
 
 
 def main():
-    threads.share_cores()
+    determinism.share_cores()
     try:
         given = options.given_flags(Config)
-        typed = reports.provenance("maml.train")["command"]
+        typed = reporting.provenance("maml.train")["command"]
         path = flags.FLAGS.model_save_filename
         if flags.FLAGS.mode == "test":
             learner, config = trained(path, **given)

@@ -23,81 +23,47 @@ three dimensions: exact, fast, and without training. "gaussian" for linear depen
 
 For one's own training loops: critics score pairs (:mod:`mine.critics`), bounds turn scores into a
 surrogate to ascend and a value in nats (:mod:`mine.bounds`, :class:`mine.Objective`), and
-:mod:`mine.conditional` has I(y; d | x). ``python -m mine.estimate`` reads files, ``python -m
-mine.benchmark`` tests estimators on :mod:`mine.benchmarks`, whose truths are known.
+:mod:`mine.estimators.conditional` has I(y; d | x). ``python -m mine.estimators`` reads files,
+``python -m
+mine.benchmarks`` tests estimators on :mod:`mine.benchmarks`, whose truths are known.
 """
 
-from mine import benchmarks
-from mine.bounds import (
-    Bound,
-    Normalizer,
-    donsker_varadhan,
-    effective_sample_size,
-    info_nce,
-    info_nce_ceiling,
-    jensen_shannon,
-    log_mean_exp,
-    mine,
-    nwj,
-    smile,
-    split_pairs,
-)
-from mine.conditional import (
-    Sandwich,
-    categorical,
-    chain_rule,
-    direct,
-    plug_in,
-    plug_in_categories,
-)
-from mine.critics import (
-    SCORE_CAP,
-    Bilinear,
-    Concatenated,
-    DeepSets,
-    Likelihood,
-    Separable,
-    SetEncoder,
-    Standardize,
-    cap,
-)
-from mine.estimator import MINE, Estimate
-from mine.information import estimate
-from mine.objective import Objective
-from mine.options import Options
+import lazy_loader
 
-__all__ = [
-    "MINE",
-    "SCORE_CAP",
-    "Bilinear",
-    "Bound",
-    "Concatenated",
-    "DeepSets",
-    "Estimate",
-    "Likelihood",
-    "Normalizer",
-    "Objective",
-    "Options",
-    "Sandwich",
-    "Separable",
-    "SetEncoder",
-    "Standardize",
-    "benchmarks",
-    "cap",
-    "categorical",
-    "chain_rule",
-    "direct",
-    "donsker_varadhan",
-    "effective_sample_size",
-    "estimate",
-    "info_nce",
-    "info_nce_ceiling",
-    "jensen_shannon",
-    "log_mean_exp",
-    "mine",
-    "nwj",
-    "plug_in",
-    "plug_in_categories",
-    "smile",
-    "split_pairs",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submodules=["benchmarks", "estimators", "reporting"],
+    submod_attrs={
+        "bounds": [
+            "Bound",
+            "Normalizer",
+            "donsker_varadhan",
+            "effective_sample_size",
+            "info_nce",
+            "info_nce_ceiling",
+            "jensen_shannon",
+            "log_mean_exp",
+            "mine",
+            "nwj",
+            "smile",
+            "split_pairs",
+        ],
+        "critics": [
+            "SCORE_CAP",
+            "Bilinear",
+            "Concatenated",
+            "DeepSets",
+            "Likelihood",
+            "Separable",
+            "SetEncoder",
+            "Standardize",
+            "cap",
+        ],
+        "estimators.conditional": ["chain_rule", "direct"],
+        "estimators.mutual_information": ["estimate"],
+        "estimators.neural": ["MINE", "Estimate"],
+        "estimators.options": ["Options"],
+        "objective": ["Objective"],
+        "tractable": ["Sandwich", "categorical", "plug_in", "plug_in_categories"],
+    },
+)

@@ -5,9 +5,9 @@ import math
 import keras
 import tensorflow as tf
 
-from maml import Regularizer
-from maml.augmentation import some_of
-from maml.episodes import Episode, fold_in
+from maml.core.episodes import Episode, fold_in
+from maml.regularizers.base import Regularizer
+from maml.regularizers.label_augmentation import some_of
 from pose_data.tasks import PERIOD
 
 KINDS = ("shift", "scale", "brightness", "cutout", "mirror")

@@ -17,8 +17,9 @@ import numpy as np  # noqa: E402
 import tensorflow as tf  # noqa: E402
 
 import maml  # noqa: E402
-from maml import threads  # noqa: E402
-from mine import commands, reports  # noqa: E402
+from maml.experiments import determinism  # noqa: E402
+from mine import reporting  # noqa: E402
+from mine.reporting import commands  # noqa: E402
 from pose_code import config, experiment, scores  # noqa: E402
 from pose_data import pickles  # noqa: E402
 from pose_data.tasks import PERIOD, PoseTasks  # noqa: E402
@@ -38,11 +39,11 @@ class Constant(maml.MetaLearner):
     def encode(self, x, y, training=False):
         return tf.zeros([tf.shape(x)[0], 1])
 
-    def predict(self, d, x):
+    def decode(self, state, x):
         return self.head(tf.zeros([tf.shape(x)[0], tf.shape(x)[1], KNOTS]))
 
-    def prior(self, tasks):
-        return tf.zeros([tasks, 1])
+    def initial_state(self, batch_size):
+        return tf.zeros([batch_size, 1])
 
 
 class PixelKernel(maml.MetaLearner):
@@ -63,8 +64,8 @@ class PixelKernel(maml.MetaLearner):
     def encode(self, x, y, training=False):
         return x, y, tf.ones_like(y)
 
-    def predict(self, d, x):
-        support_x, support_y, present = d
+    def decode(self, state, x):
+        support_x, support_y, present = state
         support, query = (tf.reshape(z, [*tf.unstack(tf.shape(z)[:2]), -1]) for z in (support_x, x))
         distance = tf.reduce_sum((query[:, :, tf.newaxis] - support[:, tf.newaxis]) ** 2, -1)
         weights = tf.nn.softmax(-distance / (2 * self.bandwidth**2), axis=-1)
@@ -72,9 +73,9 @@ class PixelKernel(maml.MetaLearner):
         near = tf.maximum(1 - tf.minimum(gap, KNOTS - gap), 0) * present
         return self.head(tf.math.log(tf.matmul(weights, near) + 1e-4))
 
-    def prior(self, tasks):
-        nothing = tf.zeros([tasks, 1, 1])
-        return tf.zeros([tasks, 1, self.image_size, self.image_size, 1]), nothing, nothing
+    def initial_state(self, batch_size):
+        nothing = tf.zeros([batch_size, 1, 1])
+        return tf.zeros([batch_size, 1, self.image_size, self.image_size, 1]), nothing, nothing
 
 
 def choose_bandwidth(tasks: PoseTasks) -> float:
@@ -115,7 +116,7 @@ def run(settings: config.Config, data_dir, logdir) -> list[dict]:
         evaluator = experiment.evaluator_of(learner, settings)
         record |= experiment.score(evaluator, families, settings)
         record |= {"steps": 0, "seconds_per_step": 0.0, "train_seconds": 0.0}
-        reports.write_json(
+        reporting.write_json(
             record | scores.surroundings("pose_code.baselines"), folder / scores.RESULTS
         )
         results.append(record)
@@ -130,7 +131,7 @@ def define_flags():
 
 
 def main():
-    threads.share_cores()
+    determinism.share_cores()
     try:
         results = run(config.from_flags(), flags.FLAGS.data_dir, flags.FLAGS.logdir)
     except (pickles.PickleError, ValueError) as error:

@@ -12,9 +12,10 @@ import sys
 import matplotlib.figure
 from absl import flags
 
-from maml.runs import HISTORY, as_config, read_history
-from maml.statistics import in_words, mean_interval, rank
-from mine import commands, reports
+from maml.experiments.runs import HISTORY, as_config, read_history
+from mine import reporting
+from mine.reporting import commands
+from mine.reporting.statistics import format_interval, mean_interval, rank
 from pose_code import plots, scores
 from pose_code.config import Config
 
@@ -57,12 +58,12 @@ def find_runs(logdirs: list[str]) -> list[dict]:
             )
         paths |= {path.resolve(): path for path in found}
     return [
-        reports.read_json(path, "data", "test") | {"folder": str(path.parent)}
+        reporting.read_json(path, "data", "test") | {"folder": str(path.parent)}
         for path in paths.values()
     ]
 
 
-def told_apart(runs: list[dict]) -> list[dict]:
+def distinguish_methods(runs: list[dict]) -> list[dict]:
     """The same records; methods of one name but with other options are named by those, too.
 
     So are those that were trained on other objects. Of runs that differ in nothing the first is
@@ -123,7 +124,7 @@ def summary(group: list[dict]) -> dict:
     for key, values in {
         **{
             f"train_{name}": [run["train"][name]["mean"] for run in group]
-            for name in ("mse", "pre_mse", "swap_mse")
+            for name in ("mse", "no_support_mse", "mismatched_support_mse")
         },
         # Older runs have no such shares.
         **{
@@ -157,7 +158,7 @@ def cells(row: dict) -> list[str]:
         row["method"],
         str(row["seeds"]),
         f"{row['train_mse']:.2f}",
-        in_words(row["mse"], 2),
+        format_interval(row["mse"], 2),
         f"{row['median_angle']:.0f}°",
         f"{row['swap_gap']['mean']:.1f}",
         f"{max(low, 0):.2f} to {max(high, 0):.2f}",
@@ -170,12 +171,12 @@ def cells(row: dict) -> list[str]:
 def markdown(rows: list[dict], runs: list[dict]) -> str:
     """The table, what its numbers mean, and the command behind each row."""
     data, one_seed = runs[0]["data"], all(row["seeds"] == 1 for row in rows)
-    trained = reports.either(run["data"]["train_objects"] for run in runs)
-    episodes = reports.either(run["episodes"] for run in runs if "episodes" in run)
+    trained = reporting.join_numbers(run["data"]["train_objects"] for run in runs)
+    episodes = reporting.join_numbers(run["episodes"] for run in runs if "episodes" in run)
     scored = f"{episodes} episodes of each; " if episodes else ""  # Older runs do not say.
     over = "held-out objects (one seed)" if one_seed else "seeds (one seed: over held-out objects)"
     lines = [
-        *reports.table(COLUMNS, map(cells, rows)),
+        *reporting.markdown_table(COLUMNS, map(cells, rows)),
         "",
         f"{trained} meta-training and {data['test_objects']} held-out "
         f"objects, {data['shots']} support and {data['queries']} query images an episode; "
@@ -225,10 +226,10 @@ def compare(logdirs: list[str], output: str) -> str:
         ValueError: the runs cannot be compared.
     """
     folder = pathlib.Path(output)
-    runs = told_apart(find_runs(logdirs))
+    runs = distinguish_methods(find_runs(logdirs))
     rows = tabulate(runs)
     text = markdown(rows, runs)
-    reports.tables({"rows": rows, "data": runs[0]["data"]}, text, folder, "table")
+    reporting.write_tables({"rows": rows, "data": runs[0]["data"]}, text, folder, "table")
     picture(rows, folder / "table.png")
     histories = {}
     for run in runs:

@@ -5,8 +5,9 @@ import dataclasses
 from absl import flags
 
 import maml
-from maml import normalization, options
-from maml.options import option
+from maml.experiments import options
+from maml.experiments.options import option
+from maml.nn import normalization
 from pose_code import augmentation
 
 
@@ -137,7 +138,7 @@ def from_preset(preset: str, **given) -> Config:
         ValueError: there is no such learner.
     """
     learner = maml.LEARNERS[given.get("learner", Config.learner)]
-    config = Config(**(PRESETS[preset][learner.uses] | given))
+    config = Config(**(PRESETS[preset][learner.network_kind] | given))
     return dataclasses.replace(config, mi_bound=config.bound)
 
 

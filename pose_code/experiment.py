@@ -6,10 +6,10 @@ import pathlib
 import numpy as np
 
 import maml
-from maml import runs
-from maml.options import method_name
-from maml.registry import term_names
-from mine import reports
+from maml.core.registry import term_names
+from maml.experiments import runs
+from maml.experiments.options import method_name
+from mine import reporting
 from pose_code import networks, plots, scores
 from pose_code.augmentation import KINDS, ImageAugmentation
 from pose_code.config import Config
@@ -132,7 +132,7 @@ def build(config: Config, image_size: int) -> maml.MetaLearner:
     common = {"dim_w": config.dim_w, "seed": config.seed, "dtype": config.precision}
     others = {}
     if config.shared_tower:
-        if maml.LEARNERS[config.learner].uses != "network":
+        if maml.LEARNERS[config.learner].network_kind != "network":
             raise ValueError(
                 f"The image tower of {config.learner} is shared anyway: leave out --shared_tower."
             )
@@ -159,7 +159,7 @@ def build(config: Config, image_size: int) -> maml.MetaLearner:
         network,
         lambda: networks.embedding(image_size, mode=config.embedding_normalization, **common),
     )
-    return config.make_learner(problem, head, maml.LabelShift(PERIOD), first, **others)
+    return config.make_learner(problem, head, maml.LabelOffset(PERIOD), first, **others)
 
 
 def train(
@@ -207,16 +207,16 @@ def train(
     learner.create_weights(families["train"].sample(2, [config.seed, 5]))
     for shots in config.shots_to_score():
         families["test"].with_shots(shots)
-    runs.claim(logdir, config, resume, data=record["data"])
+    runs.claim_run_dir(logdir, config, resume, data=record["data"])
     path, results = logdir / "learner.keras", logdir / scores.RESULTS
-    if results.exists() and not runs.lost(path, logdir):
-        return reports.read_json(results, "test")
+    if results.exists() and not runs.learner_is_missing(path, logdir):
+        return reporting.read_json(results, "test")
 
     evaluator = evaluator_of(learner, config)
     history = runs.fit(learner, families, config, logdir, evaluator, verbose, extra_callbacks)
     maml.save(learner, path)
     if results.exists():
-        return reports.read_json(results, "test")
+        return reporting.read_json(results, "test")
     record |= score(evaluator, families, config, verbose)
     record |= runs.cost(history, config) | scores.surroundings("pose_code.train")
     if command:
@@ -225,7 +225,7 @@ def train(
         plots.curves({record["method"]: history}, logdir / "curves.png")
         plots.predictions(learner, families["test"], logdir / "predictions.png")
         plots.diagnoses(record["diagnosis"], logdir / "diagnosis.png")
-    reports.write_json(record, results)
+    reporting.write_json(record, results)
     return record
 
 
@@ -233,8 +233,8 @@ def evaluator_of(learner, config: Config) -> maml.Evaluator:
     """What scores a learner of this experiment, during training and after it."""
     return maml.Evaluator(
         learner,
-        intervention=maml.LabelShift(PERIOD),
-        draws=config.information_draws,
+        label_transform=maml.LabelOffset(PERIOD),
+        num_relabelings=config.information_draws,
         metrics=scores.METRICS,
     )
 

@@ -2,7 +2,7 @@
 
 import keras
 
-from maml import normalization
+from maml.nn import normalization
 
 SMALLEST = 16
 """Side of the smallest images, in pixels."""
@@ -20,7 +20,7 @@ def embedding(
     Args:
         image_size: side of the images, in pixels.
         dim_w: number of features.
-        mode: how its convolutions are normalised, see :mod:`maml.normalization`.
+        mode: how its convolutions are normalised, see :mod:`maml.nn.normalization`.
         seed: seed of the initial weights.
         dtype: Keras dtype policy of the layers.
 
@@ -47,7 +47,7 @@ def tower(
     Args:
         image_size: side of the images, in pixels.
         dim_w: number of features.
-        mode: how its convolutions are normalised, see :mod:`maml.normalization`.
+        mode: how its convolutions are normalised, see :mod:`maml.nn.normalization`.
         seed: seed of the initial weights.
         dtype: Keras dtype policy of the layers.
 
@@ -75,7 +75,7 @@ def convolutions(
         outputs: number of outputs.
         dim_w: a square number.
         filters: of each of the four convolutions.
-        mode: how they are normalised, see :mod:`maml.normalization`.
+        mode: how they are normalised, see :mod:`maml.nn.normalization`.
         steps: inner steps, for mode "step".
         seed: seed of the initial weights.
         dtype: Keras dtype policy of the layers.

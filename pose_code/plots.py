@@ -7,7 +7,7 @@ import matplotlib.figure
 import numpy as np
 
 import maml
-from mine import reports
+from mine import reporting
 from pose_data.tasks import PERIOD, PoseTasks
 
 CHANCE_DEGREES = 90.0
@@ -17,7 +17,7 @@ MAX_BANDS = 3
 
 def save(figure: matplotlib.figure.Figure, path: pathlib.Path):
     """Writes a PNG in one step."""
-    reports.picture(figure, path, bbox_inches="tight")
+    reporting.picture(figure, path, bbox_inches="tight")
 
 
 def curves(runs: dict[str, dict[str, np.ndarray]], path: pathlib.Path):
@@ -29,7 +29,7 @@ def curves(runs: dict[str, dict[str, np.ndarray]], path: pathlib.Path):
     """
     figure = matplotlib.figure.Figure(figsize=(15, 3.8), layout="constrained")
     axes = figure.subplots(1, 3)
-    styles = itertools.cycle(itertools.product(("-", "--"), reports.COLOURS))
+    styles = itertools.cycle(itertools.product(("-", "--"), reporting.COLOURS))
     for (line, colour), (name, columns) in zip(styles, runs.items(), strict=False):
         steps, style = columns["step"], {"color": colour, "linestyle": line}
         axes[0].plot(steps, columns["test_mse"], **style, label=name)
@@ -77,8 +77,8 @@ def predictions(learner, tasks: PoseTasks, path: pathlib.Path, seed: int = 3):
     episode = next(tasks.fixed(1, 15, seed, 15))
     support_x, query_x = learner.features(episode.support_x), learner.features(episode.query_x)
     count = len(episode.query_y)
-    after = learner.predict(learner.encode(support_x, episode.support_y), query_x).point()
-    before = learner.predict(learner.prior(count), query_x).point()
+    after = learner.decode(learner.encode(support_x, episode.support_y), query_x).mode()
+    before = learner.decode(learner.initial_state(count), query_x).mode()
     figure = matplotlib.figure.Figure(figsize=(10, 2.3 * -(-count // 5)), layout="constrained")
     axes = figure.subplots(-(-count // 5), 5, squeeze=False).ravel()
     for axis, task, *row in zip(

@@ -22,8 +22,8 @@ import numpy as np  # noqa: E402
 import tensorflow as tf  # noqa: E402
 
 import maml  # noqa: E402
-from maml import options, runs  # noqa: E402
-from mine import commands  # noqa: E402
+from maml.experiments import options, runs  # noqa: E402
+from mine.reporting import commands  # noqa: E402
 from pose_code import plots  # noqa: E402
 from pose_code.augmentation import ImageAugmentation  # noqa: E402, F401 (learners may hold one)
 from pose_code.config import Config  # noqa: E402
@@ -137,8 +137,10 @@ def predict(model: pathlib.Path, support: pathlib.Path, query: pathlib.Path) -> 
     images = read_images(asked, config, side)
     labels = np.array([[value % 360 * tasks.PERIOD / 360] for value in degrees.values()])
     x, y, queries = (tf.constant(of[np.newaxis], tf.float32) for of in (shown, labels, images))
-    d = learner.encode(learner.features(x), y)
-    answers = learner.predict(d, learner.features(queries)).point().numpy()[0, :, 0] % tasks.PERIOD
+    state = learner.encode(learner.features(x), y)
+    answers = (
+        learner.decode(state, learner.features(queries)).mode().numpy()[0, :, 0] % tasks.PERIOD
+    )
     known = zip(shown, labels[:, 0], strict=True)
     found = zip(images, answers, strict=True)
     return (

@@ -7,9 +7,9 @@ import platform
 import numpy as np
 import tensorflow as tf
 
-from maml.diagnostics import squared_error
-from maml.statistics import mean_interval
-from mine import reports
+from maml.diagnostics.metrics import squared_error
+from mine import reporting
+from mine.reporting.statistics import mean_interval
 from pose_data.tasks import PERIOD, PoseTasks
 
 RESULTS = "results.json"
@@ -18,7 +18,7 @@ PACKAGES = ("exact-meta-information", "tensorflow", "keras", "numpy", "mujoco")
 
 def angular_error(prediction, y) -> tf.Tensor:
     """Angle between the best answer and the label, the short way round, in degrees, [..., n]."""
-    difference = tf.math.floormod(prediction.point() - y + PERIOD / 2, PERIOD) - PERIOD / 2
+    difference = tf.math.floormod(prediction.mode() - y + PERIOD / 2, PERIOD) - PERIOD / 2
     return tf.abs(difference[..., 0]) * 360 / PERIOD
 
 
@@ -42,9 +42,9 @@ def summarise(scores: dict[str, np.ndarray], names: list[str]) -> dict:
         also the ``median`` over all queries, and the shares of answers within 30 and beyond 150
         degrees of the truth: about right, and half a turn off.
     """
-    scores = {**scores, "swap_gap": scores["swap_mse"] - scores["mse"]}
+    scores = {**scores, "swap_gap": scores["mismatched_support_mse"] - scores["mse"]}
     summary = {name: mean_interval(values.mean(axis=(1, 2))) for name, values in scores.items()}
-    for name in ("angle", "pre_angle"):
+    for name in ("angle", "no_support_angle"):
         summary[name]["median"] = float(np.median(scores[name]))
         summary[name]["within_30"] = float(np.mean(scores[name] < 30))
         summary[name]["beyond_150"] = float(np.mean(scores[name] > 150))
@@ -101,6 +101,6 @@ def surroundings(program: str) -> dict:
             return None
 
     versions = {package: version(package) for package in PACKAGES}
-    return reports.provenance(program) | {
+    return reporting.provenance(program) | {
         "versions": {"python": platform.python_version()} | versions
     }

@@ -23,11 +23,16 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # Before TensorFlow: its sta
 
 from scipy import stats  # noqa: E402
 
-from maml import options, runs, threads  # noqa: E402
-from maml.statistics import mean_interval  # noqa: E402
-from maml.studies import grid  # noqa: E402
-from maml.studies.tables import Table, Wanted, run_name, selected, train  # noqa: E402
-from mine import commands, reports  # noqa: E402
+from maml.experiments import (  # noqa: E402
+    determinism,
+    options,
+    runs,
+    sweep,  # noqa: E402
+)
+from maml.experiments.tables import Table, Wanted, run_name, selected, train  # noqa: E402
+from mine import reporting  # noqa: E402
+from mine.reporting import commands  # noqa: E402
+from mine.reporting.statistics import mean_interval  # noqa: E402
 from pose_code import baselines, compare, experiment, scores, study_report, together  # noqa: E402
 from pose_code.config import PRESETS, Config, from_preset  # noqa: E402
 from pose_code.symmetry import asymmetries  # noqa: E402
@@ -91,7 +96,7 @@ class Study:
                 command=self._command(settings, self.logdir / folders[-1]),
                 pictures=False,
             )
-        records = grid.run(jobs, self.workers, title)
+        records = sweep.run(jobs, self.workers, title)
         return [
             records[folder]
             | {"table": table, "row": name, "options": row, "seed": seed}
@@ -155,7 +160,7 @@ def _together(plan: Study, records: list[dict]) -> dict[tuple[str, str], dict]:
     """
     groups = {}
     for record in records:
-        if grid.DIVERGED not in record and record["config"]["head"] != "linear":
+        if sweep.DIVERGED not in record and record["config"]["head"] != "linear":
             folders = groups.setdefault((record["table"], record["row"]), [])
             folders.append(pathlib.Path(record["folder"]))
     jobs, names = {}, {}
@@ -165,7 +170,7 @@ def _together(plan: Study, records: list[dict]) -> dict[tuple[str, str], dict]:
             jobs[names[key]] = functools.partial(
                 together.score, folders, plan.data_dir, plan.logdir / "together" / names[key]
             )
-    scored = grid.run(jobs, plan.workers, "Scoring seeds together") if jobs else {}
+    scored = sweep.run(jobs, plan.workers, "Scoring seeds together") if jobs else {}
     return {key: scored[name] for key, name in names.items()}
 
 
@@ -180,7 +185,7 @@ def _baselines(plan: Study, settings: Config, data: dict) -> list[dict]:
     if not all((folder / scores.RESULTS).exists() for folder in folders):
         baselines.run(settings, plan.data_dir, logdir)
     records = compare.find_runs(map(str, folders))
-    if not all(runs.agree(record["data"], data) for record in records):
+    if not all(runs.same_data(record["data"], data) for record in records):
         raise FileExistsError(f"{logdir} holds scores of other data: pass another --logdir.")
     return records
 
@@ -200,7 +205,7 @@ def tabulate(
         groups.setdefault(record["row"], []).append(record)
     first = next(iter(groups))
     for name, group in groups.items():
-        ended = [record for record in group if grid.DIVERGED not in record]
+        ended = [record for record in group if sweep.DIVERGED not in record]
         row = {"row": name, "options": group[0]["options"]}
         if ended:
             row |= compare.summary(ended)
@@ -217,7 +222,7 @@ def tabulate(
             row["validation_mse"] = mean_interval([error(run) for run in ended])["mean"]
             row["shots"] = _at_shots(ended)
         seeds = [record["seed"] for record in group]
-        rows.append(row | {"seeds": seeds, grid.DIVERGED: len(group) - len(ended)})
+        rows.append(row | {"seeds": seeds, sweep.DIVERGED: len(group) - len(ended)})
     return rows
 
 
@@ -245,7 +250,7 @@ def gain(reference: list[dict], records: list[dict]) -> dict | None:
         ``mean`` and ``ci95`` of the differences, over seeds; of a single seed over objects. None if
         no seed is common to both.
     """
-    other = {record["seed"]: record for record in reference if grid.DIVERGED not in record}
+    other = {record["seed"]: record for record in reference if sweep.DIVERGED not in record}
     pairs = [(other[run["seed"]], run) for run in records if run["seed"] in other]
     if not pairs:
         return None
@@ -258,8 +263,8 @@ def gain(reference: list[dict], records: list[dict]) -> dict | None:
 def summary(record: dict) -> dict:
     """What a run shows in a sweep."""
     kept = {key: record[key] for key in ("table", "row", "options", "seed")}
-    if grid.DIVERGED in record:
-        return kept | {grid.DIVERGED: record[grid.DIVERGED]}
+    if sweep.DIVERGED in record:
+        return kept | {sweep.DIVERGED: record[sweep.DIVERGED]}
     return kept | {
         **{f"{split}_mse": error(record, split) for split in ("train", "validation", "test")},
         "information": record["validation"]["information_lower"]["mean"],
@@ -282,7 +287,7 @@ def correlate(records: list[dict]) -> dict:
             "swap_gap": record["validation"]["swap_gap"]["mean"],
         }
         for record in records
-        if grid.DIVERGED not in record
+        if sweep.DIVERGED not in record
     ]
     models = [
         model
@@ -301,8 +306,8 @@ def correlate(records: list[dict]) -> dict:
 def define_flags():
     """Defines the flags of this command."""
     every = TABLES | {"objects": more_objects("")}
-    grid.define_flags({name: table.seeds for name, table in every.items()})
-    flags.adopt_module_key_flags(grid)  # For --help.
+    sweep.define_flags({name: table.seeds for name, table in every.items()})
+    flags.adopt_module_key_flags(sweep)  # For --help.
     flags.DEFINE_string("data_dir", None, "Folder of the two pickles.", required=True)
     flags.DEFINE_enum("preset", "cpu", list(PRESETS), "Sizes of all runs.")
     flags.DEFINE_list(
@@ -316,7 +321,7 @@ def define_flags():
 
 
 def main():
-    threads.share_cores()
+    determinism.share_cores()
     values = flags.FLAGS
     tables = dict(TABLES)
     if values.extra_data_dir:  # What is trained on differs: it has a report of its own.
@@ -343,9 +348,9 @@ def main():
         result = study(plan)
     except (pickles.PickleError, ValueError, OSError) as failure:
         sys.exit(f"Error: {failure}")
-    result |= reports.provenance("pose_code.study") | {"workers": plan.workers}
+    result |= reporting.provenance("pose_code.study") | {"workers": plan.workers}
     text = study_report.markdown(result)
-    reports.tables(result, text, output, NAME)
+    reporting.write_tables(result, text, output, NAME)
     study_report.draw(result, plan.data_dir, output)
     print(text)
     print(f"{(time.time() - start) / 60:.0f} minutes; tables and pictures in {output}.")

@@ -7,11 +7,10 @@ import matplotlib.figure
 import numpy as np
 
 import maml
-from maml import runs
-from maml.statistics import in_words, rank
-from maml.studies import grid
-from maml.studies.choosing import strength
-from mine import reports
+from maml.experiments import runs, sweep
+from maml.experiments.selection import strength
+from mine import reporting
+from mine.reporting.statistics import format_interval, rank
 from pose_code import config, experiment, plots, symmetry
 
 SCORES = ("test MSE", "median angle", "not symmetric")
@@ -40,7 +39,7 @@ def markdown(result: dict) -> str:
         "nothing, are over objects.",
     ]
     for table in result["tables"].values():
-        steps = reports.either(row["steps"] for row in table["rows"] if "steps" in row)
+        steps = reporting.join_numbers(row["steps"] for row in table["rows"] if "steps" in row)
         length = f", {steps} steps" if steps else ""
         lines += ["", f"## {table['about']}{length}", "", *_table(table["rows"], result)]
     lines += ["", "## By class", "", *_by_class(result)]
@@ -61,7 +60,7 @@ def _table(rows: list[dict], result: dict) -> list[str]:
         [row["row"], "", "", *_own(row, result), "", *_at_shots(row, shots)]
         for row in result["baselines"]
     ]
-    return reports.table(columns, cells, left=2)
+    return reporting.markdown_table(columns, cells, left=2)
 
 
 def _cells(row: dict, shots: list[str], result: dict) -> list[str]:
@@ -69,9 +68,9 @@ def _cells(row: dict, shots: list[str], result: dict) -> list[str]:
     cells = [row["row"], strength(row["options"]), str(len(row["seeds"]))]
     if "mse" not in row:
         return [*cells, "", "diverged"]
-    if row[grid.DIVERGED]:
-        cells[2] += f" ({row[grid.DIVERGED]} diverged)"
-    cells += [*_own(row, result), in_words(row["gain"], 2) if row["gain"] else ""]
+    if row[sweep.DIVERGED]:
+        cells[2] += f" ({row[sweep.DIVERGED]} diverged)"
+    cells += [*_own(row, result), format_interval(row["gain"], 2) if row["gain"] else ""]
     cells += _at_shots(row, shots)
     of = row["together"]
     if of is not None:
@@ -101,7 +100,7 @@ def _scores(
 ) -> list[str]:
     """Of :data:`SCORES`; without objects the first two."""
     clear = [f"{_clear(objects, result):.2f}"] if objects else []
-    return [in_words(mse, 2), f"{median:.0f}°", *clear]
+    return [format_interval(mse, 2), f"{median:.0f}°", *clear]
 
 
 def _clear(objects: dict, result: dict) -> float:
@@ -125,7 +124,7 @@ def _by_class(result: dict) -> list[str]:
         means = [np.mean([row["objects"][name]["mse"] for name in of]) for of in classes.values()]
         lines.append([row["row"], *(f"{mean:.1f}" for mean in means)])
     return [
-        *reports.table(["method", *titles], lines),
+        *reporting.markdown_table(["method", *titles], lines),
         "",
         "Squared error on test objects, and how many there are of each class.",
     ]
@@ -144,7 +143,7 @@ def _symmetric(result: dict) -> list[str]:
         for name in names
     ]
     return [
-        *reports.table(["object", "asymmetry", f"squared error ({best['row']})"], lines),
+        *reporting.markdown_table(["object", "asymmetry", f"squared error ({best['row']})"], lines),
         "",
         "Asymmetry: the distance between images a quarter or half turn apart, over that between "
         f'images of any angles. Those below {symmetry.ALIKE} are left out of the column "not '
@@ -157,13 +156,13 @@ def _sweep(rows: list[dict]) -> list[str]:
     lines = []
     for row in rows:
         cells = [row["table"], row["row"], strength(row["options"])]
-        if grid.DIVERGED in row:
+        if sweep.DIVERGED in row:
             cells.append("diverged")
         else:
             cells += [f"{row[f'{split}_mse']:.2f}" for split in ("train", "validation", "test")]
             cells.append(f"{row['information']:.2f}")
         lines.append(cells)
-    return reports.table(columns, lines, left=3)
+    return reporting.markdown_table(columns, lines, left=3)
 
 
 def draw(result: dict, data_dir: str, output: pathlib.Path) -> None:
@@ -207,11 +206,11 @@ def draw_information(correlation: dict, path: pathlib.Path) -> None:
     markers = "osv^D<>pPX*hd"
     for index, (row, points) in enumerate(of_row.items()):
         style = {
-            "color": reports.COLOURS[index % len(reports.COLOURS)],
+            "color": reporting.COLOURS[index % len(reporting.COLOURS)],
             "marker": markers[index % len(markers)],
         }
         axis.plot(*zip(*points, strict=True), **style, linestyle="none", label=row)
     ranks = ", ".join(f"{name} {rank:.2f}" for name, rank in correlation["spearman"].items())
     axis.set(xlabel="I(ŷ;Y|x,X) on validation objects, nats", ylabel="test MSE")
     figure.legend(loc="outside right upper", fontsize=7, title=f"rank correlation: {ranks}")
-    reports.picture(figure, path)
+    reporting.picture(figure, path)

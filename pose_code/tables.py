@@ -1,7 +1,7 @@
 """What the pose study compares: its tables, their rows, and what each row may choose from."""
 
-from maml.studies.choosing import each
-from maml.studies.tables import Both, Table
+from maml.experiments.selection import each
+from maml.experiments.tables import Both, Table
 from pose_code.augmentation import KINDS
 
 _LABELS = {"regularizer": "mine", "mi_target": "label"}

@@ -6,8 +6,8 @@ import pathlib
 from collections.abc import Sequence
 
 import maml
-from maml import runs
-from mine import reports
+from maml.experiments import runs
+from mine import reporting
 from pose_code import experiment, scores
 from pose_code.config import Config
 
@@ -31,17 +31,17 @@ def score(folders: Sequence[os.PathLike], data_dir, folder: os.PathLike) -> dict
     # A run's record holds its data, options and scores: another training has another.
     members = [hashlib.sha256((of / scores.RESULTS).read_bytes()).hexdigest() for of in folders]
     if (folder / SCORES).exists():
-        known = reports.read_json(folder / SCORES)
+        known = reporting.read_json(folder / SCORES)
         if known.get("members") == members:
             return known
     settings = runs.read_options(folders[0], Config)
     learner = maml.Ensemble([maml.load(of / "learner.keras") for of in folders])
     test = experiment.load_tasks(data_dir, settings)["test"]
     # No information, and as few other support sets as there can be: they are asked of single runs.
-    evaluator = maml.Evaluator(learner, draws=2, metrics=scores.METRICS)
+    evaluator = maml.Evaluator(learner, num_relabelings=2, metrics=scores.METRICS)
     found = scores.summarise(evaluator(test, settings.eval_episodes, 16, seed=0), test.names)
     maml.save(learner, folder / "learner.keras")
-    reports.write_json({"config": runs.as_config(settings)}, folder / runs.CONFIG)
+    reporting.write_json({"config": runs.as_config(settings)}, folder / runs.CONFIG)
     kept = {name: found[name] for name in (*scores.METRICS, "objects")} | {"members": members}
-    reports.write_json(kept, folder / SCORES)
+    reporting.write_json(kept, folder / SCORES)
     return kept

@@ -12,8 +12,8 @@ from absl import flags
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # Before TensorFlow: its start-up chatter.
 
-from maml import threads  # noqa: E402
-from mine import commands  # noqa: E402
+from maml.experiments import determinism  # noqa: E402
+from mine.reporting import commands  # noqa: E402
 from pose_code import config, experiment, scores  # noqa: E402
 from pose_data import pickles  # noqa: E402
 
@@ -27,7 +27,7 @@ def define_flags():
 
 
 def main():
-    threads.share_cores()
+    determinism.share_cores()
     try:
         chosen = config.from_flags()
         results = experiment.train(

@@ -21,7 +21,7 @@ from absl import app, flags
 from tqdm import tqdm
 
 from pose_data import files
-from pose_data.shapes import CLASSES
+from pose_data.shapes.classes import CLASSES
 
 FLAGS = flags.FLAGS
 

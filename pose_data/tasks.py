@@ -6,7 +6,7 @@ import pathlib
 import numpy as np
 import tensorflow as tf
 
-from maml.episodes import Episode, TaskFamily
+from maml.core.episodes import Episode, TaskFamily
 from pose_data import pickles, records
 
 PERIOD = 10.0

@@ -14,7 +14,9 @@ import tempfile
 import warnings
 
 _CONTEXT = multiprocessing.get_context("forkserver")
-_CONTEXT.set_forkserver_preload(["maml.studies.grid", "mine", "scipy.stats", "matplotlib.figure"])
+_CONTEXT.set_forkserver_preload(
+    ["maml.experiments.sweep", "mine", "scipy.stats", "matplotlib.figure"]
+)
 
 
 def run(module, *arguments, cwd=None, timeout=600):

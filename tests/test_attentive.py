@@ -7,7 +7,7 @@ import tensorflow as tf
 from toys import Lines, learner, perceptron
 
 import maml
-from maml.episodes import Episode
+from maml.core.episodes import Episode
 
 SEED = tf.constant([3, 1])
 
@@ -74,7 +74,7 @@ def test_prior_has_the_form_of_a_task_state_and_an_empty_context():
     episode = Lines().sample(3, SEED)
     model = learner("acnp", maml.NormalHead(), 9)
     state = model.encode(model.embed(episode.support_x), episode.support_y)
-    prior = model.prior(3)
+    prior = model.initial_state(3)
     for part, known in zip(prior, state, strict=True):
         assert (part.shape[0], part.shape[2]) == (known.shape[0], known.shape[2])
         assert part.dtype == known.dtype

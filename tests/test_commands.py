@@ -9,11 +9,11 @@ import commands
 import pytest
 
 import maml
-from maml import runs
-from mine import reports
+from maml.experiments import runs
+from mine import reporting
 
 FOLDERS = {
-    "mine.benchmark": ["output"],
+    "mine.benchmarks": ["output"],
     "maml.studies.fewshot": ["logdir", "output"],
     "maml.studies.memorization": ["logdir", "output"],
     "maml.studies.robustness": ["logdir", "output"],
@@ -26,7 +26,7 @@ FOLDERS = {
 }
 """Commands -> flags of the folders that they write to."""
 
-OTHERS = ["mine.estimate", "maml.evaluate", "maml.tasks.prepare", "maml.train"]
+OTHERS = ["mine.estimators", "maml.evaluate", "maml.tasks.prepare", "maml.train"]
 
 REQUIRED = {
     "maml.evaluate": ["--model_save_filename=x.keras"],
@@ -128,15 +128,15 @@ def test_damaged_files_of_a_run_are_named(tmp_path, text):
     path = tmp_path / "results.json"
     path.write_text(text)
     with pytest.raises(ValueError, match=r"results\.json"):
-        reports.read_json(path, "config")
+        reporting.read_json(path, "config")
     path.write_text(json.dumps({"config": 1}))
-    assert reports.read_json(path, "config") == {"config": 1}
+    assert reporting.read_json(path, "config") == {"config": 1}
 
 
 def test_a_mean_that_is_no_number_is_none_after_it_was_written_too(tmp_path):
     path = tmp_path / "results.json"
-    reports.write_json({"error": {"mean": math.inf, "ci95": math.nan}, "best": math.nan}, path)
-    read = reports.read_json(path, "error")
+    reporting.write_json({"error": {"mean": math.inf, "ci95": math.nan}, "best": math.nan}, path)
+    read = reporting.read_json(path, "error")
     assert math.isnan(read["error"]["mean"]) and f"{read['error']['mean']:.3f}" == "nan"
     assert read["error"]["ci95"] is None and read["best"] is None
 

@@ -11,9 +11,9 @@ from scipy import stats
 from toys import Lines
 
 import maml
-from maml import diagnosis, diagnostics
-from maml.diagnosis import HIGH_GAP, HIGH_NATS, LEAST_SKILL, LOW_GAP, LOW_NATS
-from maml.likelihoods import accuracy
+from maml.diagnostics import report, scores
+from maml.diagnostics.metrics import accuracy
+from maml.diagnostics.report import HIGH_GAP, HIGH_NATS, LEAST_SKILL, LOW_GAP, LOW_NATS
 
 SEED = tf.constant([5, 7])
 
@@ -33,8 +33,8 @@ class Blend(maml.MetaLearner):
         slope = (1 - self.trust) * known + self.trust * d[:, tf.newaxis]
         return self.head(x[..., :1] * slope)
 
-    def prior(self, tasks):
-        return tf.zeros([tasks, 1])
+    def initial_state(self, batch_size):
+        return tf.zeros([batch_size, 1])
 
 
 class NamesOfSupport(Blend):
@@ -71,12 +71,12 @@ class Nearest(maml.MetaLearner):
         hot = tf.gather(d[1], nearest, batch_dims=1)
         return self.head(tf.math.log(hot * self.sureness + (1 - hot) * (1 - self.sureness) / 2))
 
-    def prior(self, tasks):
-        return tf.zeros([tasks, 1, 1]), tf.one_hot(tf.zeros([tasks, 1], tf.int32), 3)
+    def initial_state(self, batch_size):
+        return tf.zeros([batch_size, 1, 1]), tf.one_hot(tf.zeros([batch_size, 1], tf.int32), 3)
 
 
 def diagnose(learner, family=None, **options):
-    options = {"intervention": maml.LabelScale(), "per_task": 4, "batch_size": 8} | options
+    options = {"label_transform": maml.LabelScale(), "per_task": 4, "batch_size": 8} | options
     return maml.diagnose(learner, family or Lines(), **options)
 
 
@@ -145,7 +145,7 @@ def test_accuracy_is_judged_from_chance_up_to_one():
     found = diagnose(
         Nearest(),
         Clusters(),
-        intervention=maml.LabelPermutation(3),
+        label_transform=maml.LabelPermutation(3),
         metrics={"accuracy": accuracy},
     )
     assert found.after["mean"] == 1
@@ -171,8 +171,8 @@ def test_chance_is_the_best_constant_by_numpy(adapter):
 
 def test_chance_of_classes_is_the_share_of_the_most_frequent():
     classes = np.array([[0, 2, 2, 1], [2, 2, 0, 2]])
-    found = diagnostics.chance(tf.one_hot(classes, 3), {"accuracy": accuracy})
-    np.testing.assert_array_equal(found["chance_accuracy"], classes == 2)
+    found = scores.constant_scores(tf.one_hot(classes, 3), {"accuracy": accuracy})
+    np.testing.assert_array_equal(found["constant_accuracy"], classes == 2)
 
 
 class Groups(maml.MetaLearner):
@@ -187,8 +187,8 @@ class Groups(maml.MetaLearner):
     def predict(self, d, x):
         return self.head(tf.repeat(d[:, tf.newaxis], tf.shape(x)[1], axis=1))
 
-    def prior(self, tasks):
-        return tf.zeros([tasks, 1])
+    def initial_state(self, batch_size):
+        return tf.zeros([batch_size, 1])
 
 
 @pytest.mark.parametrize(("tasks", "draws"), [(8, 8), (8, 20), (6, 6)])
@@ -197,7 +197,7 @@ def test_support_information_of_two_groups_is_one_bit(tasks, draws):
     numbers = tf.reshape(tf.range(tasks, dtype=tf.float32), [tasks, 1, 1])
     x = tf.zeros([tasks, 1, 1])
     episode = maml.Episode(x, numbers, x, numbers)
-    found = diagnostics.scores(Groups(), episode, SEED, draws=draws)
+    found = scores.scores(Groups(), episode, SEED, draws=draws)
     above = math.log((tasks - 1) / (tasks / 2 - 1))
     np.testing.assert_allclose(found["support_information_lower"], math.log(2), atol=1e-5)
     np.testing.assert_allclose(found["support_information_upper"], above, atol=1e-5)
@@ -214,11 +214,11 @@ def test_swapped_score_is_the_mean_over_lenders_by_numpy():
         def encode(self, x, y, training=False):
             return y[:, 0]
 
-    found = diagnostics.scores(Echo(), episode, SEED, draws=4)
+    found = scores.scores(Echo(), episode, SEED, draws=4)
     expected = np.mean([(numbers - np.roll(numbers, s)) ** 2 for s in (2, 4, 6)], axis=0)
-    np.testing.assert_allclose(found["swap_mse"][:, 0], expected, rtol=1e-6)
+    np.testing.assert_allclose(found["mismatched_support_mse"][:, 0], expected, rtol=1e-6)
     np.testing.assert_array_equal(found["mse"], 0)
-    np.testing.assert_allclose(found["pre_mse"][:, 0], numbers**2)
+    np.testing.assert_allclose(found["no_support_mse"][:, 0], numbers**2)
 
 
 def test_scores_are_of_features_that_regularizers_have_transformed():
@@ -230,10 +230,10 @@ def test_scores_are_of_features_that_regularizers_have_transformed():
     learner = Blend(family, trust=0.0)
     learner.regularizers = [Halve()]
     episode = family.episodes(tf.range(8), SEED)
-    found = diagnostics.scores(learner, episode, SEED)
+    found = scores.scores(learner, episode, SEED)
     # Half the place and half the slope: a quarter of the answer.
     expected = (0.75 * episode.query_y[..., 0].numpy()) ** 2
-    for name in ("mse", "pre_mse", "swap_mse"):
+    for name in ("mse", "no_support_mse", "mismatched_support_mse"):
         np.testing.assert_allclose(found[name], expected, rtol=1e-5)
 
 
@@ -280,14 +280,17 @@ LITTLE = 1e-9
     ],
 )
 def test_verdict(skill, gap, information, expected):
-    words, reason = diagnosis.verdict(skill, gap, information)
+    words, reason = report.verdict(skill, gap, information)
     assert words == expected
     assert f"skill {skill:.2f}" in reason and f"cost {gap:.2f}" in reason
     assert ("nats" in reason) == (information is not None)
 
 
 def test_labels_that_are_all_the_same_get_no_verdict():
-    scores = {name: np.zeros((3, 2, 4)) for name in ("mse", "pre_mse", "swap_mse", "chance_mse")}
+    scores = {
+        name: np.zeros((3, 2, 4))
+        for name in ("mse", "no_support_mse", "mismatched_support_mse", "constant_mse")
+    }
     scores |= {f"support_information_{side}": np.zeros((3, 2, 4)) for side in ("lower", "upper")}
     found = maml.Diagnosis.from_scores(scores, "no normalisation")
     assert found.verdict == "no verdict" and found.label_information is None

@@ -20,7 +20,7 @@ def trained(task, kind, term=False):
     """
     sizes = SMALL | {"data": toys.characters()}
     problem = maml.TASKS.make(task, shots=2, queries=3, **sizes)
-    regularizers = [maml.MutualInformation(problem.intervention)] if term else []
+    regularizers = [maml.LabelMI(problem.label_transform)] if term else []
     learner = maml.make_learner(
         kind, problem.networks, problem.head, regularizers=regularizers, **LEARNER
     )
@@ -40,7 +40,7 @@ CASES = [
     for task in sorted(set(maml.TASKS) - {"omniglot", "miniimagenet"})
     for kind in sorted(maml.LEARNERS)
     if task in ("clusters", "sinusoid") or kind in ("cnp", "maml", "protonet")
-    if not maml.LEARNERS[kind].of_classes or task not in toys.REGRESSIONS
+    if not maml.LEARNERS[kind].classification_only or task not in toys.REGRESSIONS
 ]
 
 
@@ -56,11 +56,13 @@ def test_trains_predicts_and_is_evaluated(task, kind):
     assert prediction.shape == episode.query_y.shape and np.isfinite(prediction).all()
 
     evaluate = maml.Evaluator(
-        learner, intervention=problem.intervention, draws=2, metrics=problem.metrics
+        learner, label_transform=problem.label_transform, draws=2, metrics=problem.metrics
     )
     scores = evaluate(problem.test, per_task=1, batch_size=BATCH, seed=0, num_tasks=BATCH)
     main = next(iter(problem.metrics))
-    assert {main, f"pre_{main}", f"swap_{main}", "information_lower"} <= set(scores)
+    assert {main, f"no_support_{main}", f"mismatched_support_{main}", "information_lower"} <= set(
+        scores
+    )
     for score in scores.values():
         assert score.shape[:2] == (BATCH, 1) and np.isfinite(score).all()
 
@@ -71,5 +73,5 @@ def test_trains_with_the_information_term_of_the_problem(kind):
     assert moved and all(distance > 0 for distance in moved.values())
     loss, task_loss, surrogate = (history[name] for name in ("loss", "task_loss", "mi_surrogate"))
     assert loss[0] == pytest.approx(task_loss[0] - surrogate[0], abs=1e-4)
-    if not maml.LEARNERS[kind].of_classes:  # Those can compare from the start.
+    if not maml.LEARNERS[kind].classification_only:  # Those can compare from the start.
         assert surrogate[0] < -0.5  # Near log(1/5) nats before anything is learned.

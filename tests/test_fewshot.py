@@ -8,11 +8,12 @@ import pytest
 import toys
 
 from maml import train
-from maml.options import Options
-from maml.registry import parse_options
-from maml.studies import fewshot, fewshot_report, grid
+from maml.core.registry import parse_options
+from maml.experiments import sweep
+from maml.experiments.options import Options
+from maml.experiments.tables import Table
+from maml.studies import fewshot, fewshot_report
 from maml.studies.fewshot_tables import PUBLISHED, TABLES
-from maml.studies.tables import Table
 
 SMALL = {
     "ways": 3, "shots": 1, "queries": 2, "meta_batch_size": 2, "steps": 2, "steps_per_epoch": 2,
@@ -35,7 +36,7 @@ def test_tables_hold_options_that_exist(name):
             assert problem.mutually_exclusive == (name != "fixed")
             known = {"filters", "normalization", "rotations"}
             assert set(parse_options(config.task_options)) <= known
-            config.make_learner(problem.networks, problem.head, problem.intervention)
+            config.make_learner(problem.networks, problem.head, problem.label_transform)
 
 
 def test_strengths_are_chosen_by_validation_classes():
@@ -86,7 +87,7 @@ def test_the_study_chooses_trains_resumes_and_reports(tmp_path):
 
 def test_a_divergence_is_a_row():
     record = {"table": "three", "row": "wild", "options": {"learner": "maml"}, "seed": 0}
-    rows = fewshot.tabulate([record | {"folder": "x", grid.DIVERGED: "the loss became NaN"}])
+    rows = fewshot.tabulate([record | {"folder": "x", sweep.DIVERGED: "the loss became NaN"}])
     table = {"about": "Three ways", "images": "x.npz", "rows": rows}
     result = {"tables": {"three": table}, "sweep": rows}
     told = {"command": "python", "hardware": "two", "date": "today", "workers": 2}
@@ -104,8 +105,8 @@ def test_pictures_of_a_row_are_of_the_first_run_that_ended():
     names = ("normalization", "steps", "hardware", "train_seconds", "seconds_per_step", "command")
     common |= dict.fromkeys(names, 1)
     runs = [common | {"seed": seed, "folder": f"seed{seed}"} for seed in range(3)]
-    (row,) = fewshot.tabulate([runs[0] | {grid.DIVERGED: "NaN"}, *runs[1:]])
-    assert row["folder"] == "seed1" and row[grid.DIVERGED] == 1
+    (row,) = fewshot.tabulate([runs[0] | {sweep.DIVERGED: "NaN"}, *runs[1:]])
+    assert row["folder"] == "seed1" and row[sweep.DIVERGED] == 1
 
 
 @pytest.mark.parametrize(

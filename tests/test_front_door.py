@@ -155,7 +155,7 @@ def test_python_of_the_readme_runs(capsys, tmp_path, monkeypatch):
     episode = problem.test.sample(2, [0, 1])
     np.testing.assert_allclose(loaded(episode), names["learner"](episode), rtol=1e-5)
 
-    terms = maml.make_regularizers("mine,noise", intervention=problem.intervention, sigma=0.2)
+    terms = maml.make_regularizers("mine,noise", label_transform=problem.label_transform, sigma=0.2)
     learner = maml.make_learner(
         "neighbours", problem.networks, problem.head, regularizers=terms, seed=1
     )
@@ -225,4 +225,4 @@ def test_wheel_installs_and_runs_from_another_directory(tmp_path):
     np.savez(
         tmp_path / "samples.npz", x=(x := rng.normal(size=(300, 1))), y=x + rng.normal(size=x.shape)
     )
-    assert " nats" in runs("-m", "mine.estimate", "--data=samples.npz", "--bound=gaussian")
+    assert " nats" in runs("-m", "mine.estimators", "--data=samples.npz", "--bound=gaussian")

@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 import maml
-from maml.functional import Functional
+from maml.nn.functional import Functional
 from pose_code import networks
 
 

@@ -9,7 +9,7 @@ import tensorflow as tf
 from scipy import signal, stats
 
 import maml
-from maml.tasks import SHAPES, FunctionRange
+from maml.tasks.regression import SHAPES, FunctionRange
 
 SEED = tf.constant([4, 2])
 REACH = 5 + math.pi

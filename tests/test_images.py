@@ -13,10 +13,11 @@ import toys
 from PIL import Image
 
 import maml
-from maml.tasks import ImageClasses, convolutions, prepare
+from maml.nn import convolutions
+from maml.tasks import prepare
+from maml.tasks.class_sampling import draw_members
+from maml.tasks.few_shot_images import ImageClasses, rotated
 from maml.tasks.image_file import ImageFile
-from maml.tasks.images import rotated
-from maml.tasks.members import draw_members
 
 ROOT = pathlib.Path(__file__).parent.parent
 OMNIGLOT = ROOT.parent / "shared/data/omniglot.tar.xz"
@@ -204,7 +205,7 @@ def test_gradients_of_learners_that_compare_equal_finite_differences(kind):
 @pytest.mark.parametrize("kind", ["protonet", "matching"])
 def test_learners_that_compare_know_nothing_without_shots_and_refuse_numbers(kind):
     learner, embedding = metric_learner(kind)
-    prior = learner.predict(learner.prior(2), tf.constant(np.ones((2, 5, 6)))).mean()
+    prior = learner.predict(learner.initial_state(2), tf.constant(np.ones((2, 5, 6)))).mean()
     np.testing.assert_allclose(prior, np.full((2, 5, 3), 1 / 3), rtol=1e-6)
     with pytest.raises(ValueError, match="compares classes"):
         maml.LEARNERS[kind](embedding, maml.NormalHead())

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 import trimesh
 
-from pose_data import make_cad, solids
-from pose_data.shapes import CLASSES
+from pose_data import make_cad
+from pose_data.shapes import solids
+from pose_data.shapes.classes import CLASSES
 
 ROOT = pathlib.Path(__file__).parents[1]
 SAMPLES = [(number, seed) for seed in (0, 7) for number in (1, 2, 3, 4)]

@@ -1,4 +1,4 @@
-"""Episodes, distributions, interventions, training and diagnostics of meta-learners."""
+"""Episodes, distributions, label_transforms, training and diagnostics of meta-learners."""
 
 import itertools
 import math
@@ -11,14 +11,14 @@ from scipy import integrate, stats
 from toys import LEARNERS, Lines, learner
 
 import maml
-from maml import callbacks
-from maml.diagnostics import label_information
-from maml.statistics import mean_interval
+from maml.diagnostics.scores import label_information
+from maml.experiments import callbacks
+from mine.reporting.statistics import mean_interval
 
 SEED = tf.constant([5, 7])
 PERIOD = 10.0
 INTERVENTIONS = {
-    "shift": maml.LabelShift(PERIOD),
+    "shift": maml.LabelOffset(PERIOD),
     "scale": maml.LabelScale(),
     "swap": maml.LabelSwap(),
     "same": maml.SameTask(),
@@ -41,10 +41,8 @@ HEADS = {"normal": maml.NormalHead(bounds=(-20, 20)), "circular": maml.CircularH
 def build(kind, term, head="normal", weight=0.5, **options):
     regularizers = []
     if TERMS[term]:
-        intervention, target, bound = TERMS[term]
-        regularizers = [
-            maml.MutualInformation(INTERVENTIONS[intervention], target, bound, weight=weight)
-        ]
+        label_transform, target, bound = TERMS[term]
+        regularizers = [maml.LabelMI(INTERVENTIONS[label_transform], target, bound, weight=weight)]
     model = learner(kind, HEADS[head], 9, regularizers, **options)
     model.create_weights(Lines().sample(4, SEED))
     model.compile(
@@ -140,7 +138,7 @@ def test_circular_point_of_a_peak_across_the_seam():
     logits = np.full((1, 10), -30.0)
     logits[0, [0, 9]] = 0.0  # At 0 and 9: the middle of the shorter way is 9.5, not 4.5.
     peak = maml.Circular(tf.constant(logits), PERIOD)
-    assert peak.point().numpy().item() == pytest.approx(9.5, abs=1e-6)
+    assert peak.mode().numpy().item() == pytest.approx(9.5, abs=1e-6)
     assert peak.mean().numpy().item() == pytest.approx(4.5, abs=1e-6)
 
 
@@ -175,7 +173,7 @@ def test_harmonics_are_a_generalised_von_mises_density_by_quadrature():
 
 def test_normal_log_prob_matches_scipy_and_its_head_is_squared_error():
     y, location = np.array([[1.0, 2.0]]), np.array([[0.5, -1.0]])
-    normal = maml.likelihoods.Normal(tf.constant(location), 0.7)
+    normal = maml.distributions.base.Normal(tf.constant(location), 0.7)
     expected = stats.norm(location, 0.7).logpdf(y).sum(-1)
     np.testing.assert_allclose(normal.log_prob(tf.constant(y)), expected, rtol=1e-12)
     head = maml.NormalHead(dim=2)
@@ -189,7 +187,8 @@ def test_bounded_outputs_stay_inside_and_are_the_identity_in_the_middle():
     np.testing.assert_allclose(means, [-1.0, 5.01, 11.0], atol=1e-4)
 
 
-# -- interventions --------------------------------------------------------------------------------
+# -- label transforms
+# -------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", INTERVENTIONS)
@@ -205,7 +204,7 @@ def test_interventions_are_drawn_from_their_seed_and_keep_shapes(name):
 
 def test_label_shift_moves_support_and_query_of_a_task_alike():
     episode = Lines().sample(6, SEED)
-    shifted = maml.LabelShift(PERIOD)(episode, SEED)
+    shifted = maml.LabelOffset(PERIOD)(episode, SEED)
     moves = [
         np.mod(new - old, PERIOD)
         for new, old in (
@@ -273,13 +272,13 @@ def test_same_task_draws_from_the_support_with_its_labels():
         ({"target": "labels"}, "target must be"),
         ({"bound": "infonce"}, "bound must be"),
         ({"target": "prediction", "bound": "ba"}, "needs target='label'"),
-        ({"intervention": maml.SameTask()}, "does not relabel"),
+        ({"label_transform": maml.SameTask()}, "does not relabel"),
         ({"draws": 0}, "draws must be at least 1"),
     ],
 )
 def test_meaningless_terms_are_refused(options, message):
     with pytest.raises(ValueError, match=message):
-        maml.MutualInformation(**({"intervention": maml.LabelScale()} | options))
+        maml.LabelMI(**({"label_transform": maml.LabelScale()} | options))
 
 
 # -- training -------------------------------------------------------------------------------------
@@ -306,7 +305,7 @@ def test_every_learner_trains_with_every_term(kind, term):
 @pytest.mark.parametrize("kind", LEARNERS)
 def test_every_learner_is_scored(kind):
     model = build(kind, "none", **({} if "cnp" in kind else {"inner_steps": 1}))
-    values = maml.Evaluator(model, intervention=maml.LabelScale(), draws=2)(Lines(), 2, 4, 0)
+    values = maml.Evaluator(model, label_transform=maml.LabelScale(), draws=2)(Lines(), 2, 4, 0)
     assert all(v.shape[:2] == (8, 2) and np.isfinite(v).all() for v in values.values())
 
 
@@ -347,7 +346,7 @@ def test_weight_zero_trains_the_critic_and_leaves_the_learner_alone():
 
 
 def test_weight_warms_up_over_training_steps():
-    term = maml.MutualInformation(maml.LabelScale(), weight=2.0, warmup=4)
+    term = maml.LabelMI(maml.LabelScale(), weight=2.0, warmup=4)
     model = learner("cnp", maml.NormalHead(), 9, [term])
     model.create_weights(Lines().sample(2, SEED))
     model.compile()
@@ -362,7 +361,7 @@ def test_several_relabellings_are_a_batch_of_so_many_tasks(bound):
     copies = maml.Episode(*(tf.tile(part, [4, 1, 1]) for part in episode))
     terms = []
     for draws, batch in ((1, copies), (4, episode)):
-        term = maml.MutualInformation(maml.LabelScale(), bound=bound, draws=draws)
+        term = maml.LabelMI(maml.LabelScale(), bound=bound, draws=draws)
         model = learner("cnp", maml.NormalHead(), 9, [term])
         model.create_weights(episode)
         value, _ = term.term(model, model_features(model, batch), None, None, SEED, training=False)
@@ -372,7 +371,7 @@ def test_several_relabellings_are_a_batch_of_so_many_tasks(bound):
 
 @pytest.mark.parametrize(("nats", "pulls"), [(0.9, True), (1.1, False)])
 def test_a_capped_term_pulls_only_below_the_cap(nats, pulls, monkeypatch):
-    term = maml.MutualInformation(maml.LabelScale(), cap=1.0)
+    term = maml.LabelMI(maml.LabelScale(), cap=1.0)
     model = learner("cnp", maml.NormalHead(), 9, [term])
     episode = Lines().sample(3, SEED)
     model.create_weights(episode)
@@ -503,8 +502,8 @@ class Memorizer(maml.MetaLearner):
     def predict(self, d, x):
         return self.head(x[..., :1] * tf.linalg.matvec(x[..., 1:], self.slopes)[..., tf.newaxis])
 
-    def prior(self, tasks):
-        return tf.zeros([tasks, 1])
+    def initial_state(self, batch_size):
+        return tf.zeros([batch_size, 1])
 
 
 class LeastSquares(Memorizer):
@@ -519,23 +518,23 @@ class LeastSquares(Memorizer):
 
 def test_diagnostics_tell_a_memorizer_from_a_learner():
     family = Lines()
-    options = {"intervention": maml.LabelScale(), "draws": 16}
+    options = {"label_transform": maml.LabelScale(), "draws": 16}
     memorizer, adapter = (
         {k: v.mean() for k, v in maml.Evaluator(cls(family), **options)(family, 4, 4, 0).items()}
         for cls in (Memorizer, LeastSquares)
     )
     assert memorizer["mse"] == pytest.approx(0, abs=1e-9)
-    assert memorizer["swap_mse"] == memorizer["pre_mse"] == memorizer["mse"]
+    assert memorizer["mismatched_support_mse"] == memorizer["no_support_mse"] == memorizer["mse"]
     assert memorizer["information_lower"] == pytest.approx(0, abs=1e-6)
     assert adapter["mse"] == pytest.approx(0, abs=1e-9)
-    assert adapter["swap_mse"] > 1 and adapter["pre_mse"] > 1
+    assert adapter["mismatched_support_mse"] > 1 and adapter["no_support_mse"] > 1
     assert 1 < adapter["information_lower"] <= math.log(16) + 1e-6
 
 
 def test_label_information_of_a_linear_gaussian_learner_is_the_closed_form():
     """y^ = s y + sigma e with normal s: I = log(1 + y^2 / sigma^2) / 2 at each query."""
 
-    class NormalScale(maml.Intervention):
+    class NormalScale(maml.LabelTransform):
         def __call__(self, episode, seed):
             tasks = tf.shape(episode.support_y)[0]
             scale = tf.random.stateless_normal([tasks, 1, 1], seed)
@@ -556,7 +555,7 @@ def test_label_information_of_every_second_batch_is_that_of_all():
 
     def scored(**options):
         evaluate = maml.Evaluator(
-            LeastSquares(family), intervention=maml.LabelScale(), draws=3, **options
+            LeastSquares(family), label_transform=maml.LabelScale(), draws=3, **options
         )
         return evaluate(family, per_task=2, batch_size=2, seed=0)
 

@@ -7,8 +7,8 @@ import tensorflow as tf
 from toys import GRADIENT_BASED, LEARNERS, VARIANTS, Lines, finite_differences, learner
 
 import maml
-from maml import task_map
-from maml.regularizers import scale_gradient
+from maml.learners import task_map
+from maml.regularizers.label_mi import scale_gradient
 
 SEED = tf.constant([3, 1])
 PERIOD = 10.0
@@ -63,9 +63,7 @@ def test_meta_gradient_equals_finite_differences(kind, head):
 def test_gradient_with_information_term_equals_finite_differences(kind, target, bound):
     """At weight 1 nothing is rescaled, so the sum of both players' objectives has this gradient."""
     episode = Lines(dtype=tf.float64).sample(3, SEED)
-    term = maml.MutualInformation(
-        maml.LabelScale(), target, bound, weight=1.0, hidden=(4,), dtype="float64"
-    )
+    term = maml.LabelMI(maml.LabelScale(), target, bound, weight=1.0, hidden=(4,), dtype="float64")
     model = learner(kind, maml.NormalHead(), 9, [term], "float64")
     model.create_weights(episode)
     for variable in term.critic_variables:  # Away from the kinks of rectifiers at zero.
@@ -90,7 +88,7 @@ def test_one_pass_gives_each_player_its_own_gradient(target, bound):
     weight = 0.3
 
     def build(weight):
-        term = maml.MutualInformation(
+        term = maml.LabelMI(
             maml.LabelScale(), target, bound, weight=weight, dtype="float64", power_penalty=0.0
         )
         model = learner("cnp", maml.NormalHead(), 9, [term], "float64")
@@ -146,7 +144,7 @@ def test_weights_adapt(kind):
     episode = Lines(dtype=tf.float64).sample(2, SEED)
     model = learner(kind, maml.NormalHead(), 9, dtype="float64")
     adapted = model.encode(model.features(episode.support_x), episode.support_y, training=True)
-    for start, end in zip(model.prior(2), adapted, strict=True):
+    for start, end in zip(model.initial_state(2), adapted, strict=True):
         assert np.all(np.abs(end - start).max(axis=tuple(range(1, end.shape.rank))) > 1e-4)
     assert not np.allclose(adapted[-1][0], adapted[-1][1])
 
@@ -168,7 +166,7 @@ def test_how_it_is_computed_changes_nothing(variant):
 def test_without_inner_steps_the_prior_predicts():
     episode = Lines(dtype=tf.float64).sample(2, SEED)
     model = learner("maml", maml.NormalHead(), 9, dtype="float64", test_inner_steps=0)
-    expected = model.predict(model.prior(2), episode.query_x).mean()
+    expected = model.predict(model.initial_state(2), episode.query_x).mean()
     np.testing.assert_array_equal(model(episode), expected)
 
 

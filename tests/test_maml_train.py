@@ -13,10 +13,10 @@ import pytest
 import toys
 
 import maml
-from maml import evaluate, runs, train
-from maml.callbacks import best_epoch
-from maml.registry import check_kinds
-from maml.studies import tables
+from maml import evaluate, train
+from maml.core.registry import check_kinds
+from maml.experiments import runs, tables
+from maml.experiments.callbacks import best_epoch
 from maml.tasks.image_file import ImageFile
 
 ROOT = pathlib.Path(__file__).parent.parent
@@ -284,22 +284,24 @@ def test_an_option_that_is_newer_than_a_run_keeps_neither_its_folder_nor_its_nam
         zeal: float = 0.5
 
     older = train.Config(**SMALL)
-    runs.claim(tmp_path, older, resume=False)
-    runs.claim(tmp_path, Newer(**SMALL), resume=True)
+    runs.claim_run_dir(tmp_path, older, resume=False)
+    runs.claim_run_dir(tmp_path, Newer(**SMALL), resume=True)
     assert tables.run_name(Newer(**SMALL)) == tables.run_name(older)
     eager = Newer(**SMALL, zeal=1.0)
     with pytest.raises(FileExistsError, match="other zeal"):
-        runs.claim(tmp_path, eager, resume=True)
+        runs.claim_run_dir(tmp_path, eager, resume=True)
     assert tables.run_name(eager) != tables.run_name(older)
 
 
 def test_a_run_goes_on_with_its_data_alone_as_far_as_it_says_which(tmp_path):
     config, data = train.Config(**SMALL), {"train": "a"}
-    runs.claim(tmp_path, config, resume=False, data=data)
+    runs.claim_run_dir(tmp_path, config, resume=False, data=data)
     # A newer version says more than the run does.
-    runs.claim(tmp_path, config, resume=True, data=data | {"train_images": "b"})
+    runs.claim_run_dir(tmp_path, config, resume=True, data=data | {"train_images": "b"})
     with pytest.raises(FileExistsError, match="other data"):
-        runs.claim(tmp_path, config, resume=True, data={"train": "others", "train_images": "b"})
+        runs.claim_run_dir(
+            tmp_path, config, resume=True, data={"train": "others", "train_images": "b"}
+        )
 
 
 @pytest.mark.parametrize(
@@ -391,4 +393,4 @@ def test_the_meta_learning_rate_falls_to_nothing_along_a_cosine():
 
 
 def _parts(problem):
-    return problem.networks, problem.head, problem.intervention
+    return problem.networks, problem.head, problem.label_transform

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from scipy import integrate, stats
 
-from mine import benchmark, benchmarks
-from mine.benchmarks import TASKS
+from mine import benchmarks
+from mine.benchmarks import TASKS, runner
 
 ROOT = pathlib.Path(__file__).parent.parent
 
@@ -318,7 +318,7 @@ SMALL = ("--estimators=ksg,gaussian", "--tasks=normal-1x1,additive-0.75", "--sam
 
 
 def run(output, *arguments):
-    return commands.run("mine.benchmark", f"--output={output}", *arguments, cwd=ROOT)
+    return commands.run("mine.benchmarks", f"--output={output}", *arguments, cwd=ROOT)
 
 
 @pytest.fixture(scope="module")
@@ -345,7 +345,7 @@ def test_runner_tabulates_and_draws_estimates_beside_truths(finished):
     assert [row["task"] for row in table["rows"]] == ["normal-1x1", "additive-0.75"]
     assert list(table["estimators"]) == ["ksg", "gaussian"]
     assert table["seeds"] == [0, 1] and table["samples"] == 400
-    assert table["command"].startswith("python -m mine.benchmark --output=")
+    assert table["command"].startswith("python -m mine.benchmarks --output=")
     assert f"`{table['command']}`" in text and table["hardware"] in text
     assert "| normal-1x1 | 1 x 1 | 0.413 | " in text
     last_row = [line for line in text.splitlines() if line.startswith("|")][-1]
@@ -396,22 +396,22 @@ def test_runner_refuses_in_one_sentence(arguments, message, finished, tmp_path):
 
 
 def test_estimates_that_are_no_numbers_are_kept_and_shown(tmp_path):
-    store = benchmark.Store(tmp_path / "estimates.json", samples=5)
+    store = runner.Store(tmp_path / "estimates.json", samples=5)
     for seed, nats in enumerate([math.nan, 0.5]):
         store.add(
             {"estimator": "dv", "task": "normal-1x1", "seed": seed, "nats": nats,
              "interval": [nats, nats], "warnings": ["diverged"], "seconds": 1.0}
         )  # fmt: skip
     assert "NaN" not in (tmp_path / "estimates.json").read_text()
-    again = benchmark.Store(tmp_path / "estimates.json", samples=5)
-    rows, summary = benchmark.tabulate(list(again.records.values()), TASKS)
+    again = runner.Store(tmp_path / "estimates.json", samples=5)
+    rows, summary = runner.tabulate(list(again.records.values()), TASKS)
     assert math.isnan(rows[0]["estimates"]["dv"]["mean"])
     assert summary["dv"]["with_warnings"] == summary["dv"]["estimates"] == 2
 
 
 def test_intervals_are_students():
     values = [0.1, 0.4, 0.2]
-    mean, half = benchmark.mean_interval(values)
+    mean, half = runner.mean_interval(values)
     low, high = stats.t.interval(0.95, 2, loc=np.mean(values), scale=stats.sem(values))
     assert (mean - half, mean + half) == pytest.approx((low, high))
-    assert math.isnan(benchmark.mean_interval([0.3])[1])
+    assert math.isnan(runner.mean_interval([0.3])[1])

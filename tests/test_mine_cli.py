@@ -1,4 +1,4 @@
-"""`python -m mine.estimate` as a user runs it."""
+"""`python -m mine.estimators` as a user runs it."""
 
 import json
 
@@ -10,7 +10,7 @@ TRUTH = -0.5 * np.log(1 - 0.8**2)
 
 
 def run(*flags):
-    return commands.run("mine.estimate", *flags)
+    return commands.run("mine.estimators", *flags)
 
 
 @pytest.fixture(scope="module")

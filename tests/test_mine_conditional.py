@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 import mine
-from mine import benchmarks, conditional
+from mine import benchmarks
+from mine.estimators import conditional
 
 PROBLEM = benchmarks.linear_gaussian(2, 0.5)
 

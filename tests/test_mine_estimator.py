@@ -13,9 +13,10 @@ import pytest
 import tensorflow as tf
 
 import mine
-from mine import benchmarks, held_out
+from mine import benchmarks
+from mine.estimators import intervals
+from mine.estimators.training import Pairs, Trainer
 from mine.objective import NAMES
-from mine.training import Pairs, Trainer
 
 ROOT = pathlib.Path(__file__).parent.parent
 QUICK = {"steps": 100, "folds": 2, "progress": False}
@@ -150,29 +151,31 @@ def test_infonce_needs_its_batch_and_a_second_fit_forgets_the_first(tmp_path):
 
 
 def equal_scores(n):
-    return held_out.Scores(tf.zeros([n]), tf.zeros([16, n]))
+    return intervals.Scores(tf.zeros([n]), tf.zeros([16, n]))
 
 
 def test_nothing_is_warned_of_without_reason():
     for bound in ("mine", "dv", "nwj", "js"):
-        assert held_out.warnings(bound, 0.5, 1000, [equal_scores(500)] * 2, 128) == []
+        assert intervals.warnings(bound, 0.5, 1000, [equal_scores(500)] * 2, 128) == []
 
 
 def test_warns_near_log_n():
-    found = held_out.warnings("mine", math.log(1000) - 1.9, 1000, [equal_scores(500)] * 2, 128)
+    found = intervals.warnings("mine", math.log(1000) - 1.9, 1000, [equal_scores(500)] * 2, 128)
     assert len(found) == 1 and "log n = 6.9 nats with 1000 samples" in found[0]
-    assert not held_out.warnings("mine", math.log(1000) - 2.1, 1000, [equal_scores(500)] * 2, 128)
+    assert not intervals.warnings("mine", math.log(1000) - 2.1, 1000, [equal_scores(500)] * 2, 128)
 
 
 def test_warns_where_few_negatives_decide():
     marginal = np.zeros((16, 500), np.float32)
     marginal[0, :3] = 20
-    (found,) = held_out.warnings("dv", 1.0, 500, [held_out.Scores(tf.zeros([500]), marginal)], 128)
+    (found,) = intervals.warnings(
+        "dv", 1.0, 500, [intervals.Scores(tf.zeros([500]), marginal)], 128
+    )
     assert "only 3 carry the normaliser" in found
 
 
 def test_warns_of_smile():
-    (found,) = held_out.warnings("smile", 0.5, 500, [equal_scores(500)], 128)
+    (found,) = intervals.warnings("smile", 0.5, 500, [equal_scores(500)], 128)
     assert "no bound and can be too high" in found
 
 
@@ -208,15 +211,15 @@ def test_intervals_hold_the_information_at_the_best_critic(bound):
         x, noise = np.random.default_rng(repetition).normal(size=(2, n))
         y = rho * x + math.sqrt(1 - rho**2) * noise
         marginal = [score(x, np.roll(y, 1 + k * (n // 17))) for k in range(16)]
-        scores = held_out.Scores(*(tf.constant(s, tf.float32) for s in (score(x, y), marginal)))
-        spread = held_out.replicates(bound, scores, tf.constant([repetition, 0])).numpy()
-        low, high = held_out.interval(float(held_out.value(bound, scores)), spread)
+        scores = intervals.Scores(*(tf.constant(s, tf.float32) for s in (score(x, y), marginal)))
+        spread = intervals.replicates(bound, scores, tf.constant([repetition, 0])).numpy()
+        low, high = intervals.interval(float(intervals.value(bound, scores)), spread)
         hits += low <= truth <= high
     assert hits >= 0.88 * 200
 
 
 def test_interval_is_symmetric_and_as_wide_as_the_spread():
-    low, high = held_out.interval(1.0, np.array([0.0, 2.0]))
+    low, high = intervals.interval(1.0, np.array([0.0, 2.0]))
     assert (low, high) == pytest.approx((1 - 1.96 * math.sqrt(2), 1 + 1.96 * math.sqrt(2)))
 
 

@@ -7,7 +7,8 @@ import pytest
 from scipy import special, stats
 
 import mine
-from mine import benchmarks, classical, samples
+from mine import benchmarks
+from mine.estimators import classical, preprocessing
 
 NORMAL = benchmarks.bivariate_normal(0.8)
 
@@ -49,14 +50,14 @@ def spoilt(value, row):
 )  # fmt: skip
 def test_unusable_samples_are_refused_with_the_reason(x, y, message):
     with pytest.raises(ValueError, match=message):
-        samples.check(x=x, y=y)
+        preprocessing.check(x=x, y=y)
     with pytest.raises(ValueError, match=message):
         mine.estimate(x, y, bound="gaussian")
 
 
 def test_usable_samples_become_float64_columns():
     integers = np.arange(200) % 7
-    checked = samples.check(x=integers, y=integers > 3, z=None, s=numbers(200, 4, 2))
+    checked = preprocessing.check(x=integers, y=integers > 3, z=None, s=numbers(200, 4, 2))
     assert list(checked) == ["x", "y", "s"]
     assert [value.shape for value in checked.values()] == [(200, 1), (200, 1), (200, 4, 2)]
     assert all(value.dtype == np.float64 for value in checked.values())
@@ -67,42 +68,44 @@ def test_rank_gives_normal_scores_of_mid_ranks():
     rng = np.random.default_rng(1)
     x = np.stack([rng.standard_cauchy(300), rng.integers(0, 5, 300)], axis=1)
     expected = special.ndtri((stats.rankdata(x, axis=0) - 0.5) / 300)
-    np.testing.assert_allclose(samples.Preprocessor("rank").fit(x)(x), expected, rtol=1e-12)
+    np.testing.assert_allclose(preprocessing.Preprocessor("rank").fit(x)(x), expected, rtol=1e-12)
 
 
 def test_rank_clamps_to_the_range_it_was_fitted_to():
     x = numbers(200, 1)
-    found = samples.Preprocessor("rank").fit(x)(np.array([[-1e9], [x.min()], [x.max()], [1e9]]))
+    found = preprocessing.Preprocessor("rank").fit(x)(
+        np.array([[-1e9], [x.min()], [x.max()], [1e9]])
+    )
     edge = special.ndtri(0.5 / 200)
     np.testing.assert_allclose(found[:, 0], [edge, edge, -edge, -edge], rtol=1e-12)
 
 
 def test_rank_of_new_samples_lies_between_their_neighbours():
     x = np.arange(200.0)[:, None]
-    found = samples.Preprocessor("rank").fit(x)(np.array([[10.0], [10.5], [11.0]]))[:, 0]
+    found = preprocessing.Preprocessor("rank").fit(x)(np.array([[10.0], [10.5], [11.0]]))[:, 0]
     assert found[0] < found[1] < found[2]
     assert found[1] == pytest.approx(special.ndtri(11 / 200))
 
 
 def test_rank_of_sets_ranks_all_elements_together():
     sets = numbers(100, 3, 2)
-    flat = samples.Preprocessor("rank").fit(sets.reshape(-1, 2))(sets.reshape(-1, 2))
+    flat = preprocessing.Preprocessor("rank").fit(sets.reshape(-1, 2))(sets.reshape(-1, 2))
     np.testing.assert_array_equal(
-        samples.Preprocessor("rank").fit(sets)(sets), flat.reshape(sets.shape)
+        preprocessing.Preprocessor("rank").fit(sets)(sets), flat.reshape(sets.shape)
     )
 
 
 @pytest.mark.parametrize("scale", [1e-200, 1.0, 1e200])
 def test_standard_has_zero_mean_and_unit_deviation_at_any_scale(scale):
     x = scale * (numbers(500, 2) + [3, 0])
-    found = samples.Preprocessor("standard").fit(x)(x)
+    found = preprocessing.Preprocessor("standard").fit(x)(x)
     np.testing.assert_allclose(found.mean(axis=0), 0, atol=1e-12)
     np.testing.assert_allclose(found.std(axis=0), 1, rtol=1e-12)
 
 
 def test_none_leaves_samples_as_they_are():
     x = numbers(200, 2)
-    np.testing.assert_array_equal(samples.Preprocessor("none").fit(x)(x), x)
+    np.testing.assert_array_equal(preprocessing.Preprocessor("none").fit(x)(x), x)
 
 
 # -- classical estimators -------------------------------------------------------------------------

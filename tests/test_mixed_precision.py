@@ -21,7 +21,7 @@ def mixed():
 
 def made(kind, terms):
     network = perceptron(9, 6 if "cnp" in kind else 1)  # In single precision, whatever the policy.
-    terms = maml.make_regularizers(terms, intervention=maml.LabelScale(), mi_bound="mine")
+    terms = maml.make_regularizers(terms, label_transform=maml.LabelScale(), mi_bound="mine")
     sizes = {"hidden": (7,), "dim_r": 6, "dim_z": 4, "heads": 2, "inner_steps": 2}
     learner = maml.LEARNERS.make(kind, network, maml.NormalHead(), regularizers=terms, **sizes)
     learner.create_weights(EPISODE)

@@ -9,7 +9,7 @@ import tensorflow as tf
 from toys import Lines, learner
 
 import maml
-from maml import normalization
+from maml.nn import normalization
 
 SEED = tf.constant([1, 2])
 FAMILY = Lines()
@@ -62,7 +62,7 @@ def test_a_batch_that_is_no_number_leaves_the_statistics_alone():
 
 def test_statistics_are_of_what_the_network_is_given():
     """Behind a bottleneck its inputs are not the learner's own features."""
-    bottleneck = maml.Bottleneck()
+    bottleneck = maml.MRA()
     model, layer = made(bottleneck, embedding=True)
     for state in (layer.weight, layer.mean, layer.variance):
         state.assign(tf.zeros_like(state))

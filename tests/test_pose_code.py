@@ -20,7 +20,7 @@ from hands import TINY, tiny
 from PIL import Image
 
 import maml
-from maml import runs
+from maml.experiments import runs
 from pose_code import baselines, compare, config, experiment, predict, scores
 from pose_data import pickles
 from pose_data.tasks import PERIOD, PoseTasks
@@ -54,7 +54,7 @@ CASES = [
 DRAWN = ("shared tower", "linear")
 """Methods whose pictures are drawn too."""
 # FOMAML, ANIL and Meta-SGD differ from MAML in what adapts, not in what they are given.
-LEARNERS = {name for name in maml.LEARNERS if not maml.LEARNERS[name].of_classes}
+LEARNERS = {name for name in maml.LEARNERS if not maml.LEARNERS[name].classification_only}
 LEARNERS -= {"fomaml", "anil", "metasgd"}
 
 
@@ -214,7 +214,7 @@ def test_every_method_trains_and_is_scored(learner, method, data_dir, tmp_path):
     result = experiment.train(settings, data_dir, tmp_path, verbose=0, pictures=drawn)
     assert json.loads((tmp_path / "results.json").read_text())["method"] == result["method"]
     for split in ("train", "test"):
-        for score in ("mse", "pre_mse", "swap_gap", "angle", "information_lower"):
+        for score in ("mse", "no_support_mse", "swap_gap", "angle", "information_lower"):
             assert np.isfinite(result[split][score]["mean"])
             assert result[split][score]["ci95"] > 0
         diagnosis = maml.Diagnosis(**result["diagnosis"][split])
@@ -306,7 +306,7 @@ def test_training_adapts_to_hands_it_has_not_seen(tmp_path):
 
 
 def test_median_angle_is_of_single_queries_not_of_episodes():
-    names = ["mse", "swap_mse", "angle", "pre_angle"]
+    names = ["mse", "mismatched_support_mse", "angle", "no_support_angle"]
     values = dict.fromkeys(names, np.zeros((2, 3, 5)))
     # In each episode four good answers and one that is the wrong way round.
     values["angle"] = np.broadcast_to([1.0, 2.0, 3.0, 4.0, 180.0], (2, 3, 5))
@@ -322,10 +322,10 @@ def test_pixel_kernel_finds_the_image_it_has_seen():
     episode = tasks.episodes(np.arange(3), [0, 0])
     learner = baselines.PixelKernel(0.01, 16)
     memory = learner.encode(episode.support_x, episode.support_y)
-    answer = learner.predict(memory, episode.support_x).point()
+    answer = learner.predict(memory, episode.support_x).mode()
     off = np.mod(answer - episode.support_y + PERIOD / 2, PERIOD) - PERIOD / 2
     np.testing.assert_allclose(off, 0, atol=0.05)
-    nothing = learner.predict(learner.prior(3), episode.query_x)
+    nothing = learner.predict(learner.initial_state(3), episode.query_x)
     np.testing.assert_allclose(nothing.log_prob(episode.query_y), -np.log(PERIOD), atol=1e-4)
 
 
@@ -345,7 +345,7 @@ def test_table_of_runs_and_baselines(data_dir, seeds_dir, tmp_path):
     assert "| CNP | 2 |" in text and "| constant: nothing learned | 1 |" in text
     rows = json.loads((tmp_path / "table/table.json").read_text())["rows"]
     assert all(0 <= row["within_30"] + row["beyond_150"] <= 1 for row in rows)
-    assert all(row["train_pre_mse"] > 0 and row["train_swap_mse"] > 0 for row in rows)
+    assert all(row["train_no_support_mse"] > 0 and row["train_swap_mse"] > 0 for row in rows)
     assert [r["mse"]["mean"] for r in rows] == sorted(r["mse"]["mean"] for r in rows)
     for name in ("table.png", "curves.png"):
         assert (tmp_path / "table" / name).read_bytes()[1:4] == b"PNG"
@@ -361,7 +361,7 @@ def test_methods_of_one_name_are_told_apart_and_a_run_counts_once(data_dir, seed
     shutil.copytree(tmp_path / "0", tmp_path / "0 again")
     runs_found = compare.find_runs([str(tmp_path), str(tmp_path / "0")])
     assert len(runs_found) == 4
-    rows = {row["method"]: row for row in compare.tabulate(compare.told_apart(runs_found))}
+    rows = {row["method"]: row for row in compare.tabulate(compare.distinguish_methods(runs_found))}
     hidden = tiny().hidden
     assert {name: row["seeds"] for name, row in rows.items()} == {
         f"CNP (hidden={hidden})": 2,
@@ -426,7 +426,7 @@ def test_runs_on_other_data_are_not_put_into_one_table(data_dir, tmp_path):
     record["data"]["test"] = "other"
     path.write_text(json.dumps(record))
     with pytest.raises(ValueError, match="different data"):
-        compare.told_apart(compare.find_runs([str(tmp_path)]))
+        compare.distinguish_methods(compare.find_runs([str(tmp_path)]))
     with pytest.raises(FileNotFoundError, match="no finished run"):
         compare.find_runs([str(tmp_path / "none")])
 
@@ -475,7 +475,7 @@ def test_a_learner_of_ones_own_is_one_file(data_dir, tmp_path):
     record = json.loads((tmp_path / "logs/neighbours/results.json").read_text())
     assert record["method"].startswith("neighbours + information on labels")
     maml.import_files([str(tmp_path / "neighbours.py")])
-    assert maml.load(tmp_path / "logs/neighbours/learner.keras").uses == "embedding"
+    assert maml.load(tmp_path / "logs/neighbours/learner.keras").network_kind == "embedding"
 
 
 def test_a_recipe_trains_and_tabulates(data_dir, tmp_path):
@@ -623,8 +623,8 @@ def test_predict_answers_what_the_learner_does(asked):
     images, angles = hands.hands(1, 8, 5)
     # 16 pixels to 256 to 128 to 16 again: blocks of one value, and Lanczos rings at their edges.
     x, y = images[..., None].astype(np.float32) / 255, (angles[..., None] * 10).astype(np.float32)
-    d = learner.encode(learner.features(x[:, :5]), y[:, :5])
-    expected = learner.predict(d, learner.features(x[:, 5:])).point().numpy()[0, :, 0] * 36
+    state = learner.encode(learner.features(x[:, :5]), y[:, :5])
+    expected = learner.decode(state, learner.features(x[:, 5:])).mode().numpy()[0, :, 0] * 36
     apart = (np.array(list(found.values())) - expected + 180) % 360 - 180
     assert np.abs(apart).max() < 10
 

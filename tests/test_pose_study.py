@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 import maml
-from maml.studies import choosing, grid
-from maml.studies.tables import Both, Table
+from maml.experiments import selection, sweep
+from maml.experiments.tables import Both, Table
 from pose_code import config, experiment, study, study_report, symmetry, together
 from pose_code.tables import TABLES, more_objects
 from pose_data.tasks import PoseTasks
@@ -54,7 +54,7 @@ def test_tables_hold_options_that_exist(name):
         settings = hands.tiny(**(table.base | row[0]))
         learner = experiment.build(settings, 16)
         learner.create_weights(tasks.sample(2, [0, 0]))
-        assert len({choosing.strength(options) for options in row}) == len(row)
+        assert len({selection.strength(options) for options in row}) == len(row)
 
 
 def record(row, validation, **more):
@@ -71,7 +71,7 @@ def record(row, validation, **more):
 
 def test_rank_correlations_leave_out_what_diverged():
     records = [record("a", value, test=value**2) for value in (0.5, 2.0, 1.0)]
-    lost = [record("a", 9, test=0) | {grid.DIVERGED: "NaN"}, record("a", 9, test=np.nan)]
+    lost = [record("a", 9, test=0) | {sweep.DIVERGED: "NaN"}, record("a", 9, test=np.nan)]
     found = study.correlate([*records, *lost])
     assert len(found["models"]) == 3
     assert found["spearman"] == {"information": -1, "swap_gap": 1}
@@ -82,7 +82,7 @@ def test_gains_are_paired_by_seeds_and_of_one_seed_by_objects():
         objects = {str(i): {"mse": value} for i, value in enumerate(errors)}
         return {"seed": seed, "test": {"mse": {"mean": np.mean(errors)}, "objects": objects}}
 
-    plain = [run(0, 4.0, 8.0), run(1, 1.0, 3.0), {"seed": 2, grid.DIVERGED: "NaN"}]
+    plain = [run(0, 4.0, 8.0), run(1, 1.0, 3.0), {"seed": 2, sweep.DIVERGED: "NaN"}]
     # Differences of 1 and 3: a mean of 2, and Student's t of one degree of freedom, 12.706.
     found = study.gain(plain, [run(0, 3.0, 7.0), run(1, -2.0, 0.0), run(2, 1.0, 1.0)])
     assert found == pytest.approx({"mean": 2, "ci95": 12.706}, rel=1e-4)

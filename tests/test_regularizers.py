@@ -12,17 +12,17 @@ from toys import Lines, finite_differences, learner
 
 import maml
 import mine
-from maml.episodes import fold_in
-from maml.regularizers import normal_kl
+from maml.core.episodes import fold_in
+from maml.regularizers.base import normal_kl
 
 SEED = tf.constant([5, 7])
 SCALE = maml.LabelScale()
 
 KINDS = {
-    "weights": lambda dtype: maml.WeightKL(0.01, dtype=dtype),
-    "activations": lambda dtype: maml.Bottleneck(0.1, dtype=dtype),
-    "mine": lambda dtype: maml.MutualInformation(SCALE, bound="mine", dtype=dtype),
-    "plugin": lambda dtype: maml.MutualInformation(SCALE, bound="plugin", negatives=2, dtype=dtype),
+    "weights": lambda dtype: maml.MRW(0.01, dtype=dtype),
+    "activations": lambda dtype: maml.MRA(0.1, dtype=dtype),
+    "mine": lambda dtype: maml.LabelMI(SCALE, bound="mine", dtype=dtype),
+    "plugin": lambda dtype: maml.LabelMI(SCALE, bound="plugin", negatives=2, dtype=dtype),
     "decay": lambda dtype: maml.WeightDecay(0.3, dtype=dtype),
     "augment": lambda dtype: maml.LabelAugmentation(SCALE, 0.5, dtype=dtype),
 }
@@ -98,7 +98,7 @@ def test_regularizers_come_back_from_their_configuration(name):
     ],
 )
 def test_regularizers_combine(kind, names):
-    terms = maml.make_regularizers(names, intervention=SCALE, mi_bound="mine", kl_weight=1e-3)
+    terms = maml.make_regularizers(names, label_transform=SCALE, mi_bound="mine", kl_weight=1e-3)
     model, _ = made(kind, *terms, dtype="float32")
     history = trained(model, 3)
     assert np.isfinite(history["loss"]).all() and history["skipped_steps"] == [0]
@@ -121,12 +121,12 @@ def test_trained_noise_is_saved_with_its_learner(tmp_path):
 def test_each_regularizer_takes_its_own_options():
     kl, information, decay = maml.make_regularizers(
         "weights, mine,decay", kl_weight=0.1, kl_sigma=0.2, mi_weight=0.3, mi_warmup=4,
-        mi_bound="plugin", intervention=SCALE, l2_weight=0.5,
+        mi_bound="plugin", label_transform=SCALE, l2_weight=0.5,
     )  # fmt: skip
     assert (kl.weight, kl.sigma, decay.weight) == (0.1, 0.2, 0.5)
     assert (information.weight, information.warmup, information.bound) == (0.3, 4, "plugin")
     both = maml.make_regularizers(
-        "activations,augment", bottleneck_weight=0.1, augment_probability=0.2, intervention=SCALE
+        "activations,augment", bottleneck_weight=0.1, augment_probability=0.2, label_transform=SCALE
     )
     assert (both[0].weight, both[1].probability) == (0.1, 0.2)
     assert maml.make_regularizers("none", kl_weight=0.1) == []
@@ -170,7 +170,7 @@ def test_divergence_of_normals_equals_closed_form_and_monte_carlo():
 
 @pytest.mark.parametrize("kind", ["maml-embedding", "cnp-products"])
 def test_weight_kl_is_that_of_the_kernels_on_the_way_of_the_query(kind):
-    term = maml.WeightKL(weight=0.1, prior_scale=0.7, dtype="float64")
+    term = maml.MRW(weight=0.1, prior_scale=0.7, dtype="float64")
     model, episode = made(kind, term)
     last = model.decoder + model.products[2:] if "cnp" in kind else model.network.layers
     kernels = [layer.kernel for layer in (*model.embedding.layers, *last)]
@@ -187,7 +187,7 @@ def test_weight_kl_is_that_of_the_kernels_on_the_way_of_the_query(kind):
 
 
 def test_noise_of_weights_is_drawn_from_their_posteriors():
-    term = maml.WeightKL(dtype="float64")
+    term = maml.MRW(dtype="float64")
     model, _ = made("maml", term)
     scramble(term.log_sigmas, -4.0, 0.5)
     standard = []
@@ -218,7 +218,7 @@ def test_noise_is_of_training_and_of_its_seed_only(kind, name):
 
 
 def test_sigma_moves_up_where_noise_does_no_harm_and_stays_low_where_it_does():
-    term = maml.WeightKL(weight=1e-3)
+    term = maml.MRW(weight=1e-3)
     family, idle = Lines(), Lines(num_tasks=2)
     model = learner("maml", maml.NormalHead(), 9, [term], inner_steps=1)
     model.create_weights(family.sample(2, SEED))
@@ -241,8 +241,8 @@ def test_sigma_moves_up_where_noise_does_no_harm_and_stays_low_where_it_does():
 
 def test_what_layers_keep_is_kept_from_a_step_with_noisy_weights():
     """Moments of critics, MINE's running mean, counters: as without noise."""
-    information = maml.MutualInformation(SCALE, bound="mine", dtype="float64")
-    quiet = maml.WeightKL(sigma=1e-12, dtype="float64")
+    information = maml.LabelMI(SCALE, bound="mine", dtype="float64")
+    quiet = maml.MRW(sigma=1e-12, dtype="float64")
     states = []
     for regularizers in ([information], [KINDS["mine"]("float64"), quiet]):
         model, episode = made("maml", *regularizers)
@@ -272,7 +272,7 @@ def test_weight_kl_of_named_layers_and_of_convolutions():
     )
 
     def log_sigmas(names):
-        term = maml.WeightKL(layers=names)
+        term = maml.MRW(layers=names)
         model = maml.MAML(network, maml.NormalHead(), inner_steps=1, regularizers=[term])
         model.create_weights(episode)
         assert np.isfinite(logs_of(model, episode)["loss"])
@@ -308,7 +308,7 @@ def test_weight_decay_is_half_the_sum_of_squares_of_all_kernels_but_critics():
 
 @pytest.mark.parametrize("kind", ["maml", "cnp"])
 def test_rate_of_the_bottleneck_equals_closed_form(kind):
-    term = maml.Bottleneck(weight=0.2, dtype="float64")
+    term = maml.MRA(weight=0.2, dtype="float64")
     model, episode = made(kind, term)
     scramble(term.trainable_variables)
     mean, log_sigma = term.posterior.mean, term.posterior.log_sigma
@@ -324,7 +324,7 @@ def test_rate_of_the_bottleneck_equals_closed_form(kind):
 
 
 def test_features_are_drawn_from_the_bottleneck():
-    term = maml.Bottleneck(dtype="float64")
+    term = maml.MRA(dtype="float64")
     model, _ = made("cnp", term)
     scramble(term.trainable_variables)
     episode = Lines(dtype=tf.float64).sample(300, SEED)
@@ -334,7 +334,7 @@ def test_features_are_drawn_from_the_bottleneck():
 
 
 def test_each_of_two_bottlenecks_is_charged_for_what_it_was_given():
-    first, second = (maml.Bottleneck(1.0, dtype="float64") for _ in range(2))
+    first, second = (maml.MRA(1.0, dtype="float64") for _ in range(2))
     model, episode = made("cnp", first, second)
     scramble(first.trainable_variables)
     objective, logs = model.objective(episode, SEED)
@@ -351,7 +351,7 @@ def test_bottleneck_refuses_images_and_names_the_remedy():
     network = keras.Sequential(
         [keras.Input((6, 6, 1)), keras.layers.Flatten(), keras.layers.Dense(1)]
     )
-    model = maml.MAML(network, maml.NormalHead(), regularizers=[maml.Bottleneck()])
+    model = maml.MAML(network, maml.NormalHead(), regularizers=[maml.MRA()])
     episode = maml.Episode(images, images[:, :, 0, 0], images, images[:, :, 0, 0])
     with pytest.raises(ValueError, match=r"\(2, 3, 6, 6, 1\): give it an embedding"):
         model.create_weights(episode)
@@ -363,7 +363,7 @@ def test_bottleneck_refuses_images_and_names_the_remedy():
 @pytest.mark.parametrize(("noise", "deviation"), [(0.2, 0.2), (0.0, 0.5)])
 def test_a_free_critic_sees_predictions_through_its_noise(noise, deviation, monkeypatch):
     """Of the deviation that was asked for, or of the likelihood's (0.5)."""
-    term = maml.MutualInformation(SCALE, "prediction", "mine", noise=noise, dtype="float64")
+    term = maml.LabelMI(SCALE, "prediction", "mine", noise=noise, dtype="float64")
     episode = Lines(dtype=tf.float64).sample(500, SEED)
     model = learner("cnp", maml.NormalHead(scale=0.5), 9, [term], "float64")
     model.create_weights(episode)
@@ -380,7 +380,7 @@ def test_a_free_critic_sees_predictions_through_its_noise(noise, deviation, monk
     term.term(model, episode, None, None, SEED, False)
     relabelled = SCALE(episode, fold_in(SEED, 0))
     d = model.encode(relabelled.support_x, relabelled.support_y)
-    apart = seen[0][:500] - model.predict(d, relabelled.query_x).code().numpy()
+    apart = seen[0][:500] - model.predict(d, relabelled.query_x).critic_features().numpy()
     assert apart.std() == pytest.approx(deviation, rel=0.05)
     assert abs(apart.mean()) < 5 * deviation / math.sqrt(apart.size)
 
@@ -424,17 +424,17 @@ def test_augmentation_is_of_training_only_and_before_all_else():
     [
         (lambda: maml.LabelAugmentation(maml.SameTask()), "SameTask does not relabel the queries"),
         (lambda: maml.LabelAugmentation(SCALE, 1.5), "between 0 and 1, not 1.5"),
-        (lambda: maml.WeightKL(sigma=0.0), "sigma must be positive"),
-        (lambda: maml.WeightKL(prior_scale=-1.0), "prior_scale must be positive"),
-        (lambda: maml.Bottleneck(sigma=0.0), "sigma must be positive"),
-        (lambda: maml.MutualInformation(SCALE, "prediction", "plugin"), "needs target='label'"),
-        (lambda: maml.MutualInformation(SCALE, "label", "exact"), "use target='prediction'"),
+        (lambda: maml.MRW(sigma=0.0), "sigma must be positive"),
+        (lambda: maml.MRW(prior_scale=-1.0), "prior_scale must be positive"),
+        (lambda: maml.MRA(sigma=0.0), "sigma must be positive"),
+        (lambda: maml.LabelMI(SCALE, "prediction", "plugin"), "needs target='label'"),
+        (lambda: maml.LabelMI(SCALE, "label", "exact"), "use target='prediction'"),
         (
-            lambda: made("cnp", maml.MutualInformation(SCALE, "prediction", "exact")),
+            lambda: made("cnp", maml.LabelMI(SCALE, "prediction", "exact")),
             "needs predictions of classes",
         ),
-        (lambda: maml.MutualInformation(SCALE, negatives=0), "negatives must be at least 1"),
-        (lambda: maml.MutualInformation(SCALE, noise=-1.0), "noise must be at least 0, not -1"),
+        (lambda: maml.LabelMI(SCALE, negatives=0), "negatives must be at least 1"),
+        (lambda: maml.LabelMI(SCALE, noise=-1.0), "noise must be at least 0, not -1"),
     ],
 )
 def test_options_that_make_no_sense_are_refused(make, message):
@@ -454,7 +454,7 @@ def plug_in_by_hand(log_prob):
 
 @pytest.mark.parametrize("kind", ["maml", "cnp"])
 def test_plug_in_information_by_hand(kind):
-    term = maml.MutualInformation(SCALE, bound="plugin", negatives=3, dtype="float64")
+    term = maml.LabelMI(SCALE, bound="plugin", negatives=3, dtype="float64")
     model, episode = made(kind, term)
     x = {"support_x": model.embed(episode.support_x), "query_x": model.embed(episode.query_x)}
     draws = [SCALE(episode._replace(**x), fold_in(fold_in(SEED, 0), i)) for i in range(4)]
@@ -471,7 +471,7 @@ def test_plug_in_information_by_hand(kind):
 def test_weight_scales_the_gradient_of_the_plug_in_information():
     gradients = {}
     for weight in (0.0, 0.3, 1.0):
-        term = maml.MutualInformation(SCALE, bound="plugin", weight=weight, dtype="float64")
+        term = maml.LabelMI(SCALE, bound="plugin", weight=weight, dtype="float64")
         model, episode = made("cnp", term)
         with tf.GradientTape() as tape:
             objective = model.objective(episode, SEED, training=True)[0]
@@ -485,14 +485,15 @@ def test_weight_scales_the_gradient_of_the_plug_in_information():
 
 
 def test_plug_in_information_trains_without_a_critic():
-    model, _ = made("cnp", *maml.make_regularizers("mine", intervention=SCALE, mi_bound="plugin"),
+    model, _ = made("cnp", *maml.make_regularizers("mine", label_transform=SCALE,
+    mi_bound="plugin"),
                     dtype="float32")  # fmt: skip
     history = trained(model, 60, epochs=2)
     assert model.critic_optimizer is None and "mi_nats" not in history
     assert history["mi_surrogate"][1] > history["mi_surrogate"][0] + 0.1
 
 
-class Redraw(maml.Intervention):
+class Redraw(maml.LabelTransform):
     """Support labels d and query labels of the linear-Gaussian problem, drawn anew."""
 
     def __init__(self, problem):
@@ -520,8 +521,8 @@ class Truth(maml.MetaLearner):
     def predict(self, d, x):
         return self.head(x + self.problem.heed * d)
 
-    def prior(self, tasks):
-        return tf.zeros([tasks, 1, self.problem.dim])
+    def initial_state(self, batch_size):
+        return tf.zeros([batch_size, 1, self.problem.dim])
 
 
 @pytest.mark.parametrize(
@@ -535,7 +536,7 @@ class Truth(maml.MetaLearner):
 )
 def test_information_of_the_linear_gaussian_problem(bound, nats, negatives, low, high):
     problem = mine.benchmarks.linear_gaussian(2, nats)
-    term = maml.MutualInformation(Redraw(problem), bound=bound, negatives=negatives)
+    term = maml.LabelMI(Redraw(problem), bound=bound, negatives=negatives)
     model = Truth(problem, regularizers=[term], dtype="float64")
     x = tf.random.stateless_normal([4000, 1, 2], SEED, dtype=tf.float64)
     episode = maml.Episode(x, x, x, x)
@@ -545,7 +546,7 @@ def test_information_of_the_linear_gaussian_problem(bound, nats, negatives, low,
 class Loud(maml.MetaLearner):
     """Answers with so many times the input, whatever the support set."""
 
-    uses = "embedding"
+    network_kind = "embedding"
 
     def __init__(self, gain, **options):
         super().__init__(maml.NormalHead(), **options)
@@ -560,8 +561,8 @@ class Loud(maml.MetaLearner):
     def predict(self, d, x):
         return self.head(self.gain * x)
 
-    def prior(self, tasks):
-        return tf.zeros([tasks, 1, 1])
+    def initial_state(self, batch_size):
+        return tf.zeros([batch_size, 1, 1])
 
 
 @pytest.mark.parametrize(("gain", "penalty"), [(1.0, 0.0), (3.0, 9 - 1.2)])
@@ -570,9 +571,7 @@ def test_predictions_of_more_power_than_labels_cost(gain, penalty):
     episode = maml.Episode(x, x, x, x)
     objectives = []
     for weight in (0.0, 5.0):
-        term = maml.MutualInformation(
-            SCALE, "prediction", "mine", power_penalty=weight, dtype="float64"
-        )
+        term = maml.LabelMI(SCALE, "prediction", "mine", power_penalty=weight, dtype="float64")
         model = Loud(gain, regularizers=[term], dtype="float64")
         objectives.append(model.objective(episode, SEED)[0].numpy())
     assert objectives[1] - objectives[0] == pytest.approx(5 * penalty)
@@ -582,13 +581,13 @@ def test_predictions_of_more_power_than_labels_cost(gain, penalty):
 def test_exact_information_of_classes_by_hand():
     """The entropy of the mean prediction under three relabellings, less their mean entropy."""
     problem = maml.TASKS.make("clusters", shots=2, queries=4)
-    term = maml.MutualInformation(problem.intervention, "prediction", "exact", draws=3)
+    term = maml.LabelMI(problem.label_transform, "prediction", "exact", draws=3)
     model = maml.make_learner("protonet", problem.networks, problem.head, regularizers=[term])
     episode = problem.train.sample(3, SEED)
     model.create_weights(episode)
     x = {"support_x": model.embed(episode.support_x), "query_x": model.embed(episode.query_x)}
     own = fold_in(SEED, 0)
-    draws = [problem.intervention(episode._replace(**x), fold_in(own, i)) for i in range(3)]
+    draws = [problem.label_transform(episode._replace(**x), fold_in(own, i)) for i in range(3)]
     states = [model.encode(draw.support_x, draw.support_y) for draw in draws]
     p = np.array([model.predict(d, x["query_x"]).mean().numpy() for d in states], np.float64)
     expected = stats.entropy(p.mean(0), axis=-1).mean() - stats.entropy(p, axis=-1).mean()

@@ -14,7 +14,7 @@ import tensorflow as tf
 from toys import LEARNERS, Lines, learner
 
 import maml
-from maml.configured import argument_names
+from maml.core.serialization import argument_names
 
 SEED = tf.constant([1, 2])
 EPISODE = Lines().sample(3, SEED)
@@ -33,7 +33,7 @@ for path in sys.argv[2:]:
 
 
 def trained(kind):
-    term = maml.MutualInformation(maml.LabelScale(), "label", "mine", hidden=(5,))
+    term = maml.LabelMI(maml.LabelScale(), "label", "mine", hidden=(5,))
     model = learner(kind, maml.NormalHead(bounds=(-20, 20)), 9, [term])
     model.create_weights(EPISODE)
     for variable in model.trainable_variables:  # As if trained: no weight as it was made.

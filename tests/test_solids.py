@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pose_data import solids
+from pose_data.shapes import solids
 
 
 def polygon_area(sides, radius):

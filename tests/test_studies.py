@@ -17,19 +17,17 @@ import tensorflow as tf
 
 import maml
 from maml import train
+from maml.experiments import selection, sweep, tables
 from maml.studies import (
-    choosing,
-    drifts,
-    grid,
     memorization,
     memorization_report,
     robustness,
     robustness_report,
     sinusoids,
-    tables,
+    task_shift,
 )
-from maml.studies.scoring import Scorer
-from maml.tasks import FunctionRange
+from maml.studies.function_errors import Scorer
+from maml.tasks.regression import FunctionRange
 
 ROOT = pathlib.Path(__file__).parent.parent
 TINY = {
@@ -54,19 +52,19 @@ def refuse():
 
 def test_jobs_run_in_other_processes_and_a_divergence_is_a_result():
     jobs = {str(x): functools.partial(square, x) for x in (2, 3, 1)}
-    records = grid.run(jobs, 1, "squares")
+    records = sweep.run(jobs, 1, "squares")
     assert list(records) == ["2", "3", "1"]
     assert [records[name].get("square") for name in records] == [4, None, 1]
-    assert records["3"] == {grid.DIVERGED: "too large"}
+    assert records["3"] == {sweep.DIVERGED: "too large"}
     assert records["2"]["process"] == records["1"]["process"] != os.getpid()
     with pytest.raises(ValueError, match="no such thing"):
-        grid.run({"a": refuse, "b": functools.partial(square, 1)}, 1, "errors")
+        sweep.run({"a": refuse, "b": functools.partial(square, 1)}, 1, "errors")
 
 
 def test_a_process_that_is_killed_is_told_in_a_sentence():
     with pytest.raises(OSError, match="killed, perhaps for want of memory.*goes on"):
-        grid.run({"a": functools.partial(os._exit, 1)}, 1, "killed")
-    assert grid.run({"2": functools.partial(square, 2)}, 1, "again")["2"]["square"] == 4
+        sweep.run({"a": functools.partial(os._exit, 1)}, 1, "killed")
+    assert sweep.run({"2": functools.partial(square, 2)}, 1, "again")["2"]["square"] == 4
 
 
 def test_workers_end_with_the_process_that_was_killed(tmp_path):
@@ -109,8 +107,8 @@ def test_a_table_chooses_by_one_seed_combines_what_was_chosen_and_runs_all_seeds
     measures = {
         "both": tables.Both("MR-W", "labels"),
         "nothing": [{"regularizer": "none"}],
-        "MR-W": choosing.each("kl_weight", (1.0, 0.75), regularizer="weights", kl_layers="all"),
-        "labels": choosing.each("mi_weight", (0.1, 0.5, 2.0), regularizer="mine"),
+        "MR-W": selection.each("kl_weight", (1.0, 0.75), regularizer="weights", kl_layers="all"),
+        "labels": selection.each("mi_weight", (0.1, 0.5, 2.0), regularizer="mine"),
     }
     once = {"nothing": [{"regularizer": "none"}]}
     given = {
@@ -170,7 +168,7 @@ def record(learner, method, validation, test, strength=0.0, seed=0, shots=5, nat
 
 
 def test_strengths_are_chosen_on_validation_tasks_for_each_learner():
-    diverged = record("cnp", "MR-W", 0, 0, 9.0) | {grid.DIVERGED: "NaN"}
+    diverged = record("cnp", "MR-W", 0, 0, 9.0) | {sweep.DIVERGED: "NaN"}
     records = [
         record("cnp", "MR-W", 0.5, 0.1, 1.0),
         record("cnp", "MR-W", 0.3, 0.9, 2.0),
@@ -191,7 +189,7 @@ def test_what_a_method_chooses_from_has_different_names():
 def test_combinations_are_of_the_chosen_strengths_and_of_thirds():
     first = {"regularizer": "weights", "kl_weight": 0.3}
     second = {"regularizer": "mine", "mi_target": "prediction", "mi_weight": 3.0}
-    both = choosing.combined(first, second)
+    both = selection.combined(first, second)
     assert all(one["regularizer"] == "weights,mine" for one in both)
     assert all(one["mi_target"] == "prediction" for one in both)
     weights = sorted((round(one["kl_weight"], 6), one["mi_weight"]) for one in both)
@@ -200,10 +198,10 @@ def test_combinations_are_of_the_chosen_strengths_and_of_thirds():
 
 def test_rows_are_means_over_seeds_and_count_divergences():
     records = [record("cnp", "MINE", 1, test, seed=seed) for seed, test in enumerate((1.0, 3.0))]
-    records.append(record("cnp", "MINE", 0, 0, seed=2) | {grid.DIVERGED: "NaN"})
+    records.append(record("cnp", "MINE", 0, 0, seed=2) | {sweep.DIVERGED: "NaN"})
     (row,) = memorization.tabulate(records)
     assert row["mean"] == 2.0 and math.isclose(row["ci95"], 12.7062, rel_tol=1e-4)
-    assert (row["seeds"], row[grid.DIVERGED], row["steps"]) == ([0, 1, 2], 1, 7)
+    assert (row["seeds"], row[sweep.DIVERGED], row["steps"]) == ([0, 1, 2], 1, 7)
 
 
 def test_rank_correlations_are_of_distinct_runs_in_their_groups():
@@ -247,7 +245,7 @@ def test_the_memorization_study_runs_resumes_and_reports(tmp_path, monkeypatch):
 
 def test_a_study_whose_runs_all_diverged_reports_that(tmp_path):
     records = [
-        record("cnp", method, 0, 0) | {grid.DIVERGED: "NaN"} for method in ("nothing", "MINE")
+        record("cnp", method, 0, 0) | {sweep.DIVERGED: "NaN"} for method in ("nothing", "MINE")
     ]
     for one in records:
         one["options"]["mi_weight"] = 0.3
@@ -280,8 +278,8 @@ class Answers:
     def encode(self, x, y):
         return tf.fill([x.shape[0], 1, 1], self.slope)
 
-    def prior(self, tasks):
-        return tf.zeros([tasks, 1, 1])
+    def initial_state(self, batch_size):
+        return tf.zeros([batch_size, 1, 1])
 
     def predict(self, d, x):
         return maml.NormalHead()(d * x)
@@ -317,7 +315,7 @@ def test_the_sinusoid_job_scores_each_number_of_steps_and_chooses_rates(pretrain
     errors = sinusoids.job(oracle, tmp_path / "o.keras", "oracle")["errors"]
     assert len(set(errors.values())) == 1
     keys = [("pretrained", 3, 0), ("pretrained", 3, 1), ("oracle", 3, 0)]
-    lost = {grid.DIVERGED: ""}
+    lost = {sweep.DIVERGED: ""}
     rows = sinusoids.tabulate(dict(zip(keys, [record, record, lost], strict=True)))
     assert [row["inner_steps"] for row in rows[:-1]] == list(sinusoids.COUNTS)
     assert rows[2]["mean"] == record["errors"]["5"] and rows[2]["ci95"] == 0.0
@@ -351,17 +349,17 @@ def test_the_rate_of_fine_tuning_is_the_best_on_validation_tasks(pretrained):
     ],
 )
 def test_the_limit_is_where_half_of_the_tasks_are_solved(solved, expected):
-    assert math.isclose(drifts.limit([0.0, 0.0, 1.0, 2.0, 3.0], solved), expected)
+    assert math.isclose(task_shift.limit([0.0, 0.0, 1.0, 2.0, 3.0], solved), expected)
 
 
 def test_axes_begin_inside_the_training_distribution():
-    for axis in drifts.AXES.values():
+    for axis in task_shift.AXES.values():
         assert axis.distances[0] == 0 and axis.distances == sorted(axis.distances)
         assert sum(distance > 0 for distance in axis.distances) >= 4
 
 
 def test_the_study_of_drift_scores_reports_and_draws(tmp_path, monkeypatch):
-    monkeypatch.setattr(drifts, "TASKS", 100)
+    monkeypatch.setattr(task_shift, "TASKS", 100)
     plan = sinusoids.Study(tmp_path / "runs", seeds=2)
     records, scores = {}, {}
     for name, options in {"MAML": {"learner": "maml"}, "CNP": {"learner": "cnp"}}.items():
@@ -369,9 +367,9 @@ def test_the_study_of_drift_scores_reports_and_draws(tmp_path, monkeypatch):
             config = train.Config(**(TINY | options | {"shots": 10, "seed": seed}))
             path = plan.path(name, 10, seed)
             records[name, 10, seed] = train.train(config, path, verbose=0, pictures=False)
-            scores.setdefault(name, []).append(drifts.drift(path))
-            assert drifts.drift(path) == scores[name][-1]
-    result = drifts.aggregate(scores)
+            scores.setdefault(name, []).append(task_shift.drift(path))
+            assert task_shift.drift(path) == scores[name][-1]
+    result = task_shift.aggregate(scores)
     zero = [result["MAML"]["axes"][axis][0]["error"]["mean"] for axis in ("noise", "range of x")]
     assert zero[0] == pytest.approx(zero[1])  # Both are the training distribution.
     steps = result["MAML"]["inner_steps"]
@@ -379,7 +377,7 @@ def test_the_study_of_drift_scores_reports_and_draws(tmp_path, monkeypatch):
     text = robustness_report.words(result)
     assert "drifts best" in text and "octaves above" in text
     table = robustness.rows(result, records)
-    values = sum(len(axis.values) for axis in drifts.AXES.values()) + len(drifts.SHAPED)
+    values = sum(len(axis.values) for axis in task_shift.AXES.values()) + len(task_shift.SHAPED)
     assert len(table) == 2 * values and table[0]["seeds"] == [0, 1]
     run = {"command": "python", "hardware": "two", "date": "today"}
     assert "| shape | square |" in robustness_report.markdown(run | {"rows": table, "answer": text})
@@ -429,4 +427,4 @@ def test_tables_without_a_row_that_is_asked_for_are_left_out():
 @pytest.mark.parametrize("lost", [None, math.nan, math.inf])
 def test_a_run_whose_error_is_not_finite_is_not_chosen(lost):
     records = [{"options": "lost", "error": lost}, {"options": "kept", "error": 3.0}]
-    assert choosing.best(records, lambda record: record["error"]) == "kept"
+    assert selection.best(records, lambda record: record["error"]) == "kept"

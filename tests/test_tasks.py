@@ -8,8 +8,8 @@ import tensorflow as tf
 import toys
 
 import maml
-from maml.likelihoods import accuracy
-from maml.tasks.networks import perceptrons
+from maml.diagnostics.metrics import accuracy
+from maml.nn.mlp import perceptrons
 
 SEED = tf.constant([3, 1])
 IMAGES = ("folder", "miniimagenet", "omniglot")
@@ -114,7 +114,7 @@ def test_the_intervention_makes_tasks_mutually_exclusive(name, options):
     """It gives one input several labels, and leaves inputs and the kind of labels alone."""
     problem = maml.TASKS.make(name, **options)
     episode = problem.train.sample(8, SEED)
-    first, second = (problem.intervention(episode, SEED + i) for i in range(2))
+    first, second = (problem.label_transform(episode, SEED + i) for i in range(2))
     np.testing.assert_array_equal(first.query_x, episode.query_x)
     assert first.query_y.shape == episode.query_y.shape
     changed = np.abs(first.query_y - second.query_y).max(axis=(1, 2)) > 1e-3
@@ -126,11 +126,13 @@ def test_the_diagnosis_relabels_nme_sinusoids_as_tested_tasks_are():
     problem = maml.TASKS.make("nme_sinusoid")
     episode = problem.train.sample(100, SEED)
 
-    def scales(intervention):
-        return (intervention(episode, SEED).query_y / episode.query_y).numpy()
+    def scales(label_transform):
+        return (label_transform(episode, SEED).query_y / episode.query_y).numpy()
 
-    assert (scales(problem.probe) > 0).all() and (scales(problem.intervention) < 0).any()
-    assert maml.TASKS.make("sinusoid").probe is None
+    assert (scales(problem.diagnostic_transform) > 0).all() and (
+        scales(problem.label_transform) < 0
+    ).any()
+    assert maml.TASKS.make("sinusoid").diagnostic_transform is None
 
 
 # -- sinusoids ----------------------------------------------------------------------------------
@@ -302,9 +304,9 @@ def test_categorical_against_its_probabilities():
             maml.CategoricalHead(3).loss(distribution, y), -np.log(PROBABILITIES[:, index])
         )
     np.testing.assert_allclose(distribution.mean(), PROBABILITIES)
-    np.testing.assert_allclose(distribution.code(), PROBABILITIES)
-    np.testing.assert_array_equal(distribution.point(), np.eye(3)[[0, 2]])
-    assert distribution.point().dtype == tf.float64
+    np.testing.assert_allclose(distribution.critic_features(), PROBABILITIES)
+    np.testing.assert_array_equal(distribution.mode(), np.eye(3)[[0, 2]])
+    assert distribution.mode().dtype == tf.float64
 
 
 def test_categorical_loss_of_huge_logits_is_finite_with_its_gradient():

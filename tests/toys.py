@@ -9,8 +9,8 @@ import numpy as np
 import tensorflow as tf
 
 import maml
-from maml import normalization
-from maml.episodes import Episode
+from maml.core.episodes import Episode
+from maml.nn import normalization
 from maml.tasks.image_file import ImageFile
 
 REGRESSIONS = ("functions", "nme_sinusoid", "sinusoid")

@@ -20,11 +20,17 @@ from absl import flags
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # Before TensorFlow: its start-up chatter.
 
-from maml import runs, train  # noqa: E402
-from maml.statistics import mean_interval  # noqa: E402
-from maml.studies import fewshot_report, grid, tables  # noqa: E402
+from maml import train  # noqa: E402
+from maml.experiments import (  # noqa: E402
+    runs,  # noqa: E402
+    sweep,
+    tables,
+)
+from maml.studies import fewshot_report  # noqa: E402
 from maml.studies.fewshot_tables import TABLES  # noqa: E402
-from mine import commands, reports  # noqa: E402
+from mine import reporting  # noqa: E402
+from mine.reporting import commands  # noqa: E402
+from mine.reporting.statistics import mean_interval  # noqa: E402
 
 NAME = "fewshot"
 
@@ -77,7 +83,7 @@ class Study:
             names.append(f"{settings.dataset}-{tables.run_name(settings)}")
             path = self.logdir / f"{names[-1]}.keras"
             jobs[names[-1]] = functools.partial(train.train, settings, path, resume=True, verbose=0)
-        records = grid.run(jobs, self.workers, title)
+        records = sweep.run(jobs, self.workers, title)
         return [
             records[name] | want._asdict() | {"folder": str(self.logdir / name)}
             for name, want in zip(names, wanted, strict=True)
@@ -129,8 +135,8 @@ def tabulate(records: list[dict], by: tuple[str, ...] = ("row",)) -> list[dict]:
     for group in groups.values():
         row = {key: group[0][key] for key in ("table", "row", "options")}
         row["seeds"] = [record["seed"] for record in group]
-        ended = [record for record in group if grid.DIVERGED not in record]
-        row[grid.DIVERGED] = len(group) - len(ended)
+        ended = [record for record in group if sweep.DIVERGED not in record]
+        row[sweep.DIVERGED] = len(group) - len(ended)
         if ended:
             row |= {"folder": ended[0]["folder"], "learner": ended[0]["config"]["learner"]}
             row |= {key: ended[0][key] for key in ("normalization", "steps", "hardware")}
@@ -171,8 +177,8 @@ def curves(result: dict) -> dict[str, dict[str, dict]]:
 
 def define_flags():
     """Defines the flags of this command."""
-    grid.define_flags({name: table.seeds for name, table in TABLES.items()})
-    flags.adopt_module_key_flags(grid)  # For --help.
+    sweep.define_flags({name: table.seeds for name, table in TABLES.items()})
+    flags.adopt_module_key_flags(sweep)  # For --help.
     flags.DEFINE_string("omniglot", "", "File of Omniglot, of maml.tasks.prepare.")
     flags.DEFINE_string("miniimagenet", "", "File of mini-ImageNet, of maml.tasks.prepare.")
     flags.DEFINE_list("tables", None, f"Of {', '.join(TABLES)}. [those whose file is given]")
@@ -202,9 +208,9 @@ def main():
         result = study(plan)
     except (ValueError, OSError) as failure:
         sys.exit(f"Error: {failure}")
-    result |= reports.provenance("maml.studies.fewshot") | {"workers": plan.workers}
+    result |= reporting.provenance("maml.studies.fewshot") | {"workers": plan.workers}
     text = fewshot_report.markdown(result)
-    reports.tables(result, text, output, NAME)
+    reporting.write_tables(result, text, output, NAME)
     for name, histories in curves(result).items():
         fewshot_report.draw_curves(histories, output / f"curves_{name}.png")
     fewshot_report.copy_pictures(result, output)

@@ -5,10 +5,10 @@ import pathlib
 import matplotlib.figure
 import numpy as np
 
-from maml.statistics import in_words
-from maml.studies import choosing, grid
+from maml.experiments import selection, sweep
 from maml.studies.fewshot_tables import PUBLISHED
-from mine import reports
+from mine import reporting
+from mine.reporting.statistics import format_interval
 
 
 def markdown(result: dict) -> str:
@@ -42,26 +42,30 @@ def _table(name: str, rows: list[dict]) -> list[str]:
     columns += ["steps", "s/step", "training minutes", "published"]
     lines = []
     for row in rows:
-        cells = [row["row"], choosing.strength(row["options"]), str(len(row["seeds"]))]
-        if row[grid.DIVERGED]:
-            cells[2] += f" ({row[grid.DIVERGED]} diverged)"
+        cells = [row["row"], selection.strength(row["options"]), str(len(row["seeds"]))]
+        if row[sweep.DIVERGED]:
+            cells[2] += f" ({row[sweep.DIVERGED]} diverged)"
         if "accuracy" in row:
             train = row["accuracy"]["train"]
             cells += [_per_cent(row["accuracy"]["test"]["after"])]
             cells += [_per_cent(train[key]) for key in ("after", "before", "swapped")]
-            cells += [in_words(row["information"], 2), row["normalization"], str(row["steps"])]
+            cells += [
+                format_interval(row["information"], 2),
+                row["normalization"],
+                str(row["steps"]),
+            ]
             cells += [f"{row['seconds_per_step']:.2f}", f"{row['train_seconds'] / 60:.0f}"]
         else:
             cells += ["diverged"] + [""] * (len(columns) - 5)
         lines.append([*cells, str(PUBLISHED.get(name, {}).get(row["row"], ""))])
-    return reports.table(columns, lines, left=2)
+    return reporting.markdown_table(columns, lines, left=2)
 
 
 def _sweep(rows: list[dict]) -> list[str]:
     columns = ["table", "method", "strength", "training classes", "before", "validation", "test"]
     lines = []
     for row in rows:
-        cells = [row["table"], row["row"], choosing.strength(row["options"])]
+        cells = [row["table"], row["row"], selection.strength(row["options"])]
         if "accuracy" in row:
             of = row["accuracy"]
             scores = (of["train"]["after"], of["train"]["before"])
@@ -70,11 +74,11 @@ def _sweep(rows: list[dict]) -> list[str]:
         else:
             cells.append("diverged")
         lines.append(cells)
-    return reports.table(columns, lines, left=3)
+    return reporting.markdown_table(columns, lines, left=3)
 
 
 def _per_cent(interval: dict) -> str:
-    return in_words(
+    return format_interval(
         {key: 100 * (np.nan if value is None else value) for key, value in interval.items()}, 1
     )
 
@@ -91,23 +95,25 @@ def copy_pictures(result: dict, output: pathlib.Path) -> None:
         for picture in ("episodes", "confusion"):
             if folders:
                 content = (folders[0] / f"{picture}.png").read_bytes()
-                reports.write(content, output / f"{picture}_{name}.png")
+                reporting.write(content, output / f"{picture}_{name}.png")
 
 
 def draw_curves(histories: dict[str, dict], path: pathlib.Path) -> None:
     """Accuracy on validation classes over training, a line for each row; dotted before the support.
 
     Args:
-        histories: row -> columns of :func:`maml.runs.read_history`.
+        histories: row -> columns of :func:`maml.experiments.runs.read_history`.
         path: of the PNG.
     """
     figure = matplotlib.figure.Figure(figsize=(7, 4), layout="constrained")
     axis = figure.subplots()
     for index, (row, history) in enumerate(histories.items()):
-        colour = reports.COLOURS[index % len(reports.COLOURS)]
+        colour = reporting.COLOURS[index % len(reporting.COLOURS)]
         axis.plot(history["step"], history["validation_accuracy"], color=colour, label=row)
-        axis.plot(history["step"], history["train_pre_accuracy"], color=colour, linestyle=":")
+        axis.plot(
+            history["step"], history["train_no_support_accuracy"], color=colour, linestyle=":"
+        )
     axis.set(xlabel="training step", ylabel="accuracy on validation classes")
     axis.set_title("dotted: on training classes, before the support set", fontsize=8)
     figure.legend(loc="outside right upper", fontsize=7)
-    reports.picture(figure, path)
+    reporting.picture(figure, path)

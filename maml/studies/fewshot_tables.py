@@ -1,7 +1,7 @@
 """What the few-shot study compares: its tables, their rows, and what each row may choose from."""
 
-from maml.studies.choosing import each
-from maml.studies.tables import Table
+from maml.experiments.selection import each
+from maml.experiments.tables import Table
 
 _SCORES = {"num_test_tasks": 600, "num_validation_tasks": 200, "information_every": 5}
 

@@ -26,11 +26,17 @@ from scipy import stats
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # Before TensorFlow: its start-up chatter.
 
-from maml import options, train  # noqa: E402
-from maml.statistics import mean_interval  # noqa: E402
-from maml.studies import choosing, grid, memorization_report  # noqa: E402
-from maml.studies.choosing import each  # noqa: E402
-from mine import commands, reports  # noqa: E402
+from maml import train  # noqa: E402
+from maml.experiments import (  # noqa: E402
+    options,  # noqa: E402
+    selection,
+    sweep,
+)
+from maml.experiments.selection import each  # noqa: E402
+from maml.studies import memorization_report  # noqa: E402
+from mine import reporting  # noqa: E402
+from mine.reporting import commands  # noqa: E402
+from mine.reporting.statistics import mean_interval  # noqa: E402
 
 NAME = "memorization"
 
@@ -125,7 +131,7 @@ class Study:
             jobs[label] = functools.partial(
                 train.train, config, path, resume=True, verbose=0, pictures=False
             )
-        records = grid.run(jobs, self.workers, title)
+        records = sweep.run(jobs, self.workers, title)
         kept = ("learner", "shots", "seed")
         return [
             record
@@ -148,7 +154,7 @@ def choose(records: list[dict]) -> dict[tuple[str, str], dict]:
     for record in records:
         groups.setdefault((record["learner"], record["method"]), []).append(record)
     error = functools.partial(score, split="validation")
-    return {key: choosing.best(group, error) for key, group in groups.items()}
+    return {key: selection.best(group, error) for key, group in groups.items()}
 
 
 def study(plan: Study) -> dict:
@@ -174,7 +180,7 @@ def study(plan: Study) -> dict:
             (learner, name, method, least, 0)
             for learner in plan.learners
             for name, parts in COMBINED.items()
-            for method in choosing.combined(*(chosen[learner, part] for part in parts))
+            for method in selection.combined(*(chosen[learner, part] for part in parts))
         ],
         "Combining",
     )
@@ -208,8 +214,8 @@ def distinct(records: list[dict]) -> list[dict]:
 def summary(record: dict) -> dict:
     """What a run shows in a sweep."""
     kept = {key: record[key] for key in ("learner", "method", "options", "shots", "seed")}
-    if grid.DIVERGED in record:
-        return kept | {grid.DIVERGED: record[grid.DIVERGED]}
+    if sweep.DIVERGED in record:
+        return kept | {sweep.DIVERGED: record[sweep.DIVERGED]}
     test = record["diagnosis"]["test"]
     return kept | {
         "train_mse": score(record, "train"),
@@ -236,8 +242,8 @@ def tabulate(records: list[dict]) -> list[dict]:
     for (learner, method, shots), group in groups.items():
         row = {"learner": learner, "regularizer": method, "shots": shots}
         row |= {"options": group[0]["options"], "seeds": [record["seed"] for record in group]}
-        ended = [record for record in group if grid.DIVERGED not in record]
-        row[grid.DIVERGED] = len(group) - len(ended)
+        ended = [record for record in group if sweep.DIVERGED not in record]
+        row[sweep.DIVERGED] = len(group) - len(ended)
         if ended:
             row |= {"steps": ended[0]["steps"], "command": ended[0]["command"]}
             row |= mean_interval([score(record, "test") for record in ended])
@@ -258,7 +264,7 @@ def correlate(records: list[dict]) -> dict[str, dict]:
 
     Of the models that were not trained on it also for each learner.
     """
-    ended = [record for record in distinct(records) if grid.DIVERGED not in record]
+    ended = [record for record in distinct(records) if sweep.DIVERGED not in record]
     first = next(iter(GROUPS))
     members = {
         group: [record for record in ended if record["method"] in methods]
@@ -281,8 +287,8 @@ def correlate(records: list[dict]) -> dict[str, dict]:
 
 def define_flags():
     """Defines the flags of this command."""
-    grid.define_flags()
-    flags.adopt_module_key_flags(grid)  # For --help.
+    sweep.define_flags()
+    flags.adopt_module_key_flags(sweep)  # For --help.
     flags.DEFINE_list("shots", ["5", "10"], "Numbers of support points.")
     flags.DEFINE_list("learners", list(USUAL), f"Of {', '.join(LEARNERS)}.")
     flags.DEFINE_integer("steps", None, "Training steps. [2500]", lower_bound=1)
@@ -309,9 +315,9 @@ def main():
         result = study(plan)
     except (ValueError, OSError) as error:
         sys.exit(f"Error: {error}")
-    result |= reports.provenance("maml.studies.memorization") | {"workers": plan.workers}
+    result |= reporting.provenance("maml.studies.memorization") | {"workers": plan.workers}
     text = memorization_report.markdown(result)
-    reports.tables(result, text, output, NAME)
+    reporting.write_tables(result, text, output, NAME)
     memorization_report.draw_sweep(result, output / "sweep.png")
     memorization_report.draw_correlation(result, output / "diagnosis.png")
     print(text)

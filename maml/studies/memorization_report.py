@@ -4,10 +4,9 @@ import pathlib
 
 import matplotlib.figure
 
-from maml import options
-from maml.statistics import in_words
-from maml.studies import choosing, grid
-from mine import reports
+from maml.experiments import options, selection, sweep
+from mine import reporting
+from mine.reporting.statistics import format_interval
 
 PUBLISHED = {
     ("cnp", "nothing", 5): 0.91,
@@ -36,7 +35,7 @@ def markdown(result: dict) -> str:
         "",
         "## Does the diagnosis tell?",
         "",
-        *reports.table(
+        *reporting.markdown_table(
             ["models", "number", "rank correlation of I(ŷ;Y|x,X) with test MSE"],
             (
                 [name, str(group["models"]), f"{group['spearman']:.2f}"]
@@ -61,14 +60,18 @@ def _table(rows: list[dict]) -> list[str]:
         name = options.NAMES[row["learner"]]
         cells = [name, row["regularizer"], strength(row["options"]), str(row["shots"])]
         if "mean" in row:
-            cells += [in_words(row["train"], 3), in_words(row, 3), in_words(row["swap_gap"], 2)]
-            cells += [in_words(row["information"], 2), f"{row['train_seconds']:.0f}"]
+            cells += [
+                format_interval(row["train"], 3),
+                format_interval(row, 3),
+                format_interval(row["swap_gap"], 2),
+            ]
+            cells += [format_interval(row["information"], 2), f"{row['train_seconds']:.0f}"]
         else:
             cells += ["diverged"] * 2 + [""] * 3
-        if 0 < row[grid.DIVERGED] < len(row["seeds"]):
-            cells[5] += f" ({row[grid.DIVERGED]} of {len(row['seeds'])} diverged)"
+        if 0 < row[sweep.DIVERGED] < len(row["seeds"]):
+            cells[5] += f" ({row[sweep.DIVERGED]} of {len(row['seeds'])} diverged)"
         lines.append([*cells, str(published)])
-    return reports.table(columns, lines, left=3)
+    return reporting.markdown_table(columns, lines, left=3)
 
 
 def _sweep(rows: list[dict]) -> list[str]:
@@ -77,14 +80,14 @@ def _sweep(rows: list[dict]) -> list[str]:
     lines = []
     for row in rows:
         cells = [options.NAMES[row["learner"]], row["method"], strength(row["options"])]
-        if grid.DIVERGED in row:
+        if sweep.DIVERGED in row:
             cells.append("diverged")
         else:
             cells += [f"{row[f'{split}_mse']:.3f}" for split in ("train", "validation", "test")]
             power = row["power_ratio"]
             cells += [f"{row['information']:.2f}", "" if power is None else f"{power:.2f}"]
         lines.append(cells)
-    return reports.table(columns, lines, left=3)
+    return reporting.markdown_table(columns, lines, left=3)
 
 
 POSITIVE = "signed=false"
@@ -99,7 +102,7 @@ STYLES = {
 def strength(method: dict) -> str:
     """The strengths among a method's options, in words."""
     variant = "positive scales" if method.get("task_options") == POSITIVE else ""
-    return ", ".join(filter(None, [choosing.strength(method), variant]))
+    return ", ".join(filter(None, [selection.strength(method), variant]))
 
 
 def draw_sweep(result: dict, path: pathlib.Path) -> None:
@@ -132,7 +135,7 @@ def draw_sweep(result: dict, path: pathlib.Path) -> None:
         axes[0, column].set(title=options.NAMES[learner], ylabel="test MSE")
         axes[1, column].set(xlabel="λ", ylabel="power of predictions / of labels")
     axes[0, 0].legend()
-    reports.picture(figure, path)
+    reporting.picture(figure, path)
 
 
 def draw_correlation(result: dict, path: pathlib.Path) -> None:
@@ -146,4 +149,4 @@ def draw_correlation(result: dict, path: pathlib.Path) -> None:
             axis.plot(*zip(*of["pairs"], strict=True), **style, linestyle="none", label=label)
     axis.set(xlabel="I(ŷ;Y|x,X) on validation tasks, nats", ylabel="test MSE", yscale="log")
     axis.legend(title="rank correlation")
-    reports.picture(figure, path)
+    reporting.picture(figure, path)

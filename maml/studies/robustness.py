@@ -24,9 +24,11 @@ from absl import flags
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # Before TensorFlow: its start-up chatter.
 
-from maml.studies import drifts, grid, robustness_report, sinusoids  # noqa: E402
-from maml.studies.drifts import AXES, SHOTS  # noqa: E402
-from mine import commands, reports  # noqa: E402
+from maml.experiments import sweep  # noqa: E402
+from maml.studies import robustness_report, sinusoids, task_shift  # noqa: E402
+from maml.studies.task_shift import AXES, SHOTS  # noqa: E402
+from mine import reporting  # noqa: E402
+from mine.reporting import commands  # noqa: E402
 
 NAME = "robustness"
 
@@ -36,7 +38,7 @@ def rows(result: dict[str, dict], records: dict[tuple, dict]) -> list[dict]:
     table = []
     for name, scores in result.items():
         ended = [
-            (key, r) for key, r in records.items() if key[0] == name and grid.DIVERGED not in r
+            (key, r) for key, r in records.items() if key[0] == name and sweep.DIVERGED not in r
         ]
         common = {"learner": name, "regularizer": "none", "shots": SHOTS}
         common |= {"seeds": [key[2] for key, _ in ended], "command": ended[0][1]["command"]}
@@ -61,29 +63,29 @@ def main():
     try:
         plan = sinusoids.planned()
         records = plan.run(sinusoids.LEARNERS, (SHOTS,), "Training")
-        ended = [key for key, record in records.items() if grid.DIVERGED not in record]
+        ended = [key for key, record in records.items() if sweep.DIVERGED not in record]
         if not ended:
-            raise ValueError(f"All runs diverged; the last: {records.popitem()[1][grid.DIVERGED]}")
+            raise ValueError(f"All runs diverged; the last: {records.popitem()[1][sweep.DIVERGED]}")
         jobs = {
-            "_".join(map(str, key)): functools.partial(drifts.drift, plan.path(*key))
+            "_".join(map(str, key)): functools.partial(task_shift.drift, plan.path(*key))
             for key in ended
         }
-        scores = dict(zip(ended, grid.run(jobs, plan.workers, "Drifting").values(), strict=True))
+        scores = dict(zip(ended, sweep.run(jobs, plan.workers, "Drifting").values(), strict=True))
     except (ValueError, OSError) as error:
         sys.exit(f"Error: {error}")
     scored = {
         name: [score for key, score in scores.items() if key[0] == name]
         for name in dict.fromkeys(key[0] for key in ended)
     }
-    aggregated = drifts.aggregate(scored)
-    result = reports.provenance("maml.studies.robustness") | {"workers": plan.workers}
-    result |= {"rows": rows(aggregated, records), "limits": drifts.limits(aggregated)}
+    aggregated = task_shift.aggregate(scored)
+    result = reporting.provenance("maml.studies.robustness") | {"workers": plan.workers}
+    result |= {"rows": rows(aggregated, records), "limits": task_shift.limits(aggregated)}
     result |= {
         "shots": {name: of["shots"] for name, of in aggregated.items()},
         "inner_steps": {name: of["inner_steps"] for name, of in aggregated.items()},
         "answer": robustness_report.words(aggregated),
     }
-    reports.tables(result, robustness_report.markdown(result), output, NAME)
+    reporting.write_tables(result, robustness_report.markdown(result), output, NAME)
     robustness_report.draw(aggregated, plan, output)
     print(result["answer"])
     print(f"{(time.time() - start) / 60:.0f} minutes; table and pictures in {output}.")

@@ -8,10 +8,8 @@ import numpy as np
 import tensorflow as tf
 
 import maml
-from maml import plots
-from maml.statistics import in_words
 from maml.studies import sinusoids
-from maml.studies.drifts import (
+from maml.studies.task_shift import (
     AXES,
     QUERIES,
     SHAPED,
@@ -22,8 +20,10 @@ from maml.studies.drifts import (
     TASKS,
     limits,
 )
+from maml.tasks import function_plots
 from maml.tasks.problem import TEST, split_seed
-from mine import reports
+from mine import reporting
+from mine.reporting.statistics import format_interval
 
 COLOURS = dict(
     zip(sinusoids.LEARNERS, ("#4477aa", "#66ccee", "#228833", "#ccbb44", "#ee6677"), strict=True)
@@ -74,7 +74,7 @@ def markdown(result: dict) -> str:
     drifts = {}
     for row in result["rows"]:
         drifts.setdefault((row["axis"], row["value"]), {})[row["learner"]] = row
-    seeds = reports.either(len(row["seeds"]) for row in result["rows"])
+    seeds = reporting.join_numbers(len(row["seeds"]) for row in result["rows"])
     lines = [
         "# How far may a task drift?",
         "",
@@ -91,11 +91,11 @@ def markdown(result: dict) -> str:
     for (axis, value), cells in drifts.items():
         value = value if isinstance(value, str) else f"{value:.3g}"
         texts = [
-            f"{in_words(row, 3)} ({row['solved']['mean']:.0%})"
+            f"{format_interval(row, 3)} ({row['solved']['mean']:.0%})"
             for row in (cells[name] for name in learners)
         ]
         table.append([axis, value, *texts])
-    lines += reports.table(["drift", "value", *learners], table)
+    lines += reporting.markdown_table(["drift", "value", *learners], table)
     return "\n".join(lines) + "\n"
 
 
@@ -122,7 +122,7 @@ def draw_axes(result: dict[str, dict], key: str, label: str, path: pathlib.Path)
             panel.set_yscale("log")
             panel.axhline(1.0, color="#777777", linestyle=":")
     figure.axes[0].legend(fontsize=8)
-    reports.picture(figure, path, dpi=100)
+    reporting.picture(figure, path, dpi=100)
 
 
 def draw_shapes(result: dict[str, dict], path: pathlib.Path) -> None:
@@ -143,7 +143,7 @@ def draw_shapes(result: dict[str, dict], path: pathlib.Path) -> None:
     axis.set(yscale="log", ylabel="error / mean square (-: before)")
     axis.axhline(1.0, color="#777777", linestyle=":")
     axis.legend(fontsize=8)
-    reports.picture(figure, path, dpi=100)
+    reporting.picture(figure, path, dpi=100)
 
 
 def draw_sensitivity(result: dict[str, dict], key: str, values, label: str, path) -> None:
@@ -158,7 +158,7 @@ def draw_sensitivity(result: dict[str, dict], key: str, values, label: str, path
     axis.set(xlabel=label, ylabel="error / mean square", yscale="log", xscale="symlog")
     axis.set_xticks(values, values)
     axis.legend(fontsize=8)
-    reports.picture(figure, path, dpi=100)
+    reporting.picture(figure, path, dpi=100)
 
 
 def draw_fits(learner, name: str, path: pathlib.Path) -> None:
@@ -168,11 +168,11 @@ def draw_fits(learner, name: str, path: pathlib.Path) -> None:
     for panel, (shape, ranges) in zip(figure.subplots(3, 3).ravel(), SHAPED.items(), strict=True):
         family = ranges.draw(2, SHOTS, QUERIES, split_seed(TEST))
         episode = family.episodes(numbers, tf.constant([0, 7]))
-        plots.draw_fit(panel, learner, family, numbers, episode, 0)
+        function_plots.draw_fit(panel, learner, family, numbers, episode, 0)
         panel.set_title(shape)
     figure.axes[0].legend(fontsize=7)
     figure.suptitle(f"{name}, trained on sines")
-    reports.picture(figure, path, dpi=100)
+    reporting.picture(figure, path, dpi=100)
 
 
 def draw(result: dict[str, dict], plan: sinusoids.Study, output: pathlib.Path) -> None:

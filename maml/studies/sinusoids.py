@@ -22,11 +22,15 @@ from absl import flags
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # Before TensorFlow: its start-up chatter.
 
 import maml  # noqa: E402
-from maml import options, train  # noqa: E402
-from maml.statistics import in_words, mean_interval  # noqa: E402
-from maml.studies import grid  # noqa: E402
-from maml.studies.scoring import Scorer  # noqa: E402
-from mine import commands, reports  # noqa: E402
+from maml import train  # noqa: E402
+from maml.experiments import (
+    options,  # noqa: E402
+    sweep,  # noqa: E402
+)
+from maml.studies.function_errors import Scorer  # noqa: E402
+from mine import reporting  # noqa: E402
+from mine.reporting import commands  # noqa: E402
+from mine.reporting.statistics import format_interval, mean_interval  # noqa: E402
 
 NAME, SCORES = "sinusoids", "inner_steps.json"
 
@@ -81,8 +85,8 @@ def job(config: train.Config, path: pathlib.Path, name: str) -> dict:
     record = train.train(config, path, resume=True, verbose=0, pictures=False)
     kept = path.with_suffix("") / SCORES
     if not kept.exists():
-        reports.write_json(_errors(config, path, name), kept)
-    return record | {"errors": reports.read_json(kept)}
+        reporting.write_json(_errors(config, path, name), kept)
+    return record | {"errors": reporting.read_json(kept)}
 
 
 def _errors(config: train.Config, path: pathlib.Path, name: str) -> dict[str, float]:
@@ -132,7 +136,7 @@ class Study:
             )
             for key in keys
         }
-        return dict(zip(keys, grid.run(jobs, self.workers, title).values(), strict=True))
+        return dict(zip(keys, sweep.run(jobs, self.workers, title).values(), strict=True))
 
 
 def tabulate(records: dict[tuple, dict]) -> list[dict]:
@@ -143,10 +147,10 @@ def tabulate(records: dict[tuple, dict]) -> list[dict]:
     rows = []
     for name, shots in dict.fromkeys(key[:2] for key in records):
         group = [record for key, record in records.items() if key[:2] == (name, shots)]
-        ended = [record for record in group if grid.DIVERGED not in record]
+        ended = [record for record in group if sweep.DIVERGED not in record]
         seeds = [key[2] for key in records if key[:2] == (name, shots)]
         row = {"learner": name, "regularizer": "none", "shots": shots, "seeds": seeds}
-        row[grid.DIVERGED] = len(group) - len(ended)
+        row[sweep.DIVERGED] = len(group) - len(ended)
         if not ended:
             rows.append(row)
             continue
@@ -175,15 +179,17 @@ def markdown(result: dict) -> str:
         if "mean" not in rows[0]:
             table.append([name, str(shots), "diverged"])
             continue
-        cells = [in_words(row, 3) if math.isfinite(row["mean"]) else "diverges" for row in rows]
-        if lost := rows[0][grid.DIVERGED]:
+        cells = [
+            format_interval(row, 3) if math.isfinite(row["mean"]) else "diverges" for row in rows
+        ]
+        if lost := rows[0][sweep.DIVERGED]:
             cells[0] += f" ({lost} of {len(rows[0]['seeds'])} diverged)"
         if name in ("CNP", "oracle"):
             cells = [cells[0]] + [""] * (len(COUNTS) - 1)
         table.append([name, str(shots), *cells, f"{rows[0]['train_seconds']:.0f}"])
     columns = ["learner", "shots", *(f"{count} inner steps" for count in COUNTS), "s/run"]
     lines += [
-        *reports.table(columns, table),
+        *reporting.markdown_table(columns, table),
         "",
         "Squared error on 600 test tasks, mean ± 95 % interval over seeds. CNP and oracle have no "
         "inner steps. Trained with 5 inner steps, iMAML with 10; the rates of fine-tuning are "
@@ -194,8 +200,8 @@ def markdown(result: dict) -> str:
 
 def define_flags():
     """Defines the flags of this command."""
-    grid.define_flags()
-    flags.adopt_module_key_flags(grid)  # For --help.
+    sweep.define_flags()
+    flags.adopt_module_key_flags(sweep)  # For --help.
     flags.DEFINE_list(
         "shots",
         ["5", "10"],
@@ -219,13 +225,13 @@ def main():
         records = plan.run((*LEARNERS, *YARDSTICKS), plan.shots, "Training")
     except (ValueError, OSError) as error:
         sys.exit(f"Error: {error}")
-    result = reports.provenance("maml.studies.sinusoids") | {"workers": plan.workers}
+    result = reporting.provenance("maml.studies.sinusoids") | {"workers": plan.workers}
     result["training_seconds"] = sum(
         record.get("train_seconds", 0.0) for record in records.values()
     )
     result["rows"] = tabulate(records)
     text = markdown(result)
-    reports.tables(result, text, output, NAME)
+    reporting.write_tables(result, text, output, NAME)
     print(text)
     print(f"{(time.time() - start) / 60:.0f} minutes; tables in {output}.")
 

@@ -3,11 +3,11 @@
 A file of one's own that decorates such a function with ``@maml.TASKS.register("name")`` adds one.
 """
 
-from maml.tasks.clusters import Clusters, clusters
-from maml.tasks.functions import SHAPES, FunctionRange, Functions, functions
-from maml.tasks.images import ImageClasses, images, omniglot
+from maml.tasks.few_shot_images import ImageClasses, images, omniglot
+from maml.tasks.gaussian_clusters import Clusters, clusters
 from maml.tasks.problem import Problem
-from maml.tasks.sinusoid import nme_sinusoid, sinusoid
+from maml.tasks.regression import SHAPES, FunctionRange, Functions, functions
+from maml.tasks.sinusoids import nme_sinusoid, sinusoid
 
 __all__ = [
     "SHAPES",

@@ -10,7 +10,7 @@ import zlib
 
 import numpy as np
 
-from mine import reports
+from mine import reporting
 
 _SPLIT = "split "
 
@@ -47,7 +47,7 @@ class ImageFile:
         """Writes the file in one step."""
         content = io.BytesIO()
         np.savez_compressed(content, checksum=self.checksum(), **self._arrays())
-        reports.write(content.getbuffer(), pathlib.Path(path))
+        reporting.write(content.getbuffer(), pathlib.Path(path))
 
     @classmethod
     def load(cls, path: os.PathLike) -> "ImageFile":

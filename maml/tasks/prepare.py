@@ -30,7 +30,7 @@ from absl import flags
 from PIL import Image
 
 from maml.tasks.image_file import ImageFile
-from mine import commands
+from mine.reporting import commands
 
 DRAWINGS = 20
 """Of each character of Omniglot."""

@@ -5,11 +5,11 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-from maml.diagnostics import Evaluator
-from maml.episodes import TaskFamily
-from maml.interventions import Intervention
-from maml.likelihoods import Head
-from maml.registry import Networks
+from maml.core.episodes import TaskFamily
+from maml.core.label_transforms import LabelTransform
+from maml.core.registry import Networks
+from maml.diagnostics.scores import Evaluator
+from maml.distributions.base import Head
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,8 +23,9 @@ class Problem:
         test: tasks to report scores on; none of them is in the other two.
         head: from network outputs to a distribution over labels.
         networks: as learners take them, see :func:`maml.make_learner`.
-        intervention: a relabelling under which the tasks stay of their kind.
-        probe: the relabelling that the diagnosis reads the label information by; None: the same.
+        label_transform: a relabelling under which the tasks stay of their kind.
+        diagnostic_transform: the relabelling that the diagnosis reads the label information by;
+            None: the same.
         metrics: name -> function(distribution, y) -> [tasks, queries]; the first is the main score.
         mutually_exclusive: whether no single function solves all training tasks, so that a learner
             must read its support set. Where it is false, one can memorize instead.
@@ -37,16 +38,16 @@ class Problem:
     test: TaskFamily
     head: Head
     networks: Networks
-    intervention: Intervention
+    label_transform: LabelTransform
     metrics: dict[str, Callable]
     mutually_exclusive: bool
-    probe: Intervention | None = None
+    diagnostic_transform: LabelTransform | None = None
     checksum: str | None = None
 
     def evaluator(self, learner, information_every: int = 1) -> Evaluator:
         """Scores a learner by this problem's metrics and relabellings."""
-        probe = self.probe or self.intervention
-        return Evaluator(learner, self.metrics, probe, information_every)
+        diagnostic_transform = self.diagnostic_transform or self.label_transform
+        return Evaluator(learner, self.metrics, diagnostic_transform, information_every)
 
 
 TRAIN, VALIDATION, TEST = range(3)

@@ -1,0 +1,1 @@
+"""What everything else is built on: episodes, label transforms, the registries, serialization."""

@@ -1,0 +1,1 @@
+"""Does a learner memorize? Scores, metrics and the report that reads them."""

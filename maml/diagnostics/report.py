@@ -1,0 +1,285 @@
+"""Does a learner memorize? A verdict in words, with the scores it rests on, in one call.
+
+===================================  ==============================================================
+verdict                              what it says of a learner on the tasks it was scored on
+===================================  ==============================================================
+``memorizes``                        answers as well with other tasks' support sets: it knows these
+                                     tasks from x alone
+``ignores its support set``          answers as badly with other tasks' support sets: a memorizer
+                                     on tasks that are new to it, or a learner that is not trained
+``partly``                           reads its support set, but does not live by it
+``uses its support set``             answers by its support set, and better than a constant
+===================================  ==============================================================
+
+A memorizer shows itself on the tasks of meta-training: on others it is one of several that fail.
+
+Scores of any metric are read on one scale, the *skill score* (Murphy 1988): 0 for the best constant
+answer, 1 for a perfect one. The swap gap on this scale is the share of a constant's error that a
+wrong support set costs.
+
+The thresholds lie between learners whose nature was known, CNPs for the pose of 40 objects. Plain,
+it memorized: a gap of 0.04 and 0.15 nats. Half cured, by restricting the information in its
+weights (MR-W): 0.31 and 0.29 nats. With a head that is equivariant to shifts of the labels, so that
+it has to read them: 1.2 and 1.4 nats. Under squared error a learner that is always right has a gap
+of twice the share of the labels' variance that is between tasks, so "uses" asks for tasks that
+differ enough: a fifth of it.
+"""
+
+import dataclasses
+import math
+import os
+from collections.abc import Callable
+
+import matplotlib.figure
+import numpy as np
+import tensorflow as tf
+
+from maml.core.episodes import TaskFamily
+from maml.core.label_transforms import LabelTransform
+from maml.diagnostics.metrics import METRICS
+from maml.diagnostics.scores import Evaluator
+from maml.distributions.normal import Normal
+from mine import reporting
+from mine.reporting.statistics import mean_interval
+
+MEMORIZES = "memorizes"
+IGNORES = "ignores its support set"
+PARTLY = "partly"
+USES = "uses its support set"
+UNKNOWN = "no verdict"
+
+LOW_GAP, HIGH_GAP = 0.1, 0.4
+"""Swap gaps, in skill, below which a support set is not read and from which it is used."""
+
+LOW_NATS, HIGH_NATS = 0.2, 0.5
+"""Label information: at most so much (the upper bound) if not read; so much (the lower) if used."""
+
+LEAST_SKILL = 0.1
+"""Skill from which a learner is better than a constant."""
+
+COLOURS = ("#777777", "#4477aa", "#ee6677")
+
+
+def verdict(
+    skill: float, gap: float, information: tuple[float, float] | None = None
+) -> tuple[str, str]:
+    """What these numbers say of a learner.
+
+    It takes both criteria to find that a support set is not read, or that it is used: labels may
+    move an answer that the score does not notice, and a wide likelihood hides in noise what the
+    score does notice.
+
+    Args:
+        skill: skill score after the support set: 0 at chance, 1 perfect.
+        gap: skill lost with other tasks' support sets.
+        information: lower and upper bound of I(y^; Y | x, X), in nats; None judges by the gap.
+
+    Returns:
+        ``(verdict, reason)``: the words of the table above, and what they rest on in a sentence.
+    """
+    lower, upper = information or (math.inf, -math.inf)
+    labels = f", and its labels carry {_range(lower, upper)} nats" if information else ""
+    facts = f"skill {skill:.2f}, of which other tasks' support sets cost {gap + 0.0:.2f}{labels}"
+    if not (math.isfinite(skill) and math.isfinite(gap)) or math.isnan(lower):
+        return UNKNOWN, f"Its scores, or their distance from chance, are not finite: {facts}."
+    if gap < LOW_GAP and upper < LOW_NATS:
+        if skill < LEAST_SKILL:
+            return IGNORES, f"It is no better than a constant and reads no support set: {facts}."
+        return MEMORIZES, f"It knows these tasks from x alone: {facts}."
+    if skill < LEAST_SKILL:
+        return PARTLY, f"It reads its support set and is no better than a constant: {facts}."
+    if gap < HIGH_GAP:
+        return PARTLY, f"It reads its support set, but does not live by it: {facts}."
+    if lower < HIGH_NATS:
+        return PARTLY, f"It needs its support set, and the labels in it little: {facts}."
+    return USES, f"It answers by its support set: {facts}."
+
+
+def _range(lower, upper) -> str:
+    """Bounds of an information; what they fall below zero is of chance."""
+    return f"{max(lower, 0.0):.2f} to {max(upper, 0.0):.2f}"
+
+
+@dataclasses.dataclass(frozen=True)
+class Diagnosis:
+    """A verdict and what it rests on; each number a ``mean`` and ``ci95`` over tasks.
+
+    Attributes:
+        metric: name of the score.
+        tasks: how many were scored.
+        normalization: how the learner's networks normalise, in words.
+        after: score with the right support set.
+        before: score without any.
+        swapped: score with other tasks' support sets.
+        constant: score of the best constant answer.
+        swap_gap: by how much ``swapped`` is worse than ``after``.
+        support_information: ``lower`` and ``upper`` bound of I(y^; D | x), in nats.
+        label_information: the same of I(y^; Y | x, X); None if no labels were intervened on.
+        verdict: in words, see :mod:`maml.diagnostics.report`.
+        reason: a sentence.
+    """
+
+    metric: str
+    tasks: int
+    normalization: str
+    after: dict[str, float]
+    before: dict[str, float]
+    swapped: dict[str, float]
+    constant: dict[str, float]
+    swap_gap: dict[str, float]
+    support_information: dict[str, dict[str, float]]
+    label_information: dict[str, dict[str, float]] | None
+    verdict: str
+    reason: str
+
+    @classmethod
+    def from_scores(
+        cls,
+        scores: dict[str, np.ndarray],
+        normalization: str,
+        metric: str = "mse",
+        perfect: float = 0.0,
+    ) -> "Diagnosis":
+        """Reads scores that are there already.
+
+        Args:
+            scores: of :class:`maml.Evaluator`, [tasks, per_task, queries] each.
+            normalization: of the learner that was scored.
+            metric: name of the metric to judge by.
+            perfect: its best value: 0 of an error, 1 of an accuracy.
+        """
+        per_task = {name: np.mean(values, axis=(1, 2)) for name, values in scores.items()}
+        mean = {name: float(np.mean(values)) for name, values in per_task.items()}
+        distance = perfect - mean[f"constant_{metric}"]
+        lost = per_task[metric] - per_task[f"mismatched_support_{metric}"]
+
+        def skill(value):
+            return value / distance if distance else math.nan
+
+        def information(name):
+            if f"{name}_lower" not in per_task:
+                return None
+            return {side: mean_interval(per_task[f"{name}_{side}"]) for side in ("lower", "upper")}
+
+        label_information = information("information")
+        words, reason = verdict(
+            skill(mean[metric] - mean[f"constant_{metric}"]),
+            skill(float(lost.mean())),
+            label_information and tuple(bound["mean"] for bound in label_information.values()),
+        )
+        return cls(
+            metric=metric,
+            tasks=len(lost),
+            normalization=normalization,
+            after=mean_interval(per_task[metric]),
+            before=mean_interval(per_task[f"no_support_{metric}"]),
+            swapped=mean_interval(per_task[f"mismatched_support_{metric}"]),
+            constant=mean_interval(per_task[f"constant_{metric}"]),
+            swap_gap=mean_interval(np.sign(distance) * lost),
+            support_information=information("support_information"),
+            label_information=label_information,
+            verdict=words,
+            reason=reason,
+        )
+
+    def to_json(self) -> dict:
+        """The fields as plain values; ``Diagnosis(**fields)`` is the diagnosis again."""
+        return dataclasses.asdict(self)
+
+    def __str__(self):
+        def interval(value):
+            return f"{value['mean']:.3g} ± {value['ci95']:.2g}"
+
+        rows = [
+            (f"{self.metric} after the support set", interval(self.after)),
+            (f"{self.metric} before it", interval(self.before)),
+            (f"{self.metric} of the best constant", interval(self.constant)),
+            ("swap gap: worse by, with other tasks' support sets", interval(self.swap_gap)),
+        ]
+        rows += [
+            (name, _range(low["mean"], high["mean"]) + " nats")
+            for name, low, high in self._informations()
+        ]
+        width = max(len(name) for name, _ in rows)
+        return "\n".join(
+            [
+                f"{self.verdict} ({self.normalization}; mean ± 95 % over {self.tasks} tasks)",
+                *(f"  {name:{width}}  {value}" for name, value in rows),
+                f"  {self.reason}",
+            ]
+        )
+
+    def _informations(self) -> list[tuple[str, dict, dict]]:
+        """Name, lower and upper bound of each information there is."""
+        named = {"I(ŷ; Y | x, X)": self.label_information, "I(ŷ; D | x)": self.support_information}
+        return [(name, of["lower"], of["upper"]) for name, of in named.items() if of]
+
+    def draw(self, axes, title: str = ""):
+        """Draws the scores into the first and the informations into the second of two axes."""
+        bars = {"before": self.before, "after": self.after, "with another\ntask's": self.swapped}
+        axes[0].bar(
+            bars.keys(),
+            [bar["mean"] for bar in bars.values()],
+            yerr=[bar["ci95"] for bar in bars.values()],
+            color=COLOURS,
+            capsize=3,
+        )
+        axes[0].axhline(self.constant["mean"], color="black", linewidth=0.8, label="best constant")
+        axes[0].set(ylabel=self.metric, xlabel="support set", title=f"{title}{self.verdict}")
+        axes[0].legend()
+        for name, low, high in self._informations():
+            label = f"{name}\n{_range(low['mean'], high['mean'])}"
+            axes[1].bar(label, low["mean"], color=COLOURS[1], yerr=low["ci95"], capsize=3)
+            rest = high["mean"] - low["mean"]
+            axes[1].bar(label, rest, bottom=low["mean"], color=COLOURS[1], alpha=0.3)
+        # Upper bounds of sure answers are far away, and would leave no room for the lower ones.
+        highest_lower = max(low["mean"] for _, low, _ in self._informations())
+        axes[1].set(ylim=(0, max(2 * highest_lower, 2 * LOW_NATS)), title=self.normalization)
+        axes[1].set_ylabel("nats, lower to upper bound")
+
+    def picture(self, path: os.PathLike):
+        """Draws the diagnosis as a PNG."""
+        figure = matplotlib.figure.Figure(figsize=(8, 3.6), layout="constrained")
+        self.draw(figure.subplots(1, 2))
+        reporting.picture(figure, path)
+
+
+def diagnose(
+    learner,
+    tasks: TaskFamily,
+    label_transform: LabelTransform | None = None,
+    metrics: dict[str, Callable] = METRICS,
+    per_task: int = 10,
+    batch_size: int = 16,
+    seed: int = 0,
+    num_relabelings: int = 8,
+) -> Diagnosis:
+    """Scores a learner on fixed episodes of each task, and says whether it memorizes.
+
+    Args:
+        learner: a :class:`maml.MetaLearner`.
+        tasks: those of meta-training show a memorizer, held-out ones what its memory is worth.
+        label_transform: draws relabellings for the label information, such as
+            :class:`maml.LabelOffset` for angles; None leaves it out.
+        metrics: name -> function(distribution, y) -> [tasks, queries]; the first is judged by.
+        per_task: episodes of each task.
+        batch_size: tasks a batch; they lend each other their support sets.
+        seed: of episodes and draws.
+        num_relabelings: relabellings, and at most support sets lent to each task, behind the
+            informations:
+            their lower bounds cannot exceed log ``num_relabelings``.
+
+    Raises:
+        ValueError: fewer than two tasks.
+    """
+    evaluator = Evaluator(learner, metrics, label_transform=label_transform, draws=num_relabelings)
+    values = evaluator(tasks, per_task, batch_size, seed)
+    name, perfect = main_score(metrics, tasks)
+    return Diagnosis.from_scores(values, learner.normalization, name, perfect)
+
+
+def main_score(metrics: dict[str, Callable], tasks: TaskFamily) -> tuple[str, float]:
+    """Name and best value of the first of some metrics: 0 of an error, 1 of an accuracy."""
+    name, metric = next(iter(metrics.items()))
+    y = next(tasks.fixed(1, 2, 0, 2)).query_y
+    return name, float(tf.reduce_mean(metric(Normal(y, 1.0), y)))

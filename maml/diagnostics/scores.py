@@ -1,0 +1,254 @@
+"""Is a learner memorizing? Scores on fixed episodes that tell; :mod:`maml.diagnostics.report`
+reads them.
+
+* before and after: the score without a support set, and with it, against the best constant's;
+* support-swap gap: how much worse the score is with other tasks' support sets (0: not read);
+* I(y^; Y | x, X): what relabelling the support does to the prediction (0 nats: nothing);
+* I(y^; D | x): what another task's whole support set does to it, for contrast. X alone gives many
+  tasks away, so a memorizer that knows them by their inputs scores high here and zero above.
+
+Both informations stand between a lower and an upper bound, in nats.
+"""
+
+import functools
+from collections.abc import Callable
+
+import numpy as np
+import tensorflow as tf
+import tqdm
+
+import mine
+from maml.core.episodes import Episode, TaskFamily, concatenated, fold_in
+from maml.core.label_transforms import LabelTransform
+from maml.diagnostics.metrics import METRICS
+from maml.distributions.base import Distribution, log_prob_under_each, split_conditions
+from maml.distributions.categorical import Categorical
+from maml.distributions.normal import Normal
+
+
+def scores(
+    learner,
+    episode: Episode,
+    seed,
+    label_transform: LabelTransform | None = None,
+    num_relabelings: int = 8,
+    metrics: dict[str, Callable] = METRICS,
+) -> dict[str, tf.Tensor]:
+    """Scores of one batch of episodes, each [tasks, queries].
+
+    Args:
+        learner: a :class:`maml.MetaLearner`.
+        episode: at least two different tasks, which lend each other their support sets.
+        seed: stateless seed [2].
+        label_transform: draws the relabellings for the label information; None leaves it out.
+        num_relabelings: number N of relabellings, and at most of support sets, the right one
+            included:
+            lower bounds cannot exceed log N.
+        metrics: name -> function(distribution, y) -> [tasks, queries].
+
+    Returns:
+        For each metric ``m``: ``m`` (after the support set), ``no_support_m`` (before it),
+        ``mismatched_support_m``
+        (after another task's, mean over those lent). In nats: ``support_information_lower`` and
+        ``_upper``, and with a label transform ``information_lower`` and ``_upper``.
+    """
+    embedded = episode._replace(
+        support_x=learner.features(episode.support_x), query_x=learner.features(episode.query_x)
+    )
+    lent, supports = predict_with_mismatched_supports(learner, embedded, num_relabelings)
+    before = learner.decode(learner.initial_state(tf.shape(embedded.query_x)[0]), embedded.query_x)
+    y = tf.tile(episode.query_y, [supports, 1, 1])
+    result = {}
+    for name, metric in metrics.items():
+        result["no_support_" + name] = metric(before, episode.query_y)
+        values = split_conditions(metric(lent, y), supports)
+        result[name], result["mismatched_support_" + name] = (
+            values[0],
+            tf.reduce_mean(values[1:], axis=0),
+        )
+    informations = {
+        "support_information": sandwich(lent, supports, fold_in(seed, 2 * num_relabelings))
+    }
+    if label_transform is not None:
+        informations["information"] = label_information(
+            learner, embedded, label_transform, num_relabelings, seed
+        )
+    for name, bounds in informations.items():
+        result |= {name + "_lower": bounds.lower, name + "_upper": bounds.upper}
+    return result
+
+
+def predict_with_mismatched_supports(
+    learner, embedded: Episode, num_relabelings: int
+) -> tuple[Distribution, int]:
+    """Predictions with the right support set, then with those of other tasks of the batch.
+
+    Every support set is encoded once. The lenders are evenly spaced in the batch, since neighbours
+    may be alike.
+
+    Args:
+        learner: a :class:`maml.MetaLearner`.
+        embedded: episodes whose inputs went through ``learner.features``, of a known number of
+            tasks.
+        num_relabelings: at most so many support sets for each task, its own included.
+
+    Returns:
+        A distribution with batch axes [supports * tasks, queries], first those of all tasks with
+        their own support sets, and the number of supports.
+    """
+    tasks = embedded.query_y.shape[0]
+    count = min(num_relabelings, tasks)
+    shifts = [index * tasks // count for index in range(count)]
+    state = tf.nest.map_structure(
+        lambda part: tf.concat([tf.roll(part, shift, axis=0) for shift in shifts], axis=0),
+        learner.encode(embedded.support_x, embedded.support_y),
+    )
+    return learner.decode(state, tf.concat([embedded.query_x] * count, axis=0)), count
+
+
+def label_information(
+    learner, embedded: Episode, label_transform: LabelTransform, num_relabelings: int, seed
+) -> mine.Sandwich:
+    """I(y^; Y' | x*, X) of the learner's predictions under ``num_relabelings`` relabellings.
+
+    Args:
+        learner: a :class:`maml.MetaLearner`.
+        embedded: episodes whose inputs went through ``learner.features``.
+        label_transform: draws the relabellings.
+        num_relabelings: number of relabellings.
+        seed: stateless seed [2].
+
+    Returns:
+        As :func:`sandwich`.
+    """
+    relabelled = concatenated(
+        label_transform(embedded, fold_in(seed, 2 * index)) for index in range(num_relabelings)
+    )
+    state = learner.encode(relabelled.support_x, relabelled.support_y)
+    return sandwich(learner.decode(state, relabelled.query_x), num_relabelings, fold_in(seed, 1))
+
+
+def sandwich(prediction: Distribution, conditions: int, seed) -> mine.Sandwich:
+    """What a prediction tells about which of several equally likely conditions it was made under.
+
+    Args:
+        prediction: under all conditions of the same queries, batch axes [conditions * tasks,
+            queries]. Its ``log_prob`` is asked for labels [conditions, conditions * tasks, queries,
+            dim].
+        conditions: their number.
+        seed: stateless seed [2] of a sample of each.
+
+    Returns:
+        :func:`mine.plug_in` at each query, [tasks, queries], in nats; of classes in closed form,
+        :func:`mine.plug_in_categories`.
+    """
+    if isinstance(prediction, Categorical):
+        return mine.plug_in_categories(split_conditions(prediction.log_probabilities, conditions))
+    return mine.plug_in(log_prob_under_each(prediction, prediction.sample(seed), conditions))
+
+
+def constant_scores(y, metrics: dict[str, Callable] = METRICS) -> dict[str, tf.Tensor]:
+    """Scores of the best constant answer: the mean label.
+
+    It has the least squared error. The mean of one-hot labels is the frequency of each class, and
+    its largest the class that is right most often.
+
+    Args:
+        y: query labels of all episodes, [episodes, queries, dim].
+        metrics: as of :func:`scores`.
+
+    Returns:
+        ``constant_m`` for each metric ``m``, [episodes, queries].
+    """
+    constant = Normal(tf.broadcast_to(tf.reduce_mean(y, axis=(0, 1)), tf.shape(y)), 1.0)
+    return {f"constant_{name}": metric(constant, y) for name, metric in metrics.items()}
+
+
+class Evaluator:
+    """Scores a learner on fixed episodes; compiled once, used as often as one likes.
+
+    Args:
+        learner: a :class:`maml.MetaLearner`.
+        metrics: name -> function(distribution, y) -> [tasks, queries].
+        label_transform: draws the relabellings for the label information; None leaves it out.
+        information_every: the label information, which adapts ``num_relabelings`` times to each
+            task, is read
+            on every so-manieth batch only.
+        **options: more of :func:`scores`.
+    """
+
+    def __init__(
+        self,
+        learner,
+        metrics: dict[str, Callable] = METRICS,
+        label_transform: LabelTransform | None = None,
+        information_every: int = 1,
+        **options,
+    ):
+        self.learner, self.metrics = learner, metrics
+        self.information_every = information_every
+        # Traced for each size of a batch, of which a family has two at most.
+        self._with_information, self._without = (
+            tf.function(
+                functools.partial(
+                    scores, learner, label_transform=relabelling, metrics=metrics, **options
+                ),
+                autograph=False,
+            )
+            for relabelling in (label_transform, None)
+        )
+
+    def __call__(
+        self,
+        family: TaskFamily,
+        per_task: int,
+        batch_size: int,
+        seed: int,
+        num_tasks: int | None = None,
+        title: str = "",
+    ) -> dict[str, np.ndarray]:
+        """Scores ``per_task`` episodes of each task.
+
+        Args:
+            family: the tasks.
+            per_task: episodes of each task.
+            batch_size: tasks a batch, see :meth:`TaskFamily.fixed`.
+            seed: of the episodes; the same seed gives every learner the same episodes.
+            num_tasks: score only so many tasks, evenly spaced; all by default.
+            title: of a progress bar; without one there is none.
+
+        Returns:
+            Each score of :func:`scores` and :func:`constant_scores` as [tasks, per_task, queries];
+            the label
+            information of some of the tasks, if it is not read on every batch.
+
+        Raises:
+            ValueError: fewer than two tasks, so that none could lend another its support set.
+        """
+        count = min(num_tasks or family.num_tasks, family.num_tasks)
+        if count < 2 or batch_size < 2:
+            raise ValueError("A support-swap gap needs at least two tasks, and two in a batch.")
+        base = tf.constant([seed, 4], tf.int32)
+        rows, labels = [], []
+        in_pass = max(1, count // batch_size)
+        batches = tqdm.tqdm(
+            family.fixed(per_task, batch_size, seed, count),
+            title,
+            total=per_task * in_pass,
+            disable=not title,
+        )
+        for index, episode in enumerate(batches):
+            informed = index % in_pass % self.information_every == 0
+            step = self._with_information if informed else self._without
+            rows.append(step(episode, fold_in(base, index)))
+            labels.append(episode.query_y)
+        columns = {
+            name: np.concatenate([row[name] for row in rows if name in row]) for name in rows[0]
+        }
+        columns |= {
+            k: v.numpy() for k, v in constant_scores(tf.concat(labels, 0), self.metrics).items()
+        }
+        return {
+            name: column.reshape(per_task, -1, column.shape[-1]).swapaxes(0, 1)
+            for name, column in columns.items()
+        }

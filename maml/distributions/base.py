@@ -1,0 +1,115 @@
+"""What a network's outputs mean: heads turn them into predictive distributions q(y* | x*, d).
+
+A head says how many outputs it needs (``units``), how labels enter a network
+(:meth:`Head.features`) and what the task loss is (:meth:`Head.loss`). A distribution has
+``log_prob``, ``sample``, ``mean`` (the best point under squared error) and ``critic_features`` (a
+differentiable, noisy, bounded-power version of the prediction for critics that need one).
+"""
+
+import abc
+from collections.abc import Sequence
+
+import tensorflow as tf
+
+from maml.core.serialization import Configured
+
+
+class Distribution(abc.ABC):
+    """A predictive distribution over labels [..., dim]; ``[...]`` are its batch axes."""
+
+    @abc.abstractmethod
+    def log_prob(self, y) -> tf.Tensor:
+        """log q(y) in nats, [...], for labels [..., dim]."""
+
+    @abc.abstractmethod
+    def mean(self) -> tf.Tensor:
+        """The expected label, [..., dim]."""
+
+    def mode(self) -> tf.Tensor:
+        """The single best answer, [..., dim]: the mean, unless labels wrap."""
+        return self.mean()
+
+    @abc.abstractmethod
+    def sample(self, seed) -> tf.Tensor:
+        """One draw, [..., dim], not differentiable; ``seed`` is a stateless seed [2]."""
+
+    @abc.abstractmethod
+    def critic_features(self) -> tf.Tensor:
+        """The noiseless prediction as critics see it, differentiable, [..., critic_dim]."""
+
+    @property
+    @abc.abstractmethod
+    def critic_noise(self) -> float:
+        """Standard deviation of the noise that makes information about the code finite."""
+
+    @classmethod
+    def mixture(cls, parts: Sequence["Distribution"]) -> "Distribution":
+        """The mean of some distributions of this kind, which is of this kind too.
+
+        Raises:
+            ValueError: it is not, of this kind.
+        """
+        raise ValueError(f"A mixture of {cls.__name__} is of another kind: it cannot be averaged.")
+
+
+def split_conditions(values, conditions: int) -> tf.Tensor:
+    """[conditions * tasks, ...] -> [conditions, tasks, ...]."""
+    return tf.reshape(values, tf.concat([[conditions, -1], tf.shape(values)[1:]], 0))
+
+
+def log_prob_under_each(prediction: Distribution, y, conditions: int) -> tf.Tensor:
+    """How likely the labels of every condition are under every condition.
+
+    Args:
+        prediction: with batch axes [conditions * tasks, queries], those of one condition in a row.
+        y: labels [conditions * tasks, queries, dim].
+        conditions: their number.
+
+    Returns:
+        As :func:`mine.plug_in` takes it: log q, in nats, [conditions of labels, conditions of
+        predictions, tasks, queries].
+    """
+    asked = tf.tile(split_conditions(y, conditions), [1, conditions, 1, 1])
+    log_prob = prediction.log_prob(asked)
+    return tf.reshape(log_prob, [conditions, conditions, -1, tf.shape(log_prob)[-1]])
+
+
+class Head(Configured, abc.ABC):
+    """From network outputs [..., units] to a distribution over labels."""
+
+    units: int
+
+    @abc.abstractmethod
+    def __call__(self, outputs) -> Distribution:
+        """The distribution that ``outputs`` [..., units] stand for."""
+
+    def features(self, y) -> tf.Tensor:
+        """Labels [..., dim] as a network sees them, [..., features]; a sure prediction's code."""
+        return y
+
+    def loss(self, distribution: Distribution, y) -> tf.Tensor:
+        """The task loss at each label, [...]: -log q(y), in nats, unless a head says otherwise."""
+        return -distribution.log_prob(y)
+
+    @property
+    def relative_units(self) -> int:
+        """Number of outputs that say where a label is *from another label*.
+
+        Raises:
+            ValueError: this head cannot say that.
+        """
+        raise ValueError(
+            f"{type(self).__name__} says no label relative to another, as the learner 'relative' "
+            "would: give it relative_units and relative, or take another learner."
+        )
+
+    def relative(self, outputs, y) -> tf.Tensor:
+        """Outputs for a label that lies ``outputs`` [..., relative_units] from ``y`` [..., dim].
+
+        Where labels move, they move along: by shifts of a number, turns of a circle, permutations
+        of classes.
+
+        Returns:
+            [..., units], as ``__call__`` takes them; means of several are an answer too.
+        """
+        raise NotImplementedError

@@ -1,0 +1,71 @@
+"""Distributions over classes: classification."""
+
+import tensorflow as tf
+
+from maml.distributions.base import Distribution, Head
+from mine.bounds import log_mean_exp
+
+
+class Categorical(Distribution):
+    """A distribution over classes; labels are one-hot.
+
+    Args:
+        logits: [..., classes].
+    """
+
+    def __init__(self, logits):
+        self.log_probabilities = tf.nn.log_softmax(logits, axis=-1)
+
+    def log_prob(self, y):
+        return tf.reduce_sum(y * self.log_probabilities, axis=-1)
+
+    def mean(self):
+        """The probabilities of the classes, [..., classes]."""
+        return tf.exp(self.log_probabilities)
+
+    def mode(self):
+        """The likeliest class, one-hot [..., classes]."""
+        return self._one_hot(self.log_probabilities)
+
+    def sample(self, seed):
+        uniform = tf.random.stateless_uniform(
+            tf.shape(self.log_probabilities), seed, 1e-7, 1, self.log_probabilities.dtype
+        )
+        return self._one_hot(self.log_probabilities - tf.math.log(-tf.math.log(uniform)))
+
+    @classmethod
+    def mixture(cls, parts):
+        return cls(log_mean_exp(tf.stack([part.log_probabilities for part in parts]), axis=0))
+
+    def critic_features(self):
+        return self.mean()
+
+    @property
+    def critic_noise(self):
+        # Sure answers, sqrt(2) apart, stay distinguishable; a few percent of probability do not.
+        return 0.25
+
+    def _one_hot(self, scores):
+        return tf.one_hot(tf.argmax(scores, -1), scores.shape[-1], dtype=scores.dtype)
+
+
+class CategoricalHead(Head):
+    """Classification: softmax probabilities of classes, whose loss is the cross-entropy in nats.
+
+    Args:
+        classes: number of classes; labels are one-hot, [..., classes].
+    """
+
+    def __init__(self, classes: int):
+        self.units = self.classes = classes
+
+    def __call__(self, outputs):
+        return Categorical(outputs)
+
+    @property
+    def relative_units(self):
+        return 1
+
+    def relative(self, outputs, y):
+        """The logit of the label's own class; of the others it is 0."""
+        return outputs * y

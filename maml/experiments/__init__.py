@@ -1,0 +1,1 @@
+"""One training run, and many of them: options, folders, checkpoints, sweeps, tables."""

@@ -1,0 +1,103 @@
+"""Many jobs in processes side by side, with the time that is left."""
+
+import concurrent.futures
+import functools
+import logging
+import multiprocessing
+import os
+import threading
+from collections.abc import Callable, Mapping
+from concurrent.futures.process import BrokenProcessPool
+
+import keras
+import tensorflow as tf
+import tqdm
+from absl import flags
+
+from maml.experiments import determinism
+
+DIVERGED = "diverged"
+
+CORES = len(os.sched_getaffinity(0))
+"""Cores that this process may use: all of the machine's, unless ``taskset`` gave it some."""
+
+
+def run(jobs: Mapping[str, Callable[[], dict]], workers: int, title: str) -> dict[str, dict]:
+    """Runs jobs in worker processes, a process after the other's job is done.
+
+    A job keeps its own result, so that a study that is cut goes on where it was.
+
+    Args:
+        jobs: name -> function that can be pickled, and returns a record.
+        workers: number of processes; they share the machine's cores.
+        title: of the progress bar.
+
+    Returns:
+        name -> record, in the order of the jobs. A job that raised ``FloatingPointError`` has the
+        record ``{"diverged": message}``: a divergence is a result.
+
+    Raises:
+        OSError: a process was killed.
+        Exception: whatever else a job raised, once those that were running are done.
+    """
+    pool, records = _pool(workers), {}
+    with tqdm.tqdm(total=len(jobs), desc=title, unit="run") as progress:
+        futures = {pool.submit(_call, job): name for name, job in jobs.items()}
+        try:
+            for future in concurrent.futures.as_completed(futures):
+                records[futures[future]] = future.result()
+                progress.update()
+                progress.set_postfix_str(futures[future])
+        except BaseException as error:
+            pool.shutdown(cancel_futures=True)
+            _pool.cache_clear()
+            if isinstance(error, BrokenProcessPool):
+                raise OSError(
+                    "a process that trained was killed, perhaps for want of memory: run the same "
+                    "command again, it goes on where it stopped; --workers=1 needs least memory."
+                ) from error
+            raise
+    return {name: records[name] for name in jobs}
+
+
+def define_flags(seeds: Mapping[str, int] | None = None) -> None:
+    """Defines the flags that studies share.
+
+    Args:
+        seeds: table -> its number of seeds, which is taken by default; 5 by default without tables.
+    """
+    flags.DEFINE_string("logdir", None, "Folder of the runs.", required=True)
+    flags.DEFINE_string("output", None, "Folder of tables and pictures.", required=True)
+    own = ", ".join(f"{name} {number}" for name, number in seeds.items()) if seeds else "5"
+    default = None if seeds else 5
+    flags.DEFINE_integer("seeds", default, f"Number of seeds. [{own}]", lower_bound=1)
+    flags.DEFINE_integer("workers", CORES, "Trainings side by side.", lower_bound=1)
+
+
+@functools.cache
+def _pool(workers: int) -> concurrent.futures.ProcessPoolExecutor:
+    """Processes that stay for the next jobs: to start one takes seconds."""
+    cores = max(1, CORES // workers)
+    spawned = multiprocessing.get_context("spawn")
+    return concurrent.futures.ProcessPoolExecutor(workers, spawned, _prepare, (cores,))
+
+
+def _prepare(cores: int) -> None:
+    # Otherwise the workers of a process that was killed would wait for its jobs for ever.
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    determinism.share_cores(cores)
+    # A new learner is a new graph: TensorFlow's advice on retracing would drown the progress bar.
+    tf.get_logger().setLevel(logging.ERROR)
+
+
+def _end_with_parent() -> None:
+    multiprocessing.parent_process().join()
+    os._exit(1)
+
+
+def _call(job: Callable[[], dict]) -> dict:
+    keras.backend.clear_session()
+    try:
+        return job()
+    except FloatingPointError as error:
+        return {DIVERGED: str(error)}

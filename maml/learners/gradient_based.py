@@ -1,0 +1,350 @@
+"""Learners whose task state is a set of adapted weights, by differentiable gradient descent."""
+
+from collections.abc import Sequence
+
+import keras
+import tensorflow as tf
+
+from maml.core.episodes import Episode
+from maml.core.registry import LEARNERS
+from maml.distributions.base import Head
+from maml.learners import inner_loop, task_map
+from maml.learners.base import MetaLearner, per_input
+from maml.nn import functional, normalization
+
+AFTER_LAST_STEP = 2**31
+"""The "step" of predictions: after all inner steps, however many."""
+
+
+@LEARNERS.register("maml")
+class MAML(MetaLearner):
+    r"""Model-agnostic meta-learning (Finn et al. 2017, arXiv 1703.03400), any Keras network.
+
+    :math:`\phi_0 = \theta,\; \phi_{k+1} = \phi_k - \alpha \nabla L_D(\phi_k)`; the meta-gradient is
+    that of the query loss at :math:`\phi_K` with respect to :math:`\theta`, second derivatives
+    included.
+
+    Args:
+        network: maps what ``embedding`` gives, [n, ...], to outputs [n, head.units]; built. For
+            second order its batch normalisation must be one of :mod:`maml.nn.normalization`, since
+            the second derivative of Keras' own is wrong.
+        head: from outputs to a distribution over labels; its loss is the inner loss too.
+        embedding: Keras network from inputs [n, ...] to what ``network`` takes, shared by all
+            tasks: it does not adapt. None: the inputs themselves.
+        inner_lr: learning rate of the inner loop.
+        inner_steps: inner steps in meta-training.
+        test_inner_steps: inner steps elsewhere; as in training if None.
+        first_order: first-order MAML: no second derivatives, in any step.
+        adapt_only: names of the layers of ``network`` that adapt; all if None.
+        inner_optimizer: "sgd" or "adam".
+        inner_clip: largest global norm of an inner step's gradient; None for any.
+        inner_batch_size: shots an inner step sees, the next ones in turn; None for all.
+        task_map: how tasks are mapped, see :mod:`maml.learners.task_map`.
+        recompute: compute inner steps again in the backward pass: less memory, more time. Not for
+            task_map "vectorized", which keeps all steps anyway.
+        **kwargs: of :class:`MetaLearner`.
+
+    Raises:
+        ValueError: an option has no meaning, or ``network`` holds a layer whose second derivative
+            is wrong.
+    """
+
+    second_order = True
+    """Whether the meta-gradient goes through second derivatives, unless ``first_order``."""
+
+    def __init__(
+        self,
+        network: keras.Model,
+        head: Head,
+        embedding: keras.Model | None = None,
+        inner_lr: float = 0.01,
+        inner_steps: int = 5,
+        test_inner_steps: int | None = None,
+        first_order: bool = False,
+        adapt_only: Sequence[str] | None = None,
+        inner_optimizer: str = "sgd",
+        inner_clip: float | None = None,
+        inner_batch_size: int | None = None,
+        task_map: str = "auto",
+        recompute: bool = False,
+        **kwargs,
+    ):
+        super().__init__(head, **kwargs)
+        self.network, self.embedding = network, embedding
+        self.inner_lr, self.inner_steps = inner_lr, inner_steps
+        self.test_inner_steps = test_inner_steps
+        self.first_order, self.recompute = first_order, recompute
+        self.adapt_only = None if adapt_only is None else list(adapt_only)
+        self.inner_optimizer, self.inner_clip = inner_optimizer, inner_clip
+        self.inner_batch_size, self.task_map = inner_batch_size, task_map
+        self._check()
+        self.functional = functional.Functional(network, adapt_only)
+        self.diverged = self.add_weight(
+            name="diverged", shape=(2,), dtype="int32", initializer="zeros", trainable=False
+        )
+
+    def _check(self):
+        if self.inner_optimizer not in inner_loop.OPTIMIZERS:
+            raise ValueError(
+                f"There is no inner_optimizer {self.inner_optimizer!r}; there are "
+                f"{', '.join(inner_loop.OPTIMIZERS)}."
+            )
+        task_map.choose(self.task_map, self.network)
+        wrong = normalization.wrong_second_derivatives(self.network)
+        if wrong and self.second_order and not self.first_order:
+            raise ValueError(
+                f"The second derivative of Keras' own normalisation ({', '.join(wrong)}) is wrong, "
+                "and so would be the meta-gradient: use those of maml.nn.normalization, such as "
+                "maml.CurrentBatchNormalization, or first_order=True."
+            )
+
+    # -- the inner loop -----------------------------------------------------------------------
+
+    def rates(self, steps: int) -> list[list[tf.Tensor]]:
+        """Learning rates of each step and each adapting weight; each broadcasts to the weight."""
+        weights = self.functional.variables
+        return [[tf.constant(self.inner_lr, w.dtype) for w in weights] for _ in range(steps)]
+
+    def inner_loss(self, weights, shared, x, y, step: int = AFTER_LAST_STEP) -> tf.Tensor:
+        """The loss of one task's support set [shots, ...] at these weights, []."""
+        prediction = self.head(self.functional(weights, shared, x, step))
+        return tf.reduce_mean(self.head.loss(prediction, y))
+
+    def path(self, x, y, steps: int) -> inner_loop.Path:
+        """What the inner loop goes through on *one* task's support, [shots, ...] each."""
+        shared = functional.tensors(self.functional.shared)
+
+        def loss(weights, arguments, step):
+            x, y, *shared = arguments
+            return self.inner_loss(weights, shared, *self._batch(x, y, step), step)
+
+        return inner_loop.descend(
+            loss,
+            functional.tensors(self.functional.variables),
+            [x, y, *shared],
+            self.rates(steps),
+            self.inner_optimizer,
+            self.inner_clip,
+            self.first_order,
+            self.recompute,
+        )
+
+    def adapt(self, x, y, steps: int) -> list[tf.Tensor]:
+        """Weights after ``steps`` inner steps on *one* task's support, [shots, ...] each."""
+        visited = self.path(x, y, steps).weights
+        return visited[-1] if visited else functional.tensors(self.functional.variables)
+
+    def _batch(self, x, y, step):
+        """The shots of one inner step."""
+        size = self.inner_batch_size
+        if size is None:
+            return x, y
+        index = tf.math.floormod(step * size + tf.range(size), tf.shape(x)[0])
+        return tf.gather(x, index), tf.gather(y, index)
+
+    def steps(self, training: bool) -> int:
+        """Inner steps in training, and elsewhere."""
+        if training or self.test_inner_steps is None:
+            return self.inner_steps
+        return self.test_inner_steps
+
+    # -- the hooks ----------------------------------------------------------------------------
+
+    def embed(self, x):
+        return x if self.embedding is None else per_input(self.embedding, x)
+
+    def encode(self, x, y, training=False):
+        return self.encode_path(x, y, training)[-1]
+
+    def encode_path(self, x, y, training: bool = False) -> list[list[tf.Tensor]]:
+        """The task state after no step, one step, and so on: ``steps + 1`` of them."""
+        steps = self.steps(training)
+        if not steps:
+            return [self.initial_state(tf.shape(x)[0])]
+        own = [tf.TensorSpec(v.shape, v.dtype) for v in self.functional.variables]
+        signature = inner_loop.Path([own] * steps, tf.TensorSpec([steps], own[0].dtype))
+        visited = self.map_tasks(lambda task: self.path(*task, steps), (x, y), signature)
+        self._watch(visited.losses)
+        return [self.initial_state(tf.shape(x)[0]), *visited.weights]
+
+    def decode(self, state, x, step: int = AFTER_LAST_STEP):
+        shared = functional.tensors(self.functional.shared)
+
+        def outputs(task):
+            weights, inputs = task
+            return self.functional(weights, shared, inputs, step)
+
+        signature = tf.TensorSpec(None, self.functional.variables[0].dtype)
+        return self.head(self.map_tasks(outputs, (state, x), signature))
+
+    def initial_state(self, batch_size):
+        return [
+            tf.broadcast_to(w, tf.concat([[batch_size], tf.shape(w)], 0))
+            for w in functional.tensors(self.functional.variables)
+        ]
+
+    def update_normalization_statistics(self, x):
+        features = self.features(x)
+        self.network(tf.reshape(features, [-1, *features.shape[2:]]))
+
+    def map_tasks(self, function, elements, signature):
+        """``function`` of each task, in this learner's way; see :mod:`maml.learners.task_map`."""
+        mode = task_map.choose(self.task_map, self.network)
+        return task_map.map_tasks(function, elements, mode, signature)
+
+    @property
+    def prefers_xla(self):
+        return task_map.choose(self.task_map, self.network) == "vectorized"
+
+    def _watch(self, losses):
+        """Notes where an inner loss [tasks, steps] is no finite number, for :meth:`divergence`."""
+        broken = tf.logical_not(tf.math.is_finite(losses))
+        first = tf.argmax(tf.reshape(broken, [-1]), output_type=tf.int32)
+        width = tf.maximum(tf.shape(losses)[1], 1)
+        here = tf.stack([first // width + 1, first % width + 1])
+        self.diverged.assign(
+            tf.where(tf.reduce_any(broken), here, tf.convert_to_tensor(self.diverged))
+        )
+
+    def divergence(self) -> str | None:
+        """Where an inner loss was last no finite number, in words; None if all were finite."""
+        task, step = self.diverged.numpy()
+        if not task:
+            return None
+        return f"the inner loss of task {task} of a batch was no finite number before step {step}"
+
+
+@LEARNERS.register("fomaml")
+class FOMAML(MAML):
+    """First-order MAML (Finn et al. 2017, section 5.2): the gradient of *every* inner step is taken
+    for a constant, so the meta-gradient is the query loss's at the adapted weights.
+
+    Args:
+        *args: of :class:`MAML`.
+        **kwargs: of :class:`MAML`.
+    """
+
+    def __init__(self, network, head, first_order: bool = True, **kwargs):
+        super().__init__(network, head, first_order=first_order, **kwargs)
+
+
+@LEARNERS.register("anil")
+class ANIL(MAML):
+    """Almost no inner loop (Raghu et al. 2020, arXiv 1909.09157): only the last layer adapts.
+
+    Args:
+        network: as of :class:`MAML`.
+        head: as of :class:`MAML`.
+        adapt_only: names of the layers that adapt; the last with weights if None.
+        **kwargs: of :class:`MAML`.
+    """
+
+    def __init__(self, network, head, adapt_only=None, **kwargs):
+        if adapt_only is None:
+            adapt_only = [functional.last_layer(network).name]
+        super().__init__(network, head, adapt_only=adapt_only, **kwargs)
+
+
+@LEARNERS.register("metasgd")
+class MetaSGD(MAML):
+    """Meta-SGD (Li et al. 2017, arXiv 1707.09835): a learned rate for every adapting weight.
+
+    Args:
+        network: as of :class:`MAML`.
+        head: as of :class:`MAML`.
+        inner_lr: where all rates start.
+        **kwargs: of :class:`MAML`.
+    """
+
+    def __init__(self, network, head, inner_lr: float = 0.01, **kwargs):
+        super().__init__(network, head, inner_lr=inner_lr, **kwargs)
+        self.learned_rates = [
+            self.add_weight(
+                name=f"rate_{index}",
+                shape=variable.shape,
+                dtype=variable.dtype,
+                initializer=keras.initializers.Constant(inner_lr),
+            )
+            for index, variable in enumerate(self.functional.variables)
+        ]
+
+    def rates(self, steps):
+        return [functional.tensors(self.learned_rates)] * steps
+
+
+@LEARNERS.register("maml++")
+class MAMLPlusPlus(MAML):
+    r"""MAML++ (Antoniou et al. 2019, arXiv 1810.09502): rates by layer and step, multi-step loss.
+
+    The training loss is :math:`\sum_k v_k L^*(\phi_k)` over the query losses after each inner step.
+    The weights v start equal and move to the last step linearly over ``multi_step`` training steps.
+    The paper's normalisation by step is ``maml.nn.normalization.layer("step")`` in the network, its
+    derivative-order annealing is ``first_order`` for a start.
+
+    Args:
+        network: as of :class:`MAML`.
+        head: as of :class:`MAML`.
+        inner_lr: where all rates start.
+        inner_steps: inner steps in meta-training; further ones use the rates of the last.
+        multi_step: training steps until only the loss after the last inner step counts.
+        **kwargs: of :class:`MAML`.
+
+    Raises:
+        ValueError: as :class:`MAML`, or there is no inner step.
+    """
+
+    def __init__(
+        self,
+        network,
+        head,
+        inner_lr: float = 0.01,
+        inner_steps: int = 5,
+        multi_step: int = 1000,
+        **kwargs,
+    ):
+        super().__init__(network, head, inner_lr=inner_lr, inner_steps=inner_steps, **kwargs)
+        if inner_steps < 1:
+            raise ValueError(
+                f"MAML++ learns by its inner steps: there must be some, not {inner_steps}."
+            )
+        self.multi_step = multi_step
+        # A layer's variables, such as kernel and bias, share a rate.
+        self._layers_of = [
+            variable.path.rpartition("/")[0] for variable in self.functional.variables
+        ]
+        self.learned_rates = {
+            layer: self.add_weight(
+                name="rates_" + layer.replace("/", "_"),
+                shape=(inner_steps,),
+                initializer=keras.initializers.Constant(inner_lr),
+            )
+            for layer in dict.fromkeys(self._layers_of)
+        }
+
+    def rates(self, steps):
+        last = self.inner_steps - 1
+        tables = {layer: tf.convert_to_tensor(v) for layer, v in self.learned_rates.items()}
+        return [
+            [tables[layer][min(step, last)] for layer in self._layers_of] for step in range(steps)
+        ]
+
+    def task_loss(self, embedded: Episode, training=False):
+        if not training:
+            return super().task_loss(embedded, training)
+        states = self.encode_path(embedded.support_x, embedded.support_y, training=True)[1:]
+        predictions = [
+            self.decode(state, embedded.query_x, k + 1) for k, state in enumerate(states)
+        ]
+        losses = tf.stack(
+            [tf.reduce_mean(self.head.loss(p, embedded.query_y)) for p in predictions]
+        )
+        return tf.reduce_sum(self._importance(losses.dtype) * losses), predictions[-1]
+
+    def _importance(self, dtype) -> tf.Tensor:
+        """The weights v of the losses after each step, [inner_steps]; they add up to one."""
+        optimizer = getattr(self, "optimizer", None)
+        seen = 0 if optimizer is None else optimizer.iterations
+        done = tf.minimum(tf.cast(seen, dtype) / max(self.multi_step, 1), 1.0)
+        done = done if self.multi_step else tf.ones_like(done)
+        last = tf.one_hot(self.inner_steps - 1, self.inner_steps, dtype=dtype)
+        return (1 - done) / self.inner_steps + done * last

@@ -1,0 +1,2 @@
+"""Parts of networks that meta-learning needs: normalization, functional calls, dense and
+convolutional bodies."""

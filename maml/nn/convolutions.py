@@ -1,0 +1,121 @@
+"""The networks of few-shot classification of images."""
+
+import keras
+
+from maml.core.registry import Networks
+from maml.nn import normalization
+
+KINDS = ("conv", "perceptron", "resnet12")
+
+
+def networks(
+    kind: str,
+    shape: tuple[int, int, int],
+    filters: int,
+    pooling: bool,
+    mode: str = "batch",
+    steps: int = 1,
+    seed: int = 0,
+) -> Networks:
+    """A classifier for learners whose networks adapt, and its body as an embedding for the others.
+
+    * ``conv``: four blocks of a convolution, normalisation and ReLU (Vinyals et al. 2016);
+    * ``perceptron``: layers of 256, 128, 64 and 64 units (Santoro et al. 2016; Finn et al. 2017);
+    * ``resnet12``: four residual blocks of three convolutions (Oreshkin et al. 2018), the first of
+      ``filters``, each of twice as many as the one before.
+
+    Args:
+        kind: one of :data:`KINDS`.
+        shape: of an image, (height, width, channels).
+        filters: of a convolution.
+        pooling: whether blocks of ``conv`` halve the image by pooling; by strides if not.
+        mode: how layers are normalised, see :mod:`maml.nn.normalization`.
+        steps: inner steps, for mode "step".
+        seed: seed of the initial weights (Glorot uniform).
+
+    Raises:
+        ValueError: there is no such network, or no such normalisation.
+    """
+    if kind not in KINDS:
+        raise ValueError(f"There is no network {kind!r}; there are {', '.join(KINDS)}.")
+
+    def body():
+        layers = _Layers(mode, steps, seed)
+        inputs = keras.Input(shape)
+        if kind == "conv":
+            return layers, inputs, _conv4(layers, inputs, filters, pooling)
+        if kind == "resnet12":
+            return layers, inputs, _resnet12(layers, inputs, filters)
+        return layers, inputs, _perceptron(layers, inputs)
+
+    def network(outputs):
+        layers, inputs, features = body()
+        return keras.Model(inputs, layers.dense(features, outputs, name="head"), name=kind)
+
+    def embedding():
+        _, inputs, features = body()
+        return keras.Model(inputs, features, name="embedding")
+
+    return Networks(network, embedding)
+
+
+def _conv4(layers, x, filters, pooling):
+    for block in range(4):
+        x = layers.conv(x, filters, 3, 1 if pooling else 2, name=f"conv_{block + 1}")
+        x = keras.layers.ReLU()(layers.normalized(x))
+        if pooling:
+            x = keras.layers.MaxPooling2D(2)(x)
+    return keras.layers.Flatten()(x)
+
+
+def _resnet12(layers, x, filters):
+    for block in range(4):
+        width = filters * 2**block
+        shortcut = layers.normalized(layers.conv(x, width, 1))
+        for index in range(3):
+            x = layers.normalized(layers.conv(x, width, 3))
+            x = x if index == 2 else keras.layers.LeakyReLU(0.1)(x)
+        x = keras.layers.LeakyReLU(0.1)(keras.layers.Add()([x, shortcut]))
+        x = keras.layers.MaxPooling2D(2)(x)
+    return keras.layers.GlobalAveragePooling2D()(x)
+
+
+def _perceptron(layers, x):
+    x = keras.layers.Flatten()(x)
+    for units in (256, 128, 64, 64):
+        x = keras.layers.ReLU()(layers.normalized(layers.dense(x, units, layers.bias)))
+    return x
+
+
+class _Layers:
+    """Makes layers, each with the next seed.
+
+    What normalises each channel on its own takes away any bias before it, so there is none.
+    """
+
+    def __init__(self, mode, steps, seed):
+        self.mode, self.steps, self.seed = mode, steps, 1000 * seed
+        self.bias = mode in ("none", "layer")
+
+    def _initializer(self):
+        self.seed += 1
+        return keras.initializers.GlorotUniform(self.seed - 1)
+
+    def conv(self, x, filters, size, strides=1, name=None):
+        return keras.layers.Conv2D(
+            filters,
+            size,
+            strides,
+            "same",
+            use_bias=self.bias,
+            kernel_initializer=self._initializer(),
+            name=name,
+        )(x)
+
+    def dense(self, x, units, bias=True, name=None):
+        return keras.layers.Dense(
+            units, use_bias=bias, kernel_initializer=self._initializer(), name=name
+        )(x)
+
+    def normalized(self, x):
+        return normalization.layer(self.mode, self.steps)(x)

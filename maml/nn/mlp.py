@@ -1,0 +1,81 @@
+"""Dense layers in lists, as contextual learners make them: each with a seed of its own."""
+
+from collections.abc import Sequence
+
+import keras
+
+from maml.core.registry import Networks
+
+
+class DenseLayers:
+    """Makes dense layers (Glorot uniform), each with the next seed.
+
+    Args:
+        seed: layers of different seeds differ.
+        dtype: Keras dtype policy of the layers.
+    """
+
+    def __init__(self, seed: int, dtype):
+        self.seeds, self.dtype = iter(range(1000 * seed, 1000 * (seed + 1))), dtype
+
+    def dense(self, units: int, activation: str | None = None) -> keras.layers.Dense:
+        """One layer."""
+        initializer = keras.initializers.GlorotUniform(seed=next(self.seeds))
+        return keras.layers.Dense(
+            units, activation, kernel_initializer=initializer, dtype=self.dtype
+        )
+
+    def perceptron(self, hidden: Sequence[int], outputs: int) -> list[keras.layers.Dense]:
+        """Hidden layers, rectified, and one of ``outputs``."""
+        return [*(self.dense(units, "relu") for units in hidden), self.dense(outputs)]
+
+
+def through(layers, x):
+    """``x`` after one layer after the other."""
+    for layer in layers:
+        x = layer(x)
+    return x
+
+
+def product(layers, a, b) -> list:
+    """The product of two linear maps of ``a`` and ``b``, in a list; nothing without layers."""
+    return [layers[0](a) * layers[1](b)] if layers else []
+
+
+def _each(units: int | Sequence[int]) -> list[int]:
+    return [units] if isinstance(units, int) else list(units)
+
+
+def perceptron(inputs: int, hidden: int | Sequence[int], outputs: int, seed: int) -> keras.Model:
+    """A network [n, inputs] -> [n, outputs] of dense layers, rectified between them.
+
+    Args:
+        inputs: number of input features.
+        hidden: units of each hidden layer, or of the only one.
+        outputs: number of outputs.
+        seed: seed of the initial weights (Glorot uniform).
+    """
+    layers, hidden = [keras.Input((inputs,))], _each(hidden)
+    for index, units in enumerate([*hidden, outputs]):
+        initializer = keras.initializers.GlorotUniform(seed=1000 * seed + index)
+        activation = "relu" if index < len(hidden) else None
+        layers.append(keras.layers.Dense(units, activation, kernel_initializer=initializer))
+    return keras.Sequential(layers)
+
+
+def perceptrons(
+    inputs: int, hidden: int | Sequence[int], embedding: int | Sequence[int], seed: int
+) -> Networks:
+    """Perceptrons for learners of either kind.
+
+    Args:
+        inputs: number of input features.
+        hidden: units of each hidden layer of the whole network.
+        embedding: units of each layer of the embedding; the last are its features.
+        seed: seed of the initial weights.
+    """
+    *below, features = _each(embedding)
+    return Networks(
+        network=lambda outputs: perceptron(inputs, hidden, outputs, seed),
+        embedding=lambda: perceptron(inputs, below, features, seed),
+    )

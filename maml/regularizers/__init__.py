@@ -1,0 +1,1 @@
+"""Meta-regularizers: terms of the loss, noise and augmentation against memorization."""

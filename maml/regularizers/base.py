@@ -1,0 +1,74 @@
+"""Measures against memorization, for every learner alike; the one that raises information.
+
+The others have files of their own: :mod:`maml.regularizers.mr_w`, :mod:`maml.regularizers.mr_a`,
+:mod:`maml.regularizers.label_augmentation`.
+"""
+
+import math
+
+import keras
+import tensorflow as tf
+
+from maml.core.episodes import Episode
+from maml.core.serialization import Configured
+
+
+class Regularizer(Configured, keras.layers.Layer):
+    """One measure against memorization: up to four things it may do, of which most do one.
+
+    It may change the training episodes (:meth:`augment`), the weights (:meth:`perturb`) and the
+    features of inputs (:meth:`transform`), and add to the meta-loss (:meth:`term`).
+
+    Attributes:
+        metric_names: names of the scalars that :meth:`term` logs.
+        critic_variables: variables stepped by the critic's optimizer rather than the learner's.
+    """
+
+    metric_names: tuple[str, ...] = ()
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        # As exact as weights, whatever networks compute in.
+        self.dtype_policy = keras.DTypePolicy(self.variable_dtype)
+        self.built = True
+
+    @property
+    def critic_variables(self) -> list:
+        return []
+
+    def augment(self, episode: Episode, seed) -> Episode:
+        """The training episode that takes this one's place; ``seed`` is a stateless seed [2]."""
+        return episode
+
+    def perturb(self, learner, seed) -> list[tuple]:
+        """Pairs ``(variable, tensor)`` of the values that variables have in a training step."""
+        return []
+
+    def transform(self, features, seed=None) -> tf.Tensor:
+        """What learners are given in place of the features [tasks, n, ...] of inputs.
+
+        ``seed`` is a stateless seed [2] in a training step, and None elsewhere: no noise then.
+        """
+        return features
+
+    def term(self, learner, episode: Episode, features, prediction, seed, training: bool):
+        """What to add to the meta-loss; nothing, unless overridden.
+
+        Args:
+            learner: the :class:`maml.MetaLearner`.
+            episode: the batch, its inputs replaced by ``learner.features`` of them.
+            features: of the queries, [tasks, queries, ...], as :meth:`transform` was given them.
+            prediction: the learner's q(y* | x*, d) at the queries.
+            seed: stateless seed [2].
+            training: whether this is a training step.
+
+        Returns:
+            ``(term, logs)``: a scalar, and a dict of the scalars in ``metric_names``.
+        """
+        return tf.zeros([], prediction.mean().dtype), {}
+
+
+def normal_kl(mean, log_sigma, prior_scale: float = 1.0) -> tf.Tensor:
+    """KL(N(mean, sigma^2) || N(0, prior_scale^2)) in nats, of each element."""
+    log_ratio = log_sigma - math.log(prior_scale)
+    return 0.5 * (tf.exp(2 * log_ratio) + (mean / prior_scale) ** 2 - 1) - log_ratio

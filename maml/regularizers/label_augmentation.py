@@ -1,0 +1,60 @@
+"""Meta-augmentation: new tasks by relabelling."""
+
+import tensorflow as tf
+
+from maml.core.episodes import Episode, fold_in
+from maml.core.label_transforms import LabelTransform
+from maml.core.registry import REGULARIZERS
+from maml.regularizers.base import Regularizer
+
+
+class LabelAugmentation(Regularizer):
+    """Trains on relabelled tasks (Rajendran et al. 2020, arXiv 2007.05549).
+
+    In a training step each task is, with ``probability``, replaced by a draw of the
+    label_transform,
+    support and queries alike, before anything else happens. That increases the conditional entropy
+    H(y* | x*): x* no longer gives the label away, so memorizing it does not pay.
+
+    Args:
+        label_transform: draws the relabelling.
+        probability: of each task to be relabelled.
+
+    Raises:
+        ValueError: the label_transform does not relabel the queries, or ``probability`` is none.
+    """
+
+    def __init__(self, label_transform: LabelTransform, probability: float = 1.0, **kwargs):
+        super().__init__(**kwargs)
+        if not label_transform.relabels_queries:
+            raise ValueError(
+                f"{type(label_transform).__name__} does not relabel the queries, so it makes no "
+                "new task: use a label transform, such as LabelScale."
+            )
+        if not 0 <= probability <= 1:
+            raise ValueError(f"probability must be between 0 and 1, not {probability}.")
+        self.label_transform, self.probability = label_transform, probability
+
+    def augment(self, episode, seed):
+        relabelled = self.label_transform(episode, fold_in(seed, 0))
+        return some_of(relabelled, episode, self.probability, fold_in(seed, 1))
+
+
+def some_of(changed: Episode, episode: Episode, probability: float, seed) -> Episode:
+    """Episodes of which each task is, with ``probability``, that of ``changed``."""
+    tasks = tf.shape(episode.support_y)[0]
+    chosen = tf.random.stateless_uniform([tasks], seed) < probability
+
+    def pick(new, old):
+        own = tf.reshape(chosen, [-1] + [1] * (old.shape.rank - 1))
+        return tf.where(own, new, old)
+
+    return Episode(*(pick(*pair) for pair in zip(changed, episode, strict=True)))
+
+
+@REGULARIZERS.register("augment")
+def label_augmentation(
+    label_transform: LabelTransform, augment_probability: float = 1.0
+) -> LabelAugmentation:
+    """:class:`LabelAugmentation`, its options under the names that runners give them."""
+    return LabelAugmentation(label_transform, augment_probability)

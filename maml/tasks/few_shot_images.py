@@ -1,0 +1,201 @@
+"""Few-shot classification of images: Omniglot, mini-ImageNet, and folders of one's own."""
+
+import numpy as np
+import tensorflow as tf
+
+from maml.core.episodes import Episode, TaskFamily
+from maml.core.label_transforms import LabelPermutation
+from maml.core.registry import TASKS
+from maml.diagnostics.metrics import accuracy
+from maml.distributions.categorical import CategoricalHead
+from maml.nn import convolutions
+from maml.tasks.class_sampling import draw_members
+from maml.tasks.image_file import ImageFile
+from maml.tasks.problem import TEST, TRAIN, VALIDATION, Problem, split_seed
+
+TRAINING_TASKS, OTHER_TASKS = 100_000, 10_000
+"""Tasks of meta-training, and of validation and test each. Every one is a choice of classes, of
+which an episode draws images anew."""
+
+
+class ImageClasses(TaskFamily):
+    """Tasks that tell classes of images apart.
+
+    The images stay in memory as bytes; an episode is drawn by index.
+
+    Args:
+        images: class after class, uint8 [images, height, width, channels].
+        counts: number of images of each class, [classes].
+        members: for each task and label the number of its class, [tasks, ways].
+        shots: support images of each class.
+        queries: query images of each class.
+
+    Raises:
+        ValueError: a class has too few images.
+    """
+
+    def __init__(self, images, counts, members, shots: int, queries: int):
+        counts = np.asarray(counts, np.int32)
+        if counts.min() < shots + queries:
+            raise ValueError(
+                f"{shots} support and {queries} query images of a class do not fit into the "
+                f"{counts.min()} that the smallest has: ask for fewer."
+            )
+        self.images, self.counts = tf.constant(images), tf.constant(counts)
+        self.first = tf.constant(np.cumsum(counts, dtype=np.int32) - counts)
+        self.members = tf.constant(members)
+        self.num_tasks, self.ways = self.members.shape
+        self.shots, self.queries = shots, queries
+        self._most = int(counts.max())
+
+    def episodes(self, tasks, seed):
+        classes = tf.gather(self.members, tasks)
+        count = tf.gather(self.counts, classes)[..., tf.newaxis]
+        # Images in an order by chance, those that a smaller class does not have at the end.
+        shape = [tf.shape(tasks)[0], self.ways, self._most]
+        chance = tf.random.stateless_uniform(shape, seed)
+        chance = tf.where(tf.range(self._most) < count, chance, 2.0)
+        per_class = self.shots + self.queries
+        chosen = tf.argsort(chance, axis=-1)[..., :per_class]
+        index = tf.gather(self.first, classes)[..., tf.newaxis] + chosen
+        # Class after class, so that any few examples in a row are of different classes.
+        index = tf.reshape(tf.transpose(index, [0, 2, 1]), [-1, per_class * self.ways])
+        x = tf.cast(tf.gather(self.images, index), tf.float32) / 255
+        label = tf.tile(tf.eye(self.ways), [per_class, 1])
+        y = tf.tile(label[tf.newaxis], [tf.shape(tasks)[0], 1, 1])
+        k = self.shots * self.ways
+        return Episode(x[:, :k], y[:, :k], x[:, k:], y[:, k:])
+
+
+def rotated(images: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Each class four times: as it is, and turned by a quarter, a half and three quarters.
+
+    As Santoro et al. 2016 did for more classes of Omniglot.
+    """
+    turned = [np.rot90(images, quarters, axes=(1, 2)) for quarters in range(4)]
+    return np.concatenate(turned), np.tile(counts, 4)
+
+
+@TASKS.register("folder")
+@TASKS.register("miniimagenet")
+def images(
+    data: str = "images.npz",
+    ways: int = 5,
+    shots: int = 1,
+    queries: int = 15,
+    labels: str = "shuffled",
+    grouped: bool = False,
+    split: str = "classes",
+    rotations: bool = False,
+    inverted: bool = False,
+    network: str = "conv",
+    filters: int = 32,
+    pooling: bool = True,
+    normalization: str = "batch",
+    inner_steps: int = 1,
+    seed: int = 0,
+) -> Problem:
+    """N-way K-shot classification of images: mini-ImageNet, or a folder of one's own.
+
+    Args:
+        data: file of :mod:`maml.tasks.prepare`.
+        ways: classes of a task, N.
+        shots: support images of each class, K.
+        queries: query images of each class.
+        labels: "shuffled" or "fixed" between training tasks, see
+            :func:`maml.tasks.class_sampling.draw_members`. With fixed labels one can memorize.
+        grouped: whether a class of a training task always stands with the same others, see there.
+        split: name of one of the splits in the file.
+        rotations: whether training classes turned by quarters are classes of their own.
+        inverted: whether black becomes white.
+        network: one of :data:`maml.nn.convolutions.KINDS`.
+        filters: of its convolutions.
+        pooling: whether its blocks halve images by pooling; by strides if not.
+        normalization: see :mod:`maml.nn.normalization`.
+        inner_steps: for normalisation by step.
+        seed: of the networks' initial weights; the tasks are always the same.
+
+    Raises:
+        ValueError: there is no such file or split, it has too few classes, or an option has no
+            meaning.
+    """
+    content = ImageFile.load(data)
+    if split not in content.splits:
+        there = ", ".join(content.splits)
+        raise ValueError(f"{data} has no split {split!r}; it has {there}.")
+    # Before 100,000 tasks are drawn, which takes long if the ways are many.
+    fewest = min(np.bincount(content.splits[split], minlength=3)[[VALIDATION, TEST]])
+    if ways > fewest:
+        raise ValueError(
+            f"{ways} ways are too many for {data}: of validation or test classes it has {fewest}."
+        )
+    first = np.cumsum(content.counts) - content.counts
+    pictures = 255 - content.images if inverted else content.images
+
+    def family(part, num_tasks):
+        classes = np.flatnonzero(content.splits[split] == part)
+        own = [np.arange(first[c], first[c] + content.counts[c]) for c in classes]
+        found, counts = pictures[np.concatenate(own)], content.counts[classes]
+        if part != TRAIN:
+            members = draw_members(num_tasks, len(counts), ways, "shuffled", split_seed(part))
+            return ImageClasses(found, counts, members, shots, queries)
+        if rotations:
+            found, counts = rotated(found, counts)
+        members = draw_members(num_tasks, len(counts), ways, labels, split_seed(part), grouped)
+        return ImageClasses(found, counts, members, shots, queries)
+
+    shape = content.images.shape[1:]
+    return Problem(
+        description=f"{ways}-way {shots}-shot classification of images; {labels} labels",
+        train=family(TRAIN, TRAINING_TASKS),
+        validation=family(VALIDATION, OTHER_TASKS),
+        test=family(TEST, OTHER_TASKS),
+        head=CategoricalHead(ways),
+        networks=convolutions.networks(
+            network, shape, filters, pooling, normalization, inner_steps, seed
+        ),
+        label_transform=LabelPermutation(ways),
+        metrics={"accuracy": accuracy},
+        mutually_exclusive=labels == "shuffled",
+        checksum=content.checksum(),
+    )
+
+
+@TASKS.register("omniglot")
+def omniglot(
+    data: str = "omniglot.npz",
+    ways: int = 5,
+    shots: int = 1,
+    queries: int = 15,
+    labels: str = "shuffled",
+    grouped: bool = False,
+    split: str = "characters",
+    rotations: bool = True,
+    network: str = "conv",
+    filters: int = 64,
+    normalization: str = "batch",
+    inner_steps: int = 1,
+    seed: int = 0,
+) -> Problem:
+    """Which of N characters a drawing is of (Lake et al. 2015), 28 x 28, ink is white.
+
+    Arguments as of :func:`images`; ``split`` is "characters" or "alphabets", see
+    :func:`maml.tasks.prepare.omniglot`. Blocks of the network have strides (Finn et al. 2017).
+    """
+    return images(
+        data=data,
+        ways=ways,
+        shots=shots,
+        queries=queries,
+        labels=labels,
+        grouped=grouped,
+        split=split,
+        rotations=rotations,
+        network=network,
+        filters=filters,
+        normalization=normalization,
+        inner_steps=inner_steps,
+        seed=seed,
+        inverted=True,
+        pooling=False,
+    )

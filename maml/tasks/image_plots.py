@@ -1,0 +1,117 @@
+"""Pictures of few-shot classification of images: episodes, and what is taken for what."""
+
+import os
+
+import matplotlib.figure
+import numpy as np
+import tensorflow as tf
+
+from maml.core.episodes import Episode, TaskFamily
+from maml.tasks.problem import Problem
+from mine import reporting
+
+RIGHT, WRONG = "#228833", "#ee6677"
+
+
+def can_draw(problem: Problem) -> bool:
+    """Whether inputs are images and labels classes."""
+    episode = problem.test.sample(2, tf.constant([0, 0]))
+    return episode.query_x.shape.rank == 5 and "accuracy" in problem.metrics
+
+
+def episodes(
+    learner, family: TaskFamily, path: os.PathLike, tasks: int = 3, queries: int = 8, seed: int = 3
+) -> None:
+    """Some tasks: a shot of each class, and queries with the learner's answers.
+
+    Args:
+        learner: a trained :class:`maml.MetaLearner`.
+        family: tasks of images [height, width, channels], whose labels are one-hot.
+        path: of the PNG.
+        tasks: how many are shown, evenly spaced.
+        queries: how many of each.
+        seed: of the episodes.
+    """
+    numbers = family.spaced(tasks)
+    episode = family.episodes(tf.constant(numbers), tf.constant([seed, 1], tf.int32))
+    answers = learner(episode).numpy()
+    ways = answers.shape[-1]
+    # In another order than that of the classes.
+    shown = np.random.default_rng(seed).permutation(answers.shape[1])[:queries]
+    columns = ways + 1 + len(shown)
+    figure = matplotlib.figure.Figure(figsize=(0.8 * columns, 1.05 * tasks), layout="constrained")
+    axes = figure.subplots(tasks, columns, squeeze=False)
+    for axis in axes.ravel():
+        axis.axis("off")
+    for row, x, y, query_x, query_y, answer in zip(axes, *episode, answers, strict=True):
+        for label in range(ways):
+            _image(row[label], x[y.numpy().argmax(axis=1).tolist().index(label)])
+            row[label].set_title(f"class {label}", fontsize=7)
+        for axis, query in zip(row[ways + 1 :], shown, strict=True):
+            _image(axis, query_x[query])
+            chosen, right = answer[query].argmax(), query_y[query].numpy().argmax()
+            text = f"{chosen} ({answer[query].max():.0%})"
+            axis.set_title(text, fontsize=7, color=RIGHT if chosen == right else WRONG)
+    reporting.picture(figure, path)
+
+
+def confusion(
+    learner,
+    family: TaskFamily,
+    path: os.PathLike,
+    tasks: int = 200,
+    batch_size: int = 20,
+    mistakes: int = 6,
+) -> None:
+    """How often each label is taken for each, and the mistakes that the learner is surest of.
+
+    Args:
+        learner: a trained :class:`maml.MetaLearner`.
+        family: as of :func:`episodes`.
+        path: of the PNG.
+        tasks: how many are answered, evenly spaced.
+        batch_size: tasks of a batch.
+        mistakes: how many are shown.
+    """
+    counts, worst = 0, []
+    answer = tf.function(learner.call, autograph=False)
+    for batch in family.fixed(1, batch_size, 0, tasks):
+        answers = answer(batch).numpy()
+        batch = Episode(*(part.numpy() for part in batch))
+        truth = batch.query_y
+        counts = counts + np.einsum(
+            "tqi,tqj->ij", truth, np.eye(truth.shape[-1])[answers.argmax(-1)]
+        )
+        for task, query in np.argwhere(answers.argmax(-1) != truth.argmax(-1)):
+            labels = truth[task, query].argmax(), answers[task, query].argmax()
+            support = batch.support_y[task].argmax(axis=1).tolist()
+            shots = [batch.support_x[task, support.index(label)] for label in labels]
+            worst.append((answers[task, query].max(), batch.query_x[task, query], *shots))
+        worst = sorted(worst, key=lambda mistake: -mistake[0])[:mistakes]
+    figure = matplotlib.figure.Figure(figsize=(9, 3.4), layout="constrained")
+    left, right = figure.subfigures(1, 2, width_ratios=(1, 1.5))
+    axis = left.subplots()
+    shares = counts / counts.sum(axis=1, keepdims=True)
+    axis.imshow(shares, vmin=0, vmax=1, cmap="Blues")
+    if len(shares) <= 10:
+        for place, share in np.ndenumerate(shares):
+            colour = "white" if share > 0.5 else "black"
+            axis.text(
+                *place[::-1], f"{share:.2f}", ha="center", va="center", fontsize=7, color=colour
+            )
+    axis.set(xlabel="answer", ylabel="label", title="share of queries")
+    right.suptitle("surest mistakes")
+    axes = right.subplots(3, max(len(worst), 1), squeeze=False)
+    for axis in axes.ravel():
+        axis.axis("off")
+    for column, (sure, *images) in zip(axes.T, worst, strict=False):
+        titles = (f"{sure:.0%} sure", "its class", "the answer")
+        for axis, image, title in zip(column, images, titles, strict=True):
+            _image(axis, image)
+            axis.set_title(title, fontsize=7)
+    reporting.picture(figure, path)
+
+
+def _image(axis, image) -> None:
+    image = np.asarray(image)
+    axis.imshow(image if image.shape[-1] == 3 else image[..., 0], cmap="gray", vmin=0, vmax=1)

@@ -1,0 +1,285 @@
+"""Estimators on tasks of known information: a table and a picture of estimates against truths.
+
+    python -m mine.benchmarks --suite=standard --output=OUT
+
+Every estimate is kept in ``estimates.json`` as soon as it is made, so the same command goes on
+where it was stopped, and a longer list of estimators, tasks or seeds only makes what is missing.
+Name a new folder after a change of the library: what is kept is not made again.
+``table.md``, ``table.json`` and ``estimates.png`` are written at the end.
+"""
+
+import math
+import pathlib
+import sys
+import time
+import zlib
+
+import matplotlib.figure
+import numpy as np
+import tqdm
+from absl import flags
+from scipy import stats
+
+from mine import reporting
+from mine.benchmarks.suites import SUITES, Found, Suite
+
+ESTIMATES = "estimates.json"
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+
+
+def estimate(suite: Suite, estimator: str, task: str, samples: int, seed: int) -> dict:
+    """One estimate, as it is kept: what was estimated, nats, interval, warnings and seconds.
+
+    Training that comes to nothing is NaN, with the reason among the warnings.
+    """
+    # A seed of its own for each task: many share a normal beneath, and must not share its samples.
+    sample_seed = zlib.crc32(f"{task} {seed}".encode())
+    started = time.perf_counter()
+    try:
+        found = suite.estimators[estimator](suite.tasks[task], samples, sample_seed, seed)
+    except ArithmeticError as error:
+        found = Found(math.nan, (math.nan, math.nan), (str(error),))
+    seconds = time.perf_counter() - started
+    return {
+        "estimator": estimator,
+        "task": task,
+        "seed": seed,
+        "nats": float(found.nats),
+        "interval": [float(end) for end in found.interval],
+        "warnings": list(found.warnings),
+        "seconds": seconds,
+    }
+
+
+class Store:
+    """The estimates made so far, in a file that is whole at any time.
+
+    Args:
+        path: of the file; need not exist.
+        samples: pairs of each estimate.
+
+    Raises:
+        ValueError: the file is damaged, or its estimates are from another number of samples.
+    """
+
+    def __init__(self, path: pathlib.Path, samples: int):
+        self.path, self.samples, self.records = path, samples, {}
+        if path.exists():
+            content = reporting.read_json(path, "samples", "estimates")
+            if content["samples"] != samples:
+                raise ValueError(
+                    f"{path} holds estimates from {content['samples']} samples, not {samples}: "
+                    "name another --output."
+                )
+            self.records = {self.key(**record): record for record in content["estimates"]}
+
+    @staticmethod
+    def key(estimator, task, seed, **_) -> tuple:
+        return estimator, task, seed
+
+    def add(self, record: dict):
+        """Keeps one estimate, on disk too."""
+        self.records[self.key(**record)] = record
+        reporting.write_json(
+            {"samples": self.samples, "estimates": list(self.records.values())}, self.path
+        )
+
+
+def mean_interval(values) -> tuple[float, float]:
+    """Mean of independent values [n] and half its 95 % interval by Student's t (NaN if n is 1)."""
+    values = np.asarray(values, np.float64)
+    if len(values) < 2:
+        return float(values.mean()), math.nan
+    error = values.std(ddof=1) / math.sqrt(len(values))
+    return float(values.mean()), float(stats.t.ppf(0.975, len(values) - 1) * error)
+
+
+def tabulate(records: list[dict], tasks: dict) -> tuple[list[dict], dict[str, dict]]:
+    """Sums up estimates.
+
+    Args:
+        records: as :func:`estimate` makes them.
+        tasks: of the suite.
+
+    Returns:
+        A row for each task: ``task``, ``dimensions``, ``truth`` and for each estimator
+        ``mean`` and ``ci95`` over seeds. And for each estimator, over tasks and seeds: how many
+        estimates it made, how many of its intervals hold the truth, how many came with warnings,
+        median seconds and median absolute error, which is infinite for no number.
+    """
+    estimators = list(dict.fromkeys(record["estimator"] for record in records))
+    rows = []
+    for task in dict.fromkeys(record["task"] for record in records):
+        row = {
+            "task": task,
+            "dimensions": tasks[task].dimensions,
+            "truth": tasks[task].nats,
+            "estimates": {},
+        }
+        for estimator in estimators:
+            nats = [r["nats"] for r in records if (r["task"], r["estimator"]) == (task, estimator)]
+            mean, ci95 = mean_interval(nats)
+            row["estimates"][estimator] = {"mean": mean, "ci95": ci95}
+        rows.append(row)
+    summary = {}
+    for estimator in estimators:
+        group = [record for record in records if record["estimator"] == estimator]
+        truths = np.array([tasks[record["task"]].nats for record in group])
+        low, high = np.array([record["interval"] for record in group], np.float64).T
+        nats = np.array([record["nats"] for record in group], np.float64)
+        errors = np.abs(np.where(np.isfinite(nats), nats, np.inf) - truths)
+        summary[estimator] = {
+            "estimates": len(group),
+            "intervals_with_truth": int(np.sum((low <= truths) & (truths <= high))),
+            "with_warnings": sum(bool(record["warnings"]) for record in group),
+            "median_seconds": float(np.median([record["seconds"] for record in group])),
+            "median_absolute_error": float(np.median(errors)),
+        }
+    return rows, summary
+
+
+def markdown(rows: list[dict], summary: dict[str, dict], run: dict) -> str:
+    """The table, what its numbers mean, and what made it."""
+
+    def cell(mean, ci95):
+        return f"{mean:.3f}" + ("" if math.isnan(ci95) else f" ± {ci95:.3f}")
+
+    def sums(title, text):
+        return [title, "", "", *(text(sums) for sums in summary.values())]
+
+    seeds = ", ".join(map(str, run["seeds"]))
+    over = f"mean ± 95 % interval (Student's t) over seeds {seeds}" if seeds != "0" else "seed 0"
+    columns = ["task", "dimensions", "truth", *summary]
+    found = [
+        [
+            row["task"],
+            row["dimensions"],
+            f"{row['truth']:.3f}",
+            *(cell(**estimate) for estimate in row["estimates"].values()),
+        ]
+        for row in rows
+    ]
+    found += [
+        sums("median seconds", lambda of: f"{of['median_seconds']:.2f}"),
+        sums("with warnings", lambda of: f"{of['with_warnings']} / {of['estimates']}"),
+        sums("truth in interval", lambda of: f"{of['intervals_with_truth']} / {of['estimates']}"),
+        sums("**median absolute error**", lambda of: f"**{of['median_absolute_error']:.3f}**"),
+    ]
+    lines = [
+        *reporting.markdown_table(columns, found),
+        "",
+        f"Nats, {run['samples']} samples, {over}. The last four rows are over all tasks and seeds.",
+        "",
+        f"`{run['command']}`, {run['hardware']}, {run['date']}.",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def picture(rows: list[dict], summary: dict[str, dict], path: pathlib.Path):
+    """Draws mean estimates with their 95 % intervals against truths, as a PNG."""
+    figure = matplotlib.figure.Figure(figsize=(6.5, 6), layout="constrained")
+    axis = figure.subplots()
+    truths = np.array([row["truth"] for row in rows])
+    most = 1.05 * truths.max()
+    axis.plot([0, most], [0, most], color="black", linewidth=0.8, label="truth")
+    for index, estimator in enumerate(summary):
+        found = [row["estimates"][estimator] for row in rows]
+        axis.errorbar(
+            # Side by side: some tasks share one truth, and good estimators one estimate.
+            truths + most * 0.006 * (index - (len(summary) - 1) / 2),
+            [of["mean"] for of in found],
+            yerr=np.nan_to_num([of["ci95"] for of in found]),
+            color=reporting.COLOURS[index % len(reporting.COLOURS)],
+            marker=MARKERS[index % len(MARKERS)],
+            markersize=5,
+            linestyle="none",
+            elinewidth=0.8,
+            alpha=0.75,
+            label=estimator,
+        )
+    axis.set(xlabel="true mutual information, nats", ylabel="estimate, nats")
+    axis.legend()
+    reporting.picture(figure, path)
+
+
+def benchmark(
+    suite: str,
+    estimators: list[str] | None,
+    tasks: list[str] | None,
+    samples: int,
+    seeds: int,
+    output: str,
+) -> str:
+    """Makes the estimates that are missing, and the table and picture of all that were asked for.
+
+    Args:
+        suite: a name of :data:`mine.benchmarks.suites.SUITES`.
+        estimators: names of the suite's; None for the usual ones.
+        tasks: names of the suite's; None for all.
+        samples: pairs for each estimate.
+        seeds: how many; they are 0, 1, ...
+        output: the folder to write to.
+
+    Returns:
+        The table in Markdown.
+
+    Raises:
+        ValueError: a name is unknown, or the folder holds estimates from other samples.
+    """
+    chosen = SUITES[suite]
+    estimators, tasks = estimators or list(chosen.usual), tasks or list(chosen.tasks)
+    for kind, names, known in (
+        ("task", tasks, chosen.tasks),
+        ("estimator", estimators, chosen.estimators),
+    ):
+        for name in names:
+            if name not in known:
+                raise ValueError(
+                    f"There is no {kind} {name} in the suite {suite}: "
+                    f"choose among {', '.join(known)}."
+                )
+    folder = pathlib.Path(output)
+    store = Store(folder / ESTIMATES, samples)
+    folder.mkdir(parents=True, exist_ok=True)
+    keys = [(e, t, s) for s in range(seeds) for t in tasks for e in estimators]
+    with tqdm.tqdm(keys, unit="estimate") as bar:
+        for estimator, task, seed in bar:
+            bar.set_postfix_str(f"{estimator} on {task}, seed {seed}")
+            if (estimator, task, seed) not in store.records:
+                store.add(estimate(chosen, estimator, task, samples, seed))
+    rows, summary = tabulate([store.records[key] for key in keys], chosen.tasks)
+    run = {"samples": samples, "seeds": list(range(seeds))} | reporting.provenance(
+        "mine.benchmarks"
+    )
+    text = markdown(rows, summary, run)
+    reporting.write_tables({"rows": rows, "estimators": summary} | run, text, folder, "table")
+    picture(rows, summary, folder / "estimates.png")
+    return text
+
+
+def define_flags():
+    """Defines the flags of this command."""
+    flags.DEFINE_enum("suite", "standard", list(SUITES), "Which tasks of known information.")
+    flags.DEFINE_list(
+        "estimators", None, "Of the suite, comma-separated; by default its usual ones."
+    )
+    flags.DEFINE_list("tasks", None, "Of the suite, comma-separated; by default all.")
+    flags.DEFINE_integer("samples", 10_000, "Pairs for each estimate.", lower_bound=1)
+    flags.DEFINE_integer("seeds", 3, "Number of seeds, which are 0, 1, ...", lower_bound=1)
+    flags.DEFINE_string("output", None, "Folder of the estimates and the table.", required=True)
+
+
+def main():
+    given = flags.FLAGS
+    try:
+        text = benchmark(
+            given.suite,
+            given.estimators,
+            given.tasks,
+            given.samples,
+            given.seeds,
+            given.output,
+        )
+        print(text)
+    except (OSError, ValueError) as error:
+        sys.exit(f"Error: {error}")

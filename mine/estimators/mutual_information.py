@@ -1,0 +1,91 @@
+"""One call for every estimator: critics, nearest neighbours, a normal fit."""
+
+import dataclasses
+
+import numpy as np
+
+from mine.estimators import classical, preprocessing
+from mine.estimators.conditional import chain_rule
+from mine.estimators.neural import MINE, Estimate
+
+CLASSICAL = {"ksg": classical.ksg, "gaussian": classical.gaussian}
+"""Estimators without training, by name."""
+
+NEIGHBOURS_COST = 40_000
+"""Samples times dimensions that the nearest-neighbour second opinion is given: about a second."""
+
+MISSED = 0.1
+"""Nats by which a second opinion must exceed the critic's interval to be a warning."""
+
+
+def estimate(
+    x, y, z=None, bound: str = "mine", seed: int = 0, second_opinions: bool = True, **options
+) -> Estimate:
+    """Estimates the mutual information I(x; y), or I(x; y | z), from samples.
+
+    Args:
+        x: samples [n] or [n, dim_x], at least 100; for critic="deepsets" sets
+            [n, elements, dim_x].
+        y: samples drawn with them, [n] or [n, dim_y].
+        z: what to condition on, [n] or [n, dim_z]. Critics then use the chain rule, a difference
+            of two bounds: see :func:`mine.estimators.conditional.chain_rule`.
+        bound: "mine", "dv", "nwj", "js", "smile" or "infonce", trained on most and read on
+            held-out samples, or "ksg" (nearest neighbours) or "gaussian" (a normal fit).
+        seed: of all that is random.
+        second_opinions: whether a critic's estimate comes with those of "ksg" and "gaussian".
+        **options: further fields of :class:`mine.Options`, such as ``critic`` or ``steps``.
+
+    Returns:
+        :class:`mine.Estimate`; print it.
+
+    Raises:
+        ValueError: unusable samples, no such option, or options that do not go together.
+        ArithmeticError: training ended in scores that are not finite.
+    """
+    if bound in CLASSICAL:
+        unknown = sorted(set(options) - {"preprocess", "progress"})
+        if unknown:
+            raise ValueError(f"bound={bound!r} trains no critic and has no {unknown[0]}.")
+        return _classical(bound, options.get("preprocess", "rank"), x, y, z)
+    if z is None:
+        found = MINE(bound=bound, seed=seed, **options).fit(x, y).estimate()
+    else:
+        preprocessing.check(x=x, y=y, z=z)  # By the names that they have here.
+        found = chain_rule(x, y, z, bound=bound, seed=seed, **options)
+    return _with_second_opinions(found, x, y, z) if second_opinions else found
+
+
+def _prepared(preprocess, x, y, z) -> list:
+    checked = preprocessing.check(x=x, y=y, z=z)
+    for name, value in checked.items():
+        if value.ndim == 3:
+            raise ValueError(f"{name} is of sets, which 'ksg' and 'gaussian' cannot take.")
+    return [preprocessing.Preprocessor(preprocess).fit(value)(value) for value in checked.values()]
+
+
+def _classical(bound, preprocess, x, y, z) -> Estimate:
+    arrays = _prepared(preprocess, x, y, z)
+    nats, error = CLASSICAL[bound](*arrays)
+    interval = (nats - 1.96 * error, nats + 1.96 * error)
+    return Estimate(nats, interval, bound, len(arrays[0]))
+
+
+def _with_second_opinions(found: Estimate, x, y, z) -> Estimate:
+    if any(np.ndim(value) == 3 for value in (x, y)):
+        return found
+    arrays = _prepared("rank", x, y, z)
+    # In the order they came samples may be a time series: take them evenly.
+    few = max(preprocessing.FEWEST, NEIGHBOURS_COST // sum(array.shape[1] for array in arrays))
+    step = -(-len(arrays[0]) // few)
+    opinions = {
+        "ksg": classical.ksg(*(array[::step] for array in arrays)).nats,
+        "gaussian": classical.gaussian(*arrays).nats,
+    }
+    warnings = list(found.warnings)
+    for name, nats in opinions.items():
+        if nats > found.interval[1] + MISSED:
+            warnings.append(
+                f"The {name} estimate is higher, {nats:.2f} nats: the critic has not found all "
+                "there is; try other options, such as more steps or bound='js'."
+            )
+    return dataclasses.replace(found, second_opinions=opinions, warnings=tuple(warnings))

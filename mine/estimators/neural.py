@@ -1,0 +1,270 @@
+"""MINE as a user meets it: fit to arrays, ask for the estimate, save, load."""
+
+import dataclasses
+import json
+import os
+import pathlib
+import zipfile
+
+import numpy as np
+import tensorflow as tf
+
+from mine.bounds import info_nce_ceiling
+from mine.estimators import intervals, preprocessing
+from mine.estimators.cross_fitting import Fits, build_trainer, cross_fit, score
+from mine.estimators.options import CRITICS, Options
+from mine.estimators.training import Pairs
+
+
+@dataclasses.dataclass(frozen=True)
+class Estimate:
+    """A mutual information, and what one needs to know to believe it.
+
+    Attributes:
+        nats: the estimate, on held-out samples.
+        interval: 95 % interval of ``nats``: over resampled held-out pairs and derangements for a
+            critic, from the spread of the samples' terms for "ksg" and "gaussian". It tells how far
+            the value would vary with other samples, not how far a bound is from the truth.
+        bound: how it was estimated.
+        samples: how many there were.
+        ceiling: the most this bound can show, in nats; None where there is no such limit.
+        curves: for each fold, nats on its validation samples every
+            ``mine.estimators.options.EPOCH`` steps;
+            empty for estimates without training.
+        second_opinions: "ksg" and "gaussian" estimates from the same samples, in nats.
+        warnings: why not to believe the number, each a sentence; empty if nothing was found.
+    """
+
+    nats: float
+    interval: tuple[float, float]
+    bound: str
+    samples: int
+    ceiling: float | None = None
+    curves: tuple[tuple[float, ...], ...] = ()
+    second_opinions: dict[str, float] = dataclasses.field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        low, high = self.interval
+        lines = [
+            f"{self.nats:.3f} nats (95 % interval {low:.3f} to {high:.3f}), bound {self.bound}, "
+            f"{self.samples} samples"
+        ]
+        if self.second_opinions:
+            told = ", ".join(f"{name} {nats:.3f}" for name, nats in self.second_opinions.items())
+            lines.append(f"second opinions: {told}")
+        return "\n".join([*lines, *(f"warning: {warning}" for warning in self.warnings)])
+
+
+def summarize(fits: Fits, scores: list, seed: int, shared: bool = False) -> Estimate:
+    """What the critics of all folds say of held-out scores.
+
+    Args:
+        fits: the critics.
+        scores: held-out scores, one for each critic.
+        seed: of the resampling.
+        shared: whether all critics scored the same samples, rather than each its own fold.
+    """
+    bound = fits.trainer.objective.bound
+    sizes = np.array([len(fold.joint) for fold in scores])
+    shares = sizes / sizes.sum()
+    nats = float(shares @ [float(intervals.value(bound, fold)) for fold in scores])
+    # Critics of the same samples are resampled alike.
+    keys = [0 if shared else index for index in range(len(scores))]
+    spread = shares @ np.stack(
+        [
+            intervals.replicates(bound, fold, tf.constant([seed, key])).numpy()
+            for key, fold in zip(keys, scores, strict=True)
+        ]
+    )
+    n = int(sizes[0] if shared else sizes.sum())
+    return Estimate(
+        nats=nats,
+        interval=intervals.interval(nats, spread),
+        bound=bound,
+        samples=n,
+        ceiling=info_nce_ceiling(fits.batch_size) if bound == "infonce" else None,
+        curves=tuple(tuple(curve) for curve in fits.curves),
+        warnings=tuple(intervals.warnings(bound, nats, n, scores, fits.batch_size)),
+    )
+
+
+class MINE:
+    """Estimates I(x; y) by critics that learn to tell pairs from deranged pairs.
+
+    Args:
+        **options: the fields of :class:`mine.Options`.
+
+    Raises:
+        ValueError: no such choice, or a combination known to be wrong, with the reason.
+    """
+
+    def __init__(self, **options):
+        self.options = Options(**options)
+        self._fits = self._estimate = None
+
+    def fit(self, x, y) -> "MINE":
+        """Trains a critic for each fold.
+
+        Args:
+            x: [n] or [n, dim_x]; for critic="deepsets" also sets [n, elements, dim_x].
+            y: the same of y.
+
+        Returns:
+            Itself.
+
+        Raises:
+            ValueError: nothing can be told from these samples; see
+                :func:`mine.estimators.preprocessing.check`.
+            ArithmeticError: training ended in scores that are not finite.
+        """
+        checked = preprocessing.check(x=x, y=y)
+        self._fits = self._estimate = None
+        self._preprocessors = [
+            preprocessing.Preprocessor(self.options.preprocess).fit(checked[name]) for name in "xy"
+        ]
+        pairs = self._pairs(checked)
+        options = self.options.resolve(pairs.features)
+        self._fits = cross_fit(self._critic(pairs), pairs, options)
+        self._estimate = summarize(self._fits, self._fits.scores, self.options.seed)
+        return self
+
+    def estimate(self, x=None, y=None) -> Estimate:
+        """The information in the samples it was fitted to, or in others from the same source.
+
+        Args:
+            x: [n] or [n, dim_x], other samples; None for those it was fitted to, each scored by
+                the critic that has not seen it.
+            y: the same of y.
+
+        Raises:
+            ValueError: it has not been fitted, or the samples are of another shape.
+        """
+        if self._fits is None:
+            raise ValueError("This MINE has not been fitted: call fit(x, y) first.")
+        if x is None and y is None:
+            return self._estimate
+        pairs = self._pairs(preprocessing.check(x=x, y=y))
+        scores = []
+        for weights in self._fits.weights:
+            self._fits.trainer.set_weights(weights)
+            scores.append(score(self._fits.trainer, pairs, self._fits.batch_size))
+        return summarize(self._fits, scores, self.options.seed, shared=True)
+
+    def save(self, path: os.PathLike) -> None:
+        """Writes one file, arrays and text only; read it with :meth:`load`.
+
+        Args:
+            path: of the file.
+
+        Raises:
+            ValueError: it has not been fitted.
+        """
+        estimate = self.estimate()
+        options = dataclasses.asdict(self.options)
+        if callable(self.options.critic):
+            options["critic"] = None
+        content = {
+            "options": json.dumps(options),
+            "estimate": json.dumps(dataclasses.asdict(estimate)),
+            "shapes": json.dumps([list(shape) for shape in self._shapes]),
+            "batch_size": self._fits.batch_size,
+            "table_x": self._preprocessors[0].table,
+            "table_y": self._preprocessors[1].table,
+        }
+        for fold, weights in enumerate(self._fits.weights):
+            content |= {f"weights_{fold}_{i}": weight for i, weight in enumerate(weights)}
+        path = pathlib.Path(path)
+        temporary = path.with_name("unfinished-" + path.name)
+        with temporary.open("wb") as file:
+            np.savez(file, **content)
+        os.replace(temporary, path)
+
+    @classmethod
+    def load(cls, path: os.PathLike, critic=None) -> "MINE":
+        """Reads what :meth:`save` wrote; no code in the file is run.
+
+        Args:
+            path: of the file.
+            critic: the function that makes the critic, if it was one of the user's own.
+
+        Raises:
+            FileNotFoundError: there is no such file.
+            ValueError: the file is damaged, of something else, or lacks its critic.
+        """
+        try:
+            file = np.load(path, allow_pickle=False)
+            if isinstance(file, np.ndarray):
+                raise ValueError("it holds one array")
+            with file:
+                content = dict(file)
+            options = json.loads(str(content["options"]))
+            estimate = json.loads(str(content["estimate"]))
+            shapes = json.loads(str(content["shapes"]))
+            tables = [content["table_x"], content["table_y"]]
+            curves = estimate.pop("curves")
+            for name in ("interval", "warnings"):
+                estimate[name] = tuple(estimate[name])
+            estimate = Estimate(**estimate, curves=tuple(tuple(curve) for curve in curves))
+            own = options["critic"] is None
+            if own and critic is not None:
+                options["critic"] = critic
+            loaded = cls(**options | ({"critic": "concatenated"} if own and not critic else {}))
+            batch_size = int(content["batch_size"])
+        except (zipfile.BadZipFile, EOFError, KeyError, TypeError, ValueError) as error:
+            raise ValueError(
+                f"{path} is damaged or was not saved by mine.MINE: {error}."
+            ) from error
+        if own and critic is None:
+            raise ValueError(f"{path} was fitted with a critic of your own: give it as critic=.")
+        loaded._preprocessors = []
+        for table in tables:
+            preprocessor = preprocessing.Preprocessor(loaded.options.preprocess)
+            preprocessor.table = table
+            loaded._preprocessors.append(preprocessor)
+        dummies = [np.zeros([2, *shape], np.float32) for shape in shapes]
+        pairs = Pairs((dummies[0],), dummies[1])
+        resolved = loaded.options.resolve(pairs.features)
+        trainer = build_trainer(loaded._critic(pairs), pairs, resolved)
+        expected = trainer.weights()
+        weights = [
+            [content.get(f"weights_{fold}_{i}") for i in range(len(expected))]
+            for fold in range(resolved.folds)
+        ]
+        for fold in weights:
+            if any(a is None or a.shape != b.shape for a, b in zip(fold, expected, strict=True)):
+                raise ValueError(f"{path} is damaged: its weights are of another critic.")
+        loaded._fits = Fits(trainer, weights, list(curves), [], batch_size)
+        loaded._shapes, loaded._estimate = shapes, estimate
+        return loaded
+
+    def _pairs(self, checked) -> Pairs:
+        """Samples as the critic takes them: preprocessed, float32."""
+        shapes = [checked[name].shape[1:] for name in "xy"]
+        if self._fits is None:
+            self._shapes = shapes
+        for name, shape, known in zip("xy", shapes, self._shapes, strict=True):
+            if list(shape) != list(known):
+                raise ValueError(
+                    f"{name} has samples of shape {list(shape)}, and this MINE was fitted to "
+                    f"samples of shape {list(known)}."
+                )
+        x, y = (
+            preprocessing.single(name, preprocess(checked[name]))
+            for preprocess, name in zip(self._preprocessors, "xy", strict=True)
+        )
+        return Pairs((x,), y)
+
+    def _critic(self, pairs: Pairs):
+        """A function of a seed that makes the critic."""
+        if callable(self.options.critic):
+            return self.options.critic
+        make = CRITICS[self.options.critic]
+        sets = [part.ndim == 3 for part in (*pairs.conditions, pairs.y)]
+        if self.options.critic == "deepsets":
+            return lambda seed: make(sets, seed=seed)
+        if any(sets):
+            raise ValueError(
+                "A sample [elements, features] is a set: use critic='deepsets', or flatten it."
+            )
+        return lambda seed: make(seed=seed)

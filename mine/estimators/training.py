@@ -1,0 +1,263 @@
+"""Trains a critic on pairs and stops it on validation pairs.
+
+A step of a small critic takes a fraction of a millisecond. So an epoch is one graph, pairs and
+validation pairs included: ``keras.Model.fit`` would spend several times as long around the steps
+as in them.
+"""
+
+import math
+from collections.abc import Callable
+from typing import NamedTuple
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from mine.bounds import Bound
+from mine.estimators.options import EPOCH
+from mine.objective import Objective, read
+
+HELD_OUT_NEGATIVES = 16
+"""Negatives of each held-out pair: enough that they add little to the sampling error."""
+
+
+class Pairs(NamedTuple):
+    """Pairs to tell from negatives: the critic sees ``[*conditions, y]``.
+
+    Attributes:
+        conditions: tuple of arrays [n, ...]; a negative has the same conditions and another y.
+        y: [n, dim_y], or a set [n, elements, dim_y].
+        others: tuple of arrays like ``y``, each a negative of every pair; empty to take the y of
+            other pairs.
+    """
+
+    conditions: tuple
+    y: np.ndarray
+    others: tuple = ()
+
+    @property
+    def size(self) -> int:
+        """How many pairs."""
+        return self.y.shape[0]
+
+    @property
+    def features(self) -> int:
+        """Of the largest of the inputs."""
+        return max(part.shape[-1] for part in (*self.conditions, self.y))
+
+    def take(self, index) -> "Pairs":
+        """The pairs at ``index``; numpy or TensorFlow."""
+        return tf.nest.map_structure(lambda array: tf.gather(array, index), self)
+
+
+class Trainer(tf.Module):
+    """A critic, the bound it ascends, and its optimizer.
+
+    All weights of the critic lie in one vector, so that the optimizer has one variable to step.
+
+    Args:
+        critic: a layer called with a list of inputs, that draws nothing at random; see
+            :mod:`mine.critics`.
+        objective: the bound.
+        optimizer: steps the weights.
+        negatives: negatives of each pair in a training step; "all" for those of the whole batch.
+        example: a few pairs, for the shapes.
+    """
+
+    def __init__(
+        self,
+        critic: keras.layers.Layer,
+        objective: Objective,
+        optimizer: keras.optimizers.Optimizer,
+        negatives: int | str,
+        example: Pairs,
+    ):
+        super().__init__()
+        self.critic, self.objective, self.optimizer = critic, objective, optimizer
+        self.negatives = negatives
+        critic([*example.conditions, example.y])
+        self._shapes = [variable.shape for variable in critic.trainable_variables]
+        flat = [tf.reshape(variable, [-1]) for variable in critic.trainable_variables]
+        self.theta = keras.Variable(tf.concat(flat, axis=0), name="theta")
+        # 0 for a critic that is worth less than one that says nothing: see fit.
+        self.gain = keras.Variable(1.0, trainable=False, name="gain")
+        optimizer.build([self.theta])
+        states = (
+            self.gain,
+            *critic.non_trainable_variables,
+            *objective.variables,
+            *optimizer.variables,
+        )
+        self._states = [self.theta, *states]
+        self._initial = [state.numpy() for state in self._states]
+
+    def reset(self) -> None:
+        """Forgets all training; the graphs stay."""
+        for state, value in zip(self._states, self._initial, strict=True):
+            state.assign(value)
+
+    # -- scores -----------------------------------------------------------------------------------
+
+    def __call__(self, theta, inputs) -> tf.Tensor:
+        """Scores ``inputs``, a list of tensors whose leading axes broadcast, by weights theta."""
+        sizes = [math.prod(shape) for shape in self._shapes]
+        weights = [
+            tf.reshape(part, shape)
+            for part, shape in zip(tf.split(theta, sizes), self._shapes, strict=True)
+        ]
+        states = [tf.convert_to_tensor(state) for state in self.critic.non_trainable_variables]
+        return self.gain * self.critic.stateless_call(weights, states, inputs)[0]
+
+    def scores(self, theta, pairs: Pairs, negatives: int):
+        """Scores of pairs [n], and of their negatives [negatives, n]."""
+        others = pairs.others[:negatives]
+        if not others:
+            # Rolls by different steps: none is the identity, so no sample meets itself.
+            stride = tf.shape(pairs.y)[0] // (negatives + 1)
+            others = [tf.roll(pairs.y, 1 + k * stride, axis=0) for k in range(negatives)]
+        y = tf.stack([pairs.y, *others])
+        scores = self(theta, [*(condition[tf.newaxis] for condition in pairs.conditions), y])
+        return scores[0], scores[1:]
+
+    def all_scores(self, theta, pairs: Pairs) -> tf.Tensor:
+        """Scores of the conditions of each pair with the y of each, [n, n]."""
+        conditions = [condition[:, tf.newaxis] for condition in pairs.conditions]
+        return self(theta, [*conditions, pairs.y[tf.newaxis]])
+
+    def bound(self, theta, pairs: Pairs, negatives: int | str, training: bool = False) -> Bound:
+        """The bound of a batch."""
+        if negatives == "all":
+            return self.objective.all_pairs(self.all_scores(theta, pairs), training=training)
+        return self.objective(*self.scores(theta, pairs, negatives), training=training)
+
+    def held_out_negatives(self, pairs: Pairs) -> int:
+        """How many negatives each held-out pair is set against."""
+        if pairs.others:
+            return len(pairs.others)
+        return min(HELD_OUT_NEGATIVES, (pairs.y.shape[0] or HELD_OUT_NEGATIVES + 1) - 1)
+
+    # -- training ---------------------------------------------------------------------------------
+
+    def standardize(self, pairs: Pairs) -> None:
+        """Lets the critic take the moments of its inputs, once: at every step it costs more."""
+        self.critic([*pairs.conditions, pairs.y], training=True)
+
+    def step(self, pairs: Pairs) -> None:
+        """One step up the bound of a batch."""
+        with tf.GradientTape() as tape:
+            theta = tf.convert_to_tensor(self.theta)
+            tape.watch(theta)
+            loss = -self.bound(theta, pairs, self.negatives, training=True).surrogate
+        self.optimizer.apply([tape.gradient(loss, theta)], [self.theta])
+
+    @tf.function(reduce_retracing=True, autograph=False)
+    def epoch(self, pairs: Pairs, validation: Pairs, batch_size: int, first, seed):
+        """``EPOCH`` steps, and what the mean of their weights is worth on validation pairs.
+
+        Args:
+            pairs: to train on; each comes once a pass, so never twice in a batch.
+            validation: to value the weights on.
+            batch_size: pairs a step.
+            first: number of the first step, [].
+            seed: of the order of the pairs, [].
+
+        Returns:
+            ``(nats, theta)``: a scalar, and the weights' mean over the epoch.
+        """
+        batches = pairs.size // batch_size
+
+        def body(step, mean):
+            place = tf.range(batch_size) + step % batches * batch_size
+            key = tf.stack([seed, step // batches])
+            index = tf.random.experimental.index_shuffle(place, key, pairs.size - 1)
+            self.step(pairs.take(index))
+            return step + 1, mean + self.theta / EPOCH
+
+        _, mean = tf.while_loop(
+            lambda step, _: step < first + EPOCH, body, (first, tf.zeros_like(self.theta))
+        )
+        return self.validate(mean, validation, batch_size), mean
+
+    def validate(self, theta, pairs: Pairs, batch_size: int) -> tf.Tensor:
+        """Nats on validation pairs; for InfoNCE in batches, whose size is its ceiling."""
+        if self.objective.bound != "infonce":
+            return self.bound(theta, pairs, self.held_out_negatives(pairs)).nats
+        batches = pairs.size // batch_size
+        parts = [
+            self.bound(theta, pairs.take(tf.range(i, i + batch_size)), "all").nats
+            for i in range(0, batches * batch_size, batch_size)
+        ]
+        return tf.add_n(parts) / batches
+
+    def fit(
+        self,
+        pairs: Pairs,
+        validation: Pairs,
+        batch_size: int,
+        steps: int,
+        patience: int,
+        seed: int,
+        progress: Callable[[float], None],
+    ) -> list[float]:
+        """Trains until the validation pairs gain nothing more, and leaves the best weights.
+
+        The weights before training count too. So does a critic that scores all pairs alike, which
+        finds nothing: what is worth less is silenced.
+
+        Args:
+            pairs: to train on.
+            validation: to stop on.
+            batch_size: pairs a step.
+            steps: most training steps.
+            patience: epochs of ``EPOCH`` steps without a gain after which to stop.
+            seed: of the order of the pairs.
+            progress: called with the nats after each epoch.
+
+        Returns:
+            Nats on the validation pairs after each epoch.
+
+        Raises:
+            ArithmeticError: a value that is not finite.
+        """
+        pairs, validation = tf.nest.map_structure(tf.constant, (pairs, validation))
+        self.standardize(pairs)
+        best, waited, curve = self._initial[0], 0, []
+        most = float(self.validate(self.theta, validation, batch_size))
+        for first in range(0, steps - EPOCH + 1, EPOCH):
+            nats, theta = self.epoch(
+                pairs, validation, batch_size, tf.constant(first), tf.constant(int(seed))
+            )
+            curve.append(float(nats))
+            if not math.isfinite(curve[-1]):
+                raise ArithmeticError(
+                    f"After {first + EPOCH} steps the critic's scores are not finite: use "
+                    "preprocess='rank' or a lower learning_rate."
+                )
+            progress(curve[-1])
+            waited += 1
+            if curve[-1] > most:
+                best, most, waited = theta, curve[-1], 0
+            if waited >= patience:
+                break
+        self.theta.assign(best)
+        if most < self._silence(validation):
+            self.gain.assign(0.0)
+        return curve
+
+    def _silence(self, pairs: Pairs) -> float:
+        """What a critic is worth whose scores are all zero, in nats."""
+        if self.objective.bound == "infonce":
+            return 0.0
+        zeros = tf.zeros([pairs.size])
+        return float(read(self.objective.bound, zeros, zeros))
+
+    def weights(self) -> list[np.ndarray]:
+        """What scores depend on, as arrays."""
+        states = (self.theta, self.gain, *self.critic.non_trainable_variables)
+        return [state.numpy() for state in states]
+
+    def set_weights(self, weights: list[np.ndarray]) -> None:
+        """Takes what :meth:`weights` gave."""
+        states = (self.theta, self.gain, *self.critic.non_trainable_variables)
+        for state, value in zip(states, weights, strict=True):
+            state.assign(value)

@@ -1,0 +1,41 @@
+"""Tables in Markdown, and results as a pair of files, one for people and one for programs."""
+
+import pathlib
+from collections.abc import Iterable
+
+from mine.reporting.files import write, write_json
+
+
+def write_tables(result: dict, text: str, folder: pathlib.Path, name: str) -> None:
+    """Writes ``NAME.json`` and, the same for readers, ``NAME.md``; makes the folder if absent."""
+    folder.mkdir(parents=True, exist_ok=True)
+    write_json(result, folder / f"{name}.json")
+    write(text.encode(), folder / f"{name}.md")
+
+
+def join_numbers(numbers: Iterable[int]) -> str:
+    """The different ones of some numbers in words: "5", or "4,000 or 8,000"."""
+    return " or ".join(f"{number:,}" for number in sorted(set(numbers)))
+
+
+def markdown_table(
+    columns: Iterable[str], rows: Iterable[Iterable[str]], left: int = 1
+) -> list[str]:
+    """Lines of a table in Markdown; rows that are short are filled up.
+
+    Args:
+        columns: their titles.
+        rows: texts, at most one for each column.
+        left: so many columns are of words; the others, of numbers, go to the right.
+    """
+
+    def line(cells):
+        return "| " + " | ".join(cell.replace("|", r"\|") for cell in cells) + " |"
+
+    columns, rows = list(columns), [list(row) for row in rows]
+    rule = ["---"] * left + ["---:"] * (len(columns) - left)
+    return [
+        line(columns),
+        line(rule),
+        *(line(row + [""] * (len(columns) - len(row))) for row in rows),
+    ]
