@@ -39,7 +39,10 @@ STUDIES = {
 
 def commands_of_pages():
     """The lines of the shell blocks of README and docs, continuation lines joined."""
-    pages = [README, *(page.read_text(encoding="utf-8") for page in sorted(ROOT.glob("docs/*.md")))]
+    pages = [
+        README,
+        *(page.read_text(encoding="utf-8") for page in sorted(ROOT.glob("docs/**/*.md"))),
+    ]
     blocks = re.findall(r"```sh\n(.*?)```", "\n".join(pages), flags=re.DOTALL)
     lines = "\n".join(blocks).replace("\\\n", " ").splitlines()
     return list(dict.fromkeys(line.split("  #")[0].strip() for line in lines if line.strip()))

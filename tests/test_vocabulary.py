@@ -1,0 +1,146 @@
+"""One name for each thing, on every page, in tables and help texts; the glossary has them all."""
+
+import json
+import pathlib
+import re
+
+import pytest
+
+import maml
+
+ROOT = pathlib.Path(__file__).parent.parent
+GLOSSARY = ROOT / "docs/reference/glossary.md"
+
+NOT_YET = (
+    "README.md",
+    "CHANGELOG.md",
+    "docs/few_shot.md",
+    "docs/functions.md",
+    "docs/information.md",
+    "docs/pose.md",
+    "docs/results.md",
+    "notebooks/*",
+    "results/**/*",
+    "run.sh",
+    "maml/**/*",
+    "mine/**/*",
+    "pose_code/**/*",
+    "pose_data/**/*",
+)
+"""Files that still have the old vocabulary; empty when the renaming is complete."""
+
+SYNONYMS = {
+    "Label-MI": [
+        "information on (the )?labels",
+        "labels?' information",
+        "anchored",
+        "--regularizer=mine --mi_target",
+        r"\binformations\b",
+    ],
+    "Prediction-MI": [
+        "information on (the )?predictions",
+        r"free( MINE)? critic",
+        "critic is free",
+    ],
+    "MR-W": ["weights' information", "information in (the )?weights", r"--regularizer=weights\b"],
+    "MR-A": [
+        "activations' information",
+        "information in (the )?activations",
+        r"--regularizer=activations\b",
+    ],
+    "weight decay": [r"--regularizer=decay\b"],
+    "label augmentation": [r"--regularizer=augment\b"],
+    "none": ["by nothing", r"\| \**nothing", r"nothing \|", "less than nothing"],
+    "Barber-Agakov bound": [r"Barber-Agakov(?! bound)"],
+    "Relative CNP": ["relative learner"],
+    "constant predictor": ["nothing learned", "learns? nothing", r"best constant answer"],
+    "method": [r"\bmeasures? against memorization", r"\b(without|no) (a )?measures?\b"],
+    "task shift": [r"\bdrift", "LabelShift"],
+    "label transform": [r"\bIntervention", r"\bprobe\b"],
+    "num_relabelings": ["relabelling", "relabelled", "mi_draws"],
+    "scores": [r"\bchance_\w+", r"\bpre_mse", r"\bswap_mse", r"\b(no_)?information_(lower|upper)"],
+    "options of regularizers": [
+        r"--mi_\w+",
+        r"\bmi_(target|bound|warmup|cap|noise|power_penalty)\b",
+        r"\b(kl|l2|bottleneck)_(weight|sigma|layers)\b",
+        "augment_probability",
+    ],
+}
+"""What a thing is called -> expressions for what it is not called any more, case ignored."""
+
+PRIVATE_WORDS = [
+    r"by heart",
+    r"\bcur(e|es|ed|ing)\b",
+    r"\bgamed\b",
+    r"\bpaid\b",
+    r"\bearns?\b",
+    r"\bnames \d",
+    r"is no flag",
+    r"so[ -]many",
+    r"in words",
+    r"There is no [^.;]*; there are",
+    r"falls? off a cliff",
+    r"live by it",
+    r"at home\b",
+    r"\bhonest\b",
+    r"\bgrown-up\b",
+]
+"""Idioms and private words, see the style of this project: short sentences, the field's words."""
+
+
+def text_of(path):
+    """What a reader sees of a file, in one line, so that a line break hides nothing."""
+    text = path.read_text(encoding="utf-8")
+    if path.suffix == ".ipynb":
+        text = "\n".join("".join(cell["source"]) for cell in json.loads(text)["cells"])
+    return re.sub(r"\s+", " ", text)
+
+
+def files():
+    """Pages, tables, the notebook, and the sources, whose help texts and docstrings are read."""
+    patterns = ["*.md", "docs/**/*.md", "results/**/*.md", "notebooks/*.ipynb", "run.sh"]
+    patterns += [f"{name}/**/*.py" for name in ("maml", "mine", "pose_code", "pose_data")]
+    patterns += ["pose_code/run.sh"]
+    found = {path for pattern in patterns for path in ROOT.glob(pattern)}
+    excluded = {path for pattern in NOT_YET for path in ROOT.glob(pattern)}
+    return sorted(found - excluded)
+
+
+@pytest.mark.parametrize("path", files(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_each_thing_has_one_name_and_no_private_word(path):
+    text, found = text_of(path), []
+    for name, expressions in {**SYNONYMS, "plain English": PRIVATE_WORDS}.items():
+        for expression in expressions:
+            # A source spells some old names out where it reads old files.
+            found += [f"{m[0]!r} ({name})" for m in re.finditer(expression, text, re.IGNORECASE)]
+    assert not found, f"{path.relative_to(ROOT)}: {', '.join(sorted(set(found)))}"
+
+
+def rows(text):
+    """The rows of each table of a page, as lists of cells without the header."""
+    for table in re.findall(r"(?:^\|.*\n)+", text, flags=re.MULTILINE):
+        lines = [re.split(r"(?<!\\)\|", line)[1:-1] for line in table.splitlines()]
+        yield [[cell.strip() for cell in line] for line in lines[2:]]
+
+
+def test_glossary_defines_every_entry_once_in_alphabetical_order():
+    for table in rows(GLOSSARY.read_text(encoding="utf-8")):
+        terms = [re.sub(r"[`*./]|run\.sh", "", row[0]).strip().casefold() for row in table]
+        assert terms == sorted(terms), f"not in order: {terms}"
+        assert len(set(terms)) == len(terms)
+        assert all(len(row) >= 2 and any(len(cell) > 10 for cell in row[1:]) for row in table)
+
+
+ARGUMENTS = {"head", "embedding", "network", "regularizers", "label_transform", "dtype", "members"}
+"""Arguments of constructors that are objects, not options."""
+
+
+@pytest.mark.parametrize("registry", [maml.LEARNERS, maml.TASKS], ids=["learners", "tasks"])
+def test_glossary_has_every_component_and_option(registry):
+    words = set(re.findall(r"`([^`]+)`", GLOSSARY.read_text(encoding="utf-8")))
+    words |= {re.split(r"[=(]", word)[0] for word in words}
+    for name in registry:
+        assert name in words or registry is maml.TASKS, f"{name} is not in the glossary"
+        for option in registry.options(name):
+            known = option in ARGUMENTS or option.removeprefix("test_") in words
+            assert known or option in words, f"option {option} of {name} is not in the glossary"
