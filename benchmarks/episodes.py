@@ -6,21 +6,19 @@ Episodes are drawn while the step before is computed, so together they should ta
 alone. Writes ``episodes.md`` and ``episodes.json``.
 """
 
-import os
 import pathlib
 import time
 
+import maml  # First: it silences TensorFlow's start-up messages.
+
+# isort: split
+import numpy as np
+import tensorflow as tf
+import tqdm
 from absl import flags
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # Before TensorFlow: its start-up chatter.
-
-import numpy as np  # noqa: E402
-import tensorflow as tf  # noqa: E402
-import tqdm  # noqa: E402
-
-import maml  # noqa: E402
-from mine import reporting  # noqa: E402
-from mine.reporting import commands  # noqa: E402
+from mine import reporting
+from mine.reporting import commands
 
 _MAML = {"learner": "maml", "inner_lr": 0.1, "inner_steps": 1}
 CASES = {

@@ -9,24 +9,20 @@ Writes ``inner_steps.md`` and ``inner_steps.json``.
 import concurrent.futures
 import itertools
 import multiprocessing
-import os
 import pathlib
 import resource
 import statistics
 import time
 
+import numpy as np
+import tqdm
 from absl import flags
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # Before TensorFlow: its start-up chatter.
-
-import numpy as np  # noqa: E402
-import tqdm  # noqa: E402
-
-from mine import reporting  # noqa: E402
-from mine.reporting import commands  # noqa: E402
-from pose_code import experiment  # noqa: E402
-from pose_code.config import from_preset  # noqa: E402
-from pose_data.tasks import PoseTasks  # noqa: E402
+from mine import reporting
+from mine.reporting import commands
+from pose_code import experiment
+from pose_code.config import from_preset
+from pose_data.tasks import PoseTasks
 
 INNER_STEPS = (1, 2, 5, 10, 20)
 TIMED = 5

@@ -8,23 +8,19 @@ Anything else is a failure; its number makes it again. Writes ``mine_robustness.
 """
 
 import collections
-import os
 import pathlib
 import re
 import sys
 import traceback
 
+import numpy as np
+import tqdm
 from absl import flags
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # Before TensorFlow: its start-up chatter.
-
-import numpy as np  # noqa: E402
-import tqdm  # noqa: E402
-
-import mine  # noqa: E402
-from mine import objective, reporting  # noqa: E402
-from mine.estimators import preprocessing  # noqa: E402
-from mine.reporting import commands  # noqa: E402
+import mine
+from mine import objective, reporting
+from mine.estimators import preprocessing
+from mine.reporting import commands
 
 CRITICS = ("concatenated", "separable", "bilinear")
 LIBRARY = pathlib.Path(mine.__file__).parent

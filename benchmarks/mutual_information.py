@@ -26,16 +26,13 @@ import tempfile
 import venv
 import zlib
 
+import numpy as np
+import tqdm
 from absl import flags
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # Before TensorFlow: its start-up chatter.
-
-import numpy as np  # noqa: E402
-import tqdm  # noqa: E402
-
-from mine import benchmarks  # noqa: E402
-from mine.reporting import commands  # noqa: E402
-from pose_data import files  # noqa: E402
+from mine import benchmarks
+from mine.reporting import commands
+from pose_data import files
 
 FLAGS = flags.FLAGS
 

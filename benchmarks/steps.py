@@ -12,20 +12,19 @@ import os
 import pathlib
 import time
 
+import maml  # First: it silences TensorFlow's start-up messages.
+
+# isort: split
+import keras
+import numpy as np
+import tqdm
 from absl import flags
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # Before TensorFlow: its start-up chatter.
-
-import keras  # noqa: E402
-import numpy as np  # noqa: E402
-import tqdm  # noqa: E402
-
-import maml  # noqa: E402
-from mine import reporting  # noqa: E402
-from mine.reporting import commands  # noqa: E402
-from pose_code import experiment  # noqa: E402
-from pose_code.config import from_preset  # noqa: E402
-from pose_data.tasks import PoseTasks  # noqa: E402
+from mine import reporting
+from mine.reporting import commands
+from pose_code import experiment
+from pose_code.config import from_preset
+from pose_data.tasks import PoseTasks
 
 CASES = {
     "CNP": {"learner": "cnp"},

@@ -8,6 +8,10 @@ Nothing is imported before it is used: ``import maml`` starts no TensorFlow.
 
 import lazy_loader
 
+from mine.reporting import quiet_tensorflow
+
+quiet_tensorflow.install()
+
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submodules=[

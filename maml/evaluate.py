@@ -14,13 +14,11 @@ from collections.abc import Sequence
 
 from absl import flags
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # Before TensorFlow: its start-up chatter.
-
-from maml import train  # noqa: E402
-from maml.experiments import determinism, options, runs  # noqa: E402
-from maml.tasks import function_plots  # noqa: E402
-from mine import reporting  # noqa: E402
-from mine.reporting import commands  # noqa: E402
+from maml import train
+from maml.experiments import determinism, options, runs
+from maml.tasks import function_plots
+from mine import reporting
+from mine.reporting import commands
 
 RESULTS = "evaluation.json"
 

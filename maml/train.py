@@ -18,17 +18,15 @@ import time
 
 from absl import flags
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # Before TensorFlow: its start-up chatter.
-
-import maml  # noqa: E402
-from maml.core.registry import check_kinds, parse_options  # noqa: E402
-from maml.experiments import determinism, options, runs  # noqa: E402
-from maml.experiments.callbacks import best_epoch  # noqa: E402
-from maml.experiments.options import method_name, option  # noqa: E402
-from maml.tasks import function_plots, image_plots  # noqa: E402
-from maml.tasks.class_sampling import LABELS  # noqa: E402
-from mine import reporting  # noqa: E402
-from mine.reporting import commands  # noqa: E402
+import maml
+from maml.core.registry import check_kinds, parse_options
+from maml.experiments import determinism, options, runs
+from maml.experiments.callbacks import best_epoch
+from maml.experiments.options import method_name, option
+from maml.tasks import function_plots, image_plots
+from maml.tasks.class_sampling import LABELS
+from mine import reporting
+from mine.reporting import commands
 
 RESULTS = "results.json"
 

@@ -30,6 +30,10 @@ mine.benchmarks`` tests estimators on :mod:`mine.benchmarks`, whose truths are k
 
 import lazy_loader
 
+from mine.reporting import quiet_tensorflow
+
+quiet_tensorflow.install()
+
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submodules=["benchmarks", "estimators", "reporting"],

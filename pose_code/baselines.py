@@ -5,24 +5,20 @@
 writes LOGS/constant/results.json and LOGS/pixel_kernel/results.json, for ``pose_code.compare``.
 """
 
-import os
 import pathlib
 import sys
 
+import numpy as np
+import tensorflow as tf
 from absl import flags
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # Before TensorFlow: its start-up chatter.
-
-import numpy as np  # noqa: E402
-import tensorflow as tf  # noqa: E402
-
-import maml  # noqa: E402
-from maml.experiments import determinism  # noqa: E402
-from mine import reporting  # noqa: E402
-from mine.reporting import commands  # noqa: E402
-from pose_code import config, experiment, scores  # noqa: E402
-from pose_data import pickles  # noqa: E402
-from pose_data.tasks import PERIOD, PoseTasks  # noqa: E402
+import maml
+from maml.experiments import determinism
+from mine import reporting
+from mine.reporting import commands
+from pose_code import config, experiment, scores
+from pose_data import pickles
+from pose_data.tasks import PERIOD, PoseTasks
 
 NAMES = ("constant", "pixel_kernel")
 """Folders of the two."""

@@ -10,24 +10,20 @@ in grey or colour, of any square size, the object where the renderer puts it. Wr
 
 import csv
 import io
-import os
 import pathlib
 import sys
 
+import numpy as np
+import tensorflow as tf
 from absl import flags
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # Before TensorFlow: its start-up chatter.
-
-import numpy as np  # noqa: E402
-import tensorflow as tf  # noqa: E402
-
-import maml  # noqa: E402
-from maml.experiments import options, runs  # noqa: E402
-from mine.reporting import commands  # noqa: E402
-from pose_code import plots  # noqa: E402
-from pose_code.augmentation import ImageAugmentation  # noqa: E402, F401 (learners may hold one)
-from pose_code.config import Config  # noqa: E402
-from pose_data import files, resize_images, tasks  # noqa: E402
+import maml
+from maml.experiments import options, runs
+from mine.reporting import commands
+from pose_code import plots
+from pose_code.augmentation import ImageAugmentation  # noqa: F401 (learners may hold one)
+from pose_code.config import Config
+from pose_data import files, resize_images, tasks
 
 ANGLES, PREDICTIONS = "angles.csv", "predictions"
 STORED = 128

@@ -11,33 +11,24 @@ was stopped.
 import dataclasses
 import functools
 import math
-import os
 import pathlib
 import shlex
 import sys
 import time
 
 from absl import flags
+from scipy import stats
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # Before TensorFlow: its start-up chatter.
-
-from scipy import stats  # noqa: E402
-
-from maml.experiments import (  # noqa: E402
-    determinism,
-    options,
-    runs,
-    sweep,  # noqa: E402
-)
-from maml.experiments.tables import Table, Wanted, run_name, selected, train  # noqa: E402
-from mine import reporting  # noqa: E402
-from mine.reporting import commands  # noqa: E402
-from mine.reporting.statistics import mean_interval  # noqa: E402
-from pose_code import baselines, compare, experiment, scores, study_report, together  # noqa: E402
-from pose_code.config import PRESETS, Config, from_preset  # noqa: E402
-from pose_code.symmetry import asymmetries  # noqa: E402
-from pose_code.tables import COMMON, TABLES, more_objects  # noqa: E402
-from pose_data import pickles  # noqa: E402
+from maml.experiments import determinism, options, runs, sweep
+from maml.experiments.tables import Table, Wanted, run_name, selected, train
+from mine import reporting
+from mine.reporting import commands
+from mine.reporting.statistics import mean_interval
+from pose_code import baselines, compare, experiment, scores, study_report, together
+from pose_code.config import PRESETS, Config, from_preset
+from pose_code.symmetry import asymmetries
+from pose_code.tables import COMMON, TABLES, more_objects
+from pose_data import pickles
 
 NAME = "pose"
 

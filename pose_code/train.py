@@ -5,17 +5,14 @@
 Each hyper-parameter of :mod:`pose_code.config` is a flag; a preset gives those that are not named.
 """
 
-import os
 import sys
 
 from absl import flags
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # Before TensorFlow: its start-up chatter.
-
-from maml.experiments import determinism  # noqa: E402
-from mine.reporting import commands  # noqa: E402
-from pose_code import config, experiment, scores  # noqa: E402
-from pose_data import pickles  # noqa: E402
+from maml.experiments import determinism
+from mine.reporting import commands
+from pose_code import config, experiment, scores
+from pose_data import pickles
 
 
 def define_flags():

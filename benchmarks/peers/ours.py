@@ -1,13 +1,10 @@
 """One estimate by this library, at its defaults: see :mod:`worker`."""
 
 import dataclasses
-import os
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # Before TensorFlow: its start-up chatter.
+import worker
 
-import worker  # noqa: E402
-
-import mine  # noqa: E402
+import mine
 
 
 def estimate(x, y, seed):

@@ -11,26 +11,19 @@ where it was stopped.
 
 import dataclasses
 import functools
-import os
 import pathlib
 import sys
 import time
 
 from absl import flags
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # Before TensorFlow: its start-up chatter.
-
-from maml import train  # noqa: E402
-from maml.experiments import (  # noqa: E402
-    runs,  # noqa: E402
-    sweep,
-    tables,
-)
-from maml.studies import fewshot_report  # noqa: E402
-from maml.studies.fewshot_tables import TABLES  # noqa: E402
-from mine import reporting  # noqa: E402
-from mine.reporting import commands  # noqa: E402
-from mine.reporting.statistics import mean_interval  # noqa: E402
+from maml import train
+from maml.experiments import runs, sweep, tables
+from maml.studies import fewshot_report
+from maml.studies.fewshot_tables import TABLES
+from mine import reporting
+from mine.reporting import commands
+from mine.reporting.statistics import mean_interval
 
 NAME = "fewshot"
 

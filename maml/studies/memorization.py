@@ -14,7 +14,6 @@ where it was stopped.
 
 import dataclasses
 import functools
-import os
 import pathlib
 import re
 import sys
@@ -24,19 +23,13 @@ import numpy as np
 from absl import flags
 from scipy import stats
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # Before TensorFlow: its start-up chatter.
-
-from maml import train  # noqa: E402
-from maml.experiments import (  # noqa: E402
-    options,  # noqa: E402
-    selection,
-    sweep,
-)
-from maml.experiments.selection import each  # noqa: E402
-from maml.studies import memorization_report  # noqa: E402
-from mine import reporting  # noqa: E402
-from mine.reporting import commands  # noqa: E402
-from mine.reporting.statistics import mean_interval  # noqa: E402
+from maml import train
+from maml.experiments import options, selection, sweep
+from maml.experiments.selection import each
+from maml.studies import memorization_report
+from mine import reporting
+from mine.reporting import commands
+from mine.reporting.statistics import mean_interval
 
 NAME = "memorization"
 

@@ -15,20 +15,17 @@ Writes ``robustness.{md,json}`` and pictures. Models that are there are not trai
 """
 
 import functools
-import os
 import pathlib
 import sys
 import time
 
 from absl import flags
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # Before TensorFlow: its start-up chatter.
-
-from maml.experiments import sweep  # noqa: E402
-from maml.studies import robustness_report, sinusoids, task_shift  # noqa: E402
-from maml.studies.task_shift import AXES, SHOTS  # noqa: E402
-from mine import reporting  # noqa: E402
-from mine.reporting import commands  # noqa: E402
+from maml.experiments import sweep
+from maml.studies import robustness_report, sinusoids, task_shift
+from maml.studies.task_shift import AXES, SHOTS
+from mine import reporting
+from mine.reporting import commands
 
 NAME = "robustness"
 

@@ -12,25 +12,19 @@ command goes on where it was stopped.
 import dataclasses
 import functools
 import math
-import os
 import pathlib
 import sys
 import time
 
 from absl import flags
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # Before TensorFlow: its start-up chatter.
-
-import maml  # noqa: E402
-from maml import train  # noqa: E402
-from maml.experiments import (
-    options,  # noqa: E402
-    sweep,  # noqa: E402
-)
-from maml.studies.function_errors import Scorer  # noqa: E402
-from mine import reporting  # noqa: E402
-from mine.reporting import commands  # noqa: E402
-from mine.reporting.statistics import format_interval, mean_interval  # noqa: E402
+import maml
+from maml import train
+from maml.experiments import options, sweep
+from maml.studies.function_errors import Scorer
+from mine import reporting
+from mine.reporting import commands
+from mine.reporting.statistics import format_interval, mean_interval
 
 NAME, SCORES = "sinusoids", "inner_steps.json"
 

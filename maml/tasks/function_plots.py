@@ -25,7 +25,7 @@ def curves(history: dict[str, np.ndarray], metric: str, path: os.PathLike) -> No
     axis = figure.subplots()
     for split, colour in COLOURS.items():
         axis.plot(history["step"], history[f"{split}_{metric}"], color=colour, label=f"{split}")
-        before = history[f"{split}_pre_{metric}"]
+        before = history[f"{split}_no_support_{metric}"]
         axis.plot(history["step"], before, color=colour, linestyle=":", label=f"{split}, before")
     axis.set(xlabel="training step", ylabel=metric)
     if min(history[f"train_{metric}"]) > 0:

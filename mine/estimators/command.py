@@ -10,23 +10,19 @@ names. In Python use the function :func:`mine.estimate`, which this module does 
 
 import dataclasses
 import json
-import os
 import pathlib
 import sys
 import zipfile
 
+import numpy as np
 from absl import flags
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # Before TensorFlow: its start-up chatter.
-
-import numpy as np  # noqa: E402
-
-import mine  # noqa: E402
-from mine import reporting  # noqa: E402
-from mine.estimators.mutual_information import CLASSICAL  # noqa: E402
-from mine.estimators.options import CRITICS  # noqa: E402
-from mine.estimators.preprocessing import PREPROCESSES  # noqa: E402
-from mine.objective import NAMES  # noqa: E402
+import mine
+from mine import reporting
+from mine.estimators.mutual_information import CLASSICAL
+from mine.estimators.options import CRITICS
+from mine.estimators.preprocessing import PREPROCESSES
+from mine.objective import NAMES
 
 FLAGS = flags.FLAGS
 

@@ -13,7 +13,7 @@ from PIL import Image
 from pose_data import gl_backend, meshes, rendering
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent))
-import cad_samples  # noqa: E402
+import cad_samples
 
 SIZE = 256
 ANGLES = np.array([0.0, 0.4, np.pi / 2, 2.5, 4.0, 5.9])
