@@ -272,7 +272,7 @@ def diagnose(
     Raises:
         ValueError: fewer than two tasks.
     """
-    evaluator = Evaluator(learner, metrics, label_transform=label_transform, draws=num_relabelings)
+    evaluator = Evaluator(learner, metrics, label_transform, num_relabelings=num_relabelings)
     values = evaluator(tasks, per_task, batch_size, seed)
     name, perfect = main_score(metrics, tasks)
     return Diagnosis.from_scores(values, learner.normalization, name, perfect)
