@@ -40,3 +40,8 @@ def test_every_page_of_results_is_reached_from_another():
     reached = {there for page in PAGES for there, _ in links(page)}
     roots = {path.resolve() for path in ROOT.glob("*.md")}
     assert {page.resolve() for page in PAGES} - reached <= roots
+
+
+@pytest.mark.parametrize(("page", "most"), [("README.md", 150), ("CHANGELOG.md", 20)])
+def test_first_pages_are_short(page, most):
+    assert len((ROOT / page).read_text(encoding="utf-8").splitlines()) <= most

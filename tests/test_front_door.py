@@ -170,6 +170,13 @@ def test_quick_starts_of_the_readme_run(capsys):
     assert re.match(r"0\.[45]\d\d nats", printed)
 
 
+def test_python_of_the_page_on_saved_learners_runs(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (block,) = python_of("docs/how_to/evaluate_learners.md")
+    exec(block, {})
+    assert "I(ŷ; Y | x, X)" in capsys.readouterr().out
+
+
 def test_python_of_the_page_on_mutual_information_prints_what_it_says(capsys):
     page = "docs/how_to/mutual_information.md"
     (block,) = python_of(page)
