@@ -119,18 +119,15 @@ main_job() {
   fi
   python -m pose_code.baselines --data_dir="$out/data" --logdir="$out/runs"
   local name
-  for name in plain labels predictions; do
-    echo "== Training a CNP: $name"
-    case $name in
-      plain) set -- --regularizer=none ;;
-      labels) set -- --regularizer=mine --mi_target=label ;;
-      predictions) set -- --regularizer=mine --mi_target=prediction --mi_weight=0.3 ;;
-    esac
+  for name in none label_mi prediction_mi; do
+    echo "== Training a CNP, regularizer: $name"
+    set -- --regularizer="$name"
+    [ "$name" != prediction_mi ] || set -- "$@" --regularizer_options=weight=0.3
     python -m pose_code.train --data_dir="$out/data" --logdir="$out/runs/$name" --resume "$@"
   done
-  python -m pose_code.compare --logdirs="$out/runs" --output="$out"
+  python -m maml.compare --runs="$out/runs" --output="$out"
   echo "Pictures: $out/table.png, $out/curves.png, $out/data/contact_sheet.png and"
-  echo "predictions.png in $out/runs/{plain,labels,predictions}."
+  echo "predictions.png in $out/runs/{none,label_mi,prediction_mi}."
 }
 
 # Those that pytest's arguments name; all without. TensorFlow keeps graphs of learners that are gone
@@ -180,18 +177,20 @@ case $command in
     ;;
   robustness)
     environment ""
-    for study in sinusoids robustness; do
-      python -m maml.studies.$study --logdir="${OUTPUT:-output}/sinusoids" \
-        --output=results/robustness "$@"
-    done
+    python -m maml.studies.robustness --logdir="${OUTPUT:-output}/sinusoids" \
+      --output=results/robustness "$@"
     ;;
   fewshot)
     environment ""
     python -m maml.studies.fewshot --logdir="${OUTPUT:-output}/fewshot" --output=results/fewshot "$@"
     ;;
-  train | compare | baselines)
+  train | baselines)
     environment ""
     python -m "pose_code.$command" "$@"
+    ;;
+  compare)
+    environment ""
+    python -m maml.compare "$@"
     ;;
   help | --help | -h) help ;;
   *)

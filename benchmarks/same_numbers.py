@@ -38,8 +38,31 @@ OLD_LAYOUT = "maml/meta_learner.py"
 COSTS = re.compile(r"(^|_)(seconds|minutes|date|time|versions?|port)(_|$)")
 """JSON keys and columns that differ from run to run."""
 
+OPTIONS = re.compile(r"^(config|options|base)$")
+"""JSON keys of what was asked for, which is no result: versions name and nest options otherwise."""
 
-OLD_WORDS: dict[str, str] = {}
+
+OLD_WORDS: dict[str, str] = {
+    "mine.estimators": "mine.estimate",
+    "maml.compare --runs": "pose_code.compare --logdirs",
+    "--tables=cnp_5": "--learners=cnp --shots=5",
+    "--rows='none,Label-MI'": "--methods='nothing,information on labels'",
+    "--regularizer=mr_a,label_mi": "--regularizer=activations,mine --mi_target=label",
+    "--regularizer=label_mi": "--regularizer=mine --mi_target=label",
+    "--regularizer=label_augmentation --regularizer_options=probability": "--regularizer=augment "
+    "--augment_probability",
+    "--regularizer=prediction_mi --regularizer_options=bound": "--regularizer=mine "
+    "--mi_target=prediction --mi_bound",
+    "--regularizer=prediction_mi --regularizer_options=": "--regularizer=mine "
+    "--mi_target=prediction --mi_",
+    "--regularizer=mr_w --regularizer_options=weight": "--regularizer=weights --kl_weight",
+    "--network_options=": "--task_options=",
+    "--learner_options='inner_clip=10;inner_steps=3'": "--inner_clip=10 --inner_steps=3",
+    "--learner_options='inner_clip=10;inner_optimizer=adam' --learner=imaml --regularization=20 "
+    "--inner_steps=10": "--inner_clip=10 --learner=imaml --regularization=20 --inner_steps=10 "
+    "--inner_optimizer=adam",
+    "--learner_options=inner_clip": "--inner_clip",
+}
 """Words of the commands below -> what they were at d0b0407, such as "--new=" -> "--old="."""
 
 
@@ -93,16 +116,17 @@ def _tasks(*runs):
 
 
 def _estimates(*runs):
-    return tuple(f"python -m mine.estimate --json {options} > {{out}}/{number}.json"
+    return tuple(f"python -m mine.estimators --json {options} > {{out}}/{number}.json"
                  for number, options in enumerate(runs))
 
 
 _NME = "--dataset=nme_sinusoid --meta_batch_size=20 --meta_lr_decay --shots=5 --steps=60"
-_META_SGD = f"{_NME} --learner=metasgd --meta_lr=0.002 --inner_clip=10 --inner_steps=3"
-_SINE = "--dataset=sinusoid --steps=40 --meta_lr_decay --inner_lr=0.02 --inner_clip=10"
-_IMAGES = ("--dataset=folder --data={out}/images.npz --task_options='filters=8' --ways=3 --shots=2 "
-           "--queries=3 --meta_batch_size=4 --steps=40 --labels=fixed --inner_lr=0.1 "
-           "--regularizer=mine --mi_target=prediction --mi_bound=exact")
+_META_SGD = (f"{_NME} --learner=metasgd --meta_lr=0.002 "
+             "--learner_options='inner_clip=10;inner_steps=3'")
+_SINE = "--dataset=sinusoid --steps=40 --meta_lr_decay --inner_lr=0.02"
+_IMAGES = ("--dataset=folder --data={out}/images.npz --network_options='filters=8' --ways=3 "
+           "--shots=2 --queries=3 --meta_batch_size=4 --steps=40 --labels=fixed --inner_lr=0.1 "
+           "--regularizer=prediction_mi --regularizer_options=bound=exact")
 _CRITIC = "--data={data}/samples.npz --steps=100"
 
 DATA = Case(_rendered("{data}", "--num_per_class=2", "--num_images=24 --canonical=random"))
@@ -110,31 +134,35 @@ DATA = Case(_rendered("{data}", "--num_per_class=2", "--num_images=24 --canonica
 
 CASES = {
     "study_sinusoid": Case((
-        "python -m maml.studies.memorization --steps=20 --seeds=1 --learners=cnp --shots=5 "
+        "python -m maml.studies.memorization --steps=20 --seeds=1 --tables=cnp_5 "
         "--workers=1 --logdir={out}/runs --output={out}/table",
     )),
     "study_pose": Case((
         "python -m pose_code.study --data_dir={data} --tables=chosen "
-        "--methods='nothing,information on labels' --steps=20 --seeds=1 --workers=1 "
+        "--rows='none,Label-MI' --steps=20 --seeds=1 --workers=1 "
         "--logdir={out}/runs --output={out}/table",
     )),
     "pose_plain": Case((
         "python -m pose_code.baselines --data_dir={data} --logdir={out}/runs",
         *_pose("--regularizer=none"),
-        "python -m pose_code.compare --logdirs={out}/runs --output={out}/table",
+        "python -m maml.compare --runs={out}/runs --output={out}/table",
     )),
-    "pose_label_mi": Case(_pose("--regularizer=mine --mi_target=label")),
-    "pose_prediction_mi": Case(_pose("--regularizer=mine --mi_target=prediction --mi_weight=0.3")),
+    "pose_label_mi": Case(_pose("--regularizer=label_mi")),
+    "pose_prediction_mi": Case(
+        _pose("--regularizer=prediction_mi --regularizer_options=weight=0.3")
+    ),
     "sinusoid": Case(_tasks(
-        f"{_NME} --learner=cnp --regularizer=activations,mine --mi_target=label",
-        f"{_NME} --learner=cnp --regularizer=augment --augment_probability=0.5",
-        f"{_META_SGD} --regularizer=mine --mi_target=prediction --mi_noise=0.2",
-        f"{_META_SGD} --regularizer=weights --kl_weight=0.01",
+        f"{_NME} --learner=cnp --regularizer=mr_a,label_mi",
+        f"{_NME} --learner=cnp --regularizer=label_augmentation "
+        "--regularizer_options=probability=0.5",
+        f"{_META_SGD} --regularizer=prediction_mi --regularizer_options=noise=0.2",
+        f"{_META_SGD} --regularizer=mr_w --regularizer_options=weight=0.01",
     )),
     "robustness": Case(_tasks(
-        f"{_SINE} --learner=maml",
-        f"{_SINE} --learner=reptile --inner_batch_size=5",
-        f"{_SINE} --learner=imaml --regularization=20 --inner_steps=10 --inner_optimizer=adam",
+        f"{_SINE} --learner_options=inner_clip=10 --learner=maml",
+        f"{_SINE} --learner_options=inner_clip=10 --learner=reptile --inner_batch_size=5",
+        f"{_SINE} --learner_options='inner_clip=10;inner_optimizer=adam' --learner=imaml "
+        "--regularization=20 --inner_steps=10",
     )),
     "fewshot": Case((
         "python -m maml.tasks.prepare --dataset=folder --source={data}/pictures "
@@ -211,7 +239,7 @@ def numbers(content, name: str = ""):
     if isinstance(content, dict | list):
         pairs = content.items() if isinstance(content, dict) else enumerate(content)
         for key, value in pairs:
-            if not COSTS.search(str(key)):
+            if not COSTS.search(str(key)) and not OPTIONS.search(str(key)):
                 yield from numbers(value, f"{name}.{key}".lstrip("."))
     elif isinstance(content, int | float) and not isinstance(content, bool):
         yield name, repr(content)

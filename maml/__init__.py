@@ -36,12 +36,12 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "OtherTask",
             "SameTask",
         ],
+        "core.plugins": ["import_files"],
         "core.registry": [
             "LEARNERS",
             "REGULARIZERS",
             "TASKS",
             "Networks",
-            "import_files",
             "make_learner",
             "make_regularizers",
         ],

@@ -2,90 +2,164 @@
 
     python -m maml.evaluate --model_save_filename=saved/model.h5 --inner=0,1,5,10
 
-The tasks are those of its training, unless ``--dataset``, ``--shots`` or other flags name others.
-Writes ``evaluation.json``, and ``fits.png`` for functions of one variable, into the folder beside
-the learner's file.
+The tasks are those of its training, unless ``--task``, ``--shots`` or other flags name others.
+Writes ``evaluation.json``, and what the tasks draw, into the folder of the run.
 """
 
 import os
 import pathlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from absl import flags
 
-from maml import train
-from maml.experiments import determinism, options, runs
-from maml.tasks import function_plots
+from maml.diagnostics.report import Diagnosis, main_score
+from maml.experiments import command_line, determinism, training
+from maml.experiments.config import Config
+from maml.experiments.run_folder import CONFIG, LEARNER, read_config
+from maml.learners import saving
 from mine import reporting
 from mine.reporting import commands
 
 RESULTS = "evaluation.json"
 
+AFTER_TRAINING = {
+    *("task", "task_options", "seed", "meta_batch_size", "eval_batch_size", "episodes_per_task"),
+    *("num_test_tasks", "num_validation_tasks", "num_validation_batches"),
+    *("num_relabelings", "information_every", "learner.test_inner_steps"),
+}
+"""Options of tasks and scores, which may be others when a learner is scored."""
 
-def evaluate(path: os.PathLike, steps: Sequence[int], **changed) -> dict:
-    """Scores a learner on its test tasks.
+
+def run_folder(path: os.PathLike) -> pathlib.Path:
+    """The folder of the run whose learner a file holds."""
+    path = pathlib.Path(path)
+    beside = path.name == LEARNER and (path.parent / CONFIG).exists()
+    return path.parent if beside else path.with_suffix("")
+
+
+def load_trained(path: os.PathLike, changed: Mapping[str, object]):
+    """A saved learner, and the configuration of its run.
 
     Args:
-        path: of a learner that ``maml.train`` saved.
-        steps: numbers of inner steps; learners without an inner loop are scored once.
-        **changed: fields of :class:`maml.train.Config` in place of those it was trained with.
+        path: of a learner that a run, or :func:`maml.save`, has saved.
+        changed: options with dotted names, of tasks and scores, in place of those of its run.
 
     Returns:
-        ``{"rows": [{"inner_steps": ..., "diagnosis": ...}, ...], "normalization": ...}``.
+        ``(learner, config)``.
 
     Raises:
         ValueError: there is no such learner, an option has no meaning, or the learner was trained
             with another.
     """
-    if "test_inner_steps" in changed:
-        raise ValueError("The inner steps are those of --inner here: leave out --test_inner_steps.")
-    learner, config = train.trained(path, **changed)
-    folder = pathlib.Path(path).with_suffix("")
-    problem = config.problem()
-    if function_plots.can_draw_fits(problem):
-        # Before the numbers of inner steps change: of the learner as it was trained.
-        folder.mkdir(exist_ok=True)
-        function_plots.fits(learner, problem.test, folder / "fits.png")
+    path, changed = pathlib.Path(path), dict(changed)
+    folder = run_folder(path)
+    known = read_config(folder) if (folder / CONFIG).exists() else None
+    if known is None and path.is_file() and "task" not in changed:
+        raise ValueError(f"{folder / CONFIG} is missing, so name the tasks by --task.")
+    learner = saving.load(path)
+    steps = changed.pop("learner.test_inner_steps", None)
+    if known is not None:
+        _refuse_others(path, known, changed)
+    config = Config.of(changed, known and known.dotted())
+    if steps is not None:
+        if not hasattr(learner, "test_inner_steps"):
+            raise ValueError(f"{path} has no inner steps: leave out --test_inner_steps.")
+        learner.test_inner_steps = int(steps)
+    return learner, config
+
+
+def _refuse_others(path, known: Config, changed: Mapping) -> None:
+    trained = known.dotted()
+    for name, value in changed.items():
+        if name in AFTER_TRAINING or name.startswith("task."):
+            continue
+        own = trained[name] if name in trained else getattr(known, name, None)
+        if str(value) != str(own) and value != own:
+            raise ValueError(
+                f"{path} was trained with {name}={own}, not {value}: leave the option out, or "
+                "train another learner."
+            )
+
+
+def evaluate(path: os.PathLike, steps: Sequence[int], changed: Mapping[str, object]) -> dict:
+    """Scores a learner on its test tasks after several numbers of inner steps.
+
+    Args:
+        path: of a learner that a run has saved.
+        steps: numbers of inner steps; learners without an inner loop are scored once.
+        changed: options as of :func:`load_trained`.
+
+    Returns:
+        ``{"rows": [{"inner_steps": ..., "diagnosis": ...}, ...], "normalization": ...}``.
+
+    Raises:
+        ValueError: as :func:`load_trained`.
+    """
+    if "learner.test_inner_steps" in changed:
+        raise ValueError("The inner steps are those of --inner: leave out --test_inner_steps.")
+    learner, config = load_trained(path, changed)
+    folder = run_folder(path)
+    folder.mkdir(exist_ok=True)
+    problem = config.make_problem()
+    # Before the numbers of inner steps change: of the learner as it was trained.
+    problem.draw(learner, {}, {}, folder)
     if not hasattr(learner, "test_inner_steps"):
         steps = [None]
     rows = []
     for count in steps:
         if count is not None:
             learner.test_inner_steps = count
-        evaluator = problem.evaluator(learner, config.information_every)
         name = "" if count is None else f"{count} inner steps: "
-        diagnosis = train.diagnose(
-            evaluator, problem.test, problem, config, config.num_test_tasks, f"{name}scoring"
-        )
+        diagnosis = diagnose_test(learner, problem, config, f"{name}scoring")
         rows.append({"inner_steps": count, "diagnosis": diagnosis.to_json()})
         print(f"{name}{diagnosis}")
-    return {"rows": rows, "normalization": learner.normalization, "config": runs.as_config(config)}
+    return {
+        "rows": rows,
+        "normalization": learner.normalization,
+        "config": config.describe(problem),
+    }
+
+
+def diagnose_test(learner, problem, config: Config, title: str = "scoring test tasks") -> Diagnosis:
+    """Whether a learner memorizes, read on the test tasks of a problem.
+
+    Args:
+        learner: trained.
+        problem: whose test tasks are scored.
+        config: numbers of tasks and episodes are used.
+        title: of a progress bar.
+    """
+    evaluator = problem.evaluator(learner, config.information_every, config.num_relabelings)
+    values = training.evaluate_split(evaluator, "test", problem.test, config, title=title)
+    name, perfect = main_score(problem.metrics, problem.test)
+    return Diagnosis.from_scores(values, learner.normalization, name, perfect)
 
 
 def define_flags():
     """Defines the flags of this command: the learner's file, and those of ``maml.train``."""
     flags.DEFINE_string("model_save_filename", None, "The learner's file.", required=True)
     flags.DEFINE_list("inner", ["0", "1", "5", "10"], "Numbers of inner steps, comma-separated.")
-    options.define_flags(train.Config, defaults=", or as in training")
-    for alias, name in train.ALIASES.items():
-        flags.DEFINE_alias(alias, name)
+    command_line.define_flags()
 
 
 def main():
     path = pathlib.Path(flags.FLAGS.model_save_filename)
     determinism.share_cores()
     try:
-        steps = options.whole_numbers(flags.FLAGS.inner, "inner")
-        changed = options.given_flags(train.Config)
-        record = evaluate(path, steps, **changed)
+        steps = command_line.whole_numbers(flags.FLAGS.inner, "inner")
+        record = evaluate(path, steps, command_line.given_options())
     except ValueError as error:
         sys.exit(f"Error: {error}")
-    record |= reporting.provenance("maml.evaluate")
-    path.with_suffix("").mkdir(exist_ok=True)
-    reporting.write_json(record, path.with_suffix("") / RESULTS)
+    record["provenance"] = reporting.provenance("maml.evaluate")
+    reporting.write_json(record, run_folder(path) / RESULTS)
+
+
+def cli():
+    """The command, as ``maml-evaluate``."""
+    define_flags()
+    commands.run(main)
 
 
 if __name__ == "__main__":
-    define_flags()
-    commands.run(main)
+    cli()

@@ -1,8 +1,8 @@
-"""Scores of two predictors that learn nothing, without which no table is honest.
+"""Scores of two predictors without training, which every table needs beside it.
 
     python -m pose_code.baselines --data_dir=DATA --logdir=LOGS
 
-writes LOGS/constant/results.json and LOGS/pixel_kernel/results.json, for ``pose_code.compare``.
+writes LOGS/constant/results.json and LOGS/pixel_kernel/results.json, for ``compare``.
 """
 
 import pathlib
@@ -13,11 +13,13 @@ import tensorflow as tf
 from absl import flags
 
 import maml
-from maml.experiments import determinism
+from maml.experiments import command_line, determinism, training
+from maml.experiments.config import Config
+from maml.experiments.results import RESULTS, read_results, write_results
 from mine import reporting
 from mine.reporting import commands
-from pose_code import config, experiment, scores
-from pose_data import pickles
+from pose_code import train
+from pose_code.presets import PRESETS
 from pose_data.tasks import PERIOD, PoseTasks
 
 NAMES = ("constant", "pixel_kernel")
@@ -27,7 +29,7 @@ KNOTS = 100
 
 
 class Constant(maml.MetaLearner):
-    """The uniform density on the circle, whatever it is shown."""
+    """Constant predictor: the uniform density on the circle."""
 
     def __init__(self):
         super().__init__(maml.CircularHead(PERIOD, KNOTS))
@@ -85,57 +87,67 @@ def choose_bandwidth(tasks: PoseTasks) -> float:
     return float(min(np.geomspace(0.1, 10, 17), key=error))
 
 
-def run(settings: config.Config, data_dir, logdir) -> list[dict]:
-    """Scores both on all held-out objects, on the same episodes as a trained learner.
+def run(config: Config, logdir, command: str) -> list[dict]:
+    """Scores both on all splits, on the same episodes as a trained learner.
 
     Args:
-        settings: shots, queries, image size and number of episodes are used.
-        data_dir: folder of the pickles.
-        logdir: folder in which each baseline gets a folder.
+        config: of a run: its tasks and numbers of episodes are used.
+        logdir: folder in which each predictor gets a folder; what is there is left as it is.
+        command: that does this.
 
     Returns:
         The contents of the two ``results.json``.
     """
-    families = experiment.load_tasks(data_dir, settings)
-    bandwidth = choose_bandwidth(families["train"])
+    folders = [pathlib.Path(logdir) / name for name in NAMES]
+    if all((folder / RESULTS).exists() for folder in folders):
+        return [read_results(folder) | {"folder": str(folder)} for folder in folders]
+    problem = config.make_problem()
+    bandwidth = choose_bandwidth(problem.train)
+    learners = Constant(), PixelKernel(bandwidth, problem.train.image_size)
+    methods = "constant predictor", "kernel regression on pixels (no training)"
     results = []
-    learners = Constant(), PixelKernel(bandwidth, families["train"].image_size)
-    methods = "constant", f"pixel kernel regression (h={bandwidth:.2g})"
-    for name, learner, method in zip(NAMES, learners, methods, strict=True):
-        folder = pathlib.Path(logdir) / name
+    for folder, learner, method in zip(folders, learners, methods, strict=True):
         folder.mkdir(parents=True, exist_ok=True)
-        record = {
-            "method": f"{method}: nothing learned",
-            "seed": 0,
-            "data": scores.describe(families),
+        settings = config.describe(problem) | {"learner": method, "learner_options": {}}
+        if isinstance(learner, PixelKernel):
+            settings["learner_options"] = {"bandwidth": bandwidth}
+        record = {"method": method, "seed": 0, "config": settings, "data": dict(problem.data)}
+        evaluator = problem.evaluator(learner, config.information_every, config.num_relabelings)
+        record |= training.score(evaluator, problem, config) | {"terms": {}}
+        record["cost"] = {
+            "steps": 0,
+            "seconds_per_step": 0.0,
+            "train_seconds": 0.0,
+            "skipped_steps": 0.0,
         }
-        evaluator = experiment.evaluator_of(learner, settings)
-        record |= experiment.score(evaluator, families, settings)
-        record |= {"steps": 0, "seconds_per_step": 0.0, "train_seconds": 0.0}
-        reporting.write_json(
-            record | scores.surroundings("pose_code.baselines"), folder / scores.RESULTS
-        )
-        results.append(record)
+        record["provenance"] = reporting.provenance(command=command)
+        write_results(record, folder)
+        results.append(read_results(folder) | {"folder": str(folder)})
     return results
 
 
 def define_flags():
     """Defines the flags of this command; of training's, those that shape episodes count."""
-    flags.DEFINE_string("data_dir", ".", "Folder of train_data.pkl and val_data.pkl.")
     flags.DEFINE_string("logdir", None, "Folder of the results.", required=True)
-    config.define_flags()
+    command_line.define_flags(PRESETS)
 
 
 def main():
     determinism.share_cores()
+    command = reporting.provenance("pose_code.baselines")["command"]
     try:
-        results = run(config.from_flags(), flags.FLAGS.data_dir, flags.FLAGS.logdir)
-    except (pickles.PickleError, ValueError) as error:
+        results = run(train.config_from_flags(), flags.FLAGS.logdir, command)
+    except ValueError as error:
         sys.exit(f"Error: {error}")
     for result in results:
-        print(scores.sentence(result))
+        print(training.sentence(result))
+
+
+def cli():
+    """The command, as ``pose-baselines``."""
+    define_flags()
+    commands.run(main, ["logdir"])
 
 
 if __name__ == "__main__":
-    define_flags()
-    commands.run(main, ["logdir"])
+    cli()

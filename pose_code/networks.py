@@ -2,10 +2,54 @@
 
 import keras
 
-from maml.nn import normalization
+from maml.core.registry import Networks
+from maml.nn.normalization import layer as normalization_layer
 
 SMALLEST = 16
 """Side of the smallest images, in pixels."""
+
+
+def pose_networks(
+    image_size: int,
+    dim_w: int = 64,
+    filters: int = 64,
+    normalization: str = "batch",
+    embedding_normalization: str = "none",
+    shared_tower: bool = False,
+    precision: str = "float32",
+    norm_steps: int = 1,
+    seed: int = 0,
+) -> Networks:
+    """The networks of learners of both kinds.
+
+    Args:
+        image_size: side of the images, in pixels.
+        dim_w: features of an image; a square number for networks that adapt.
+        filters: of each of the four convolutions of networks that adapt.
+        normalization: between these, see :mod:`maml.nn.normalization`.
+        embedding_normalization: between the convolutions of image towers that do not adapt.
+        shared_tower: whether all tasks share the first part of networks that adapt, from the image
+            to ``dim_w`` features.
+        precision: what convolutions and dense layers compute in, "float32" or "mixed_bfloat16";
+            weights and losses stay float32.
+        norm_steps: inner steps, for normalization by step.
+        seed: seed of the initial weights.
+    """
+    common = {"dim_w": dim_w, "seed": seed, "dtype": precision}
+
+    def network(outputs):
+        body = convolutions(
+            outputs, filters=filters, mode=normalization, steps=norm_steps, **common
+        )
+        return body if shared_tower else chained(tower(image_size, **common), body)
+
+    return Networks(
+        network,
+        lambda: embedding(image_size, mode=embedding_normalization, **common),
+        (lambda: tower(image_size, mode=embedding_normalization, **common))
+        if shared_tower
+        else None,
+    )
 
 
 def embedding(
@@ -91,7 +135,7 @@ def convolutions(
     x = keras.layers.Reshape((side, side, 1))(x)
     for block in range(1, 5):
         x = layers.conv(filters, name=f"conv_{block}")(x)
-        norm = normalization.layer(mode, steps, scale=False, name=f"norm_{block}", dtype=dtype)
+        norm = normalization_layer(mode, steps, scale=False, name=f"norm_{block}", dtype=dtype)
         x = keras.layers.ReLU(dtype=dtype)(norm(x))
     x = keras.layers.GlobalAveragePooling2D(dtype=dtype)(x)
     return keras.Model(inputs, layers.dense(outputs, name="head")(x), name="convolutions")
@@ -113,7 +157,7 @@ def _condense(layers, x, image_size, activation, mode):
     def block(x, filters, strides):
         if mode == "none":
             return layers.conv(filters, strides, activation)(x)
-        norm = normalization.layer(mode, dtype=layers.dtype)
+        norm = normalization_layer(mode, dtype=layers.dtype)
         return keras.layers.Activation(activation, dtype=layers.dtype)(
             norm(layers.conv(filters, strides)(x))
         )

@@ -1,68 +1,17 @@
-"""Pictures of a run: curves, its diagnosis, held-out images with true and predicted angles."""
+"""Pictures of images with true and predicted angles."""
 
-import itertools
 import pathlib
 
 import matplotlib.figure
 import numpy as np
 
-import maml
 from mine import reporting
 from pose_data.tasks import PERIOD, PoseTasks
-
-CHANCE_DEGREES = 90.0
-MAX_BANDS = 3
-"""Of more runs, curves show the lower bound of the information and not how far up it may lie."""
 
 
 def save(figure: matplotlib.figure.Figure, path: pathlib.Path):
     """Writes a PNG in one step."""
     reporting.picture(figure, path, bbox_inches="tight")
-
-
-def curves(runs: dict[str, dict[str, np.ndarray]], path: pathlib.Path):
-    """Error, angle and information over training steps.
-
-    Args:
-        runs: name -> columns of ``history.csv``, [epochs] each; 14 of them look different.
-        path: of the PNG.
-    """
-    figure = matplotlib.figure.Figure(figsize=(15, 3.8), layout="constrained")
-    axes = figure.subplots(1, 3)
-    styles = itertools.cycle(itertools.product(("-", "--"), reporting.COLOURS))
-    for (line, colour), (name, columns) in zip(styles, runs.items(), strict=False):
-        steps, style = columns["step"], {"color": colour, "linestyle": line}
-        axes[0].plot(steps, columns["test_mse"], **style, label=name)
-        axes[0].plot(steps, columns["train_mse"], color=colour, linestyle=":")
-        axes[1].plot(steps, columns["test_angle"], **style)
-        axes[1].plot(steps, columns["train_angle"], color=colour, linestyle=":")
-        lower, upper = columns["test_information_lower"], columns["test_information_upper"]
-        axes[2].plot(steps, lower, **style)
-        if len(runs) <= MAX_BANDS:
-            axes[2].fill_between(steps, lower, np.minimum(upper, 4), color=colour, alpha=0.15)
-    axes[1].axhline(CHANCE_DEGREES, color="black", linewidth=0.8, label="chance")
-    axes[0].set(title="squared error (held-out; dotted: meta-training)", ylim=(0, None))
-    axes[1].set(title="angular error, degrees", ylim=(0, 110))
-    axes[2].set(title="I(ŷ; Y | x, X) on held-out objects, nats", ylim=(0, 2.6))
-    for axis in axes:
-        axis.set_xlabel("training step")
-        axis.locator_params(axis="x", nbins=6)
-    axes[1].legend(fontsize=7)
-    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside right upper", fontsize=7)
-    save(figure, path)
-
-
-def diagnoses(of: dict[str, dict], path: pathlib.Path):
-    """Whether a run memorizes, a row for each split.
-
-    Args:
-        of: split -> fields of :class:`maml.Diagnosis`.
-        path: of the PNG.
-    """
-    figure = matplotlib.figure.Figure(figsize=(8, 3.4 * len(of)), layout="constrained")
-    for axes, (split, fields) in zip(figure.subplots(len(of), 2), of.items(), strict=True):
-        maml.Diagnosis(**fields).draw(axes, f"{split} objects: ")
-    save(figure, path)
 
 
 def predictions(learner, tasks: PoseTasks, path: pathlib.Path, seed: int = 3):

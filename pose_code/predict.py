@@ -12,17 +12,21 @@ import csv
 import io
 import pathlib
 import sys
+from collections.abc import Mapping
 
 import numpy as np
 import tensorflow as tf
 from absl import flags
 
 import maml
-from maml.experiments import options, runs
+from maml.experiments import command_line
+from maml.experiments.run_folder import CONFIG, read_config
 from mine.reporting import commands
-from pose_code import plots
+from pose_code import (
+    plots,
+    problem,  # noqa: F401 (registers the task)
+)
 from pose_code.augmentation import ImageAugmentation  # noqa: F401 (learners may hold one)
-from pose_code.config import Config
 from pose_data import files, resize_images, tasks
 
 ANGLES, PREDICTIONS = "angles.csv", "predictions"
@@ -69,34 +73,36 @@ def read_angles(folder: pathlib.Path) -> dict[str, float]:
     return angles
 
 
-def read_images(paths: list[pathlib.Path], config: Config, side: int) -> np.ndarray:
+def read_images(paths: list[pathlib.Path], options: Mapping, side: int) -> np.ndarray:
     """Images as a learner sees them, [n, side, side, 1], between 0 and 1.
 
     Args:
         paths: of the images.
-        config: the options of the learner's run.
+        options: of the tasks of the learner's run.
         side: of the images it was trained on, in pixels.
 
     Raises:
         ValueError: a file is no whole image, or not square.
     """
     stored, images = STORED, []
-    if not config.image_size:  # It was trained on images as they were stored.
-        stored = -(-side * 128 // 80) if config.cropped else side  # See tasks.crop.
+    if not options["image_size"]:  # It was trained on images as they were stored.
+        stored = -(-side * 128 // 80) if options["cropped"] else side  # See tasks.crop.
     for path in paths:
         try:
             images.append(np.asarray(resize_images.small_and_grey(path, stored, square=True)[0]))
         except resize_images.ImageError as error:
             raise ValueError(f"{path} {error}: save another in its place.") from error
     images = np.stack(images)
-    if config.cropped:
+    if options["cropped"]:
         images = tasks.crop(images)
-    if config.image_size:
-        images = tasks.shrink(images, config.image_size)
+    if options["image_size"]:
+        images = tasks.shrink(images, options["image_size"])
     return images[..., np.newaxis].astype(np.float32) / 255
 
 
-def predict(model: pathlib.Path, support: pathlib.Path, query: pathlib.Path) -> tuple[dict, dict]:
+def predict_angles(
+    model: pathlib.Path, support: pathlib.Path, query: pathlib.Path
+) -> tuple[dict, dict]:
     """Adapts a learner to a support set and asks it about other images.
 
     Args:
@@ -114,10 +120,10 @@ def predict(model: pathlib.Path, support: pathlib.Path, query: pathlib.Path) -> 
         raise ValueError(
             f"There is no file {model}: --model is learner.keras in the folder of a run."
         )
-    settings = model.with_name(runs.CONFIG)
+    settings = model.with_name(CONFIG)
     if not settings.is_file():
         raise ValueError(f"{settings} is missing: a learner is read beside the options of its run.")
-    config = runs.read_options(model.parent, Config)
+    options = read_config(model.parent).task_options
     learner = maml.load(model)
     degrees = read_angles(support)
     absent = [name for name in degrees if not (support / name).is_file()]
@@ -129,8 +135,8 @@ def predict(model: pathlib.Path, support: pathlib.Path, query: pathlib.Path) -> 
     if not asked:
         raise ValueError(f"{query} holds no images ({', '.join(SUFFIXES)}).")
     side = learner.get_build_config()["episode"][0][0][2]
-    shown = read_images([support / name for name in degrees], config, side)
-    images = read_images(asked, config, side)
+    shown = read_images([support / name for name in degrees], options, side)
+    images = read_images(asked, options, side)
     labels = np.array([[value % 360 * tasks.PERIOD / 360] for value in degrees.values()])
     x, y, queries = (tf.constant(of[np.newaxis], tf.float32) for of in (shown, labels, images))
     state = learner.encode(learner.features(x), y)
@@ -146,7 +152,7 @@ def predict(model: pathlib.Path, support: pathlib.Path, query: pathlib.Path) -> 
 
 
 def write(known: dict, found: dict, output: pathlib.Path) -> None:
-    """Writes the answers of :func:`predict` as a table and a picture."""
+    """Writes the answers of :func:`predict_angles` as a table and a picture."""
     output.mkdir(parents=True, exist_ok=True)
     text = io.StringIO()
     table = csv.writer(text)
@@ -163,15 +169,15 @@ def define_flags():
     flags.DEFINE_string("support", None, "Folder of images and angles.csv.", required=True)
     flags.DEFINE_string("query", None, "Folder of images whose angles are asked.", required=True)
     flags.DEFINE_string("output", ".", "Folder of the answers.")
-    options.define_import()
+    command_line.define_import()
 
 
 def main():
     values = flags.FLAGS
     paths = (pathlib.Path(getattr(values, name)) for name in ("model", "support", "query"))
     try:
-        options.import_named()
-        known, found = predict(*paths)
+        command_line.import_named()
+        known, found = predict_angles(*paths)
     except ValueError as error:
         sys.exit(f"Error: {error}")
     write(known, found, pathlib.Path(values.output))

@@ -17,49 +17,57 @@ flags() {
   case $1 in
     maml) echo --learner=maml ;;
     fomaml) echo --learner=fomaml ;;
-    mr_maml_w) echo --learner=maml --shared_tower --regularizer=weights --kl_layers=tower ;;
-    mr_maml_a) echo --learner=maml --shared_tower --regularizer=activations ;;
-    maml_labels) echo --learner=maml --regularizer=mine --mi_target=label ;;
+    maml_mr_w) echo --learner=maml --regularizer=mr_w ;;
+    maml_mr_a) echo --learner=maml --regularizer=mr_a ;;
+    maml_label_mi) echo --learner=maml --regularizer=label_mi ;;
     cnp) echo --learner=cnp ;;
-    mr_cnp_w) echo --learner=cnp --regularizer=weights --kl_layers=embedding ;;
-    cnp_all_w) echo --learner=cnp --regularizer=weights --kl_layers=all ;;
-    mr_cnp_a) echo --learner=cnp --regularizer=activations ;;
-    cnp_labels) echo --learner=cnp --regularizer=mine --mi_target=label ;;
-    cnp_labels_mine) echo --learner=cnp --regularizer=mine --mi_target=label --mi_bound=mine ;;
-    cnp_predictions) echo --learner=cnp --regularizer=mine --mi_target=prediction --mi_weight=0.3 ;;
-    cnp_predictions_js) echo --learner=cnp --regularizer=mine --mi_target=prediction --mi_bound=js --mi_weight=0.3 ;;
-    *) echo "Error: there is no recipe $1; there are: $ALL." >&2; return 1 ;;
+    cnp_mr_w | cnp_mr_w_all) echo --learner=cnp --regularizer=mr_w ;;
+    cnp_mr_a) echo --learner=cnp --regularizer=mr_a ;;
+    cnp_label_mi | cnp_label_mi_mine) echo --learner=cnp --regularizer=label_mi ;;
+    cnp_prediction_mi | cnp_prediction_mi_js) echo --learner=cnp --regularizer=prediction_mi ;;
+    *) echo "Error: unknown recipe $1: expected one of $ALL." >&2; return 1 ;;
   esac
 }
 
 # What the scripts of Yin et al. 2020 set otherwise than the preset: maml_bbb.py, np_bbb.py,
-# np_all_bbb.py and np_ib.py. There is no script for MAML with information in activations: its weight
-# is that of the CNP. maml_bbb.py has 15 images where maml_vanilla.py has 10, here 10 for both, so that
-# one table can hold them; and a tower with activations after its convolutions and none at its end,
-# here that of maml_vanilla.py, the other way round. Its noise of 1e-9 disturbs nothing, ours starts
-# with more; that of np_bbb.py is 0.05 for each weight, here 0.8 for a unit of 288 inputs. np_ib.py
-# has a rate of 0.001 for all but encoder and decoder. A linear head cannot show a label that wraps,
-# nor bound a prediction that a critic is paid for, so the information has a head that can.
-# At the sizes of PRESET=cpu, the strengths that validation objects chose (docs/pose.md).
+# np_all_bbb.py and np_ib.py. There is no script for MAML with MR-A: its weight is that of the CNP.
+# maml_bbb.py has 15 images where maml_vanilla.py has 10, here 10 for both, so that one table can hold
+# them; and a tower with activations after its convolutions and none at its end, here that of
+# maml_vanilla.py, the other way round. Its noise of 1e-9 disturbs nothing, ours starts with more; that
+# of np_bbb.py is 0.05 for each weight, here 0.8 for a unit of 288 inputs. np_ib.py has a rate of 0.001
+# for all but encoder and decoder. A normal head cannot show a label that wraps, nor bound a prediction
+# that a critic reads, so the information terms have a head that can.
+# At the sizes of PRESET=cpu, the strengths that validation objects chose (docs/results/pose.md).
 settings() {
+  local sizes="dim_r=200;dim_z=200"
   case $PRESET-$1 in
-    paper-mr_maml_w) echo --steps=30000 --meta_lr=0.002 --kl_weight=0.001 --weight_decay=0 ;;
-    paper-mr_maml_a) echo --bottleneck_weight=0.01 --weight_decay=0 ;;
-    paper-mr_cnp_w | paper-cnp_all_w) echo --steps=100000 --meta_lr=0.0005 --dim_w=20 --dim_r=200 --dim_z=200 --kl_weight=0.001 --kl_sigma=0.8 ;;
-    paper-mr_cnp_a) echo --steps=120000 --meta_lr=0.0005 --dim_w=64 --dim_r=100 --dim_z=64 --bottleneck_weight=0.01 ;;
-    paper-*_labels*) echo --head=circle ;;
-    paper-*_predictions*) echo --bound_outputs ;;
-    cpu-mr_cnp_w) echo --kl_weight=0.0001 ;;
-    cpu-cnp_all_w) echo --kl_weight=0.000001 ;;
-    cpu-mr_cnp_a) echo --bottleneck_weight=0.001 ;;
-    cpu-cnp_labels) echo --mi_weight=1 --mi_draws=32 ;;
-    cpu-maml | cpu-fomaml) echo --shared_tower ;;
-    cpu-mr_maml_w) echo --kl_weight=0.00001 ;;
-    cpu-maml_labels) echo --shared_tower --mi_weight=0.3 ;;
+    paper-maml_mr_w) echo --steps=30000 --meta_lr=0.002 --weight_decay=0 --network_options=shared_tower=true "--regularizer_options=layers=tower;weight=0.001" ;;
+    paper-maml_mr_a) echo --weight_decay=0 --network_options=shared_tower=true --regularizer_options=weight=0.01 ;;
+    paper-cnp_mr_w) echo --steps=100000 --meta_lr=0.0005 --network_options=dim_w=20 "--learner_options=$sizes" "--regularizer_options=layers=embedding;weight=0.001;sigma=0.8" ;;
+    paper-cnp_mr_w_all) echo --steps=100000 --meta_lr=0.0005 --network_options=dim_w=20 "--learner_options=$sizes" "--regularizer_options=layers=all;weight=0.001;sigma=0.8" ;;
+    paper-cnp_mr_a) echo --steps=120000 --meta_lr=0.0005 --network_options=dim_w=64 "--learner_options=dim_r=100;dim_z=64" --regularizer_options=weight=0.01 ;;
+    paper-cnp_label_mi_mine) echo --head=circular --regularizer_options=bound=mine ;;
+    paper-*_label_mi) echo --head=circular ;;
+    paper-cnp_prediction_mi) echo --head_options=bounds=-1:11 --regularizer_options=weight=0.3 ;;
+    paper-cnp_prediction_mi_js) echo --head_options=bounds=-1:11 "--regularizer_options=bound=js;weight=0.3" ;;
+    cpu-maml | cpu-fomaml) echo --network_options=shared_tower=true ;;
+    cpu-maml_label_mi) echo --network_options=shared_tower=true --regularizer_options=weight=0.3 ;;
+    cpu-maml_mr_w) echo --network_options=shared_tower=true "--regularizer_options=layers=tower;weight=0.00001" ;;
+    cpu-cnp_mr_w) echo "--regularizer_options=layers=embedding;weight=0.0001" ;;
+    cpu-cnp_mr_w_all) echo "--regularizer_options=layers=all;weight=0.000001" ;;
+    cpu-cnp_mr_a) echo --regularizer_options=weight=0.001 ;;
+    cpu-cnp_label_mi) echo "--regularizer_options=weight=1;num_relabelings=32" ;;
+    *-maml_mr_w) echo --network_options=shared_tower=true --regularizer_options=layers=tower ;;
+    *-maml_mr_a) echo --network_options=shared_tower=true ;;
+    *-cnp_mr_w) echo --regularizer_options=layers=embedding ;;
+    *-cnp_mr_w_all) echo --regularizer_options=layers=all ;;
+    *-cnp_label_mi_mine) echo --regularizer_options=bound=mine ;;
+    *-cnp_prediction_mi) echo --regularizer_options=weight=0.3 ;;
+    *-cnp_prediction_mi_js) echo "--regularizer_options=bound=js;weight=0.3" ;;
   esac
 }
 
-ALL="maml fomaml mr_maml_w mr_maml_a maml_labels cnp mr_cnp_w cnp_all_w mr_cnp_a cnp_labels cnp_labels_mine cnp_predictions cnp_predictions_js"
+ALL="maml fomaml maml_mr_w maml_mr_a maml_label_mi cnp cnp_mr_w cnp_mr_w_all cnp_mr_a cnp_label_mi cnp_label_mi_mine cnp_prediction_mi cnp_prediction_mi_js"
 [ $# -gt 0 ] || set -- $ALL
 for recipe in "$@"; do flags "$recipe" > /dev/null; done # Refused before the first one trains.
 learners=
@@ -80,5 +88,5 @@ for learner in $learners; do
   # shellcheck disable=SC2086
   python -m pose_code.baselines --preset="$PRESET" --learner="$learner" --data_dir="$DATA_DIR" \
     --logdir="$LOG_DIR/$learner" $FLAGS
-  python -m pose_code.compare --logdirs="$LOG_DIR/$learner" --output="$LOG_DIR/$learner"
+  python -m maml.compare --runs="$LOG_DIR/$learner" --output="$LOG_DIR/$learner"
 done

@@ -1,145 +1,143 @@
-"""Tables and pictures of :mod:`pose_code.study`."""
+"""The page of :mod:`pose_code.study`."""
 
 import collections
+import math
 import pathlib
+from collections.abc import Mapping, Sequence
 
-import matplotlib.figure
 import numpy as np
 
-import maml
-from maml.experiments import runs, sweep
-from maml.experiments.selection import strength
+from maml.experiments import report
+from maml.experiments.aggregation import interval_of, objects_of
+from maml.experiments.report import Column
 from mine import reporting
-from mine.reporting.statistics import format_interval, rank
-from pose_code import config, experiment, plots, symmetry
+from mine.reporting import format_interval, rank
+from pose_code import symmetry
 
 SCORES = ("test MSE", "median angle", "not symmetric")
-MAX_CURVES = 14
-"""More would not be told apart."""
 
 
-def markdown(result: dict) -> str:
-    """The tables of a study."""
+def write(result: dict, output: pathlib.Path) -> str:
+    """Writes ``pose.json`` and ``pose.md``, and returns the page."""
+    return report.write(result, page(result), output, "pose")
+
+
+def page(result: Mapping) -> list[str]:
+    """The page of the study."""
     data = result["data"]
-    lines = [
-        "# The pose experiment",
-        "",
-        f"`{result['command']}`; {result['hardware']}; {result['date']}.",
-        "",
-        f"{data['train_objects']} objects are trained on, {data['validation_objects']} choose "
-        f"strengths, {data['test_objects']} are scored: squared error of the angle times 10 / 2π, "
-        "mean ± 95 % interval over seeds, of a single seed over objects, with "
-        f"{data['shots']} support images unless K says otherwise; the median of wrapped angular "
-        "errors, of which chance is 90°; the error on objects that do not look alike from several "
-        "sides (see below); the mean of angular errors. Swap gap: how much the error grows with "
-        "another object's support set. Information: lower to upper bound; the lower cannot exceed "
-        "the log of the number of relabellings, 8 of them by default: 2.08. Gain: how much less "
-        "the error is than the first row's, seed by seed, of a single seed object by object. "
-        "Together: by the mean of all seeds' densities; that interval, and those of what learns "
-        "nothing, are over objects.",
-    ]
+    note = (
+        f"{data['train_objects']} meta-training objects, {data.get('validation_objects', 0)} "
+        f"validation objects that choose strengths, {data['test_objects']} test objects: squared "
+        "error of the angle times 10 / 2π, mean ± 95 % interval over seeds, of a single seed over "
+        f"objects, with {data['shots']} support images unless K says otherwise; the median of "
+        "wrapped angular errors, 90° for a constant predictor; the error on objects that do not "
+        "look alike from several sides (see below); the mean of angular errors. Swap gap: how much "
+        "the error grows with another object's support set. Information: lower to upper bound; the "
+        "lower cannot exceed the log of the number of relabellings, 8 of them by default: 2.08. "
+        "Gain: how much less the error is than the first row's, paired by seed, of a single seed "
+        "by object. Together: by the mean of all seeds' densities; that interval, and those of "
+        "predictors without training, are over objects."
+    )
+    lines = report.header(result, "The pose experiment", note)
     for table in result["tables"].values():
-        steps = reporting.join_numbers(row["steps"] for row in table["rows"] if "steps" in row)
-        length = f", {steps} steps" if steps else ""
-        lines += ["", f"## {table['about']}{length}", "", *_table(table["rows"], result)]
+        steps = [int(row["cost.steps"]) for row in table["rows"] if "cost.steps" in row]
+        length = f", {reporting.join_numbers(steps)} steps" if steps else ""
+        rows = [*table["rows"], *result["baselines"]]
+        columns = _columns(rows, result)
+        lines += ["", f"## {table['about']}{length}", "", *report.table(columns, rows)]
     lines += ["", "## By class", "", *_by_class(result)]
     lines += ["", "## Objects that look alike from several sides", "", *_symmetric(result)]
-    if result["sweep"]:
-        lines += ["", "## Every strength that was tried", "", *_sweep(result["sweep"])]
-    return "\n".join(lines) + "\n"
+    return [*lines, *report.sweep_section(result, "mse", "MSE", 2)]
 
 
-def _table(rows: list[dict], result: dict) -> list[str]:
-    shots = next((list(row["shots"]) for row in rows if "shots" in row), [])
-    columns = ["method", "strength", "seeds", "train MSE", *SCORES, "mean angle", "swap gap"]
-    columns += ["I(ŷ;Y|x,X), nats", "s/step", "gain"]
-    columns += [text for k in shots for text in (f"K = {k}: {SCORES[0]}", SCORES[1])]
-    columns += [f"together: {SCORES[0]}", *SCORES[1:]]
-    cells = [_cells(row, shots, result) for row in rows]
-    cells += [
-        [row["row"], "", "", *_own(row, result), "", *_at_shots(row, shots)]
-        for row in result["baselines"]
+def _columns(rows: Sequence[Mapping], result: Mapping) -> list[Column]:
+    shots = [
+        name.split(".")[2]
+        for name in next((row for row in rows if "cost.steps" in row), {})
+        if name.startswith("further.shots.") and name.endswith(".angle.median")
     ]
-    return reporting.markdown_table(columns, cells, left=2)
-
-
-def _cells(row: dict, shots: list[str], result: dict) -> list[str]:
-    """Of a row of a table, as far as it has any."""
-    cells = [row["row"], strength(row["options"]), str(len(row["seeds"]))]
-    if "mse" not in row:
-        return [*cells, "", "diverged"]
-    if row[sweep.DIVERGED]:
-        cells[2] += f" ({row[sweep.DIVERGED]} diverged)"
-    cells += [*_own(row, result), format_interval(row["gain"], 2) if row["gain"] else ""]
-    cells += _at_shots(row, shots)
-    of = row["together"]
-    if of is not None:
-        cells += _scores(of["mse"], of["angle"]["median"], of["objects"], result)
-    return cells
-
-
-def _at_shots(row: dict, shots: list[str]) -> list[str]:
-    found = [row["shots"][k] for k in shots]
-    return [text for of in found for text in _scores(of["mse"], of["median_angle"])]
-
-
-def _own(row: dict, result: dict) -> list[str]:
-    low, high = (max(row[f"information_{end}"]["mean"], 0) for end in ("lower", "upper"))
+    columns = [
+        report.NAME,
+        report.STRENGTH,
+        report.SEEDS,
+        report.number("train MSE", "scores.train.mse.mean"),
+        report.score(SCORES[0], "test.mse"),
+        report.number(SCORES[1], "scores.test.angle.median", ".0f", "°"),
+        Column(SCORES[2], lambda row: _clear(objects_of(row, "mse"), result)),
+        report.number("mean angle", "scores.test.angle.mean", ".0f", "°"),
+        report.SWAP_GAP,
+        report.information(),
+        report.SECONDS,
+        report.GAIN,
+    ]
+    for k in shots:
+        columns += [
+            Column(f"K = {k}: {SCORES[0]}", lambda row, k=k: _further(row, k)),
+            report.number(SCORES[1], f"further.shots.{k}.angle.median", ".0f", "°"),
+        ]
     return [
-        f"{row['train_mse']:.2f}",
-        *_scores(row["mse"], row["median_angle"], row["objects"], result),
-        f"{row['angle']['mean']:.0f}°",
-        f"{round(row['swap_gap']['mean'], 1) + 0:.1f}",  # Without a sign before zero.
-        f"{low:.2f} to {high:.2f}",
-        f"{row['seconds_per_step']:.3f}",
+        *columns,
+        Column(f"together: {SCORES[0]}", lambda row: _together(row, "mse")),
+        Column(SCORES[1], lambda row: _together(row, "angle")),
+        Column(SCORES[2], lambda row: _together_clear(row, result)),
     ]
 
 
-def _scores(
-    mse: dict, median: float, objects: dict | None = None, result: dict | None = None
-) -> list[str]:
-    """Of :data:`SCORES`; without objects the first two."""
-    clear = [f"{_clear(objects, result):.2f}"] if objects else []
-    return [format_interval(mse, 2), f"{median:.0f}°", *clear]
+def _further(row: Mapping, shots: str) -> str:
+    found = {end: row.get(f"further.shots.{shots}.mse.{end}") for end in ("mean", "ci95")}
+    return "" if found["mean"] is None else format_interval(found, 2)
 
 
-def _clear(objects: dict, result: dict) -> float:
+def _together(row: Mapping, name: str) -> str:
+    if not row.get("together"):
+        return ""
+    of = row["together"]["scores"][name]
+    return format_interval(of, 2) if name == "mse" else f"{of['median']:.0f}°"
+
+
+def _together_clear(row: Mapping, result: Mapping) -> str:
+    if not row.get("together"):
+        return ""
+    objects = row["together"]["scores"]["objects"]
+    return _clear({name: of["mse"] for name, of in objects.items()}, result)
+
+
+def _clear(objects: Mapping[str, float], result: Mapping) -> str:
     """Mean squared error on the objects that do not look alike from several sides."""
-    return np.mean([of["mse"] for name, of in objects.items() if not _alike(result, name)])
+    own = [error for name, error in objects.items() if result["asymmetry"][name] >= symmetry.ALIKE]
+    return f"{np.mean(own):.2f}" if own else ""
 
 
-def _alike(result: dict, name: str) -> bool:
-    return result["asymmetry"][name] < symmetry.ALIKE
+def _scored_rows(result: Mapping) -> list[Mapping]:
+    """Rows of the first table that ended."""
+    return [row for row in next(iter(result["tables"].values()))["rows"] if "cost.steps" in row]
 
 
-def _by_class(result: dict) -> list[str]:
+def _by_class(result: Mapping) -> list[str]:
     """Errors of every row of the first table, a column for each class."""
-    rows = [row for row in next(iter(result["tables"].values()))["rows"] if "objects" in row]
     classes = collections.defaultdict(list)
     for name in result["asymmetry"]:
         classes[name.split("/")[0]].append(name)
     titles = [f"{name} ({len(of)})" for name, of in classes.items()]
     lines = []
-    for row in [*rows, *result["baselines"]]:
-        means = [np.mean([row["objects"][name]["mse"] for name in of]) for of in classes.values()]
+    for row in [*_scored_rows(result), *result["baselines"]]:
+        objects = objects_of(row, "mse")
+        means = [np.mean([objects[name] for name in of]) for of in classes.values()]
         lines.append([row["row"], *(f"{mean:.1f}" for mean in means)])
     return [
-        *reporting.markdown_table(["method", *titles], lines),
+        *reporting.markdown_table(["regularizer", *titles], lines),
         "",
         "Squared error on test objects, and how many there are of each class.",
     ]
 
 
-def _error(row: dict) -> float:
-    return rank(row["mse"]["mean"])
-
-
-def _symmetric(result: dict) -> list[str]:
-    rows = [row for row in next(iter(result["tables"].values()))["rows"] if "objects" in row]
-    best = min(rows or result["baselines"], key=_error)
+def _symmetric(result: Mapping) -> list[str]:
+    rows = _scored_rows(result) or result["baselines"]
+    best = min(rows, key=lambda row: rank(interval_of(row, "scores.test.mse")["mean"]))
+    objects = objects_of(best, "mse")
     names = sorted(result["asymmetry"], key=result["asymmetry"].get)
     lines = [
-        [name, f"{result['asymmetry'][name]:.2f}", f"{best['objects'][name]['mse']:.1f}"]
+        [name, f"{result['asymmetry'][name]:.2f}", f"{objects.get(name, math.nan):.1f}"]
         for name in names
     ]
     return [
@@ -149,68 +147,3 @@ def _symmetric(result: dict) -> list[str]:
         f'images of any angles. Those below {symmetry.ALIKE} are left out of the column "not '
         'symmetric": no image tells which of two angles they have.',
     ]
-
-
-def _sweep(rows: list[dict]) -> list[str]:
-    columns = ["table", "method", "strength", "train", "validation", "test", "I(ŷ;Y|x,X)"]
-    lines = []
-    for row in rows:
-        cells = [row["table"], row["row"], strength(row["options"])]
-        if sweep.DIVERGED in row:
-            cells.append("diverged")
-        else:
-            cells += [f"{row[f'{split}_mse']:.2f}" for split in ("train", "validation", "test")]
-            cells.append(f"{row['information']:.2f}")
-        lines.append(cells)
-    return reporting.markdown_table(columns, lines, left=3)
-
-
-def draw(result: dict, data_dir: str, output: pathlib.Path) -> None:
-    """Learning curves of each table, predictions of its best row, information against error.
-
-    Args:
-        result: of :func:`pose_code.study.study`.
-        data_dir: folder of the pickles.
-        output: folder of the pictures.
-    """
-    ended = {
-        name: [row for row in table["rows"] if "mse" in row]
-        for name, table in result["tables"].items()
-    }
-    for name, rows in ended.items():
-        histories = {
-            row["row"]: runs.read_history(pathlib.Path(row["folder"]) / runs.HISTORY)
-            for row in rows[:MAX_CURVES]
-        }
-        if histories:
-            plots.curves(histories, output / f"curves_{name}.png")
-    everything = sum(ended.values(), [])
-    if not everything:
-        return
-    best = min(everything, key=_error)
-    folder = pathlib.Path(best["folder"])
-    settings = runs.read_options(folder, config.Config)
-    test = experiment.load_tasks(data_dir, settings)["test"]
-    plots.predictions(maml.load(folder / "learner.keras"), test, output / "predictions.png")
-    draw_information(result["correlation"], output / "information.png")
-
-
-def draw_information(correlation: dict, path: pathlib.Path) -> None:
-    """Error against information, a point for each model."""
-    of_row = collections.defaultdict(list)
-    for model in correlation["models"]:
-        of_row[model["row"]].append((model["information"], model["test_mse"]))
-    height = max(4.4, 0.6 + 0.17 * len(of_row))  # Of all lines of the legend, in inches.
-    figure = matplotlib.figure.Figure(figsize=(9, height), layout="constrained")
-    axis = figure.subplots()
-    markers = "osv^D<>pPX*hd"
-    for index, (row, points) in enumerate(of_row.items()):
-        style = {
-            "color": reporting.COLOURS[index % len(reporting.COLOURS)],
-            "marker": markers[index % len(markers)],
-        }
-        axis.plot(*zip(*points, strict=True), **style, linestyle="none", label=row)
-    ranks = ", ".join(f"{name} {rank:.2f}" for name, rank in correlation["spearman"].items())
-    axis.set(xlabel="I(ŷ;Y|x,X) on validation objects, nats", ylabel="test MSE")
-    figure.legend(loc="outside right upper", fontsize=7, title=f"rank correlation: {ranks}")
-    reporting.picture(figure, path)

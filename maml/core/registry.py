@@ -1,24 +1,20 @@
-"""Learners, regularizers and tasks by name, one's own included.
+"""Learners, regularizers, heads and tasks by name, one's own included.
 
-A file of one's own that decorates its class with ``@maml.LEARNERS.register("name")`` is all that a
-new learner, regularizer or task needs: runners import it by ``--import=FILE`` and offer the name.
+A file that decorates its class with ``@maml.LEARNERS.register("name")`` is all that a new learner,
+regularizer, head or task needs. Runners import it by ``--import=FILE``, or find it by an entry
+point of an installed package, and offer the name with its options, see :mod:`maml.core.options`.
 """
 
 import importlib
 import importlib.metadata
-import importlib.util
-import inspect
-import pathlib
 import pkgutil
-import sys
-import traceback
-import types
 import typing
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 
-import keras
+from maml.core import options
 
-from maml.core.serialization import argument_names
+if typing.TYPE_CHECKING:
+    import keras
 
 
 class Registry:
@@ -34,7 +30,8 @@ class Registry:
     """
 
     def __init__(self, kind: str, package: str | None = None):
-        self.kind, self.package, self._found = kind, package, {}
+        self.kind, self.package = kind, package
+        self._found, self._short = {}, {}
 
     @property
     def _entries(self) -> dict:
@@ -46,8 +43,12 @@ class Registry:
                 entry_point.load()
         return self._found
 
-    def register(self, name: str):
+    def register(self, name: str, short: str | None = None):
         """A decorator that enters a class, or a function that makes one of the kind.
+
+        Args:
+            name: of the entry.
+            short: another name that users may type for it, see :meth:`full_name`.
 
         Raises:
             ValueError: the name is taken by another.
@@ -57,8 +58,12 @@ class Registry:
             taken = self._found.get(name)
             # A module that is imported again, as notebooks do, brings the same entry anew.
             if taken is not None and taken.__qualname__ != entry.__qualname__:
-                raise ValueError(f"There is a {self.kind} {name!r} already: choose another name.")
+                raise ValueError(
+                    f"The {self.kind} name {name!r} is taken by another class: choose another name."
+                )
             self._found[name] = entry
+            if short is not None:
+                self._short[short] = name
             return entry
 
         return enter
@@ -66,10 +71,20 @@ class Registry:
     def __getitem__(self, name):
         if name not in self._entries:
             raise ValueError(
-                f"There is no {self.kind} {name!r}; there are {', '.join(self)}. One of your own "
+                f"Unknown {self.kind} {name!r}: expected one of {', '.join(self)}. One of your own "
                 "needs --import."
             )
         return self._entries[name]
+
+    def full_name(self, name: str) -> str:
+        """The name of an entry, for the entry's name or its short form.
+
+        Raises:
+            ValueError: there is no such entry.
+        """
+        name = self._short.get(name, name) if name not in self._entries else name
+        self[name]
+        return name
 
     def __contains__(self, name):
         return name in self._entries
@@ -81,147 +96,30 @@ class Registry:
         return len(self._entries)
 
     def options(self, name: str) -> list[str]:
-        """Names of the arguments that an entry takes."""
-        entry = self[name]
-        if inspect.isclass(entry):
-            return argument_names(entry)
-        return list(inspect.signature(entry).parameters)
+        """Names of the options that an entry takes."""
+        return list(options.options_of(self[name]))
 
-    def known(self, options: dict) -> dict:
-        """Those of ``options`` that any entry takes."""
-        names = {option for name in self for option in self.options(name)}
-        return {name: value for name, value in options.items() if name in names}
+    def make(self, name: str, *args, **given):
+        """Makes an entry from its own arguments, and from those of a run that it takes.
 
-    def make(self, name: str, *args, **options):
-        """Makes an entry from those of ``options`` that it takes.
-
-        A configuration holds the options of all entries side by side, so what another entry takes
-        is left out; what none takes is a mistake.
+        Args:
+            name: of the entry.
+            *args: of the entry.
+            **given: of the entry; those of :data:`maml.core.options.GIVEN` are left out if it does
+                not take them.
 
         Raises:
-            ValueError: there is no such entry, it refuses an option, or no entry takes one.
+            ValueError: there is no such entry, or it has no such option.
         """
-        taken, known = self.options(name), self.known(options)
-        for option in options:
-            if option not in known:
+        entry = self[name]
+        taken = options.parameters(entry)
+        for argument in given:
+            if argument not in taken and argument not in options.GIVEN:
                 raise ValueError(
-                    f"No {self.kind} takes an option {option!r}; {name} takes {', '.join(taken)}."
+                    f"Unknown option `{argument}` of the {self.kind} {name!r}: expected one of "
+                    f"{', '.join(options.options_of(entry)) or 'none'}."
                 )
-        return self[name](*args, **{k: v for k, v in options.items() if k in taken})
-
-
-def parse_options(text: str) -> dict:
-    """Options as one types them: ``name=value``, with semicolons between them.
-
-    A value is a number, a range ``low:high``, ``true`` or ``false``, or a word.
-
-    Raises:
-        ValueError: a part is no ``name=value``.
-    """
-
-    def number(word):
-        return float(word) if any(c in word.lower() for c in ".en") else int(word)
-
-    def value(word):
-        if word.lower() in ("true", "false"):
-            return word.lower() == "true"
-        try:
-            numbers = tuple(number(part) for part in word.split(":"))
-        except ValueError:
-            return word
-        return numbers if len(numbers) > 1 else numbers[0]
-
-    options = {}
-    for part in filter(None, (part.strip() for part in text.split(";"))):
-        name, is_option, word = part.partition("=")
-        if not is_option:
-            raise ValueError(f"{part!r} is no option: write name=value, semicolons between them.")
-        options[name.strip()] = value(word.strip())
-    return options
-
-
-def check_kinds(options: dict, entry: Callable) -> None:
-    """Refuses options of :func:`parse_options` that the annotations of ``entry`` do not allow.
-
-    Raises:
-        TypeError: such as half a layer's unit, or a word where a number is due.
-    """
-
-    def fits(value, kind):
-        origin, parts = typing.get_origin(kind), typing.get_args(kind)
-        if origin in (Sequence, tuple, list):
-            return isinstance(value, tuple) and all(fits(one, parts[0]) for one in value)
-        if origin in (typing.Union, types.UnionType):
-            return any(fits(value, part) for part in parts)
-        if kind is float:
-            return type(value) in (int, float)
-        # Of other kinds, or none, nothing is known.
-        return type(value) is kind or kind not in (bool, int, str, type(None))
-
-    parameters = inspect.signature(entry).parameters
-    for name, value in options.items():
-        # What a class hands on to another is no parameter of its own.
-        kind = parameters[name].annotation if name in parameters else None
-        if kind is not None and not fits(value, kind):
-            written = inspect.formatannotation(kind).replace("collections.abc.", "")
-            raise TypeError(f"{name} is {written}, not {value!r}")
-
-
-def import_files(names: Iterable[str]) -> None:
-    """Imports modules, or files ending in ``.py``, for what they register.
-
-    Raises:
-        ValueError: there is no such file or module, it fails (the message says where), or a file
-            has the name of another module.
-    """
-    for name in names:
-        path = pathlib.Path(name)
-        is_file = path.suffix == ".py"
-        if is_file and not path.is_file():
-            raise ValueError(f"There is no file {name} to import.")
-        if is_file and _is_taken(path):
-            raise ValueError(f"There is another module {path.stem!r}: give {name} another name.")
-        try:
-            if is_file:
-                _import_file(path)
-            else:
-                importlib.import_module(name)
-        except Exception as error:  # Whatever a user's own file raises.
-            frames = traceback.extract_tb(error.__traceback__)
-            lines = [
-                frame.lineno for frame in frames if pathlib.Path(frame.filename) == path.resolve()
-            ]
-            where = f", line {lines[-1]}" if lines else ""  # A syntax error says so itself.
-            raise ValueError(
-                f"{name}{where} cannot be imported: {type(error).__name__}: {error}."
-            ) from error
-
-
-def _import_file(path: pathlib.Path) -> None:
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    module = importlib.util.module_from_spec(spec)
-    before = sys.modules.get(path.stem)
-    sys.modules[path.stem] = module
-    try:
-        spec.loader.exec_module(module)
-    except BaseException:
-        del sys.modules[path.stem]
-        if before is not None:
-            sys.modules[path.stem] = before
-        raise
-
-
-def _is_taken(path: pathlib.Path) -> bool:
-    """Whether another module has the name that a file's will have."""
-    loaded = sys.modules.get(path.stem)
-    if loaded is not None:
-        origin = getattr(loaded, "__file__", None)
-    else:
-        spec = importlib.util.find_spec(path.stem) if path.stem.isidentifier() else None
-        if spec is None or spec.origin is None:  # None, or a mere folder.
-            return False
-        origin = spec.origin
-    return origin is None or pathlib.Path(origin).resolve() != path.resolve()
+        return entry(*args, **{k: v for k, v in given.items() if k in taken})
 
 
 class Networks(typing.NamedTuple):
@@ -230,10 +128,13 @@ class Networks(typing.NamedTuple):
     Attributes:
         network: from a number of outputs to a Keras network [n, ...] -> [n, outputs].
         embedding: makes a Keras network [n, ...] -> [n, features].
+        shared: makes the part of ``network``'s way that all tasks share, [n, ...] -> [n, ...];
+            None where there is no such part.
     """
 
-    network: Callable[[int], keras.Model]
-    embedding: Callable[[], keras.Model]
+    network: Callable[[int], "keras.Model"]
+    embedding: Callable[[], "keras.Model"]
+    shared: Callable[[], "keras.Model"] | None = None
 
 
 def make_learner(name: str, networks: Networks, head, **options):
@@ -243,40 +144,58 @@ def make_learner(name: str, networks: Networks, head, **options):
         name: of :data:`LEARNERS`.
         networks: of the problem.
         head: from outputs to a distribution over labels.
-        **options: arguments of the learner; those of others are left out.
+        **options: arguments of the learner.
 
     Raises:
-        ValueError: there is no such learner, it refuses an option, or no learner takes one.
+        ValueError: there is no such learner, it refuses an option, or does not take one.
     """
     whole = LEARNERS[name].network_kind == "network"
+    if networks.shared is not None:
+        if not whole:
+            raise ValueError(
+                f"The networks of {name} do not adapt, so all tasks share them anyway: leave out "
+                "shared_tower."
+            )
+        options["embedding"] = networks.shared()
     body = networks.network(head.units) if whole else networks.embedding()
     return LEARNERS.make(name, body, head, **options)
 
 
-def term_names(names: str) -> list[str]:
-    """The regularizers that an option names, commas between them; none for "none"."""
+def split_names(names: str) -> list[str]:
+    """The names in a list with commas between them; none for "none"."""
     return [] if names == "none" else [name.strip() for name in names.split(",")]
 
 
-def make_regularizers(names: str, **options) -> list:
+def make_regularizers(names: str | Iterable[str], options_by_name=None, **given) -> list:
     """Makes registered regularizers that work together.
 
     Args:
-        names: of :data:`REGULARIZERS`, with commas between them, such as "weights,mine"; "none" for
-            none.
-        **options: arguments of the regularizers; each takes its own.
+        names: of :data:`REGULARIZERS`, in a list or with commas between them, such as
+            "mr_w,label_mi"; "none" for none.
+        options_by_name: name -> options of that regularizer.
+        **given: what every regularizer is given that takes it, such as ``label_transform``, and
+            options that exactly one of them takes.
 
     Raises:
-        ValueError: there is no such regularizer, one is named twice, one refuses an option, or
-            none takes one.
+        ValueError: there is no such regularizer, one is named twice, or none takes an option.
     """
-    chosen = term_names(names)
-    repeated = next((name for name in chosen if chosen.count(name) > 1), None)
-    if repeated is not None:
-        raise ValueError(f"The regularizer {repeated!r} is named twice in {names!r}: once will do.")
-    return [REGULARIZERS.make(name, **options) for name in chosen]
+    chosen = split_names(names) if isinstance(names, str) else list(names)
+    for name in chosen:
+        if chosen.count(name) > 1:
+            raise ValueError(f"The regularizer {name!r} is named twice in {names!r}: name it once.")
+    entries = {name: REGULARIZERS[name] for name in chosen}
+    shared = {key: given.pop(key) for key in ("label_transform", *options.GIVEN) if key in given}
+    own = options.choose("regularizer", chosen, entries, given)
+    made = []
+    for name, entry in entries.items():
+        taken = options.parameters(entry)
+        arguments = {key: value for key, value in shared.items() if key in taken}
+        arguments |= own[name] | dict((options_by_name or {}).get(name, {}))
+        made.append(REGULARIZERS.make(name, **arguments))
+    return made
 
 
 LEARNERS = Registry("learner", "maml.learners")
 REGULARIZERS = Registry("regularizer", "maml.regularizers")
+HEADS = Registry("head", "maml.distributions")
 TASKS = Registry("task", "maml.tasks")

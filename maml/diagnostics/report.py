@@ -161,7 +161,7 @@ class Diagnosis:
                 return None
             return {side: mean_interval(per_task[f"{name}_{side}"]) for side in ("lower", "upper")}
 
-        label_information = information("information")
+        label_information = information("label_information")
         words, reason = verdict(
             skill(mean[metric] - mean[f"constant_{metric}"]),
             skill(float(lost.mean())),

@@ -50,7 +50,7 @@ def scores(
         For each metric ``m``: ``m`` (after the support set), ``no_support_m`` (before it),
         ``mismatched_support_m``
         (after another task's, mean over those lent). In nats: ``support_information_lower`` and
-        ``_upper``, and with a label transform ``information_lower`` and ``_upper``.
+        ``_upper``, and with a label transform ``label_information_lower`` and ``_upper``.
     """
     embedded = episode._replace(
         support_x=learner.features(episode.support_x), query_x=learner.features(episode.query_x)
@@ -70,7 +70,7 @@ def scores(
         "support_information": sandwich(lent, supports, fold_in(seed, 2 * num_relabelings))
     }
     if label_transform is not None:
-        informations["information"] = label_information(
+        informations["label_information"] = label_information(
             learner, embedded, label_transform, num_relabelings, seed
         )
     for name, bounds in informations.items():

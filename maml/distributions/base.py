@@ -79,6 +79,9 @@ class Head(Configured, abc.ABC):
 
     units: int
 
+    given_by_problem: tuple[str, ...] = ()
+    """Arguments of the constructor that describe the labels, so that they are no options."""
+
     @abc.abstractmethod
     def __call__(self, outputs) -> Distribution:
         """The distribution that ``outputs`` [..., units] stand for."""

@@ -2,6 +2,7 @@
 
 import tensorflow as tf
 
+from maml.core.registry import HEADS
 from maml.distributions.base import Distribution, Head
 from mine.bounds import log_mean_exp
 
@@ -49,12 +50,15 @@ class Categorical(Distribution):
         return tf.one_hot(tf.argmax(scores, -1), scores.shape[-1], dtype=scores.dtype)
 
 
+@HEADS.register("categorical")
 class CategoricalHead(Head):
     """Classification: softmax probabilities of classes, whose loss is the cross-entropy in nats.
 
     Args:
         classes: number of classes; labels are one-hot, [..., classes].
     """
+
+    given_by_problem = ("classes",)
 
     def __init__(self, classes: int):
         self.units = self.classes = classes

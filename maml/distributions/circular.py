@@ -4,6 +4,7 @@ import math
 
 import tensorflow as tf
 
+from maml.core.registry import HEADS
 from maml.distributions.base import Distribution, Head
 from mine.bounds import log_mean_exp
 
@@ -77,6 +78,7 @@ class Circular(Distribution):
         return tf.math.floormod(label, self.period)[..., tf.newaxis]
 
 
+@HEADS.register("circular")
 class CircularHead(Head):
     """Regression of a label that wraps: softmax knots on a circle, see :class:`Circular`.
 
@@ -84,6 +86,8 @@ class CircularHead(Head):
         period: length of the circle, in the label's unit.
         knots: number of outputs.
     """
+
+    given_by_problem = ("period",)
 
     HARMONICS = 12
     """Of the log-density in answers relative to a label; 12 resolve some 10 degrees."""
@@ -109,6 +113,7 @@ class CircularHead(Head):
         return _at_knots(_turned(outputs, y, self.period), self.knots)
 
 
+@HEADS.register("von_mises")
 class VonMisesHead(CircularHead):
     r"""Regression of a label that wraps: a generalised von Mises density, read at knots.
 

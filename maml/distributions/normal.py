@@ -1,9 +1,11 @@
 """Normal distributions over labels: regression."""
 
 import math
+from collections.abc import Sequence
 
 import tensorflow as tf
 
+from maml.core.registry import HEADS
 from maml.distributions.base import Distribution, Head
 
 
@@ -38,6 +40,7 @@ class Normal(Distribution):
         return self.scale
 
 
+@HEADS.register("normal")
 class NormalHead(Head):
     """Regression with squared error: the outputs are the mean of a normal of fixed scale.
 
@@ -49,7 +52,11 @@ class NormalHead(Head):
             reads the prediction can be paid by ever larger outputs.
     """
 
-    def __init__(self, dim: int = 1, scale: float = math.sqrt(0.5), bounds=None):
+    given_by_problem = ("dim",)
+
+    def __init__(
+        self, dim: int = 1, scale: float = math.sqrt(0.5), bounds: Sequence[float] | None = None
+    ):
         self.units = self.dim = dim
         self.scale, self.bounds = scale, bounds
 

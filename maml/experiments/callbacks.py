@@ -10,7 +10,7 @@ import numpy as np
 
 from maml.core.episodes import TaskFamily
 from maml.diagnostics.scores import Evaluator
-from maml.regularizers.label_mi import POWER_LIMIT
+from maml.regularizers.prediction_mi import POWER_LIMIT
 
 
 class Checkpoint(keras.callbacks.Callback):
@@ -156,24 +156,26 @@ def _save(model: keras.Model, path: pathlib.Path) -> None:
 
 
 class StopOnDivergence(keras.callbacks.Callback):
-    """Stops when gradients are no numbers, and says where; says when a critic is being gamed."""
+    """Stops when gradients are not finite, and says where; warns when a critic is exploited."""
+
+    RATIO = "prediction_mi_power_ratio"
 
     def __init__(self):
         super().__init__()
-        self.gamed = False
+        self.warned = False
 
     def on_epoch_end(self, epoch, logs=None):
         skipped, steps = logs["skipped_steps"], self.params["steps"]
         if skipped >= steps / 2 or not math.isfinite(logs["loss"]):
             where = self.model.divergence()
             raise FloatingPointError(
-                f"{skipped:.0f} of {steps} steps of epoch {epoch + 1} had a gradient that is no "
-                f"finite number{f' ({where})' if where else ''}; the checkpoint before it is kept. "
-                "Lower the learning rates (meta_lr, inner_lr) or the weight of the regularizer."
+                f"{skipped:.0f} of {steps} steps of epoch {epoch + 1} had a gradient that is not "
+                f"finite{f' ({where})' if where else ''}; the checkpoint before it is kept. Lower "
+                "the learning rates (meta_lr, inner_lr) or the weight of the regularizer."
             )
-        if logs.get("power_ratio", 0.0) > POWER_LIMIT and not self.gamed:
-            self.gamed = True
+        if logs.get(self.RATIO, 0.0) > POWER_LIMIT and not self.warned:
+            self.warned = True
             print(
-                f"\nWarning: predictions have {logs['power_ratio']:.1f} times the power of labels: "
-                "the information term is being gamed. Lower its weight, or use target=label."
+                f"\nWarning: predictions have {logs[self.RATIO]:.1f} times the power of labels: "
+                "the Prediction-MI critic is being exploited. Lower its weight, or use label_mi."
             )

@@ -1,53 +1,54 @@
-"""Strengths of measures, chosen by errors on validation tasks; what studies of measures share."""
+"""Strengths of regularizers: what a row of a table may choose from, and how it chooses."""
 
 from collections.abc import Callable, Iterable
 
-from maml.experiments import sweep
-from mine.reporting.statistics import rank
-
-SYMBOLS = {
-    "kl_weight": "β",
-    "bottleneck_weight": "β",
-    "l2_weight": "λ",
-    "mi_weight": "λ",
-    "augment_probability": "p",
-    "mi_draws": "draws",
-}
-"""Options that are strengths -> what tables call them."""
+from maml.core.registry import REGULARIZERS
+from mine.reporting import rank
 
 
 def each(name: str, values: Iterable, **fixed) -> list[dict]:
-    """Options that differ in one: what a measure may choose from."""
-    return [fixed | {name: value} for value in values]
+    """Options that differ in one: what a row may choose from.
+
+    Args:
+        name: of an option of the regularizer, such as ``weight``.
+        values: that it may have.
+        **fixed: ``regularizer``, and further options of it.
+    """
+    regularizer = fixed.pop("regularizer")
+    own = {f"{regularizer}.{key}": value for key, value in fixed.items()}
+    return [{"regularizer": regularizer, **own, f"{regularizer}.{name}": value} for value in values]
 
 
 def strength(options: dict) -> str:
-    """The strengths among a measure's options, in words."""
-    named = [name for name in options if name in SYMBOLS]
-    return ", ".join(f"{SYMBOLS[name]} = {options[name]:.2g}" for name in named)
+    """The strengths of the regularizers among some options, such as ``β = 0.001, λ = 1``."""
+    words = []
+    for key, value in options.items():
+        name, _, option = key.rpartition(".")
+        if name not in REGULARIZERS:
+            continue
+        if option == REGULARIZERS[name].strength:
+            words.append(f"{REGULARIZERS[name].symbol} = {value:.2g}")
+        elif option == "num_relabelings":
+            words.append(f"{value} relabelings")
+    return ", ".join(words)
 
 
-def best(records: Iterable[dict], error: Callable[[dict], float]) -> dict:
-    """The ``options`` of the run with the least error; one that diverged has an infinite one.
-
-    So has one whose error is no finite number.
+def best(records: Iterable[dict], error: Callable[[dict], float | None]) -> dict:
+    """The ``options`` of the run with the least error.
 
     Args:
-        records: of :func:`maml.experiments.sweep.run`, each with its ``options``.
-        error: of a run that ended, on validation tasks.
+        records: of runs, each with its ``options``.
+        error: of a run on validation tasks; None or not finite counts as infinite.
     """
-
-    def loss(record):
-        return rank(None if sweep.DIVERGED in record else error(record))
-
-    return min(records, key=loss)["options"]
+    return min(records, key=lambda record: rank(error(record)))["options"]
 
 
 def combined(first: dict, second: dict) -> list[dict]:
-    """What two measures, each as it was chosen, may choose from together.
+    """What two rows, each as it was chosen, may choose from together.
 
     Both as they are, and the first at a third of its strength.
     """
     both = first | second | {"regularizer": f"{first['regularizer']},{second['regularizer']}"}
-    (strength,) = (name for name in first if name.endswith("weight"))
+    name = first["regularizer"]
+    strength = f"{name}.{REGULARIZERS[name].strength}"
     return [both, both | {strength: first[strength] / 3}]

@@ -12,7 +12,6 @@ from concurrent.futures.process import BrokenProcessPool
 import keras
 import tensorflow as tf
 import tqdm
-from absl import flags
 
 from maml.experiments import determinism
 
@@ -58,20 +57,6 @@ def run(jobs: Mapping[str, Callable[[], dict]], workers: int, title: str) -> dic
                 ) from error
             raise
     return {name: records[name] for name in jobs}
-
-
-def define_flags(seeds: Mapping[str, int] | None = None) -> None:
-    """Defines the flags that studies share.
-
-    Args:
-        seeds: table -> its number of seeds, which is taken by default; 5 by default without tables.
-    """
-    flags.DEFINE_string("logdir", None, "Folder of the runs.", required=True)
-    flags.DEFINE_string("output", None, "Folder of tables and pictures.", required=True)
-    own = ", ".join(f"{name} {number}" for name, number in seeds.items()) if seeds else "5"
-    default = None if seeds else 5
-    flags.DEFINE_integer("seeds", default, f"Number of seeds. [{own}]", lower_bound=1)
-    flags.DEFINE_integer("workers", CORES, "Trainings side by side.", lower_bound=1)
 
 
 @functools.cache

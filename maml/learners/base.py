@@ -40,6 +40,9 @@ class MetaLearner(Configured, keras.Model, abc.ABC):
         seed: seed of everything drawn during training.
     """
 
+    title = ""
+    """What tables call the learner; the name of its class if empty."""
+
     network_kind = "network"
     """Which of a problem's networks the constructor takes first, see :func:`maml.make_learner`."""
 
@@ -59,6 +62,11 @@ class MetaLearner(Configured, keras.Model, abc.ABC):
         self.trackers = {name: keras.metrics.Mean(name=name) for name in names}
         self.skipped = keras.metrics.Sum(name="skipped_steps")
         self._compiled_steps = {}
+
+    @classmethod
+    def table_name(cls) -> str:
+        """What tables call the learner."""
+        return cls.title or cls.__name__
 
     # -- what a learner defines ---------------------------------------------------------------
 

@@ -239,7 +239,7 @@ class ANIL(MAML):
         **kwargs: of :class:`MAML`.
     """
 
-    def __init__(self, network, head, adapt_only=None, **kwargs):
+    def __init__(self, network, head, adapt_only: Sequence[str] | None = None, **kwargs):
         if adapt_only is None:
             adapt_only = [functional.last_layer(network).name]
         super().__init__(network, head, adapt_only=adapt_only, **kwargs)
@@ -255,6 +255,8 @@ class MetaSGD(MAML):
         inner_lr: where all rates start.
         **kwargs: of :class:`MAML`.
     """
+
+    title = "Meta-SGD"
 
     def __init__(self, network, head, inner_lr: float = 0.01, **kwargs):
         super().__init__(network, head, inner_lr=inner_lr, **kwargs)
@@ -292,6 +294,8 @@ class MAMLPlusPlus(MAML):
     Raises:
         ValueError: as :class:`MAML`, or there is no inner step.
     """
+
+    title = "MAML++"
 
     def __init__(
         self,

@@ -98,6 +98,8 @@ class IMAML(MAML):
         ValueError: an option has no meaning.
     """
 
+    title = "iMAML"
+
     def __init__(
         self,
         network,

@@ -1,5 +1,7 @@
 """A learner that answers relative to its shots, so that it has nothing to memorize."""
 
+from collections.abc import Sequence
+
 import keras
 import tensorflow as tf
 
@@ -37,12 +39,13 @@ class RelativeCNP(MetaLearner):
     """
 
     network_kind = "embedding"
+    title = "Relative CNP"
 
     def __init__(
         self,
         embedding: keras.Model,
         head: Head,
-        hidden=(100, 100),
+        hidden: Sequence[int] = (100, 100),
         interaction: int = 0,
         initializer_seed: int = 0,
         **kwargs,

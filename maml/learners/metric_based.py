@@ -48,6 +48,8 @@ class PrototypicalNetwork(MetricBased):
     :class:`MetricBased`.
     """
 
+    title = "prototypical network"
+
     def encode(self, x, y, training=False):
         count = tf.reduce_sum(y, axis=1)[..., tf.newaxis]
         # A class without shots has its prototype at zero.
@@ -78,6 +80,8 @@ class MatchingNetwork(MetricBased):
         temperature: the cosine's unit, tau.
         **kwargs: of :class:`MetaLearner`.
     """
+
+    title = "matching network"
 
     def __init__(self, embedding, head, temperature: float = 0.1, **kwargs):
         super().__init__(embedding, head, **kwargs)

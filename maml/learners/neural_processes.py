@@ -1,5 +1,7 @@
 """Learners whose task state is a context vector."""
 
+from collections.abc import Sequence
+
 import keras
 import tensorflow as tf
 
@@ -31,12 +33,13 @@ class CNP(MetaLearner):
     """
 
     network_kind = "embedding"
+    title = "CNP"
 
     def __init__(
         self,
         embedding: keras.Model,
         head: Head,
-        hidden=(100, 100),
+        hidden: Sequence[int] = (100, 100),
         dim_r: int = 100,
         dim_z: int = 64,
         interaction: int = 0,
@@ -99,6 +102,8 @@ class AttentiveCNP(CNP):
         heads: ways to attend (Vaswani et al. 2017), each in ``dim_z / heads`` dimensions.
         **kwargs: of :class:`CNP`.
     """
+
+    title = "Attentive CNP"
 
     def __init__(self, embedding, head, heads: int = 8, **kwargs):
         super().__init__(embedding, head, **kwargs)

@@ -3,18 +3,18 @@
 import keras
 
 from maml.core.registry import Networks
-from maml.nn import normalization
+from maml.nn.normalization import layer as normalization_layer
 
 KINDS = ("conv", "perceptron", "resnet12")
 
 
-def networks(
-    kind: str,
+def convolutional_networks(
     shape: tuple[int, int, int],
-    filters: int,
-    pooling: bool,
-    mode: str = "batch",
-    steps: int = 1,
+    kind: str = "conv",
+    filters: int = 32,
+    pooling: bool = True,
+    normalization: str = "batch",
+    norm_steps: int = 1,
     seed: int = 0,
 ) -> Networks:
     """A classifier for learners whose networks adapt, and its body as an embedding for the others.
@@ -25,22 +25,24 @@ def networks(
       ``filters``, each of twice as many as the one before.
 
     Args:
-        kind: one of :data:`KINDS`.
         shape: of an image, (height, width, channels).
+        kind: one of :data:`KINDS`.
         filters: of a convolution.
         pooling: whether blocks of ``conv`` halve the image by pooling; by strides if not.
-        mode: how layers are normalised, see :mod:`maml.nn.normalization`.
-        steps: inner steps, for mode "step".
+        normalization: how layers are normalised, see :mod:`maml.nn.normalization`.
+        norm_steps: inner steps, for normalization by step.
         seed: seed of the initial weights (Glorot uniform).
 
     Raises:
         ValueError: there is no such network, or no such normalisation.
     """
     if kind not in KINDS:
-        raise ValueError(f"There is no network {kind!r}; there are {', '.join(KINDS)}.")
+        raise ValueError(
+            f"Invalid value for `kind`: expected one of {', '.join(KINDS)}; received {kind!r}."
+        )
 
     def body():
-        layers = _Layers(mode, steps, seed)
+        layers = _Layers(normalization, norm_steps, seed)
         inputs = keras.Input(shape)
         if kind == "conv":
             return layers, inputs, _conv4(layers, inputs, filters, pooling)
@@ -118,4 +120,4 @@ class _Layers:
         )(x)
 
     def normalized(self, x):
-        return normalization.layer(self.mode, self.steps)(x)
+        return normalization_layer(self.mode, self.steps)(x)

@@ -63,15 +63,19 @@ def perceptron(inputs: int, hidden: int | Sequence[int], outputs: int, seed: int
     return keras.Sequential(layers)
 
 
-def perceptrons(
-    inputs: int, hidden: int | Sequence[int], embedding: int | Sequence[int], seed: int
+def mlp_networks(
+    inputs: int,
+    hidden: Sequence[int] = (40, 40),
+    embedding: Sequence[int] = (64, 64),
+    seed: int = 0,
 ) -> Networks:
-    """Perceptrons for learners of either kind.
+    """Multi-layer perceptrons for learners of either kind.
 
     Args:
         inputs: number of input features.
-        hidden: units of each hidden layer of the whole network.
-        embedding: units of each layer of the embedding; the last are its features.
+        hidden: units of each hidden layer of a gradient-based learner's network.
+        embedding: units of each layer of a contextual learner's embedding; the last are its
+            features.
         seed: seed of the initial weights.
     """
     *below, features = _each(embedding)

@@ -14,7 +14,7 @@ from maml.core.serialization import Configured
 
 
 class Regularizer(Configured, keras.layers.Layer):
-    """One measure against memorization: up to four things it may do, of which most do one.
+    """One meta-regularizer: up to four things it may do, of which most do one.
 
     It may change the training episodes (:meth:`augment`), the weights (:meth:`perturb`) and the
     features of inputs (:meth:`transform`), and add to the meta-loss (:meth:`term`).
@@ -25,6 +25,14 @@ class Regularizer(Configured, keras.layers.Layer):
     """
 
     metric_names: tuple[str, ...] = ()
+
+    title, symbol, strength = "", "λ", "weight"
+    """What tables call it, and the symbol and name of the option that is its strength."""
+
+    @classmethod
+    def table_name(cls, **options) -> str:
+        """What tables call it with these options."""
+        return f"{cls.title or cls.__name__} ({cls.symbol} = {options[cls.strength]:g})"
 
     def __init__(self, **kwargs):
         super().__init__(**kwargs)

@@ -8,6 +8,7 @@ from maml.core.registry import REGULARIZERS
 from maml.regularizers.base import Regularizer
 
 
+@REGULARIZERS.register("label_augmentation")
 class LabelAugmentation(Regularizer):
     """Trains on relabelled tasks (Rajendran et al. 2020, arXiv 2007.05549).
 
@@ -23,6 +24,10 @@ class LabelAugmentation(Regularizer):
     Raises:
         ValueError: the label_transform does not relabel the queries, or ``probability`` is none.
     """
+
+    title = "label augmentation"
+    symbol = "p"
+    strength = "probability"
 
     def __init__(self, label_transform: LabelTransform, probability: float = 1.0, **kwargs):
         super().__init__(**kwargs)
@@ -50,11 +55,3 @@ def some_of(changed: Episode, episode: Episode, probability: float, seed) -> Epi
         return tf.where(own, new, old)
 
     return Episode(*(pick(*pair) for pair in zip(changed, episode, strict=True)))
-
-
-@REGULARIZERS.register("augment")
-def label_augmentation(
-    label_transform: LabelTransform, augment_probability: float = 1.0
-) -> LabelAugmentation:
-    """:class:`LabelAugmentation`, its options under the names that runners give them."""
-    return LabelAugmentation(label_transform, augment_probability)

@@ -9,6 +9,7 @@ from maml.core.registry import REGULARIZERS
 from maml.regularizers.base import Regularizer, normal_kl
 
 
+@REGULARIZERS.register("mr_a")
 class MRA(Regularizer):
     r"""Noise in the features of inputs, and a price for what they tell despite it (MR-A).
 
@@ -31,7 +32,10 @@ class MRA(Regularizer):
             are no vectors.
     """
 
-    metric_names = ("rate_nats",)
+    title = "MR-A"
+    symbol = "β"
+
+    metric_names = ("mr_a_nats",)
 
     def __init__(self, weight: float = 1e-3, sigma: float = 0.1, **kwargs):
         super().__init__(**kwargs)
@@ -54,7 +58,7 @@ class MRA(Regularizer):
 
     def term(self, learner, episode, features, prediction, seed, training):
         nats = tf.reduce_mean(tf.reduce_sum(normal_kl(*self.posterior(features)), axis=-1))
-        return self.weight * nats, {"rate_nats": nats}
+        return self.weight * nats, {"mr_a_nats": nats}
 
 
 class Posterior(keras.layers.Layer):
@@ -80,9 +84,3 @@ class Posterior(keras.layers.Layer):
 
     def call(self, features):
         return self.mean(features), self.log_sigma(features)
-
-
-@REGULARIZERS.register("activations")
-def bottleneck(bottleneck_weight: float = 1e-3) -> MRA:
-    """:class:`MRA`, its option under the name that runners give it."""
-    return MRA(bottleneck_weight)

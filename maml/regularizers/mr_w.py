@@ -17,6 +17,7 @@ ALL = "all"
 """In place of names of layers."""
 
 
+@REGULARIZERS.register("mr_w")
 class MRW(Regularizer):
     r"""Noise in the weights, and a price for what they hold despite it (MR-W).
 
@@ -47,7 +48,10 @@ class MRW(Regularizer):
             created: it has no layer of that name, or the layers have no kernels.
     """
 
-    metric_names = ("kl_nats", "sigma")
+    title = "MR-W"
+    symbol = "β"
+
+    metric_names = ("mr_w_nats", "mr_w_sigma")
 
     def __init__(
         self,
@@ -87,7 +91,7 @@ class MRW(Regularizer):
             ]
         )
         every = tf.concat([tf.reshape(log_sigma, [-1]) for log_sigma in log_sigmas], 0)
-        return self.weight * nats, {"kl_nats": nats, "sigma": tf.reduce_mean(tf.exp(every))}
+        return self.weight * nats, {"mr_w_nats": nats, "mr_w_sigma": tf.reduce_mean(tf.exp(every))}
 
     def _posteriors(self, learner):
         return list(zip(self._kernels(learner), self.log_sigmas, strict=True))
@@ -137,11 +141,3 @@ def _means(variables) -> list[tf.Tensor]:
 def _draw(mean, log_sigma, seed) -> tf.Tensor:
     noise = tf.random.stateless_normal(mean.shape, seed, dtype=mean.dtype)
     return mean + tf.exp(log_sigma) * noise
-
-
-@REGULARIZERS.register("weights")
-def weight_kl(
-    kl_weight: float = 1e-5, kl_sigma: float = 0.1, kl_layers: list[str] | None = None
-) -> MRW:
-    """:class:`MRW`, its options under the names that runners give them."""
-    return MRW(kl_weight, kl_sigma, layers=kl_layers)

@@ -7,12 +7,15 @@ from maml.regularizers.base import Regularizer
 from maml.regularizers.mr_w import _means, kernels
 
 
+@REGULARIZERS.register("weight_decay")
 class WeightDecay(Regularizer):
     """Half the sum of squared kernels: of all the learner's, not of critics.
 
     Args:
         weight: factor of the term.
     """
+
+    title = "weight decay"
 
     def __init__(self, weight: float = 1e-4, **kwargs):
         super().__init__(**kwargs)
@@ -21,9 +24,3 @@ class WeightDecay(Regularizer):
     def term(self, learner, episode, features, prediction, seed, training):
         squares = [tf.reduce_sum(w**2) for w in _means(kernels(learner.learner_variables))]
         return self.weight / 2 * tf.add_n(squares), {}
-
-
-@REGULARIZERS.register("decay")
-def weight_decay(l2_weight: float = 1e-4) -> WeightDecay:
-    """:class:`WeightDecay`, its option under the name that runners give it."""
-    return WeightDecay(l2_weight)

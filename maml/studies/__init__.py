@@ -1,8 +1,8 @@
-"""Studies: many trainings, and what they say together.
+"""Studies: what is compared, as data. The routine is in :mod:`maml.experiments.study`.
 
-* :mod:`maml.studies.memorization`: measures against memorization on sinusoids (Yin et al. 2020);
-* :mod:`maml.studies.robustness`: how well the learners learn sinusoids, and how far a task may
-  drift from those of training before adaptation fails;
+* :mod:`maml.studies.memorization`: regularizers on memorizable sinusoids (Yin et al. 2020);
+* :mod:`maml.studies.robustness`: how well learners fit sinusoids, and how far a task may shift
+  from the meta-training tasks before adaptation fails;
 * :mod:`maml.studies.fewshot`: few-shot classification of images, with labels that can be memorized
   and with labels that cannot.
 

@@ -1,33 +1,29 @@
-"""Ways in which tasks may drift from those of training, and what that does to a learner.
+"""Ways in which tasks may shift from the meta-training tasks, and what that does to a learner.
 
-Drifts go along one axis at a time; everything else is drawn as in training.
+Shifts go along one axis at a time; everything else is drawn as in meta-training.
 """
 
 import dataclasses
 import math
-import pathlib
+from collections.abc import Mapping
 
-import maml
 from maml.studies.function_errors import Scorer
 from maml.tasks.problem import TEST, split_seed
 from maml.tasks.regression import SHAPES, FunctionRange
-from mine import reporting
-from mine.reporting.statistics import mean_interval
 
-SCORES = "drift.json"
 TRAINED = FunctionRange()
 SHOTS, QUERIES, TASKS, SOLVED = 10, 50, 600, 0.1
 SUPPORTS, STEPS = (2, 5, 10, 20, 40), (0, 1, 2, 5, 10, 20)
-"""Numbers of support points and of inner steps whose effect is measured, in distribution."""
+"""Numbers of support points and of inner steps whose effect is measured, without a shift."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Axis:
-    """One way to drift.
+    """One way to shift.
 
     Attributes:
-        unit: of the distance, in words.
-        values: of what drifts, for the table.
+        unit: of the distance.
+        values: of what shifts, for the table.
         ranges: the functions of each.
         distances: of each from the training distribution; 0 inside it.
     """
@@ -85,71 +81,61 @@ AXES = {
 SHAPED = {shape: dataclasses.replace(TRAINED, shape=shape) for shape in SHAPES}
 
 
-def drift(path: pathlib.Path) -> dict:
-    """Scores a learner on all drifts; kept beside it.
+def score_shifts(learner) -> dict[str, dict]:
+    """Scores a learner under all shifts.
 
     Returns:
-        ``axes`` and ``shapes``: name -> a score for each value, and ``shots`` and ``inner_steps``:
-        a score for each of :data:`SUPPORTS` and :data:`STEPS`. A score is a dict of ``error``,
-        ``before`` and ``solved``.
+        ``shift`` (axis -> value -> score), ``shape`` (shape -> score), ``shots`` and
+        ``inner_steps`` (number -> score). A score holds ``error`` (squared error to the truth over
+        the mean square of the truth, with the support set), ``no_support`` (the same without it)
+        and ``solved`` (share of tasks whose error is below a tenth), each a ``mean`` over tasks.
     """
-    kept = path.with_suffix("") / SCORES
-    if not kept.exists():
-        reporting.write_json(_drift(maml.load(path)), kept)
-    return reporting.read_json(kept)
-
-
-def _drift(learner) -> dict:
     scorer = Scorer(learner)
 
     def score(ranges, shots=SHOTS, scorer=scorer):
         family = ranges.draw(2000, shots, QUERIES, split_seed(TEST))
         after, before, power = scorer(family, TASKS)
         scale = float(power.mean())
-        return {
+        values = {
             "error": float(after.mean()) / scale,
-            "before": float(before.mean()) / scale,
+            "no_support": float(before.mean()) / scale,
             "solved": float((after < SOLVED * scale).mean()),
         }
+        return {name: {"mean": value, "ci95": None} for name, value in values.items()}
 
     result = {
-        "axes": {name: [score(ranges) for ranges in axis.ranges] for name, axis in AXES.items()},
-        "shapes": {name: score(ranges) for name, ranges in SHAPED.items()},
-        "shots": [score(TRAINED, shots) for shots in SUPPORTS],
-        "inner_steps": [],
+        "shift": {
+            name: {
+                key(value): score(of) for value, of in zip(axis.values, axis.ranges, strict=True)
+            }
+            for name, axis in AXES.items()
+        },
+        "shape": {name: score(ranges) for name, ranges in SHAPED.items()},
+        "shots": {str(shots): score(TRAINED, shots) for shots in SUPPORTS},
+        "inner_steps": {},
     }
     for count in STEPS if hasattr(learner, "test_inner_steps") else ():
         learner.test_inner_steps = count
-        result["inner_steps"].append(score(TRAINED, scorer=Scorer(learner)))
+        result["inner_steps"][str(count)] = score(TRAINED, scorer=Scorer(learner))
     return result
 
 
-def over_seeds(scores: list[dict]) -> dict[str, dict]:
-    """error, before, solved -> mean and interval of several seeds' scores."""
-    return {name: mean_interval([score[name] for score in scores]) for name in scores[0]}
+def key(value: float) -> str:
+    """A value of an axis as part of a name."""
+    return f"{value:.4g}"
 
 
-def aggregate(drifts: dict[str, list[dict]]) -> dict[str, dict]:
-    """Learner -> what :func:`drift` gives, each score with its interval over seeds.
+def read_score(row: Mapping, kind: str, name: str, score: str) -> dict[str, float]:
+    """``mean`` and ``ci95`` of a score of :func:`score_shifts` in an aggregated row.
 
     Args:
-        drifts: learner -> the scores of its seeds.
+        row: of a study.
+        kind: such as ``shift.amplitude`` or ``shape``.
+        name: a value, shape or number.
+        score: "error", "no_support" or "solved".
     """
-
-    def listed(seeds, pick):
-        return [over_seeds(list(scores)) for scores in zip(*map(pick, seeds), strict=True)]
-
-    result = {}
-    for name, seeds in drifts.items():
-        result[name] = {
-            "axes": {axis: listed(seeds, lambda s, a=axis: s["axes"][a]) for axis in AXES},
-            "shapes": {
-                shape: over_seeds([seed["shapes"][shape] for seed in seeds]) for shape in SHAPED
-            },
-            "shots": listed(seeds, lambda s: s["shots"]),
-            "inner_steps": listed(seeds, lambda s: s["inner_steps"]),
-        }
-    return result
+    column = f"further.{kind}.{name}.{score}"
+    return {"mean": row[f"{column}.mean"], "ci95": row[f"{column}.ci95"]}
 
 
 def limit(distances: list[float], solved: list[float], half: float = 0.5) -> float:
@@ -176,12 +162,8 @@ def limit(distances: list[float], solved: list[float], half: float = 0.5) -> flo
     return distances[-1]
 
 
-def limits(result: dict[str, dict]) -> dict[str, dict[str, float]]:
-    """Axis -> learner -> :func:`limit` of the mean over seeds."""
-    return {
-        axis: {
-            name: limit(of.distances, [s["solved"]["mean"] for s in scores["axes"][axis]])
-            for name, scores in result.items()
-        }
-        for axis, of in AXES.items()
-    }
+def limit_of(row: Mapping, axis: str) -> float:
+    """:func:`limit` of an aggregated row along an axis."""
+    of = AXES[axis]
+    solved = [read_score(row, f"shift.{axis}", key(v), "solved")["mean"] for v in of.values]
+    return limit(of.distances, solved)

@@ -1,5 +1,7 @@
 """Few-shot classification of images: Omniglot, mini-ImageNet, and folders of one's own."""
 
+import functools
+
 import numpy as np
 import tensorflow as tf
 
@@ -8,9 +10,10 @@ from maml.core.label_transforms import LabelPermutation
 from maml.core.registry import TASKS
 from maml.diagnostics.metrics import accuracy
 from maml.distributions.categorical import CategoricalHead
-from maml.nn import convolutions
+from maml.nn.convolutions import convolutional_networks
 from maml.tasks.class_sampling import draw_members
 from maml.tasks.image_file import ImageFile
+from maml.tasks.image_plots import ImageProblem
 from maml.tasks.problem import TEST, TRAIN, VALIDATION, Problem, split_seed
 
 TRAINING_TASKS, OTHER_TASKS = 100_000, 10_000
@@ -88,12 +91,6 @@ def images(
     split: str = "classes",
     rotations: bool = False,
     inverted: bool = False,
-    network: str = "conv",
-    filters: int = 32,
-    pooling: bool = True,
-    normalization: str = "batch",
-    inner_steps: int = 1,
-    seed: int = 0,
 ) -> Problem:
     """N-way K-shot classification of images: mini-ImageNet, or a folder of one's own.
 
@@ -108,17 +105,37 @@ def images(
         split: name of one of the splits in the file.
         rotations: whether training classes turned by quarters are classes of their own.
         inverted: whether black becomes white.
-        network: one of :data:`maml.nn.convolutions.KINDS`.
-        filters: of its convolutions.
-        pooling: whether its blocks halve images by pooling; by strides if not.
-        normalization: see :mod:`maml.nn.normalization`.
-        inner_steps: for normalisation by step.
-        seed: of the networks' initial weights; the tasks are always the same.
 
     Raises:
         ValueError: there is no such file or split, it has too few classes, or an option has no
             meaning.
     """
+    return _problem(data, ways, shots, queries, labels, grouped, split, rotations, inverted)
+
+
+@TASKS.register("omniglot")
+def omniglot(
+    data: str = "omniglot.npz",
+    ways: int = 5,
+    shots: int = 1,
+    queries: int = 15,
+    labels: str = "shuffled",
+    grouped: bool = False,
+    split: str = "characters",
+    rotations: bool = True,
+) -> Problem:
+    """Which of N characters a drawing is of (Lake et al. 2015), 28 x 28, ink is white.
+
+    Arguments as of :func:`images`; ``split`` is "characters" or "alphabets", see
+    :func:`maml.tasks.prepare.omniglot`. Blocks of the network have strides (Finn et al. 2017).
+    """
+    networks = {"filters": 64, "pooling": False}
+    return _problem(data, ways, shots, queries, labels, grouped, split, rotations, True, **networks)
+
+
+def _problem(
+    data, ways, shots, queries, labels, grouped, split, rotations, inverted, **network_defaults
+) -> Problem:
     content = ImageFile.load(data)
     if split not in content.splits:
         there = ", ".join(content.splits)
@@ -145,57 +162,15 @@ def images(
         return ImageClasses(found, counts, members, shots, queries)
 
     shape = content.images.shape[1:]
-    return Problem(
+    return ImageProblem(
         description=f"{ways}-way {shots}-shot classification of images; {labels} labels",
         train=family(TRAIN, TRAINING_TASKS),
         validation=family(VALIDATION, OTHER_TASKS),
         test=family(TEST, OTHER_TASKS),
         head=CategoricalHead(ways),
-        networks=convolutions.networks(
-            network, shape, filters, pooling, normalization, inner_steps, seed
-        ),
+        build_networks=functools.partial(convolutional_networks, shape, **network_defaults),
         label_transform=LabelPermutation(ways),
         metrics={"accuracy": accuracy},
         mutually_exclusive=labels == "shuffled",
-        checksum=content.checksum(),
-    )
-
-
-@TASKS.register("omniglot")
-def omniglot(
-    data: str = "omniglot.npz",
-    ways: int = 5,
-    shots: int = 1,
-    queries: int = 15,
-    labels: str = "shuffled",
-    grouped: bool = False,
-    split: str = "characters",
-    rotations: bool = True,
-    network: str = "conv",
-    filters: int = 64,
-    normalization: str = "batch",
-    inner_steps: int = 1,
-    seed: int = 0,
-) -> Problem:
-    """Which of N characters a drawing is of (Lake et al. 2015), 28 x 28, ink is white.
-
-    Arguments as of :func:`images`; ``split`` is "characters" or "alphabets", see
-    :func:`maml.tasks.prepare.omniglot`. Blocks of the network have strides (Finn et al. 2017).
-    """
-    return images(
-        data=data,
-        ways=ways,
-        shots=shots,
-        queries=queries,
-        labels=labels,
-        grouped=grouped,
-        split=split,
-        rotations=rotations,
-        network=network,
-        filters=filters,
-        normalization=normalization,
-        inner_steps=inner_steps,
-        seed=seed,
-        inverted=True,
-        pooling=False,
+        data={"images": content.checksum()},
     )

@@ -1,46 +1,25 @@
-"""Pictures of trainings on registered tasks."""
+"""Pictures of functions of one variable: support sets, and fits before and after adaptation."""
 
 import os
 
 import matplotlib.figure
-import numpy as np
 import tensorflow as tf
 
 from maml.core.episodes import Episode, TaskFamily
 from maml.tasks.problem import Problem
 from mine import reporting
 
-COLOURS = {"train": "#4477aa", "validation": "#ee6677"}
+
+class FunctionProblem(Problem):
+    """Regression of functions of one variable, whose runs draw fits."""
+
+    def draw(self, learner, history, record, folder):
+        draw_fits(learner, self.test, folder / "fits.png")
 
 
-def curves(history: dict[str, np.ndarray], metric: str, path: os.PathLike) -> None:
-    """A score on training and validation tasks over training steps, with and without support.
-
-    Args:
-        history: of :func:`maml.experiments.runs.read_history`.
-        metric: name of the score.
-        path: of the PNG.
-    """
-    figure = matplotlib.figure.Figure(figsize=(6, 4), layout="constrained")
-    axis = figure.subplots()
-    for split, colour in COLOURS.items():
-        axis.plot(history["step"], history[f"{split}_{metric}"], color=colour, label=f"{split}")
-        before = history[f"{split}_no_support_{metric}"]
-        axis.plot(history["step"], before, color=colour, linestyle=":", label=f"{split}, before")
-    axis.set(xlabel="training step", ylabel=metric)
-    if min(history[f"train_{metric}"]) > 0:
-        axis.set_yscale("log")
-    axis.legend()
-    reporting.picture(figure, path)
-
-
-def can_draw_fits(problem: Problem) -> bool:
-    """Whether the tasks are functions to the real numbers, which :func:`fits` draws."""
-    episode = problem.test.sample(2, tf.constant([0, 0]))
-    return episode.query_x.shape.rank == 3 and episode.query_y.shape[-1] == 1
-
-
-def fits(learner, family: TaskFamily, path: os.PathLike, tasks: int = 6, seed: int = 3) -> None:
+def draw_fits(
+    learner, family: TaskFamily, path: os.PathLike, tasks: int = 6, seed: int = 3
+) -> None:
     """Functions, their support sets, and the learner's answers before and after it saw them.
 
     Args:

@@ -1,6 +1,6 @@
 """Few-shot classification of Gaussian clusters: quick, and the best possible accuracy is known."""
 
-from collections.abc import Sequence
+import functools
 
 import tensorflow as tf
 
@@ -9,7 +9,7 @@ from maml.core.label_transforms import LabelPermutation
 from maml.core.registry import TASKS
 from maml.diagnostics.metrics import accuracy
 from maml.distributions.categorical import CategoricalHead
-from maml.nn.mlp import perceptrons
+from maml.nn.mlp import mlp_networks
 from maml.tasks.class_sampling import draw_members
 from maml.tasks.problem import TEST, TRAIN, VALIDATION, Problem, split_seed
 
@@ -53,9 +53,6 @@ def clusters(
     features: int = 16,
     spread: float = 0.5,
     classes: int = 100,
-    hidden: Sequence[int] = (64, 64),
-    embedding: Sequence[int] = (64, 64),
-    seed: int = 0,
 ) -> Problem:
     """N-way K-shot classification of synthetic classes, a quick stand-in for few-shot images.
 
@@ -71,9 +68,6 @@ def clusters(
         features: number of input features.
         spread: standard deviation of a class in each direction.
         classes: number of classes of each split.
-        hidden: units of the hidden layers of a gradient-based learner's network.
-        embedding: units of the layers of a contextual learner's embedding.
-        seed: seed of the networks' initial weights; the tasks are always the same.
 
     Raises:
         ValueError: there is no such way of labelling, or there are too few classes.
@@ -91,7 +85,7 @@ def clusters(
         validation=family(VALIDATION, 2000),
         test=family(TEST, 2000),
         head=CategoricalHead(ways),
-        networks=perceptrons(features, hidden, embedding, seed),
+        build_networks=functools.partial(mlp_networks, features, hidden=(64, 64)),
         label_transform=LabelPermutation(ways),
         metrics={"accuracy": accuracy},
         mutually_exclusive=labels == "shuffled",

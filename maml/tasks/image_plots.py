@@ -13,13 +13,15 @@ from mine import reporting
 RIGHT, WRONG = "#228833", "#ee6677"
 
 
-def can_draw(problem: Problem) -> bool:
-    """Whether inputs are images and labels classes."""
-    episode = problem.test.sample(2, tf.constant([0, 0]))
-    return episode.query_x.shape.rank == 5 and "accuracy" in problem.metrics
+class ImageProblem(Problem):
+    """Classification of images, whose runs draw episodes and confusions."""
+
+    def draw(self, learner, history, record, folder):
+        draw_episodes(learner, self.test, folder / "episodes.png")
+        draw_confusion(learner, self.test, folder / "confusion.png")
 
 
-def episodes(
+def draw_episodes(
     learner, family: TaskFamily, path: os.PathLike, tasks: int = 3, queries: int = 8, seed: int = 3
 ) -> None:
     """Some tasks: a shot of each class, and queries with the learner's answers.
@@ -55,7 +57,7 @@ def episodes(
     reporting.picture(figure, path)
 
 
-def confusion(
+def draw_confusion(
     learner,
     family: TaskFamily,
     path: os.PathLike,
@@ -67,7 +69,7 @@ def confusion(
 
     Args:
         learner: a trained :class:`maml.MetaLearner`.
-        family: as of :func:`episodes`.
+        family: as of :func:`draw_episodes`.
         path: of the PNG.
         tasks: how many are answered, evenly spaced.
         batch_size: tasks of a batch.

@@ -1,53 +1,137 @@
 """All that an experiment needs to know of what it trains and tests on."""
 
 import dataclasses
-from collections.abc import Callable
+import pathlib
+from collections.abc import Callable, Mapping
 
+import numpy as np
 import tensorflow as tf
 
 from maml.core.episodes import TaskFamily
 from maml.core.label_transforms import LabelTransform
-from maml.core.registry import Networks
+from maml.core.options import parameters
+from maml.core.registry import HEADS, Networks
 from maml.diagnostics.scores import Evaluator
 from maml.distributions.base import Head
+from mine.reporting import mean_interval
 
 
 @dataclasses.dataclass(frozen=True)
 class Problem:
     """Tasks to learn from, tasks to be tested on, and what fits them.
 
+    Subclasses override the methods for what a kind of problem adds to a run: pictures, further
+    scores, a summary by task.
+
     Attributes:
         description: in one line.
-        train: the tasks of meta-training.
-        validation: tasks to choose hyper-parameters by; none of them is a training task.
+        train: the meta-training tasks.
+        validation: tasks to choose hyper-parameters by; none of them is a training task. None: the
+            problem has no such tasks.
         test: tasks to report scores on; none of them is in the other two.
         head: from network outputs to a distribution over labels.
-        networks: as learners take them, see :func:`maml.make_learner`.
+        build_networks: makes the networks, with options as keyword arguments.
         label_transform: a relabelling under which the tasks stay of their kind.
-        diagnostic_transform: the relabelling that the diagnosis reads the label information by;
-            None: the same.
         metrics: name -> function(distribution, y) -> [tasks, queries]; the first is the main score.
         mutually_exclusive: whether no single function solves all training tasks, so that a learner
-            must read its support set. Where it is false, one can memorize instead.
-        checksum: of the file that the tasks are read from, if any.
+            must read its support set. Where it is false, a learner can memorize instead.
+        diagnostic_transform: the relabelling that the diagnosis reads the label information by;
+            None: the same.
+        head_defaults: name of a head -> options that it has here unless others are given.
+        augmentations: regularizers that every run has, before those that it names.
+        data: what tells this data from others, such as checksums of files.
+        monitored: names of the splits that are scored after each epoch.
     """
 
     description: str
     train: TaskFamily
-    validation: TaskFamily
+    validation: TaskFamily | None
     test: TaskFamily
     head: Head
-    networks: Networks
+    build_networks: Callable[..., Networks]
     label_transform: LabelTransform
     metrics: dict[str, Callable]
     mutually_exclusive: bool
     diagnostic_transform: LabelTransform | None = None
-    checksum: str | None = None
+    head_defaults: Mapping[str, Mapping] = dataclasses.field(default_factory=dict)
+    augmentations: tuple = ()
+    data: Mapping[str, object] = dataclasses.field(default_factory=dict)
+    monitored: tuple[str, ...] = ("train", "validation")
 
-    def evaluator(self, learner, information_every: int = 1) -> Evaluator:
+    @property
+    def networks(self) -> Networks:
+        """The networks, with default options."""
+        return self.build_networks()
+
+    @property
+    def families(self) -> dict[str, TaskFamily]:
+        """The splits by name: ``train``, ``validation`` if there is one, ``test``."""
+        splits = {"train": self.train, "validation": self.validation, "test": self.test}
+        return {name: family for name, family in splits.items() if family is not None}
+
+    def head_class(self, name: str = "") -> Callable[..., Head]:
+        """What makes a head: the problem's own without a name, else an entry of ``HEADS``."""
+        return HEADS[name] if name else type(self.head)
+
+    def make_head(self, name: str = "", **options) -> Head:
+        """A head for these labels.
+
+        Args:
+            name: of :data:`maml.HEADS`; empty for the problem's own.
+            **options: of the head, in place of the problem's.
+
+        Raises:
+            ValueError: there is no such head, or it takes no such option.
+        """
+        made = self.head_class(name)
+        known = {p: getattr(self.head, p) for p in parameters(made) if hasattr(self.head, p)}
+        return made(**(known | dict(self.head_defaults.get(name, {})) | options))
+
+    def evaluator(self, learner, information_every: int = 1, num_relabelings: int = 8) -> Evaluator:
         """Scores a learner by this problem's metrics and relabellings."""
-        diagnostic_transform = self.diagnostic_transform or self.label_transform
-        return Evaluator(learner, self.metrics, diagnostic_transform, information_every)
+        transform = self.diagnostic_transform or self.label_transform
+        return Evaluator(
+            learner,
+            self.metrics,
+            transform,
+            information_every,
+            num_relabelings=num_relabelings,
+        )
+
+    # -- what a kind of problem adds to a run ----------------------------------------------------
+
+    def summarize(self, scores: dict[str, np.ndarray], family: TaskFamily) -> dict[str, dict]:
+        """The record of a split's scores.
+
+        Args:
+            scores: of :class:`maml.Evaluator`, each [tasks, episodes, queries].
+            family: that was scored.
+
+        Returns:
+            Name of a score -> ``mean`` and ``ci95`` over tasks; ``swap_gap`` among them.
+        """
+        name = next(iter(self.metrics))
+        gap = scores[f"mismatched_support_{name}"] - scores[name]
+        every = scores | {"swap_gap": gap}
+        return {name: mean_interval(values.mean(axis=(1, 2))) for name, values in every.items()}
+
+    def further_scores(self, score: Callable[[TaskFamily, str], dict[str, np.ndarray]]) -> dict:
+        """More for the record of a run, under names of their own.
+
+        Args:
+            score: from a family, and the title of a progress bar, to its scores.
+        """
+        return {}
+
+    def draw(self, learner, history: dict, record: dict, folder: pathlib.Path) -> None:
+        """Draws pictures of a finished run into its folder.
+
+        Args:
+            learner: trained.
+            history: columns of ``history.csv``.
+            record: the content of ``results.json``.
+            folder: of the run.
+        """
 
 
 TRAIN, VALIDATION, TEST = range(3)

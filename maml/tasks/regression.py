@@ -1,6 +1,7 @@
 """Regression of functions of many shapes; those of the test may differ from those of training."""
 
 import dataclasses
+import functools
 import math
 from collections.abc import Sequence
 
@@ -9,10 +10,12 @@ import tensorflow as tf
 
 from maml.core.episodes import Episode, TaskFamily
 from maml.core.label_transforms import LabelScale
+from maml.core.options import parameters
 from maml.core.registry import TASKS, Registry
 from maml.diagnostics.metrics import squared_error
 from maml.distributions.normal import NormalHead
-from maml.nn.mlp import perceptrons
+from maml.nn.mlp import mlp_networks
+from maml.tasks.function_plots import FunctionProblem
 from maml.tasks.problem import TEST, TRAIN, VALIDATION, Problem, split_seed
 
 # A shape is a function of theta = w x - p, and of coefficients if it has more arguments: these are
@@ -192,7 +195,7 @@ class FunctionRange:
     @property
     def coefficients(self) -> int:
         """How many coefficients the shape has."""
-        return len(SHAPES.options(self.shape)) - 1
+        return len(parameters(SHAPES[self.shape])) - 1
 
     def draw(self, num_tasks: int, shots: int, queries: int, seed, told=False) -> Functions:
         """Draws tasks, whose parameters are uniform in their ranges.
@@ -244,9 +247,6 @@ def functions(
     test_noise: float | None = None,
     test_x_range: Sequence[float] | None = None,
     told: bool = False,
-    hidden: Sequence[int] = (40, 40),
-    embedding: Sequence[int] = (64, 64),
-    seed: int = 0,
 ) -> Problem:
     """Functions y = A f(w x - p) + noise, tested on others than those that were trained.
 
@@ -271,9 +271,6 @@ def functions(
         test_x_range: the test's range of x.
         told: whether amplitude, phase and frequency stand beside x in all inputs: then a network
             needs no support set, and shows what can be reached at all (an oracle).
-        hidden: units of the hidden layers of a gradient-based learner's network.
-        embedding: units of the layers of a contextual learner's embedding.
-        seed: seed of the networks' initial weights; the tasks are always the same.
 
     Raises:
         ValueError: there is no such shape, a range is no (low, high), or a noise is negative.
@@ -289,13 +286,13 @@ def functions(
     }
     tested = dataclasses.replace(trained, **{k: v for k, v in changes.items() if v is not None})
     varied = any(low < high for low, high in (amplitude, phase, frequency))
-    return Problem(
+    return FunctionProblem(
         description=f"y = A {shape}(w x - p); A, p and w are those of the task",
         train=trained.draw(1_000_000, shots, queries, split_seed(TRAIN), told),
         validation=trained.draw(2000, shots, queries, split_seed(VALIDATION), told),
         test=tested.draw(2000, shots, queries, split_seed(TEST), told),
         head=NormalHead(),
-        networks=perceptrons(4 if told else 1, hidden, embedding, seed),
+        build_networks=functools.partial(mlp_networks, 4 if told else 1),
         label_transform=LabelScale(),
         metrics={"mse": squared_error},
         mutually_exclusive=(varied and not told) or trained.coefficients > 0,

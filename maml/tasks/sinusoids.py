@@ -1,7 +1,7 @@
 """Regression of sinusoids: mutually exclusive (MAML), or told apart by their inputs (MWM)."""
 
+import functools
 import math
-from collections.abc import Sequence
 
 import tensorflow as tf
 
@@ -9,7 +9,8 @@ from maml.core.label_transforms import LabelScale
 from maml.core.registry import TASKS
 from maml.diagnostics.metrics import squared_error
 from maml.distributions.normal import NormalHead
-from maml.nn.mlp import perceptrons
+from maml.nn.mlp import mlp_networks
+from maml.tasks.function_plots import FunctionProblem
 from maml.tasks.problem import TEST, VALIDATION, Problem, split_seed
 from maml.tasks.regression import Functions, functions
 
@@ -21,9 +22,6 @@ def sinusoid(
     noise: float = 0.0,
     phase: float = math.pi,
     told: bool = False,
-    hidden: Sequence[int] = (40, 40),
-    embedding: Sequence[int] = (64, 64),
-    seed: int = 0,
 ) -> Problem:
     """The sinusoids of MAML (Finn et al. 2017, arXiv 1703.03400, section 5.1).
 
@@ -36,9 +34,6 @@ def sinusoid(
         noise: standard deviation of the noise in every label.
         phase: the largest phase in radians: pi as in MAML, 2 pi as in pyMeta.
         told: whether the parameters stand beside x in all inputs, see :func:`functions`.
-        hidden: units of the hidden layers of a gradient-based learner's network.
-        embedding: units of the layers of a contextual learner's embedding.
-        seed: seed of the networks' initial weights; the tasks are always the same.
     """
 
     return functions(
@@ -47,9 +42,6 @@ def sinusoid(
         phase=(0.0, phase),
         noise=noise,
         told=told,
-        hidden=hidden,
-        embedding=embedding,
-        seed=seed,
     )
 
 
@@ -60,9 +52,6 @@ def nme_sinusoid(
     noise: float = 0.1,
     amplitudes: int = 20,
     signed: bool = True,
-    hidden: Sequence[int] = (40, 40),
-    embedding: Sequence[int] = (64, 64),
-    seed: int = 0,
 ) -> Problem:
     """The non-mutually-exclusive sinusoids of MWM (Yin et al. 2020, arXiv 1912.03820, section 6.1).
 
@@ -85,9 +74,6 @@ def nme_sinusoid(
         noise: standard deviation of the noise in every label.
         amplitudes: number of training tasks.
         signed: whether relabellings negate half of the tasks, beside scaling them.
-        hidden: units of the hidden layers of a gradient-based learner's network.
-        embedding: units of the layers of a contextual learner's embedding.
-        seed: seed of the networks' initial weights; the tasks are always the same.
     """
     low, high = 0.1, 4.0
 
@@ -102,13 +88,13 @@ def nme_sinusoid(
         number = tf.random.stateless_uniform([num_tasks], code, 0, amplitudes, tf.int32)
         return family(amplitude, number)
 
-    return Problem(
+    return FunctionProblem(
         description="y = A sin(x) + noise; in training a one-hot code in the input gives A away",
         train=family(tf.linspace(low, high, amplitudes), tf.range(amplitudes)),
         validation=held_out(VALIDATION),
         test=held_out(TEST),
         head=NormalHead(),
-        networks=perceptrons(1 + amplitudes, hidden, embedding, seed),
+        build_networks=functools.partial(mlp_networks, 1 + amplitudes),
         label_transform=LabelScale(signed=signed),
         # No tested task has a negative amplitude: what a learner does there is beside the point.
         diagnostic_transform=LabelScale(signed=False),

@@ -1,10 +1,12 @@
 """Where a number comes from: command, hardware, date."""
 
 import datetime
+import importlib.metadata
 import os
 import pathlib
 import platform
 import shlex
+import subprocess
 import sys
 
 
@@ -21,18 +23,55 @@ def hardware() -> str:
     return f"{os.cpu_count()} x {name}"
 
 
-def provenance(program: str) -> dict[str, str]:
+PACKAGES = ("exact-meta-information", "tensorflow", "keras", "numpy", "mujoco")
+"""Packages whose versions stand in a record."""
+
+
+def versions() -> dict[str, str | None]:
+    """Versions of Python and of the packages that numbers depend on; None of one that is absent."""
+    found = {"python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            found[package] = None
+    return found
+
+
+def git_commit() -> str:
+    """The commit of the checkout that this package is in, with a plus sign if it was changed."""
+    here = pathlib.Path(__file__).resolve().parent
+
+    def git(*arguments):
+        command = ["git", "-C", str(here), *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=False)
+
+    try:
+        commit, ours = git("rev-parse", "HEAD"), git("ls-files", "--error-unmatch", __file__)
+    except OSError:  # There is no git.
+        return "not a checkout"
+    if commit.returncode or ours.returncode:
+        return "not a checkout"
+    changed = git("status", "--porcelain", "--untracked-files=no").stdout.strip()
+    return commit.stdout.strip() + ("+" if changed else "")
+
+
+def provenance(program: str = "", command: str | None = None) -> dict:
     """What stands beside every table.
 
     Args:
-        program: what Python ran: a module, or a path ending in ``.py``.
+        program: what Python ran: a module, or a path ending in ``.py``; its flags are those that
+            were typed.
+        command: the command itself, in place of ``program``.
 
     Returns:
-        ``command`` as one would type it, ``hardware``, ``date``.
+        ``command`` as one would type it, ``git_commit``, ``hardware``, ``versions``, ``date``.
     """
     run = [program] if program.endswith(".py") else ["-m", program]
     return {
-        "command": shlex.join(["python", *run, *sys.argv[1:]]),
+        "command": command or shlex.join(["python", *run, *sys.argv[1:]]),
+        "git_commit": git_commit(),
         "hardware": hardware(),
+        "versions": versions(),
         "date": datetime.date.today().isoformat(),
     }

@@ -1,0 +1,246 @@
+"""One table from many runs of any problem: prints it, and writes Markdown, JSON and pictures.
+
+    python -m maml.compare --runs=LOGS --output=LOGS
+
+``--runs`` names folders of runs, or folders that hold such folders. Nothing here needs TensorFlow.
+"""
+
+import collections
+import json
+import math
+import pathlib
+import sys
+from collections.abc import Mapping, Sequence
+
+import matplotlib.figure
+from absl import flags
+
+from maml.experiments import aggregation, plots
+from maml.experiments.aggregation import interval_of
+from maml.experiments.results import HISTORY, find_results, read_history
+from mine import reporting
+from mine.reporting import commands, format_interval, rank
+
+SCORED = ("test", "test_images", "test_objects", "images", "shots", "queries")
+"""What of a run's data must be the same for its scores to be compared, as far as runs say it."""
+
+TRAINED = ("train", "train_objects")
+"""What of a run's data tells it from others, as its options do."""
+
+LOCATIONS = ("task_options.data", "task_options.data_dir", "task_options.extra_data_dir", "seed")
+"""Options in which runs of one method may differ."""
+
+
+def find_runs(folders: Sequence[str]) -> list[dict]:
+    """The records of all finished runs in or below some folders; a run that is found twice once.
+
+    Raises:
+        FileNotFoundError: a folder holds none.
+        ValueError: a record is damaged, or the runs cannot be compared.
+    """
+    records = {}
+    for folder in folders:
+        for record in find_results(folder):
+            records[pathlib.Path(record["folder"]).resolve()] = record
+    return distinguish_methods(list(records.values()))
+
+
+def distinguish_methods(records: Sequence[dict]) -> list[dict]:
+    """The same records; methods of one name but with other options are named by those, too.
+
+    So are those that were trained on other objects. Of runs that differ in nothing the first is
+    kept.
+
+    Raises:
+        ValueError: the runs were scored on other data, by another metric, or with other shots or
+            queries, so they cannot be compared.
+    """
+    for key in (*SCORED, "metric"):
+        own = [(of["metric"] if key == "metric" else of["data"].get(key), of) for of in records]
+        values = {str(value): of["folder"] for value, of in own if value is not None}
+        if len(values) > 1:
+            raise ValueError(
+                f"These runs cannot be compared, since they differ in {key}: "
+                f"{' and '.join(list(values.values())[:2])}."
+            )
+    groups = collections.defaultdict(list)
+    for record in records:
+        groups[record["method"]].append(_options(record))
+    named = {}
+    for record in records:
+        own, others = _options(record), groups[record["method"]]
+        different = [
+            f"{name}={value}"
+            for name, value in own.items()
+            # An option that only one of them has is newer than the other.
+            if any(name in other and other[name] != value for other in others)
+        ]
+        name = f"{record['method']} ({', '.join(different)})" if different else record["method"]
+        named.setdefault((name, record["seed"]), record | {"method": name})
+    return list(named.values())
+
+
+def _options(record: Mapping) -> dict[str, object]:
+    """What tells a run from others of its method: options, and what it was trained on."""
+    flat = {}
+    for name, value in record["config"].items():
+        own = value if isinstance(value, dict) else {None: value}
+        flat |= {name if key is None else f"{name}.{key}": of for key, of in own.items()}
+    flat = {name: of for name, of in flat.items() if name not in LOCATIONS}
+    return flat | {name: record["data"][name] for name in TRAINED if name in record["data"]}
+
+
+def tabulate(records: Sequence[dict]) -> list[dict]:
+    """One row for each method and its options, best test score first.
+
+    With several seeds of a method, means and 95 % intervals are over seeds; with one, over tasks.
+    """
+    for record in records:
+        verdict = record.get("diagnosis", {}).get("train", {}).get("verdict", "")
+        record["verdict"] = verdict
+    runs = aggregation.as_frame(records)
+    keep = ("metric", "normalization", "verdict", "provenance.hardware")
+    rows = aggregation.aggregate(runs, ["method"], keep)
+    metric = rows[0]["metric"]
+    sign = -1 if metric == "accuracy" else 1
+    return sorted(rows, key=lambda row: rank(sign * _mean(row, f"test.{metric}")))
+
+
+def _mean(row: Mapping, name: str) -> float:
+    return interval_of(row, f"scores.{name}")["mean"]
+
+
+def columns(rows: Sequence[Mapping]) -> tuple[str, ...]:
+    """Titles of the columns of a table of these rows."""
+    angle = ("median angle",) if "scores.test.angle.median" in rows[0] else ()
+    name = {"mse": "MSE"}.get(rows[0]["metric"], rows[0]["metric"])
+    return (
+        "method", "seeds", f"train {name}", f"test {name}", *angle, "swap gap",
+        "I(ŷ;Y|x,X), nats", "verdict", "steps", "s/step",
+    )  # fmt: skip
+
+
+def cells(row: Mapping) -> list[str]:
+    """A row's texts, in the order of :func:`columns`."""
+    metric, angle = row["metric"], row.get("scores.test.angle.median")
+    low, high = (_mean(row, f"test.label_information_{end}") for end in ("lower", "upper"))
+    known = not math.isnan(low)
+    return [
+        row["method"],
+        str(len(row["seeds"])),
+        f"{_mean(row, f'train.{metric}'):.3g}",
+        format_interval(interval_of(row, f"scores.test.{metric}"), 2),
+        *([] if angle is None else [f"{angle:.0f}°"]),
+        f"{_mean(row, 'test.swap_gap'):.3g}",
+        f"{max(low, 0):.2f} to {max(high, 0):.2f}" if known else "",
+        row["verdict"],
+        f"{row['cost.steps']:.0f}",
+        f"{row['cost.seconds_per_step']:.3f}",
+    ]
+
+
+def markdown(rows: Sequence[Mapping], data: Mapping) -> str:
+    """The table, what its numbers mean, and the command behind each row."""
+    one_seed = all(len(row["seeds"]) == 1 for row in rows)
+    over = "test tasks (one seed)" if one_seed else "seeds (one seed: over test tasks)"
+    sizes = ", ".join(
+        f"{name.replace('_', ' ')} {of}" for name, of in data.items() if type(of) is int
+    )
+    lines = [
+        *reporting.markdown_table(columns(rows), map(cells, rows)),
+        "",
+        f"{sizes + '; ' if sizes else ''}mean ± 95 % interval over {over}. Swap gap: how much the "
+        "score is worse with another task's support set. Information: lower to upper bound. "
+        "Verdict: of the diagnosis, on meta-training tasks.",
+        "",
+        *(
+            f"- {row['method']} ({row['normalization']}; {row['provenance.hardware']}): "
+            f"`{row['commands'][0]}`"
+            for row in rows
+        ),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def picture(rows: Sequence[Mapping], path: pathlib.Path) -> None:
+    """The table as a PNG."""
+    titles, texts = columns(rows), [cells(row) for row in rows]
+    longest = [max(map(len, column)) + 2 for column in zip(titles, *texts, strict=True)]
+    figure = matplotlib.figure.Figure(figsize=(0.085 * sum(longest), 0.32 * (len(rows) + 1)))
+    axis = figure.add_axes((0, 0, 1, 1))
+    axis.axis("off")
+    widths = [length / sum(longest) for length in longest]
+    table = axis.table(texts, colLabels=titles, colWidths=widths, bbox=(0, 0, 1, 1))
+    table.auto_set_font_size(False)
+    table.set_fontsize(9)
+    for (_, column), cell in table.get_celld().items():
+        cell.set_edgecolor("#cccccc")
+        cell.set_text_props(ha="left" if column == 0 else "right")
+        cell.PAD = 0.05 if column == 0 else 0.1
+    reporting.picture(figure, path, bbox_inches="tight")
+
+
+def compare(folders: Sequence[str], output: str) -> str:
+    """Writes ``table.md``, ``table.json``, ``table.png`` and ``curves.png``.
+
+    Args:
+        folders: of runs, or that hold such folders.
+        output: the folder to write to.
+
+    Returns:
+        The table in Markdown.
+
+    Raises:
+        FileNotFoundError: a folder holds no finished run.
+        ValueError: the runs cannot be compared.
+    """
+    folder = pathlib.Path(output)
+    records = find_runs(folders)
+    rows = tabulate(records)
+    text = markdown(rows, records[0]["data"])
+    result = {"rows": rows, "data": records[0]["data"]}
+    reporting.write_tables(json.loads(json.dumps(result)), text, folder, "table")
+    picture(rows, folder / "table.png")
+    draw_curves(records, folder / "curves.png")
+    return text
+
+
+def draw_curves(records: Sequence[Mapping], path: pathlib.Path) -> None:
+    """Learning curves of the first run of each method, if any run has some."""
+    histories = {}
+    for record in records:
+        history = pathlib.Path(record["folder"]) / HISTORY
+        if history.exists():
+            histories.setdefault(record["method"], read_history(history))
+    if not histories:
+        return
+    first, metric = next(iter(histories.values())), records[0]["metric"]
+    split = "test" if f"test_{metric}" in first else "validation"
+    metrics = {metric: f"{split} {metric}"}
+    if f"{split}_angle" in first:
+        metrics["angle"] = "angular error, degrees"
+    metrics[plots.INFORMATION] = "I(ŷ;Y|x,X), lower bound, nats"
+    plots.draw_curves(histories, metrics, path, split)
+
+
+def define_flags():
+    """Defines the flags of this command."""
+    flags.DEFINE_list("runs", None, "Folders of runs, comma-separated.", required=True)
+    flags.DEFINE_string("output", ".", "Folder of the table and the pictures.")
+
+
+def main():
+    try:
+        print(compare(flags.FLAGS.runs, flags.FLAGS.output))
+    except (FileNotFoundError, ValueError) as error:
+        sys.exit(f"Error: {error}")
+
+
+def cli():
+    """The command, as ``maml-compare``."""
+    define_flags()
+    commands.run(main, ["output"])
+
+
+if __name__ == "__main__":
+    cli()

@@ -1,0 +1,333 @@
+"""The configuration of one training run: what is trained on what, and the run's own numbers.
+
+Options of components belong to the components (:mod:`maml.core.options`); a run holds those that
+were given, by role. In Python, tables of studies and presets, an option has a dotted name::
+
+    Config.of({"task": "sinusoid", "learner": "maml", "learner.inner_lr": 0.4, "task.shots": 5})
+
+``task``, ``learner``, ``network`` and ``head`` are roles; an option of a regularizer is written
+with the regularizer's name, such as ``label_mi.weight``.
+"""
+
+import dataclasses
+import json
+from collections.abc import Callable, Mapping
+
+from maml.core import options
+from maml.core.registry import HEADS, LEARNERS, REGULARIZERS, TASKS, make_learner, split_names
+
+ROLES = ("task", "learner", "network", "head", "regularizer")
+"""What options may be of; each has a field ``ROLE_options``."""
+
+LOCATIONS = ("data", "data_dir", "extra_data_dir")
+"""Options of tasks that say where data is: a run is told from others by the data itself."""
+
+
+def option(default, text: str, choices=None, at_least: float = 0):
+    """A field that is a flag.
+
+    Args:
+        default: its value, unless given.
+        text: its help, which says its unit.
+        choices: the values it may have; None for any.
+        at_least: numbers below are refused.
+    """
+    limits = {} if isinstance(default, (bool, str)) else {"lower_bound": at_least}
+    metadata = {"help": text, "choices": choices, "limits": limits}
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+def component_options(role: str):
+    """A field that holds the options of a role, name -> value."""
+    metadata = {
+        "help": f"Options of the {role}: name=value, with semicolons between them.",
+        "choices": None,
+        "limits": {},
+    }
+    return dataclasses.field(default_factory=dict, metadata=metadata)
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """One training run. Each field is a flag of ``maml.train``.
+
+    Options may be text, as of a flag, or a mapping of values; they are checked here.
+
+    Raises:
+        ValueError: there is no such component, an option has no effect, or a value is invalid.
+    """
+
+    task: str = option("sinusoid", "The tasks: a registered name, or your own.")
+    task_options: Mapping = component_options("task")
+    learner: str = option("maml", "The meta-learner: a registered name, or your own.")
+    learner_options: Mapping = component_options("learner")
+    regularizer: str = option(
+        "none", "Meta-regularizers: none, or registered names with commas between them."
+    )
+    regularizer_options: Mapping = component_options("regularizer")
+    network_options: Mapping = component_options("network")
+    head: str = option("", "The predictive distribution: a registered head. [the task's own]")
+    head_options: Mapping = component_options("head")
+    seed: int = option(0, "Seed of weights, episodes and everything else that is random.")
+    meta_batch_size: int = option(25, "Tasks of a training step.", at_least=2)
+    steps: int = option(10_000, "Training steps.", at_least=1)
+    steps_per_epoch: int = option(
+        500, "Training steps between checkpoints and validations.", at_least=1
+    )
+    meta_lr: float = option(1e-3, "Learning rate of the learner (Adam).")
+    meta_lr_decay: bool = option(False, "Whether meta_lr falls to 0 along a cosine.")
+    weight_decay: float = option(0.0, "Decoupled weight decay (AdamW), times meta_lr a step.")
+    critic_lr: float = option(1e-3, "Learning rate of critics (Adam).")
+    patience: int = option(
+        0, "Early-stopping patience in epochs; restores the best weights. 0 disables it."
+    )
+    num_validation_batches: int = option(
+        10, "Batches of tasks of each split that are scored after an epoch.", at_least=1
+    )
+    num_validation_tasks: int = option(
+        600, "Validation tasks, and training tasks, of the final scores.", at_least=2
+    )
+    num_test_tasks: int = option(600, "Test tasks of the final scores.", at_least=2)
+    episodes_per_task: int = option(
+        1, "Episodes of each task in the final scores; training tasks get a tenth.", at_least=1
+    )
+    eval_batch_size: int = option(0, "Tasks of a batch of scores. 0: as meta_batch_size.")
+    num_relabelings: int = option(
+        8, "Relabelled support sets behind the label information of the scores.", at_least=2
+    )
+    information_every: int = option(
+        1, "Estimate label information on every k-th evaluation batch only.", at_least=1
+    )
+
+    def __post_init__(self):
+        names = [REGULARIZERS.full_name(name) for name in split_names(self.regularizer)]
+        object.__setattr__(self, "regularizer", ",".join(names) or "none")
+        for role in ROLES:
+            given = getattr(self, f"{role}_options")
+            given = options.parse(given) if isinstance(given, str) else dict(given)
+            object.__setattr__(self, f"{role}_options", given)
+        self._choose("task", [self.task], TASKS)
+        self._choose("learner", [self.learner], LEARNERS)
+        self._choose("regularizer", names, REGULARIZERS)
+        if self.head:
+            self._choose("head", [self.head], HEADS)
+
+    def _choose(self, role, names, registry):
+        for name in names:
+            registry[name]  # Refuses a name that is none.
+        entries = {name: registry[name] for name in registry}
+        given = getattr(self, f"{role}_options")
+        chosen = options.choose(role, names, entries, given)
+        if role == "regularizer":
+            found = {f"{of}.{key}": v for of, own in chosen.items() for key, v in own.items()}
+        else:
+            found = chosen[names[0]]
+        object.__setattr__(self, f"{role}_options", found)
+
+    # -- what was chosen -----------------------------------------------------------------------
+
+    @property
+    def regularizers(self) -> dict[str, dict]:
+        """Name of each regularizer -> the options that were given to it."""
+        chosen = {name: {} for name in split_names(self.regularizer)}
+        for key, value in self.regularizer_options.items():
+            name, _, key = key.rpartition(".")
+            chosen[name][key] = value
+        return chosen
+
+    def epoch_steps(self) -> int:
+        """Training steps of an epoch.
+
+        Raises:
+            ValueError: the steps are not a whole number of epochs.
+        """
+        per_epoch = min(self.steps_per_epoch, self.steps)
+        if self.steps % per_epoch:
+            raise ValueError(
+                f"Invalid value for `steps`: expected a multiple of {per_epoch}, the steps of an "
+                f"epoch (--steps_per_epoch); received {self.steps}."
+            )
+        return per_epoch
+
+    def make_problem(self):
+        """The tasks and what fits them, a :class:`maml.Problem`.
+
+        Raises:
+            ValueError: an option of the tasks, the networks or the head has no meaning.
+        """
+        problem = TASKS.make(self.task, **self.task_options)
+        self._given(problem)  # Refuses options of networks and heads that these tasks do not have.
+        return problem
+
+    def _given(self, problem) -> tuple[dict, dict]:
+        """Options of the networks and of the head, read and checked."""
+        networks = {"networks": problem.build_networks}
+        found = options.choose("the networks of task", ["networks"], networks, self.network_options)
+        name = self.head or "head"
+        heads = {name: problem.head_class(self.head)}
+        return found["networks"], options.choose("head", [name], heads, self.head_options)[name]
+
+    def make_learner(self, problem):
+        """The untrained learner of this run, for a problem of :meth:`make_problem`.
+
+        Raises:
+            ValueError: a component refuses an option.
+        """
+        of_networks, of_head = self._given(problem)
+        build, extra = problem.build_networks, {"seed": self.seed}
+        extra["norm_steps"] = self.learner_defaults().get("inner_steps", 1)
+        taken = options.parameters(build)
+        extra = {name: value for name, value in extra.items() if name in taken}
+        terms = []
+        for name, own in self.regularizers.items():
+            given = {"label_transform": problem.label_transform, "seed": self.seed}
+            known = options.parameters(REGULARIZERS[name])
+            given = {key: value for key, value in given.items() if key in known}
+            terms.append(REGULARIZERS.make(name, **given, **own))
+        return make_learner(
+            self.learner,
+            build(**extra, **of_networks),
+            problem.make_head(self.head, **of_head),
+            regularizers=[*problem.augmentations, *terms],
+            seed=self.seed,
+            initializer_seed=self.seed,
+            **self.learner_options,
+        )
+
+    def learner_defaults(self) -> dict:
+        """All options of the learner: those given, and the defaults of the others."""
+        return options.defaults_of(LEARNERS[self.learner]) | dict(self.learner_options)
+
+    def describe(self, problem) -> dict:
+        """Every option of the run, its default included, as JSON holds it."""
+        content = dataclasses.asdict(self)
+        of_networks, of_head = self._given(problem)
+        head = problem.make_head(self.head, **of_head)
+        content["task_options"] = options.defaults_of(TASKS[self.task]) | self.task_options
+        content["learner_options"] = self.learner_defaults()
+        content["network_options"] = options.defaults_of(problem.build_networks) | of_networks
+        content["head_options"] = {
+            name: getattr(head, name) for name in options.options_of(type(head))
+        }
+        content["regularizer_options"] = {
+            f"{name}.{key}": value
+            for name, own in self.regularizers.items()
+            for key, value in (options.defaults_of(REGULARIZERS[name]) | own).items()
+        }
+        return json.loads(json.dumps(content))
+
+    # -- dotted options ------------------------------------------------------------------------
+
+    @classmethod
+    def of(cls, given: Mapping[str, object], defaults: Mapping[str, object] | None = None):
+        """A configuration from options with dotted names.
+
+        Args:
+            given: fields, and options of the chosen components.
+            defaults: the same, for what is not given. Options of components that are not chosen
+                are left out.
+
+        Raises:
+            ValueError: as of the class, or a name is not known.
+        """
+        fields = {field.name for field in dataclasses.fields(cls)}
+        chosen = {k: v for k, v in (defaults or {}).items() if k in fields}
+        chosen |= {k: v for k, v in given.items() if k in fields}
+        dotted = {k: v for k, v in given.items() if k not in fields}
+        unknown = [k for k in [*dotted, *(defaults or {})] if "." not in k and k not in fields]
+        if unknown:
+            raise ValueError(
+                f"Unknown option {unknown[0]!r} of a run: expected one of {', '.join(fields)}, or "
+                "ROLE.NAME for an option of a component."
+            )
+        for key, value in (defaults or {}).items():
+            if "." in key and key not in dotted and cls._takes(chosen, key):
+                dotted[key] = value
+        roles = {role: {} for role in ROLES}
+        for key, value in dotted.items():
+            role, _, name = key.partition(".")
+            if role in ROLES[:-1]:
+                roles[role][name] = value
+            else:
+                roles["regularizer"][f"{REGULARIZERS.full_name(role)}.{name}"] = value
+        for role, own in roles.items():
+            field = f"{role}_options"
+            typed = chosen.get(field, {})
+            typed = options.parse(typed) if isinstance(typed, str) else dict(typed)
+            for name in own.keys() & typed.keys() if field in given else ():
+                if role in ROLES[:-1] and f"{role}.{name}" in given:
+                    raise ValueError(
+                        f"The option {name!r} of the {role} is given twice: give it once."
+                    )
+            chosen[field] = own | typed
+        return cls(**chosen)
+
+    @classmethod
+    def _takes(cls, chosen: Mapping, key: str) -> bool:
+        """Whether one of the chosen components takes a dotted option."""
+        role, _, name = key.partition(".")
+
+        def takes(component: Callable) -> bool:
+            return name in options.options_of(component)
+
+        if role == "task":
+            return takes(TASKS[chosen.get("task", cls.task)])
+        if role == "learner":
+            return takes(LEARNERS[chosen.get("learner", cls.learner)])
+        if role == "head":
+            return bool(chosen.get("head")) and takes(HEADS[chosen["head"]])
+        if role == "network":
+            return True
+        names = split_names(chosen.get("regularizer", cls.regularizer))
+        full = REGULARIZERS.full_name(role)
+        return full in map(REGULARIZERS.full_name, names) and takes(REGULARIZERS[full])
+
+    def dotted(self) -> dict[str, object]:
+        """The options that were given, and fields that are not at their defaults."""
+        found = {}
+        for field in dataclasses.fields(self):
+            value, role = getattr(self, field.name), field.name.removesuffix("_options")
+            if role != field.name:
+                prefix = "" if role == "regularizer" else f"{role}."
+                found |= {f"{prefix}{key}": of for key, of in value.items()}
+            elif value != field.default:
+                found[field.name] = value
+        return found
+
+    def as_flags(self, defaults: Mapping[str, object] | None = None) -> list[str]:
+        """The flags that make this configuration, where ``defaults`` are those of a preset."""
+        components = {name: getattr(self, name) for name in ("task", "learner", "regularizer")}
+        standard = type(self).of(components, defaults)
+        own_head = type(self).of(components | {"head": self.head}, defaults)
+        words = [
+            f"--{name}={value}"
+            for name, value in components.items()
+            if value != getattr(type(self), name) or name == "task"
+        ]
+        for field in dataclasses.fields(self):
+            value, plain = getattr(self, field.name), getattr(standard, field.name)
+            if field.name == "head_options":
+                plain = own_head.head_options
+            if field.name.endswith("_options"):
+                other = {k: v for k, v in value.items() if plain.get(k, self) != v}
+                if other:
+                    words.append(f"--{field.name}=" + ";".join(map(_typed, other.items())))
+            elif value != plain:
+                words.append(f"--{field.name}={value}")
+        return words
+
+    def method_name(self) -> str:
+        """What the run is called in tables: the learner, and each regularizer with its strength."""
+        names = [LEARNERS[self.learner].table_name()]
+        for name, own in self.regularizers.items():
+            entry = REGULARIZERS[name]
+            names.append(entry.table_name(**(options.defaults_of(entry) | own)))
+        return " + ".join(names)
+
+
+def _typed(item) -> str:
+    """An option as one types it."""
+    name, value = item
+    if isinstance(value, (tuple, list)):
+        return f"{name}={':'.join(map(str, value))}"
+    return f"{name}={str(value).lower() if isinstance(value, bool) or value is None else value}"

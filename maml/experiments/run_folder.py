@@ -1,0 +1,107 @@
+"""The folder of a run: claimed by one process, with its configuration and its history."""
+
+import contextlib
+import os
+import pathlib
+
+import filelock
+
+from maml.experiments.config import LOCATIONS, Config
+from mine import reporting
+
+CONFIG, LEARNER = "config.json", "learner.keras"
+CHECKPOINT, BEST, LOCK = "checkpoint.weights.h5", "best.weights.h5", ".lock"
+
+
+@contextlib.contextmanager
+def claim_run_dir(folder: os.PathLike, config: dict, resume: bool, data: dict):
+    """Makes a folder this run's own for as long as the context lasts.
+
+    Args:
+        folder: made if absent.
+        config: every option of the run, see :meth:`maml.experiments.Config.describe`. An option
+            that is newer than a run that is there has its default in it.
+        resume: whether to go on with a run that is there.
+        data: what tells the run's data from others, as JSON holds it: must be the same for a run to
+            go on, as far as both say it.
+
+    Raises:
+        FileExistsError: the folder holds another run, or one that was not asked to be resumed, or
+            another process trains in it.
+        ValueError: the configuration there is damaged.
+    """
+    folder = pathlib.Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = filelock.FileLock(folder / LOCK)
+    try:
+        lock.acquire(blocking=False)
+    except filelock.Timeout:
+        raise FileExistsError(
+            f"Another process trains in {folder}: wait until it is done, or name another folder."
+        ) from None
+    try:
+        _check_or_write(folder, config, resume, data)
+        yield folder
+    finally:
+        lock.release()
+        with contextlib.suppress(OSError):
+            (folder / LOCK).unlink()
+
+
+def _check_or_write(folder, config, resume, data) -> None:
+    path = folder / CONFIG
+    if not path.exists():
+        reporting.write_json({"config": config, "data": data}, path)
+        return
+    if not resume:
+        raise FileExistsError(f"{folder} holds a run: pass --resume to go on, or another folder.")
+    there = reporting.read_json(path, "config")
+    different = different_options(there["config"], config)
+    if not same_data(there.get("data", {}), data):
+        different.append("data")
+    if different:
+        raise FileExistsError(
+            f"{folder} holds a run with other {', '.join(different)}: pass another folder, or the "
+            "same flags."
+        )
+
+
+def different_options(config: dict, other: dict) -> list[str]:
+    """Names of the options in which two configurations differ.
+
+    An option that only one of them has, since it is newer than the other, does not count.
+    """
+    found = []
+    for name in sorted(config.keys() & other.keys()):
+        one, two = config[name], other[name]
+        if isinstance(one, dict) and isinstance(two, dict):
+            common = (one.keys() & two.keys()) - set(LOCATIONS)
+            found += [f"{name}: {key}" for key in sorted(common) if one[key] != two[key]]
+        elif one != two:
+            found.append(name)
+    return found
+
+
+def same_data(data: dict, other: dict) -> bool:
+    """Whether two records of data are the same in all that both of them say."""
+    return all(data[name] == other[name] for name in data.keys() & other.keys())
+
+
+def read_config(folder: os.PathLike) -> Config:
+    """The configuration of the run in a folder.
+
+    Raises:
+        ValueError: it is damaged, or has an option that is not known here.
+        OSError: it cannot be read.
+    """
+    path = pathlib.Path(folder) / CONFIG
+    content = reporting.read_json(path, "config")["config"]
+    try:
+        return Config(**content)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{path} is not a configuration of this version: {error}") from error
+
+
+def learner_is_missing(learner: pathlib.Path, folder: pathlib.Path) -> bool:
+    """Whether a run's learner file is gone, and its checkpoint there to write it again."""
+    return not learner.exists() and (folder / CHECKPOINT).exists()

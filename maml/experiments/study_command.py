@@ -1,0 +1,81 @@
+"""What the commands of studies share: flags, the run, and where its tables and pictures go."""
+
+import pathlib
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+
+from absl import flags
+
+from maml.experiments import determinism, sweep
+from maml.experiments.study import Plan, Study, run_study
+from mine import reporting
+
+
+def define_flags(study: Study, tables: Sequence[str] | None = None) -> None:
+    """Defines the flags of a study's command.
+
+    Args:
+        study: what is compared.
+        tables: names of the tables that are run by default; all if None.
+    """
+    own = ", ".join(f"{name} {table.seeds}" for name, table in study.tables.items())
+    flags.DEFINE_string("logdir", None, "Folder of the runs.", required=True)
+    flags.DEFINE_string("output", None, "Folder of tables and pictures.", required=True)
+    flags.DEFINE_integer("seeds", None, f"Number of seeds. [{own}]", lower_bound=1)
+    flags.DEFINE_integer("workers", sweep.CORES, "Trainings side by side.", lower_bound=1)
+    usual = ",".join(tables) if tables else "all"
+    flags.DEFINE_list(
+        "tables", list(tables) if tables else None, f"Of {', '.join(study.tables)}. [{usual}]"
+    )
+    flags.DEFINE_list("rows", None, "Rows of the tables. [all]")
+    flags.DEFINE_integer("steps", None, "Training steps. [the tables']", lower_bound=1)
+
+
+def plan_from_flags(study: Study, **changed) -> Plan:
+    """The plan that the flags of :func:`define_flags` ask for; ``changed`` are further options.
+
+    Raises:
+        ValueError: a table or row is unknown.
+    """
+    values = flags.FLAGS
+    if values.steps is not None:
+        changed["steps"] = values.steps
+    plan = Plan(
+        study,
+        pathlib.Path(values.logdir),
+        tuple(values.tables or ()),
+        tuple(values.rows or ()),
+        values.seeds,
+        values.workers,
+        changed,
+    )
+    plan.chosen  # noqa: B018 (refuses unknown names)
+    return plan
+
+
+def main(
+    study: Study | Callable[[], Study],
+    write: Callable[[dict, Plan, pathlib.Path], str],
+    program: str,
+    changed: Callable[[], Mapping] = dict,
+) -> None:
+    """Runs a study and writes its page.
+
+    Args:
+        study: what is compared, or what makes it once flags are read.
+        write: writes tables and pictures of a result into a folder, and returns the page.
+        program: the module of the command.
+        changed: further options in place of those of the study.
+    """
+    determinism.share_cores()
+    output, start = pathlib.Path(flags.FLAGS.output), time.time()
+    try:
+        plan = plan_from_flags(study if isinstance(study, Study) else study(), **changed())
+        result = run_study(plan) | {"workers": plan.workers}
+        result["provenance"] = reporting.provenance(program)
+        text = write(result, plan, output)
+    except (ValueError, OSError) as error:
+        sys.exit(f"Error: {error}")
+    print(text)
+    print(f"{(time.time() - start) / 60:.0f} minutes; tables and pictures in {output}.")

@@ -1,0 +1,155 @@
+"""What the two information terms share: a bound, its weight, and relabelled tasks."""
+
+from collections.abc import Sequence
+
+import tensorflow as tf
+
+import mine
+from maml.core.episodes import concatenated, fold_in
+from maml.core.label_transforms import LabelTransform
+from maml.regularizers.base import Regularizer
+
+CRITIC_BOUNDS = ("mine", "dv", "js", "nwj")
+"""Bounds that a critic ascends together with the learner, see :mod:`mine.bounds`."""
+
+
+@tf.custom_gradient
+def scale_gradient(x, factor):
+    """The identity, whose gradient is multiplied by ``factor`` (a scalar)."""
+    return tf.identity(x), lambda upstream: (upstream * factor, None)
+
+
+class InformationTerm(Regularizer):
+    r"""A term :math:`-\lambda I` of the meta-loss, I an information about relabelled tasks in nats.
+
+    A label transform g relabels a task: Y' = g(Y), y*' = g(y*). Learner and critic ascend the
+    *same* bound in one backward pass; the gradient that reaches the learner is scaled by
+    :math:`\lambda`.
+
+    Args:
+        label_transform: draws g.
+        bound: one of the class's ``BOUNDS``.
+        weight: lambda, per nat.
+        warmup: training steps over which lambda rises linearly from 0; the critic learns all along.
+        num_relabelings: relabelled copies of each task in a step.
+        cap: nats of a batch above which the term has no gradient; 0: none.
+        hidden: units of the critic's hidden layers.
+        momentum: of MINE's running normalizer, as Keras counts it: the share of the past.
+        seed: seed of the critic's initial weights.
+
+    Raises:
+        ValueError: an option has no meaning.
+    """
+
+    BOUNDS: tuple[str, ...] = CRITIC_BOUNDS
+
+    key = "mi"
+    """What the names of its metrics begin with."""
+
+    def __init__(
+        self,
+        label_transform: LabelTransform,
+        bound: str,
+        weight: float = 0.5,
+        warmup: int = 0,
+        num_relabelings: int = 1,
+        cap: float = 0.0,
+        hidden: Sequence[int] = (64, 64),
+        momentum: float = 0.99,
+        seed: int = 0,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        if bound not in self.BOUNDS:
+            raise ValueError(
+                f"Invalid value for `bound` of {type(self).__name__}: expected one of "
+                f"{', '.join(self.BOUNDS)}; received {bound!r}."
+            )
+        check_at_least(0, weight=weight, warmup=warmup, cap=cap)
+        check_at_least(1, num_relabelings=num_relabelings)
+        self.label_transform, self.bound = label_transform, bound
+        self.weight, self.warmup, self.cap = weight, warmup, cap
+        self.num_relabelings, self.hidden = num_relabelings, hidden
+        self.momentum, self.seed = momentum, seed
+        self.step = self.add_weight(name="step", shape=(), initializer="zeros", trainable=False)
+        if self.has_critic:
+            self.objective = mine.Objective(bound, 1 - momentum, dtype=self.dtype_policy)
+
+    @property
+    def has_critic(self) -> bool:
+        """Whether the bound needs a critic."""
+        return self.bound in CRITIC_BOUNDS
+
+    @property
+    def metric_names(self):
+        names = ("weight", "surrogate", "nats")
+        names = (*names, "effective_negatives") if self.has_critic else names
+        return tuple(f"{self.key}_{name}" for name in names)
+
+    @property
+    def critic_variables(self):
+        return self.trainable_variables
+
+    def scores(self, learner, episode, weight, seed, training):
+        """Scores of a batch that the bound is made of.
+
+        Args:
+            learner: the :class:`maml.MetaLearner`.
+            episode: the batch, its inputs replaced by ``learner.features`` of them.
+            weight: lambda in this step, [].
+            seed: stateless seed [2].
+            training: whether this is a training step.
+
+        Returns:
+            ``(joint, marginal, penalty, logs)``: scores of pairs drawn together, of negatives (None
+            for bounds without a critic, whose value is the mean of ``joint``), a scalar to add to
+            the loss, and further scalars to log.
+        """
+        raise NotImplementedError
+
+    def term(self, learner, episode, features, prediction, seed, training):
+        if training:
+            self.step.assign_add(1.0)
+        ramp = tf.minimum(self.step / self.warmup, 1.0) if self.warmup else tf.ones_like(self.step)
+        weight = self.weight * ramp
+        logs = {"weight": weight}
+        joint, marginal, penalty, extra = self.scores(learner, episode, weight, seed, training)
+        bound = self.value(joint, marginal, training)
+        surrogate = bound.surrogate
+        if self.cap:
+            above = bound.nats > self.cap
+            surrogate = tf.where(above, tf.stop_gradient(surrogate), surrogate)
+        logs["surrogate"] = surrogate
+        # A value on the batch that is being fitted is no estimate: nats are for held-out batches.
+        if not training:
+            logs["nats"] = bound.nats
+        if marginal is not None:
+            logs["effective_negatives"] = mine.effective_sample_size(marginal)
+        logs |= extra
+        return penalty - surrogate, {f"{self.key}_{name}": of for name, of in logs.items()}
+
+    def value(self, joint, marginal, training) -> mine.Bound:
+        """The bound of a batch of scores."""
+        if self.has_critic:
+            return self.objective(joint, marginal, training=training)
+        value = tf.reduce_mean(joint)
+        return mine.Bound(value, value)
+
+    def relabelled(self, episode, count: int, seed):
+        """``count`` relabelled copies of the tasks in one batch: an inner loop is traced once."""
+        return concatenated(self.label_transform(episode, fold_in(seed, i)) for i in range(count))
+
+
+def predict_relabelled(learner, episode, training):
+    """The learner's q(y* | x*, D) at the queries of embedded episodes."""
+    state = learner.encode(episode.support_x, episode.support_y, training=training)
+    return learner.decode(state, episode.query_x)
+
+
+def check_at_least(least: float, **values) -> None:
+    """Raises ValueError if one of some values, given by name, is less than ``least``."""
+    for name, value in values.items():
+        if not value >= least:
+            raise ValueError(
+                f"Invalid value for `{name}`: expected at least {least}, received {value}."
+            )

@@ -1,0 +1,126 @@
+"""Prediction-MI: the information that the support labels carry about the learner's prediction."""
+
+import tensorflow as tf
+
+import mine
+from maml.core.episodes import concatenated, fold_in
+from maml.core.label_transforms import LabelTransform
+from maml.core.registry import REGULARIZERS
+from maml.distributions.base import split_conditions
+from maml.distributions.categorical import Categorical
+from maml.regularizers.information import (
+    CRITIC_BOUNDS,
+    InformationTerm,
+    check_at_least,
+    predict_relabelled,
+    scale_gradient,
+)
+
+POWER_LIMIT = 1.2
+"""Mean square of predictions over that of labels above which the critic is being exploited."""
+
+
+@REGULARIZERS.register("prediction_mi", short="mine")
+class PredictionMI(InformationTerm):
+    r"""Prediction-MI: raises :math:`I(\hat y^*; Y' \mid x^*, X)` by a critic over predictions.
+
+    It is Definition 1 of Yin et al. 2020 with X held fixed. A critic (MINE, Belghazi et al. 2018,
+    arXiv 1801.04062) sees the learner's noisy predictions and the relabelled support set. The term
+    rewards predictions for *depending* on the support labels, right or wrong, so it can be
+    exploited: any invertible recoding of the prediction counts. Bound the outputs, or let
+    ``power_penalty`` limit predictions whose mean square exceeds ``POWER_LIMIT`` times that of the
+    labels.
+
+    Of classes it has a closed form, ``bound="exact"``: the entropy of the mean of the predictions
+    under N relabelled support sets less the mean of their entropies (:func:`mine.categorical`), at
+    most log N.
+
+    Args:
+        label_transform: draws g.
+        bound: "mine", "dv", "js" or "nwj" with a critic, or "exact" for predictions of classes.
+        noise: standard deviation of the noise through which the critic sees predictions, in the
+            unit of their ``critic_features()``; 0: that of the learner's likelihood. Where it is
+            large beside what a relabelling changes at first, the critic receives no signal.
+        power_penalty: weight of the penalty on the power of predictions.
+        **kwargs: of :class:`maml.regularizers.information.InformationTerm`; ``num_relabelings`` is
+            the N of "exact", which has two at least.
+
+    Raises:
+        ValueError: an option has no meaning.
+    """
+
+    title, key = "Prediction-MI", "prediction_mi"
+    BOUNDS = (*CRITIC_BOUNDS, "exact")
+
+    def __init__(
+        self,
+        label_transform: LabelTransform,
+        bound: str = "mine",
+        noise: float = 0.0,
+        power_penalty: float = 1.0,
+        **kwargs,
+    ):
+        super().__init__(label_transform, bound, **kwargs)
+        check_at_least(0, noise=noise, power_penalty=power_penalty)
+        self.noise, self.power_penalty = noise, power_penalty
+        if self.has_critic:
+            hidden, seed = self.hidden, self.seed
+            self.critic = mine.Concatenated(hidden, seed=seed, dtype=self.dtype_policy)
+            self.set_encoder = mine.SetEncoder(hidden, seed=seed + 100, dtype=self.dtype_policy)
+
+    @property
+    def metric_names(self):
+        names = super().metric_names
+        return (*names, f"{self.key}_power_ratio") if self.has_critic else names
+
+    @classmethod
+    def table_name(cls, **options):
+        bound = "MINE" if options["bound"] == "mine" else options["bound"]
+        return f"{cls.title} ({bound}, {cls.symbol} = {options['weight']:g})"
+
+    def scores(self, learner, episode, weight, seed, training):
+        if self.bound == "exact":
+            return self._exact(learner, episode, weight, seed, training), None, 0.0, {}
+        # Two draws of g make two joint pairs, and crosswise two negatives with the same x* and X.
+        # They go as one batch of twice the tasks: on small networks each operation costs.
+        tasks = tf.shape(episode.query_y)[0]
+        both, twice = self.relabelled(episode, 2, seed), concatenated([episode] * 2)
+        predicted = predict_relabelled(learner, both, training)
+        clean = predicted.critic_features()
+        noise = tf.random.stateless_normal(tf.shape(clean), fold_in(seed, 2), dtype=clean.dtype)
+        noisy = scale_gradient(clean, weight) + (self.noise or predicted.critic_noise) * noise
+        described = self.set_encoder(self._describe(learner, twice, both), training=training)
+        sets = tf.repeat(described[:, tf.newaxis], tf.shape(clean)[1], axis=1)
+        original = learner.head.features(twice.query_y)
+        pairs = [noisy, noisy], [sets, tf.roll(sets, tasks, axis=0)], [original, original]
+        scores = self.critic([tf.concat(part, axis=0) for part in pairs], training=training)
+        scores = tf.reshape(scores, [2, 2, tasks, -1])
+
+        power = tf.reduce_mean(clean**2) / tf.reduce_mean(original**2)
+        penalty = self.power_penalty * tf.nn.relu(power - POWER_LIMIT)
+        return scores[0], scores[1], penalty, {"power_ratio": power}
+
+    def _exact(self, learner, episode, weight, seed, training):
+        count = max(self.num_relabelings, 2)
+        predicted = predict_relabelled(learner, self.relabelled(episode, count, seed), training)
+        if not isinstance(predicted, Categorical):
+            raise ValueError(
+                "Invalid value for `bound`: 'exact' needs predictions of classes, received a "
+                f"{type(predicted).__name__}; use bound='mine'."
+            )
+        log_prob = split_conditions(predicted.log_probabilities, count)
+        return mine.categorical(scale_gradient(log_prob, weight))
+
+    def _describe(self, learner, episode, relabelled):
+        """What the critic is told of a support set: elements [tasks, shots, features]."""
+        features = learner.head.features
+        if self.label_transform.relabels_queries:
+            return tf.concat([features(episode.support_y), features(relabelled.support_y)], axis=-1)
+        # The inputs changed too. Of an image, a critic needs to know which one it is, no pixels.
+        x = tf.stop_gradient(relabelled.support_x)
+        if x.shape.rank > 3:
+            tasks, shots = tf.shape(x)[0], tf.shape(x)[1]
+            flat = tf.reshape(x, [tasks * shots, *x.shape[2:]])
+            pooled = tf.image.resize(flat, [4, 4], method="area")
+            x = tf.reshape(pooled, [tasks, shots, 16 * x.shape[-1]])
+        return tf.concat([x, features(relabelled.support_y)], axis=-1)
