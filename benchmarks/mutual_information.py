@@ -30,9 +30,8 @@ import numpy as np
 import tqdm
 from absl import flags
 
-from mine import benchmarks
+from mine import benchmarks, reporting
 from mine.reporting import commands
-from pose_data import files
 
 FLAGS = flags.FLAGS
 
@@ -77,7 +76,7 @@ def make_environment() -> None:
     pip = [_ENVIRONMENT / "bin" / "python", "-m", "pip", "install", "--quiet", "-r", requirements]
     if subprocess.run(pip).returncode:
         sys.exit(f"Error: pip could not install {requirements}; what it says is above.")
-    files.write_bytes(done, requirements.read_bytes())
+    reporting.write(requirements.read_bytes(), done)
 
 
 def estimate(name: str, samples: pathlib.Path, seed: int) -> dict:
@@ -186,7 +185,7 @@ def fill(report: dict, path: pathlib.Path, tasks: list[str], seeds: int) -> None
             report["estimators"][name] = {key: line.pop(key) for key in ("settings", "versions")}
             row = {"task": task, "truth": benchmarks.TASKS[task].nats, "seed": seed}
             report["rows"].append(row | {"estimator": name} | line)
-            files.write_bytes(path, json.dumps(report, indent=1).encode())
+            reporting.write(json.dumps(report, indent=1).encode(), path)
 
 
 def main() -> None:
@@ -206,7 +205,7 @@ def main() -> None:
     make_environment()
     fill(report, output, FLAGS.tasks, FLAGS.seeds)
     text = table(report)
-    files.write_bytes(output.with_suffix(".md"), text.encode())
+    reporting.write(text.encode(), output.with_suffix(".md"))
     print(text)
 
 

@@ -29,7 +29,8 @@ from absl import app, flags
 from matplotlib import pyplot as plt
 from tqdm import tqdm
 
-from pose_data import files, gl_backend, make_cad, meshes, rendering
+from mine import reporting
+from pose_data import gl_backend, make_cad, meshes, rendering
 from pose_data.shapes import classes
 
 FLAGS = flags.FLAGS
@@ -224,8 +225,8 @@ def main(argv: list[str]) -> None:
     }
     output = pathlib.Path(FLAGS.output)
     output.parent.mkdir(parents=True, exist_ok=True)
-    files.write_bytes(output.with_suffix(".json"), json.dumps(report, indent=1).encode())
-    files.write_bytes(output.with_suffix(".md"), table(report).encode())
+    reporting.write(json.dumps(report, indent=1).encode(), output.with_suffix(".json"))
+    reporting.write(table(report).encode(), output.with_suffix(".md"))
     print(table(report))
 
 

@@ -24,8 +24,8 @@ three dimensions: exact, fast, and without training. "gaussian" for linear depen
 For one's own training loops: critics score pairs (:mod:`mine.critics`), bounds turn scores into a
 surrogate to ascend and a value in nats (:mod:`mine.bounds`, :class:`mine.Objective`), and
 :mod:`mine.estimators.conditional` has I(y; d | x). ``python -m mine.estimators`` reads files,
-``python -m
-mine.benchmarks`` tests estimators on :mod:`mine.benchmarks`, whose truths are known.
+``python
+-m mine.benchmarks`` tests estimators on :mod:`mine.benchmarks`, whose truths are known.
 """
 
 import lazy_loader
@@ -65,8 +65,9 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         ],
         "estimators.conditional": ["chain_rule", "direct"],
         "estimators.mutual_information": ["estimate"],
-        "estimators.neural": ["MINE", "Estimate"],
+        "estimators.neural": ["MINE"],
         "estimators.options": ["Options"],
+        "estimators.result": ["Estimate"],
         "objective": ["Objective"],
         "tractable": ["Sandwich", "categorical", "plug_in", "plug_in_categories"],
     },

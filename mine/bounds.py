@@ -56,11 +56,10 @@ class Normalizer(NamedTuple):
         empty = tf.constant(-math.inf, dtype)
         return cls(empty, empty)
 
-    def update(self, log_mean: tf.Tensor, rate: float) -> "Normalizer":
-        """Takes in one batch's log E[exp T] with weight ``rate``, in (0, 1]."""
-        if not 0 < rate <= 1:
-            raise ValueError(f"The rate of the running normaliser must be in (0, 1], not {rate}.")
-        keep, take = math.log1p(-rate) if rate < 1 else -math.inf, math.log(rate)
+    def update(self, log_mean: tf.Tensor, momentum: float) -> "Normalizer":
+        """Takes in one batch's log E[exp T] with weight ``1 - momentum``, momentum in [0, 1)."""
+        check_momentum(momentum)
+        keep, take = math.log(momentum) if momentum > 0 else -math.inf, math.log1p(-momentum)
         return Normalizer(
             _log_add(self.log_sum + keep, tf.stop_gradient(log_mean) + take),
             _log_add(self.log_weight + keep, tf.constant(take, self.log_weight.dtype)),
@@ -70,6 +69,18 @@ class Normalizer(NamedTuple):
     def log_value(self) -> tf.Tensor:
         """The log of the running mean of exp T, free of start-up bias."""
         return self.log_sum - self.log_weight
+
+
+def check_momentum(momentum: float) -> None:
+    """Checks the momentum of a running mean.
+
+    Raises:
+        ValueError: it is not in [0, 1).
+    """
+    if not 0 <= momentum < 1:
+        raise ValueError(
+            f"Invalid value for `momentum`: expected a number in [0, 1); received {momentum!r}."
+        )
 
 
 def _log_add(a, b):
@@ -96,7 +107,9 @@ def donsker_varadhan(joint, marginal) -> Bound:
     return Bound(nats, nats)
 
 
-def mine(joint, marginal, normalizer: Normalizer, rate: float = 0.01) -> tuple[Bound, Normalizer]:
+def mine(
+    joint, marginal, normalizer: Normalizer, momentum: float = 0.99
+) -> tuple[Bound, Normalizer]:
     """MINE: the Donsker-Varadhan bound with its gradient's bias corrected (MINE paper, eq. 12).
 
     The gradient of log E'[exp T] is E'[exp T dT] / E'[exp T]; estimated on a mini-batch it is
@@ -106,14 +119,14 @@ def mine(joint, marginal, normalizer: Normalizer, rate: float = 0.01) -> tuple[B
         joint: scores of pairs drawn together, any shape.
         marginal: scores of negatives, any shape.
         normalizer: the running mean so far; :meth:`Normalizer.initial` at the start.
-        rate: weight of the newest batch in the running mean.
+        momentum: weight of the past batches in the running mean, in [0, 1).
 
     Returns:
         The bound, and the state of the running mean after this batch.
     """
     log_mean = log_mean_exp(marginal)
-    normalizer = normalizer.update(log_mean, rate)
-    # exp is safe: the running mean holds this batch with a weight of at least `rate`.
+    normalizer = normalizer.update(log_mean, momentum)
+    # exp is safe: the running mean holds this batch with a weight of at least 1 - momentum.
     surrogate = tf.reduce_mean(joint) - tf.exp(log_mean - normalizer.log_value)
     return Bound(surrogate, tf.reduce_mean(joint) - log_mean), normalizer
 
@@ -183,7 +196,10 @@ def info_nce(scores) -> Bound:
     """
     scores = tf.convert_to_tensor(scores)
     if scores.shape.rank != 2 or scores.shape[0] != scores.shape[1]:
-        raise ValueError(f"info_nce needs the scores of all pairs, [B, B], not {scores.shape}.")
+        raise ValueError(
+            "Invalid shape of `scores`: expected [B, B], the scores of all pairs; received "
+            f"{list(scores.shape)}."
+        )
     nats = tf.reduce_mean(tf.linalg.diag_part(scores) - log_mean_exp(scores, axis=1))
     return Bound(nats, nats)
 
@@ -202,7 +218,10 @@ def split_pairs(scores) -> tuple[tf.Tensor, tf.Tensor]:
     scores = tf.convert_to_tensor(scores)
     size = scores.shape[0]
     if scores.shape.rank != 2 or size != scores.shape[1] or size < 2:
-        raise ValueError(f"split_pairs needs scores [B, B] with B >= 2, not {scores.shape}.")
+        raise ValueError(
+            "Invalid shape of `scores`: expected [B, B] with B >= 2, the scores of all pairs; "
+            f"received {list(scores.shape)}."
+        )
     # Without its first entry, the flat matrix has the diagonal in every (B + 1)-th place.
     rest = tf.reshape(tf.reshape(scores, [-1])[1:], [size - 1, size + 1])[:, :-1]
     return tf.linalg.diag_part(scores), tf.reshape(rest, [-1])

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 import keras
 import tensorflow as tf
 
+from mine.bounds import check_momentum
+
 SCORE_CAP = 20.0
 """Largest absolute score, in nats: exp(20) negatives are more than any batch can show."""
 
@@ -31,12 +33,16 @@ class Standardize(keras.layers.Layer):
     so the critic cannot tell them apart by the statistics of the batch.
 
     Args:
-        rate: weight of the newest batch in the running moments.
+        momentum: weight of the past batches in the running moments, in [0, 1), as Keras counts it.
+
+    Raises:
+        ValueError: ``momentum`` is out of range.
     """
 
-    def __init__(self, rate: float = 0.01, **kwargs):
+    def __init__(self, momentum: float = 0.99, **kwargs):
         super().__init__(trainable=False, **kwargs)
-        self.rate = rate
+        check_momentum(momentum)
+        self.momentum = momentum
 
     def build(self, input_shape):
         def add(name, shape):
@@ -56,14 +62,14 @@ class Standardize(keras.layers.Layer):
         if training:
             flat = tf.stop_gradient(tf.reshape(x, [-1, x.shape[-1]]))
             # One batch that is no number must not spoil what all later ones are compared with.
-            rate = tf.where(tf.reduce_all(tf.math.is_finite(flat)), self.rate, 0.0)
+            share = tf.where(tf.reduce_all(tf.math.is_finite(flat)), 1 - self.momentum, 0.0)
             flat = tf.where(tf.math.is_finite(flat), flat, 0.0)
             for state, new in (
                 (self.weight, tf.ones((), flat.dtype)),
                 (self.first, tf.reduce_mean(flat, 0)),
                 (self.second, tf.reduce_mean(flat**2, 0)),
             ):
-                state.assign(state + tf.cast(rate, flat.dtype) * (new - state))
+                state.assign(state + tf.cast(share, flat.dtype) * (new - state))
         weight = tf.maximum(tf.convert_to_tensor(self.weight), 1e-12)
         mean = self.first / weight
         square = self.second / weight
@@ -330,9 +336,11 @@ class Likelihood(keras.layers.Layer):
 
 
 def _two(shapes) -> tuple[int, int]:
-    """Features of x and y; a critic of two sides has no place for a third."""
+    """Features of x and y, the inputs of a critic of pairs."""
     if len(shapes) != 2:
-        raise ValueError(f"This critic scores x against y; it was given {len(shapes)} inputs.")
+        raise ValueError(
+            f"Invalid number of inputs: expected two, x and y; received {len(shapes)}."
+        )
     return shapes[0][-1], shapes[1][-1]
 
 

@@ -6,19 +6,14 @@ import keras
 import tensorflow as tf
 
 from mine import bounds
-
-PAIRED = ("mine", "dv", "nwj", "js", "smile")
-"""Bounds of joint and marginal scores; "infonce" needs the scores of all pairs instead."""
-
-NAMES = (*PAIRED, "infonce")
-"""All bounds that a critic can be trained by."""
+from mine.bound_names import check_bound
 
 
 def read(bound: str, joint, marginal) -> tf.Tensor:
     """The information that a bound reads from a trained critic's scores, in nats, [].
 
     Args:
-        bound: one of ``PAIRED``.
+        bound: one of ``mine.bound_names.PAIRED_BOUNDS``.
         joint: scores of pairs drawn together, any shape.
         marginal: scores of negatives, any shape.
     """
@@ -33,18 +28,19 @@ class Objective(keras.layers.Layer):
     """One of the bounds by name, with the running mean that "mine" needs between batches.
 
     Args:
-        bound: one of ``NAMES``. "smile" ascends Jensen-Shannon and reads SMILE.
-        rate: weight of the newest batch in MINE's running normaliser.
+        bound: one of ``mine.bound_names.BOUNDS``. "smile" ascends Jensen-Shannon and reads SMILE.
+        momentum: weight of the past batches in MINE's running normaliser, in [0, 1), as Keras
+            counts it: the newest batch has the weight ``1 - momentum``.
 
     Raises:
-        ValueError: there is no such bound.
+        ValueError: no bound has this name, or ``momentum`` is out of range.
     """
 
-    def __init__(self, bound: str = "mine", rate: float = 0.01, **kwargs):
+    def __init__(self, bound: str = "mine", momentum: float = 0.99, **kwargs):
         super().__init__(trainable=False, **kwargs)
-        if bound not in NAMES:
-            raise ValueError(f"There is no bound {bound!r}; the bounds are {', '.join(NAMES)}.")
-        self.bound, self.rate = bound, rate
+        check_bound(bound)
+        bounds.check_momentum(momentum)
+        self.bound, self.momentum = bound, momentum
         if bound == "mine":
             self.log_sum = self._state("log_sum")
             self.log_weight = self._state("log_weight")
@@ -63,10 +59,13 @@ class Objective(keras.layers.Layer):
             training: whether this is a training batch.
 
         Raises:
-            ValueError: "infonce", which has no use for separate negatives.
+            ValueError: the bound is "infonce", which needs the scores of all pairs.
         """
         if self.bound == "infonce":
-            raise ValueError("InfoNCE is of the scores of all pairs: use all_pairs.")
+            raise ValueError(
+                "Invalid call with `bound`='infonce': expected the scores of all pairs [B, B]; "
+                "received joint and marginal scores; call `all_pairs` instead."
+            )
         if self.bound == "dv":
             return bounds.donsker_varadhan(joint, marginal)
         if self.bound == "nwj":
@@ -79,7 +78,7 @@ class Objective(keras.layers.Layer):
         seen = bounds.Normalizer(
             tf.convert_to_tensor(self.log_sum), tf.convert_to_tensor(self.log_weight)
         )
-        bound, state = bounds.mine(joint, marginal, seen, self.rate)
+        bound, state = bounds.mine(joint, marginal, seen, self.momentum)
         if training:
             finite = tf.math.is_finite(state.log_sum)
             self.log_sum.assign(tf.where(finite, state.log_sum, self.log_sum))

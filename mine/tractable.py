@@ -38,7 +38,10 @@ def plug_in(log_prob) -> Sandwich:
     log_prob = tf.convert_to_tensor(log_prob)
     n, m = log_prob.shape[0], log_prob.shape[1]
     if n != m or n is None or n < 2:
-        raise ValueError(f"plug_in needs log_prob[n, n, ...] with n >= 2, not {log_prob.shape}.")
+        raise ValueError(
+            "Invalid shape of `log_prob`: expected [n, n, ...] with n >= 2; received "
+            f"{list(log_prob.shape)}."
+        )
     mask_shape = [n, n] + [1] * (log_prob.shape.rank - 2)
     own = tf.reshape(tf.eye(n, dtype=log_prob.dtype), mask_shape)
     joint = tf.reduce_sum(tf.where(own > 0, log_prob, 0), axis=1)
@@ -87,7 +90,10 @@ def plug_in_categories(log_prob) -> Sandwich:
     log_prob = tf.convert_to_tensor(log_prob)
     n = log_prob.shape[0]
     if n is None or n < 2:
-        raise ValueError(f"plug_in_categories needs two conditions or more, not {n}.")
+        raise ValueError(
+            "Invalid shape of `log_prob`: expected [n, ..., classes] with n >= 2 conditions; "
+            f"received {list(log_prob.shape)}."
+        )
     others = tf.stack(
         [log_mean_exp(tf.concat([log_prob[:i], log_prob[i + 1 :]], 0), axis=0) for i in range(n)]
     )

@@ -21,13 +21,14 @@ from absl import flags
 import maml
 from maml.experiments import command_line
 from maml.experiments.run_folder import CONFIG, read_config
+from mine import reporting
 from mine.reporting import commands
 from pose_code import (
     plots,
     problem,  # noqa: F401 (registers the task)
 )
 from pose_code.augmentation import ImageAugmentation  # noqa: F401 (learners may hold one)
-from pose_data import files, resize_images, tasks
+from pose_data import resize_images, tasks
 
 ANGLES, PREDICTIONS = "angles.csv", "predictions"
 STORED = 128
@@ -159,7 +160,7 @@ def write(known: dict, found: dict, output: pathlib.Path) -> None:
     table.writerow(["image", "degrees"])
     for name, (_, angle) in found.items():
         table.writerow([name, f"{angle * 360 / tasks.PERIOD:.1f}"])
-    files.write_bytes(output / f"{PREDICTIONS}.csv", text.getvalue().encode())
+    reporting.write(text.getvalue().encode(), output / f"{PREDICTIONS}.csv")
     plots.answers(known, found, output / f"{PREDICTIONS}.png")
 
 

@@ -1,4 +1,4 @@
-"""A contact sheet: many images at a glance, one row per object."""
+"""A contact sheet: images of many objects, one row per object."""
 
 import pathlib
 from collections.abc import Sequence
@@ -25,10 +25,10 @@ def contact_sheet(rows: Sequence[Row], tile_size: int = 96) -> Image.Image:
         The sheet, in RGB.
 
     Raises:
-        ValueError: there is no row, or a row has not one caption per image.
+        ValueError: ``rows`` is empty, or a row has not one caption per image.
     """
     if not rows:
-        raise ValueError("a contact sheet needs at least one row")
+        raise ValueError("Invalid value for `rows`: expected at least one row; received none.")
     columns = max(len(images) for _, images, _ in rows)
     row_height = tile_size + _TEXT_HEIGHT
     size = (_LABEL_WIDTH + columns * tile_size, len(rows) * row_height)
@@ -47,7 +47,7 @@ def contact_sheet(rows: Sequence[Row], tile_size: int = 96) -> Image.Image:
 
 
 def rendered_rows(
-    rotate_dir: pathlib.Path | str, names: Sequence[str], columns: int = 8, most_rows: int = 80
+    rotate_dir: pathlib.Path | str, names: Sequence[str], columns: int = 8, max_rows: int = 80
 ) -> list[Row]:
     """Picks images of rendered objects: those with angles nearest to equal steps round the circle.
 
@@ -55,13 +55,13 @@ def rendered_rows(
         rotate_dir: the folder of `<class>/<object>/`.
         names: "class/object" of the objects to show.
         columns: images per object, at most.
-        most_rows: of more objects an even selection is shown.
+        max_rows: of more objects an even selection is shown.
 
     Returns:
         Rows for `contact_sheet`, captioned with the label angles in degrees.
     """
     names = sorted(names)
-    shown = np.linspace(0, len(names) - 1, min(most_rows, len(names))).astype(int)
+    shown = np.linspace(0, len(names) - 1, min(max_rows, len(names))).astype(int)
     targets = np.arange(columns) * 2 * np.pi / columns
     rows = []
     for name in (names[i] for i in shown):

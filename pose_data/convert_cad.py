@@ -1,23 +1,25 @@
-"""Converts CAD models to binary STL, the form MuJoCo reads, each beside its source.
+"""Converts CAD models to binary STL, which MuJoCo reads, each beside its source.
 
-    python convert_cad.py --CAD_dir=CAD
+    python -m pose_data.convert_cad --CAD_dir=CAD
 
-CAD/<class>/<name>.{off,obj,ply} becomes CAD/<class>/<name>.stl. What is up to date is left alone.
+CAD/<class>/<name>.{off,obj,ply} becomes CAD/<class>/<name>.stl. Files that are up to date are kept.
 """
 
 import pathlib
 import sys
 from collections.abc import Iterator
 
-from absl import app, flags
+from absl import flags
 
-from pose_data import files, meshes, progress
+from mine import reporting
+from mine.reporting import commands
+from pose_data import meshes, progress
 
 FLAGS = flags.FLAGS
 
 
 def define_flags() -> None:
-    """Defines this script's flags."""
+    """Defines the flags of this command."""
     flags.DEFINE_string("CAD_dir", None, "Folder of CAD models, <class>/<name>.{off,obj,ply}.")
     flags.mark_flag_as_required("CAD_dir")
 
@@ -37,7 +39,7 @@ def convert(source: pathlib.Path) -> bool:
     stl = source.with_suffix(".stl")
     if meshes.is_up_to_date(stl, source):
         return False
-    files.write_bytes(stl, meshes.stl_bytes(meshes.read_triangles(source)))
+    reporting.write(meshes.stl_bytes(meshes.read_triangles(source)), stl)
     return True
 
 
@@ -57,25 +59,27 @@ def convert_all(sources: list[pathlib.Path]) -> Iterator[tuple[pathlib.Path, boo
             yield source, False, str(error)
 
 
-def main(argv: list[str]) -> None:
+def main() -> None:
     """Converts all models, and exits with 1 if one failed."""
-    if len(argv) > 1:
-        raise app.UsageError(f"unknown argument {argv[1]}")
     try:
         objects = meshes.find_objects(FLAGS.CAD_dir, sources=True)
         sources = [cad.path for cad in objects]
         converted, failed = progress.tally(convert_all(sources), len(sources), "files")
     except OSError as error:
-        sys.exit(f"convert_cad: {error}")
+        sys.exit(f"Error: {error}")
     unchanged = len(sources) - converted - failed
     print(f"{FLAGS.CAD_dir}: {converted} converted, {unchanged} up to date, {failed} failed.")
     if failed:
         sys.exit(
-            f"convert_cad: could not convert {failed} of {len(sources)} files; the reasons stand "
-            "above."
+            f"Error: could not convert {failed} of {len(sources)} files; the reasons are above."
         )
 
 
-if __name__ == "__main__":
+def cli() -> None:
+    """The command ``pose-convert-cad``."""
     define_flags()
-    app.run(main)
+    commands.run(main)
+
+
+if __name__ == "__main__":
+    cli()

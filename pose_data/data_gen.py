@@ -1,6 +1,6 @@
 """Gathers images and labels into train_data.pkl and val_data.pkl, split by object.
 
-    python data_gen.py --data_dir=data/rotate_resize
+    python -m pose_data.data_gen --data_dir=data/rotate_resize
 
 Each pickle is [images, labels]: a list over objects of lists of uint8 [H, W], and a list over
 objects of lists of [x, y, angle], each scaled to [0, 1]. split.json says which object is where.
@@ -16,11 +16,13 @@ import sys
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from absl import app, flags
+from absl import flags
 from PIL import Image
-from tqdm import tqdm
 
-from pose_data import files, pickles, records, variants
+from mine import reporting
+from mine.reporting import commands
+from mine.reporting.progress import ProgressBar
+from pose_data import pickles, records, variants
 
 FLAGS = flags.FLAGS
 
@@ -37,7 +39,7 @@ class ObjectData:
         name: "class/object".
         images: uint8 `[H, W]` each, in the order of the image numbers.
         labels: `[x, y, angle]` each, scaled to [0, 1].
-        manifest: what the renderer wrote down, None for images of another renderer.
+        manifest: settings that the renderer wrote; None for images of another renderer.
     """
 
     name: str
@@ -47,7 +49,7 @@ class ObjectData:
 
 
 def define_flags() -> None:
-    """Defines this script's flags."""
+    """Defines the flags of this command."""
     flags.DEFINE_string(
         "data_dir", None, "Folder of grey images, <class>/<object>/*.png, and labels."
     )
@@ -60,7 +62,8 @@ def define_flags() -> None:
 def split(names: Sequence[str], num_val: int, seed: int) -> tuple[list[str], list[str]]:
     """Chooses the held-out objects: those whose names hash lowest with the seed.
 
-    So the order of `names` plays no part, and an object more or less moves at most one other.
+    So the split does not depend on the order of `names`, and one object more or less moves at most
+    one other.
 
     Returns:
         Training and held-out names, each sorted.
@@ -70,21 +73,21 @@ def split(names: Sequence[str], num_val: int, seed: int) -> tuple[list[str], lis
     """
     if len(names) <= num_val:
         raise records.RecordError(
-            f"there are {len(names)} objects and --num_val={num_val} would hold out {num_val} of "
-            "them, which leaves none to train on; give a smaller --num_val."
+            f"Invalid value for --num_val: expected less than {len(names)}, the number of objects, "
+            f"so that some are left for training; received {num_val}."
         )
     order = sorted(names, key=lambda name: hashlib.sha256(f"{seed} {name}".encode()).digest())
     return sorted(order[num_val:]), sorted(order[:num_val])
 
 
 def related(summary: dict) -> list[str]:
-    """Held-out objects that are trained on in all but name, which makes their errors too small.
+    """Held-out objects that share their model with a training object: their errors are too small.
 
     Args:
         summary: of :func:`generate`.
 
     Returns:
-        Those of `val` whose model is the same as one of `train`, or a variant of the same.
+        Objects of `val` with the model of an object of `train`, or a variant of it.
     """
     meshes = summary["mesh_sha256"]
     models = {variants.sources(name)[0] for name in summary["train"]}
@@ -107,7 +110,8 @@ def read_object(folder: pathlib.Path) -> ObjectData:
     labels = records.read_labels(folder)
     if len(labels) != len(paths):
         raise records.RecordError(
-            f"{folder} holds {len(paths)} images and {len(labels)} labels: render it again."
+            f"Invalid folder {folder}: expected a label for each image; received {len(paths)} "
+            f"images and {len(labels)} labels; render it again."
         )
     images = []
     for path in paths:
@@ -115,11 +119,19 @@ def read_object(folder: pathlib.Path) -> ObjectData:
             with Image.open(path) as image:
                 mode, pixels = image.mode, np.array(image)
         except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-            raise records.RecordError(f"{path} is not a whole image: render it again.") from error
+            raise records.RecordError(
+                f"Cannot read {path}: expected an image; received a damaged file; render it again."
+            ) from error
         if mode != "L":
-            raise records.RecordError(f"{path} is not grey: run resize_images.py first.")
+            raise records.RecordError(
+                f"Invalid image {path}: expected a grey one; received mode {mode}; run "
+                "resize_images.py first."
+            )
         if images and pixels.shape != images[0].shape:
-            raise records.RecordError(f"{path} has another size than 0.png: run resize_images.py.")
+            raise records.RecordError(
+                f"Invalid image {path}: expected the size of 0.png, {images[0].shape}; received "
+                f"{pixels.shape}; run resize_images.py."
+            )
         images.append(pixels)
     scaled = (np.array(labels, dtype=np.float64)[:, 1:] - LABEL_OFFSET) / LABEL_SCALE
     name = f"{folder.parent.name}/{folder.name}"
@@ -129,7 +141,7 @@ def read_object(folder: pathlib.Path) -> ObjectData:
 def check_alike(objects: Sequence[ObjectData]) -> None:
     """Raises RecordError, naming an object, unless all have the same count, size and settings."""
     first = objects[0]
-    # Angle 0 must mean one thing; seeds may differ, since angles of any seed are equally good.
+    # Angle 0 must have one meaning; seeds may differ.
     traits: dict[str, Callable[[ObjectData], object]] = {
         "images": lambda data: len(data.images),
         "pixels (height, width)": lambda data: data.images[0].shape,
@@ -139,8 +151,9 @@ def check_alike(objects: Sequence[ObjectData]) -> None:
         for what, trait in traits.items():
             if trait(data) != trait(first):
                 raise records.RecordError(
-                    f"{data.name} has {trait(data)} {what} and {first.name} has {trait(first)}: "
-                    "render and resize all objects with the same flags."
+                    f"Invalid object {data.name}: expected {trait(first)} {what}, as of "
+                    f"{first.name}; received {trait(data)}; render and resize all objects with the "
+                    "same flags."
                 )
 
 
@@ -167,7 +180,7 @@ def generate(
         checksum of its triangles, where they are known.
 
     Raises:
-        RecordError: the data are not complete and alike, or too few.
+        RecordError: the data are incomplete, unlike, or too few.
         pose_data.pickles.PickleError: a label file cannot be read.
         OSError: `output_dir` cannot be written to.
     """
@@ -196,36 +209,39 @@ def generate(
         chosen = [by_name[name] for name in members]
         images = [data.images for data in chosen]
         pickles.dump([images, [data.labels for data in chosen]], output_dir / file)
-    files.write_bytes(output_dir / records.SPLIT, json.dumps(summary, indent=1).encode())
+    reporting.write(json.dumps(summary, indent=1).encode(), output_dir / records.SPLIT)
     return summary
 
 
-def main(argv: list[str]) -> None:
-    """Writes the pickles and says what is in them."""
-    if len(argv) > 1:
-        raise app.UsageError(f"unknown argument {argv[1]}")
+def main() -> None:
+    """Writes the pickles, and prints their contents."""
     try:
         summary = generate(
             FLAGS.data_dir,
             FLAGS.output_dir,
             num_val=FLAGS.num_val,
             seed=FLAGS.seed,
-            progress=lambda results, total: tqdm(results, total=total, unit=" objects"),
+            progress=lambda results, total: ProgressBar(results, total=total, unit=" objects"),
         )
     except (records.RecordError, pickles.PickleError, OSError) as error:
-        sys.exit(f"data_gen: {error}")
+        sys.exit(f"Error: {error}")
     print(
         f"{FLAGS.output_dir}: {len(summary['train'])} objects in train_data.pkl, "
         f"{len(summary['val'])} in val_data.pkl, {summary['num_images']} images each."
     )
     if known := related(summary):
         print(
-            f"Warning: {len(known)} objects of val_data.pkl, such as {known[0]}, are the model of "
-            "one of train_data.pkl, or a variant of the same: their errors say little of new "
-            "objects. Leave copies out, and render variants into a folder of their own."
+            f"Warning: {len(known)} objects of val_data.pkl, such as {known[0]}, have the model of "
+            "an object of train_data.pkl, or a variant of it: their errors are lower than those of "
+            "new objects. Remove copies, and render variants into a folder of their own."
         )
 
 
-if __name__ == "__main__":
+def cli() -> None:
+    """The command ``pose-data-gen``."""
     define_flags()
-    app.run(main)
+    commands.run(main)
+
+
+if __name__ == "__main__":
+    cli()

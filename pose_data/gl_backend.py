@@ -14,7 +14,7 @@ _SECONDS = 120
 
 
 class GlError(RuntimeError):
-    """No OpenGL back end works; the message says what to install."""
+    """OpenGL does not work; the message names the packages to install."""
 
 
 def _failure(backend: str) -> str | None:
@@ -60,6 +60,6 @@ def choose() -> str:
         failures.append(f"{backend or 'default'}: {failure}")
     hint = f"unset MUJOCO_GL={wanted}, or " if wanted else ""
     raise GlError(
-        f"MuJoCo has no working OpenGL to draw with; {hint}install one with "
+        f"MuJoCo found no working OpenGL; {hint}install one with "
         f"`apt-get install libegl1 libgl1` or `apt-get install libosmesa6` ({'; '.join(failures)})."
     )

@@ -1,11 +1,11 @@
-"""Makes a set of CAD models for users who have none, laid out as PASCAL3D+ is.
+"""Makes a set of CAD models for users who have none, in the layout of PASCAL3D+.
 
-    python make_cad.py --CAD_dir=CAD --num_per_class=40
+    python -m pose_data.make_cad --CAD_dir=CAD --num_per_class=40
 
 writes CAD/<class>/<NN>.off, NN from 01: the classes in `shapes`, each object with proportions and
 parts of its own. As in PASCAL3D+, z is up and all objects face -y in the files; mujoco_render.py
 can give each a random yaw. Object NN of a class depends on the seed alone, so a set can be enlarged
-later: what is there stays. A run that was stopped goes on when the same command is given again.
+later: its objects are kept. The same command resumes a stopped run.
 """
 
 import functools
@@ -17,10 +17,11 @@ from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 import trimesh
-from absl import app, flags
-from tqdm import tqdm
+from absl import flags
 
-from pose_data import files
+from mine import reporting
+from mine.reporting import commands
+from mine.reporting.progress import ProgressBar
 from pose_data.shapes.classes import CLASSES
 
 FLAGS = flags.FLAGS
@@ -42,7 +43,7 @@ def make_object(name: str, number: int, seed: int = 0) -> trimesh.Trimesh:
         The mesh in metres, z up, facing -y, the middle of its bounding box's bottom at the origin.
 
     Raises:
-        ValueError: the class is not known.
+        ValueError: ``name`` is not a class.
     """
     _check_classes([name])
     # A checksum, since Python's own hash of a string changes from one run to the next.
@@ -68,14 +69,14 @@ def make_set(
         num_per_class: objects in each class.
         classes: keys of `shapes.CLASSES`; all of them by default.
         seed: which set of objects, 0 or greater.
-        progress: wraps the list that is worked through, as tqdm does.
+        progress: wraps the list of objects to write, as tqdm does.
 
     Returns:
-        How many objects were written, 0 if the set was complete, and how many it has.
+        Number of objects written, 0 if the set was complete, and of objects in the set.
 
     Raises:
-        ValueError: a class is not known.
-        FileExistsError: the folder holds something else, which is left as it is.
+        ValueError: one of ``classes`` is not a class.
+        FileExistsError: the folder holds other files, which are kept.
         OSError: the folder cannot be written to.
     """
     cad_dir = pathlib.Path(cad_dir)
@@ -96,11 +97,11 @@ def make_set(
     ]
     cad_dir.mkdir(parents=True, exist_ok=True)
     # The manifest comes first, so that the next run knows a stopped one and goes on with it.
-    files.write_bytes(cad_dir / MANIFEST, (json.dumps(settings, indent=2) + "\n").encode())
+    reporting.write((json.dumps(settings, indent=2) + "\n").encode(), cad_dir / MANIFEST)
     for path, name, number in progress(missing):
         path.parent.mkdir(exist_ok=True)
         mesh = make_object(name, number, seed)
-        files.write_bytes(path, mesh.export(file_type="off", digits=5).encode())
+        reporting.write(mesh.export(file_type="off", digits=5).encode(), path)
     return len(missing), num_per_class * len(classes)
 
 
@@ -108,15 +109,18 @@ def _check_classes(names: Sequence[str]) -> None:
     unknown = [name for name in names if name not in CLASSES]
     if unknown:
         raise ValueError(
-            f"no class is called {', '.join(unknown)}; the classes are {', '.join(CLASSES)}."
+            f"Invalid value for `classes`: expected names among {', '.join(CLASSES)}; received "
+            f"{', '.join(unknown)}."
         )
 
 
 def _check_folder(cad_dir: pathlib.Path, settings: dict) -> None:
     """Raises FileExistsError unless the folder is free or holds a part of the wanted set."""
     if cad_dir.exists() and not cad_dir.is_dir():
-        raise FileExistsError(f"{cad_dir} is a file; name a folder with --CAD_dir.")
-    remedy = "name another folder with --CAD_dir, or remove this one."
+        raise FileExistsError(
+            f"Invalid value for `CAD_dir`: expected a folder; received {cad_dir}, which is a file."
+        )
+    remedy = "choose another --CAD_dir, or remove this one."
     manifest = cad_dir / MANIFEST
     if manifest.is_file():
         try:
@@ -125,41 +129,51 @@ def _check_folder(cad_dir: pathlib.Path, settings: dict) -> None:
             part = made["num_per_class"] <= settings["num_per_class"]
             part = part and set(made["classes"]) <= set(settings["classes"])
         except (ValueError, KeyError, TypeError) as error:
-            raise FileExistsError(f"{manifest} is damaged ({error}); {remedy}") from error
+            raise FileExistsError(
+                f"Cannot read {manifest}: expected the settings of a set; received a damaged file "
+                f"({error}); {remedy}"
+            ) from error
         if not (same and part):
             raise FileExistsError(
-                f"{cad_dir} holds a larger or different set, with the settings in {MANIFEST}; "
+                f"Invalid value for `CAD_dir`: expected an empty folder or a part of this set; "
+                f"received {cad_dir}, whose {MANIFEST} describes a larger or different set; "
                 f"{remedy}"
             )
     elif cad_dir.exists() and any(not path.name.startswith(".") for path in cad_dir.iterdir()):
-        raise FileExistsError(f"{cad_dir} holds files that make_cad did not write; {remedy}")
+        raise FileExistsError(
+            f"Invalid value for `CAD_dir`: expected an empty folder or a part of this set; "
+            f"received {cad_dir}, which holds other files; {remedy}"
+        )
 
 
 def define_flags() -> None:
-    """Defines this script's flags."""
+    """Defines the flags of this command."""
     flags.DEFINE_string("CAD_dir", None, "Folder to write <class>/<NN>.off into.")
     flags.DEFINE_integer("num_per_class", 6, "Objects in each class.", 1)
-    flags.DEFINE_list("classes", list(CLASSES), "Classes to make, by comma; all by default.")
-    flags.DEFINE_integer("seed", 0, "Seed of the shapes: another seed, other objects.", 0)
+    flags.DEFINE_list("classes", list(CLASSES), "Classes, comma-separated; default: all.")
+    flags.DEFINE_integer("seed", 0, "Seed of the shapes.", 0)
     flags.mark_flag_as_required("CAD_dir")
 
 
-def main(argv: list[str]) -> None:
-    """Makes what is missing, or stops with a sentence that says what to do."""
-    if len(argv) > 1:
-        raise app.UsageError(f"unknown argument {argv[1]}")
-    bar = functools.partial(tqdm, unit=" objects", delay=2)
+def main() -> None:
+    """Makes the missing objects."""
+    bar = functools.partial(ProgressBar, unit=" objects", delay=2)
     try:
         written, wanted = make_set(
             FLAGS.CAD_dir, FLAGS.num_per_class, FLAGS.classes, FLAGS.seed, bar
         )
     except (ValueError, OSError) as error:
-        sys.exit(f"make_cad: {error}")
+        sys.exit(f"Error: {error}")
     except KeyboardInterrupt:
-        sys.exit("make_cad: stopped; the same command goes on from here.")
-    print(f"{FLAGS.CAD_dir}: {written} objects written, {wanted - written} were there already.")
+        sys.exit("Stopped: the same command resumes here.")
+    print(f"{FLAGS.CAD_dir}: {written} objects written, {wanted - written} kept.")
+
+
+def cli() -> None:
+    """The command ``pose-make-cad``."""
+    define_flags()
+    commands.run(main)
 
 
 if __name__ == "__main__":
-    define_flags()
-    app.run(main)
+    cli()

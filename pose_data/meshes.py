@@ -14,8 +14,8 @@ from pose_data import off
 SOURCE_SUFFIXES = (".off", ".obj", ".ply")
 MAX_STL_FACES = 200_000  # MuJoCo refuses larger STL files.
 
-# What trimesh's readers raise on files that are cut short, empty or not of their kind; ImportError
-# where it would guess a text's encoding with a package that is not there, NameError by its bugs.
+# Errors of trimesh's readers on damaged or other files; ImportError where it needs a package to
+# guess the encoding of a text, NameError by its bugs.
 _READ_ERRORS = (
     ValueError,
     IndexError,
@@ -32,7 +32,7 @@ _READ_ERRORS = (
 
 
 class MeshError(ValueError):
-    """A CAD file that cannot be rendered; the message is the reason, without the file's name."""
+    """A CAD file cannot be rendered; the message is the reason, without the file's name."""
 
 
 @dataclasses.dataclass(frozen=True, order=True)
@@ -75,11 +75,14 @@ def find_objects(
 
     Raises:
         NotADirectoryError: `cad_dir` is not a folder.
-        FileNotFoundError: there is no model in it.
+        FileNotFoundError: the folder holds no model.
     """
     cad_dir = pathlib.Path(cad_dir)
     if not cad_dir.is_dir():
-        raise NotADirectoryError(f"{cad_dir} is not a folder; name the folder of CAD models.")
+        raise NotADirectoryError(
+            f"Invalid value for --CAD_dir: expected the folder of CAD models; received {cad_dir}, "
+            "which is not a folder."
+        )
     suffixes = SOURCE_SUFFIXES if sources else (".stl", *SOURCE_SUFFIXES)
     found = []
     for folder in sorted(cad_dir.iterdir()):
@@ -99,7 +102,8 @@ def find_objects(
     if not found:
         wanted = ", ".join(f"*{s}" for s in suffixes)
         raise FileNotFoundError(
-            f"no CAD model to work on in {cad_dir}: files are looked for as <class>/{wanted}."
+            f"Invalid value for --CAD_dir: expected CAD models <class>/{wanted}; received "
+            f"{cad_dir}, which holds none."
         )
     return sorted(found)
 
@@ -206,8 +210,8 @@ def two_sided(triangles: np.ndarray) -> np.ndarray:
     """Gives an open shape both sides of each face, so that it looks whole from everywhere.
 
     CAD files mix faces that point in and out, and sheets without thickness; a renderer draws the
-    front of a face only, and chairs lose their seats. Drawing backs too is no cure: files that
-    hold each face twice, once each way, would flicker between a lit and a dark copy.
+    front of a face only, and chairs lose their seats. Drawing backs too is not a solution:
+    files that hold each face twice, once each way, would flicker between a lit and a dark copy.
 
     Args:
         triangles: corners, float32 `[F, 3, 3]`.

@@ -1,7 +1,7 @@
-"""Pickles of arrays and numbers: written for every NumPy to read, and read without trust.
+"""Pickles of arrays and numbers: written for every version of NumPy, and read safely.
 
-A pickle is a program. `load` runs none of it but what builds lists, numbers and arrays; it reads
-pickles of Python 2 and NumPy 1 too, such as TensorFlow 1 code has left.
+A pickle is a program. `load` only runs instructions that build lists, numbers and arrays; it reads
+pickles of Python 2 and NumPy 1 too, as projects of TensorFlow 1 wrote them.
 """
 
 import io
@@ -13,7 +13,7 @@ import struct
 
 import numpy as np
 
-from pose_data import files
+from mine import reporting
 
 # Native bytes (a protocol 2 pickle of images is half as large again), and known since Python 3.4.
 _PROTOCOL = 4
@@ -21,7 +21,7 @@ _DTYPE_CODE = re.compile(r"(b1|[iu][1248]|f[248])")
 
 
 class PickleError(ValueError):
-    """A file that is no pickle of arrays and numbers; the message names it and the remedy."""
+    """A file is not a pickle of arrays and numbers."""
 
 
 class _Pickler(pickle.Pickler):
@@ -38,7 +38,7 @@ def dump(value, path: pathlib.Path | str) -> None:
     Raises:
         OSError: the file cannot be written.
     """
-    with files.replacing(pathlib.Path(path)) as temporary, temporary.open("wb") as file:
+    with reporting.replacing(pathlib.Path(path)) as temporary, temporary.open("wb") as file:
         _Pickler(file, protocol=_PROTOCOL).dump(value)
 
 
@@ -84,21 +84,21 @@ def _encode(text, _="latin1"):
     return text.encode("latin1") if isinstance(text, str) else text
 
 
-_ADMITTED = {
+_ALLOWED = {
     ("numpy", "ndarray"): _Array,
     ("numpy", "dtype"): _Dtype,
     ("_codecs", "encode"): _encode,
 }
 for _core in ("numpy.core", "numpy._core"):
-    _ADMITTED[f"{_core}.multiarray", "_reconstruct"] = _Array
-    _ADMITTED[f"{_core}.multiarray", "scalar"] = _scalar
-    _ADMITTED[f"{_core}.numeric", "_frombuffer"] = _from_buffer
+    _ALLOWED[f"{_core}.multiarray", "_reconstruct"] = _Array
+    _ALLOWED[f"{_core}.multiarray", "scalar"] = _scalar
+    _ALLOWED[f"{_core}.numeric", "_frombuffer"] = _from_buffer
 
 
 class _Unpickler(pickle.Unpickler):
     def find_class(self, module, name):
         try:
-            return _ADMITTED[module, name]
+            return _ALLOWED[module, name]
         except KeyError:
             raise pickle.UnpicklingError(f"it asks for {module}.{name}") from None
 
@@ -125,24 +125,25 @@ def _check_memo(content: bytes) -> None:
 
 
 def load(path: pathlib.Path | str):
-    """Reads a pickle of arrays, lists, tuples and numbers, and refuses every other.
+    """Reads a pickle of arrays, lists, tuples and numbers, and refuses any other.
 
     Args:
         path: the file; by any Python from 2.7 and any NumPy.
 
     Returns:
-        What was pickled; NumPy arrays and scalars are new and writable.
+        The content; NumPy arrays and scalars are new and writable.
 
     Raises:
-        PickleError: the file cannot be read, is cut short, is no pickle, or holds something else.
+        PickleError: the file cannot be read, is damaged, or has other content.
     """
     path = pathlib.Path(path)
-    remedy = "make it anew, with data_gen.py or mujoco_render.py"
+    remedy = "make it again by data_gen.py or mujoco_render.py"
     try:
         content = path.read_bytes()
     except OSError as error:
         raise PickleError(
-            f"{path} cannot be read ({error.strerror}): name the folder that holds it, or {remedy}."
+            f"{path} cannot be read ({error.strerror}): choose the folder that holds it, "
+            f"or {remedy}."
         ) from error
     try:
         _check_memo(content)
@@ -162,5 +163,6 @@ def load(path: pathlib.Path | str):
         struct.error,
     ) as error:
         raise PickleError(
-            f"{path} is not a whole pickle of arrays and numbers ({error}): {remedy}."
+            f"Cannot read {path}: expected a pickle of arrays and numbers; received another or a "
+            f"damaged file ({error}); {remedy}."
         ) from error

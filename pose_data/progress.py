@@ -3,11 +3,11 @@
 import sys
 from collections.abc import Iterable
 
-from tqdm import tqdm
+from mine.reporting.progress import ProgressBar
 
 
 def tally(results: Iterable[tuple], total: int, unit: str) -> tuple[int, int]:
-    """Works through results under a progress bar and names each failure on stderr.
+    """Counts results under a progress bar, and prints each failure on standard error.
 
     Args:
         results: `(path, changed, failure)` of each file; `failure` is the reason or None.
@@ -15,10 +15,10 @@ def tally(results: Iterable[tuple], total: int, unit: str) -> tuple[int, int]:
         unit: what they are, for the bar.
 
     Returns:
-        How many were changed, and how many failed.
+        Number of changed files, and of failures.
     """
     changed = failed = 0
-    with tqdm(results, total=total, unit=f" {unit}") as bar:
+    with ProgressBar(results, total=total, unit=f" {unit}") as bar:
         for path, written, failure in bar:
             changed += written
             failed += failure is not None

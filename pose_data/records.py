@@ -11,21 +11,21 @@ _PNG_END = b"IEND\xaeB`\x82"
 
 
 class RecordError(ValueError):
-    """A folder of images that is not as it should be; the message names it and the remedy."""
+    """A folder of images is incomplete or has other content."""
 
 
 def object_folders(rotate_dir: pathlib.Path | str) -> list[pathlib.Path]:
     """Lists the folders `<rotate_dir>/<class>/<object>`, sorted.
 
     Raises:
-        RecordError: there is none.
+        RecordError: no such folder exists.
     """
     rotate_dir = pathlib.Path(rotate_dir)
     folders = sorted(p for p in rotate_dir.glob("[!.]*/[!.]*") if p.is_dir())
     if not folders:
         raise RecordError(
-            f"{rotate_dir} holds no <class>/<object>/ folder of images; mujoco_render.py writes "
-            "them to <data_dir>/rotate."
+            f"Invalid folder {rotate_dir}: expected folders <class>/<object>/ of images; received "
+            "none; give <data_dir>/rotate of mujoco_render.py."
         )
     return folders
 
@@ -38,15 +38,22 @@ def image_files(folder: pathlib.Path) -> list[pathlib.Path]:
     """
     files = list(folder.glob("[!.]*.png"))
     if not files:
-        raise RecordError(f"{folder} holds no images: render it again or remove it.")
+        raise RecordError(
+            f"Invalid folder {folder}: expected images; received none; render it again or "
+            "remove it."
+        )
     odd = [path.name for path in files if not path.stem.isdecimal()]
     if odd:
-        raise RecordError(f"{folder / odd[0]} is not named by a number: remove it.")
+        raise RecordError(
+            f"Invalid folder {folder}: expected images that are named by numbers; received "
+            f"{odd[0]}; remove it."
+        )
     files.sort(key=lambda path: int(path.stem))
     for i, path in enumerate(files):
         if int(path.stem) != i:
             raise RecordError(
-                f"{folder} holds {len(files)} images but no {i}.png: render it again."
+                f"Invalid folder {folder}: expected images 0.png to {len(files) - 1}.png; received "
+                f"none named {i}.png; render it again."
             )
     return files
 
@@ -58,17 +65,23 @@ def read_labels(folder: pathlib.Path) -> list[list[float]]:
         A list of `[i, x, y, angle]`; metres and radians.
 
     Raises:
-        RecordError: there is none, or it is no such list.
-        pose_data.pickles.PickleError: it is no readable pickle of numbers.
+        RecordError: the file is missing, or holds another list.
+        pose_data.pickles.PickleError: the file is not a readable pickle of numbers.
     """
     files = sorted(path for path in folder.glob("[!.]*") if "label" in path.name)
     if not files:
-        raise RecordError(f"{folder} holds no label file: render it again or remove it.")
+        raise RecordError(
+            f"Invalid folder {folder}: expected a label file; received none; render it again or "
+            "remove it."
+        )
     labels = pickles.load(files[0])
     for i, label in enumerate(labels if isinstance(labels, list) else [None]):
         numbers = isinstance(label, list) and all(isinstance(v, (int, float)) for v in label)
         if not numbers or len(label) != 4 or label[0] != i:
-            raise RecordError(f"{files[0]} is not a list of [i, x, y, angle]: render it again.")
+            raise RecordError(
+                f"Invalid label file {files[0]}: expected a list of [i, x, y, angle]; received "
+                f"{label!r} as label {i}; render it again."
+            )
     return labels
 
 
@@ -82,14 +95,14 @@ def read_manifest(folder: pathlib.Path) -> dict | None:
 
 
 def read_split(path: pathlib.Path) -> dict:
-    """Reads what `data_gen` wrote down of its pickles.
+    """Reads the file in which `data_gen` describes its pickles.
 
     Returns:
         ``train`` and ``val``, the names of their objects, and perhaps more.
 
     Raises:
-        RecordError: it is no such file.
-        OSError: it cannot be read.
+        RecordError: the file has other content.
+        OSError: the file cannot be read.
     """
     try:
         content = json.loads(path.read_text())
@@ -97,12 +110,15 @@ def read_split(path: pathlib.Path) -> dict:
     except (ValueError, KeyError, TypeError):
         whole = False
     if not whole:
-        raise RecordError(f"{path} is not a {SPLIT} of data_gen.py: make it anew.")
+        raise RecordError(
+            f"Invalid file {path}: expected a {SPLIT} of data_gen.py; received another file; make "
+            "it again."
+        )
     return content
 
 
 def is_complete(folder: pathlib.Path, manifest: dict) -> bool:
-    """Whether `folder` holds that very manifest, a label file, and all its images to their end."""
+    """Whether `folder` holds this manifest, a label file, and all images without damage."""
     if read_manifest(folder) != manifest or not any(folder.glob("label*")):
         return False
     files = [folder / f"{i}.png" for i in range(manifest["num_images"])]

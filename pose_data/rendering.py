@@ -1,4 +1,4 @@
-"""Renders a folder of CAD models into images and labels, in parallel; a killed run can go on."""
+"""Renders a folder of CAD models into images and labels, in parallel and resumably."""
 
 import concurrent.futures
 import dataclasses
@@ -25,12 +25,12 @@ CANONICAL = ("file", "random")
 
 
 class RenderError(RuntimeError):
-    """The run as a whole cannot go on; the message says why and what to do."""
+    """The run as a whole failed."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """What the images of a run depend on, besides the meshes.
+    """Settings of a run, on which images depend beside the meshes.
 
     Attributes:
         num_images: images per object.
@@ -46,20 +46,27 @@ class Settings:
     canonical: str = "file"
 
     def __post_init__(self):
-        if self.num_images < 1 or self.image_size < 1 or self.seed < 0:
-            raise ValueError(f"num_images and image_size are at least 1, seed at least 0: {self}")
+        for name, least in (("num_images", 1), ("image_size", 1), ("seed", 0)):
+            value = getattr(self, name)
+            if value < least:
+                raise ValueError(
+                    f"Invalid value for `{name}`: expected at least {least}; received {value}."
+                )
         if self.canonical not in CANONICAL:
-            raise ValueError(f"canonical is one of {', '.join(CANONICAL)}, not {self.canonical!r}")
+            raise ValueError(
+                f"Invalid value for `canonical`: expected one of {', '.join(CANONICAL)}; received "
+                f"{self.canonical!r}."
+            )
 
 
 @dataclasses.dataclass(frozen=True)
 class Result:
-    """What became of one object.
+    """The result of one object.
 
     Attributes:
         name: "class/object".
-        rendered: images rendered now; 0 where they were there already.
-        failure: why it could not be rendered, None where it was.
+        rendered: images rendered now; 0 if they were rendered before.
+        failure: the reason why it could not be rendered, or None.
     """
 
     name: str
@@ -70,8 +77,8 @@ class Result:
 def draw_angles(category: str, name: str, settings: Settings) -> tuple[np.ndarray, float]:
     """Draws the label angles and the canonical yaw of one object.
 
-    They depend on the seed and the object's own name alone, so neither other objects nor the number
-    of processes change them.
+    They depend on the seed and the name of the object alone, neither on other objects nor on the
+    number of processes.
 
     Returns:
         Angles in [0, 2π), float64 `[num_images]`, and the canonical yaw, both in radians. The image
@@ -96,7 +103,7 @@ def _render_object(cad: meshes.CadObject, data_dir: pathlib.Path, settings: Sett
     """Renders one object, in a worker process.
 
     The images, labels and manifest are written to a folder outside `rotate`, which is then moved
-    into its place: what stands under `rotate` is complete.
+    into its place: all folders under `rotate` are complete.
     """
     from pose_data import scene  # Imports MuJoCo, which must find MUJOCO_GL set by _start_worker.
 
@@ -139,8 +146,8 @@ def _start_worker(backend: str) -> None:
         os.environ["MUJOCO_GL"] = backend
     # Mesa's software renderer starts a thread per core in each process; two are the fastest here.
     os.environ.setdefault("LP_NUM_THREADS", "2")
-    # Ctrl-C reaches all: workers end without a traceback each, the parent says what happened. A
-    # parent that does not heed it, since it runs in the background of a script, needs its workers.
+    # Ctrl-C reaches all: workers end without a traceback, and the parent reports it. A parent that
+    # ignores it, since it runs in the background of a script, needs its workers.
     if signal.getsignal(signal.SIGINT) != signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
     # A parent that is killed leaves its workers waiting for ever otherwise.
@@ -203,8 +210,8 @@ def render_dataset(
     except BrokenProcessPool as error:
         time.sleep(0.5)  # If Ctrl-C ended the worker, it reaches this process about now.
         raise RenderError(
-            "a rendering process died, perhaps for want of memory: run the same command again, "
-            "it goes on where it stopped; --workers=1 needs the least memory."
+            "A rendering process died, perhaps for lack of memory: run the same command again to "
+            "resume; --workers=1 needs the least memory."
         ) from error
     finally:
         pool.shutdown(cancel_futures=True)

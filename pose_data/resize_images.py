@@ -1,9 +1,9 @@
 """Makes images small and grey, in place.
 
     cp -r data/rotate data/rotate_resize
-    python resize_images.py --data_dir=data/rotate_resize
+    python -m pose_data.resize_images --data_dir=data/rotate_resize
 
-Images that are that size and grey already are left alone, so a stopped run goes on where it was.
+Grey images of that size are kept, so the same command resumes a stopped run.
 """
 
 import concurrent.futures
@@ -13,10 +13,12 @@ import sys
 from collections.abc import Iterator
 
 import numpy as np
-from absl import app, flags
+from absl import flags
 from PIL import Image
 
-from pose_data import files, progress, records
+from mine import reporting
+from mine.reporting import commands
+from pose_data import progress, records
 
 FLAGS = flags.FLAGS
 
@@ -26,12 +28,12 @@ class ImageError(ValueError):
 
 
 def define_flags() -> None:
-    """Defines this script's flags."""
+    """Defines the flags of this command."""
     flags.DEFINE_string(
         "data_dir", None, "Folder of images, <class>/<object>/*.png, changed in place."
     )
     flags.DEFINE_integer("image_size", 128, "Width and height to make, pixels.", 1, 4096)
-    flags.DEFINE_integer("workers", os.cpu_count(), "Threads; number of cores by default.", 1)
+    flags.DEFINE_integer("workers", os.cpu_count(), "Threads; default: the number of cores.", 1)
     flags.mark_flag_as_required("data_dir")
 
 
@@ -40,24 +42,24 @@ def small_and_grey(
 ) -> tuple[Image.Image, bool]:
     """Reads an image, `image_size` x `image_size` pixels, 8 bit grey, by Lanczos filtering.
 
-    What is transparent becomes white; images of 16 bits keep their 8 highest.
+    Transparent pixels become white; 16 bit images keep their 8 highest bits.
 
     Args:
         path: of the image.
         image_size: the side to make, pixels.
-        square: refuse an image that is not, in place of squeezing it.
+        square: whether to refuse other than square images instead of squeezing them.
 
     Returns:
         The image, and whether it had to be changed.
 
     Raises:
-        ImageError: it is no whole image, or not square.
+        ImageError: the image is damaged, or not square.
     """
     try:
         with Image.open(path) as image:
             image.load()
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise ImageError(f"is not a whole image ({error})") from error
+        raise ImageError(f"is not a readable image ({error})") from error
     if image.size == (image_size, image_size) and image.mode == "L":
         return image, False
     if square and image.width != image.height:
@@ -77,13 +79,13 @@ def resize(path: pathlib.Path, image_size: int) -> bool:
         Whether it was changed.
 
     Raises:
-        ImageError: it is no whole image.
-        OSError: it cannot be written.
+        ImageError: the image is damaged.
+        OSError: the file cannot be written.
     """
     small, changed = small_and_grey(path, image_size)
     if not changed:
         return False
-    with files.replacing(path) as temporary:
+    with reporting.replacing(path) as temporary:
         small.save(temporary, "png", compress_level=records.PNG_LEVEL)
     return True
 
@@ -110,30 +112,30 @@ def resize_all(
         yield from pool.map(attempt, paths)
 
 
-def main(argv: list[str]) -> None:
+def main() -> None:
     """Resizes all images, and exits with 1 if one failed."""
-    if len(argv) > 1:
-        raise app.UsageError(f"unknown argument {argv[1]}")
     paths = sorted(pathlib.Path(FLAGS.data_dir).glob("*/*/[!.]*.png"))
     if not paths:
         sys.exit(
-            f"resize_images: {FLAGS.data_dir} holds no <class>/<object>/*.png; give the copy of "
-            "<data_dir>/rotate that mujoco_render.py wrote."
+            f"Error: Invalid value for --data_dir: expected a folder of <class>/<object>/*.png; "
+            f"received {FLAGS.data_dir}; give a copy of <data_dir>/rotate of mujoco_render.py."
         )
     try:
         results = resize_all(paths, FLAGS.image_size, FLAGS.workers)
         changed, failed = progress.tally(results, len(paths), "images")
     except OSError as error:
-        sys.exit(f"resize_images: {error}")
+        sys.exit(f"Error: {error}")
     unchanged = len(paths) - changed - failed
-    print(f"{FLAGS.data_dir}: {changed} resized, {unchanged} were so already, {failed} failed.")
+    print(f"{FLAGS.data_dir}: {changed} resized, {unchanged} kept, {failed} failed.")
     if failed:
-        sys.exit(
-            f"resize_images: could not read {failed} of {len(paths)} images; the reasons stand "
-            "above."
-        )
+        sys.exit(f"Error: could not read {failed} of {len(paths)} images; the reasons are above.")
+
+
+def cli() -> None:
+    """The command ``pose-resize-images``."""
+    define_flags()
+    commands.run(main)
 
 
 if __name__ == "__main__":
-    define_flags()
-    app.run(main)
+    cli()

@@ -22,7 +22,7 @@ _GRAIN = 0.002  # What a mesh with too many faces may lose, metres: a sixth of a
 _OBJECT_GROUP = 1
 _LOOK_AT = (0.475, -0.025, -0.323)
 
-# The object's mass plays no part, but MuJoCo refuses a mesh whose inertia it cannot compute: of a
+# The object's mass has no effect, but MuJoCo refuses a mesh whose inertia it cannot compute: of a
 # shell it can (from MuJoCo 3.3 on) where the volume of an open mesh has no meaning.
 # A shadow map of 1024 looks the same at these image sizes as MuJoCo's 4096, which is most of the
 # cost. The resizing that follows smooths edges; multisampling them as well would double the time.
@@ -63,7 +63,7 @@ class ObjectRenderer:
             pose_data.meshes.MeshError: MuJoCo cannot use the mesh.
             pose_data.gl_backend.GlError: TensorFlow is loaded in this process.
         """
-        # Both bring an LLVM along; the first frame would end the process without a word.
+        # Both contain an LLVM; the first frame would end the process without a message.
         if "tensorflow" in sys.modules:
             raise gl_backend.GlError(
                 "TensorFlow and Mesa's OpenGL crash each other in one process: draw where "

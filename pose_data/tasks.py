@@ -27,7 +27,7 @@ class PoseTasks(TaskFamily):
         checksums: of each object's images as they were rendered; of ``images`` by default.
 
     Raises:
-        ValueError: shapes do not fit, or an object has too few images.
+        ValueError: the shapes do not match, or an object has too few images.
     """
 
     def __init__(
@@ -36,13 +36,15 @@ class PoseTasks(TaskFamily):
         images, angles = np.asarray(images), np.asarray(angles, np.float32)
         if images.ndim != 4 or images.dtype != np.uint8 or images.shape[:2] != angles.shape:
             raise ValueError(
-                "PoseTasks needs uint8 images [objects, images, height, width] and angles "
-                f"[objects, images], not {images.dtype} {images.shape} and {angles.shape}."
+                "Invalid `images` or `angles`: expected uint8 images [objects, images, height, "
+                f"width] and angles [objects, images]; received {images.dtype} {images.shape} and "
+                f"{angles.shape}."
             )
         if shots + queries > images.shape[1]:
             raise ValueError(
-                f"{shots} support and {queries} query images do not fit into the {images.shape[1]} "
-                "images of an object: ask for fewer, or render more (--num_images)."
+                f"Invalid values for `shots` and `queries`: expected at most {images.shape[1]} in "
+                f"all, the images of an object; received {shots} + {queries}; use fewer, or render "
+                "more (--num_images)."
             )
         self.shots, self.queries = shots, queries
         self.num_tasks = images.shape[0]
@@ -71,8 +73,8 @@ class PoseTasks(TaskFamily):
             **options: of the class.
 
         Raises:
-            pose_data.pickles.PickleError: the file is missing, cut short or no pickle of arrays.
-            ValueError: it holds something else, or ``split.json`` does.
+            pose_data.pickles.PickleError: the file is missing, damaged or not a pickle of arrays.
+            ValueError: the file or ``split.json`` has other content.
         """
         path = pathlib.Path(path)
         content = pickles.load(path)
@@ -82,8 +84,8 @@ class PoseTasks(TaskFamily):
             angles = np.stack([np.asarray(of_object) for of_object in labels])[..., -1]
         except (TypeError, ValueError, IndexError) as error:
             raise ValueError(
-                f"{path} holds no [images, labels] of equally many images an object: make it anew "
-                "with data_gen.py."
+                f"Invalid file {path}: expected [images, labels] with the same number of images "
+                "for each object; received another content; make it again by data_gen.py."
             ) from error
         if images.ndim == 5:  # Colour, as the original leaves it without resize_images.
             images = images[..., :3].mean(axis=-1).astype(np.uint8)
@@ -98,8 +100,8 @@ class PoseTasks(TaskFamily):
             names = records.read_split(manifest)[split]
             if len(names) != len(images):
                 raise ValueError(
-                    f"{manifest} names {len(names)} objects and {path.name} holds {len(images)}: "
-                    "make both anew with data_gen.py."
+                    f"Invalid file {manifest}: expected the names of the {len(images)} objects of "
+                    f"{path.name}; received {len(names)} names; make both again by data_gen.py."
                 )
         return cls(images, angles, names=names, checksums=checksums, **options)
 
@@ -128,8 +130,8 @@ class PoseTasks(TaskFamily):
         """
         if self.image_size != other.image_size:
             raise ValueError(
-                f"Images of {self.image_size} and of {other.image_size} pixels do not go together: "
-                "render both sets alike, or give --image_size."
+                f"Invalid value for `other`: expected images of {self.image_size} pixels; received "
+                f"{other.image_size} pixels; render both sets alike, or give --image_size."
             )
         images = min(self.images.shape[1], other.images.shape[1])
         parts = (
@@ -177,8 +179,9 @@ def shrink(images: np.ndarray, size: int) -> np.ndarray:
     side = images.shape[-1]
     if images.shape[-2] != side or side % size:
         raise ValueError(
-            f"Images of {images.shape[-2]} x {side} do not shrink to {size} x {size}: give an "
-            f"--image_size that divides {side}, or 0 to leave them as they are."
+            f"Invalid value for `size`: expected a divisor of the side of square images; received "
+            f"{size} for images of {images.shape[-2]} x {side}; give another --image_size, or 0 to "
+            "keep the size."
         )
     if side == size:
         return images

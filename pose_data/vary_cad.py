@@ -1,6 +1,6 @@
 """Makes more objects of CAD models: longer, lower, leaning, wider in front than behind.
 
-    python vary_cad.py --CAD_dir=CAD --output_dir=CAD_varied --variants=8 --split=data/split.json
+    python -m pose_data.vary_cad --CAD_dir=CAD --output_dir=CAD_varied --split=data/split.json
 
 CAD/<class>/<name>.{stl,off,obj,ply} becomes CAD_varied/<class>/<name>~1.stl, ~2 and so on. Variant
 number n of an object depends on its name and the seed alone.
@@ -12,9 +12,11 @@ import zlib
 from collections.abc import Iterator
 
 import numpy as np
-from absl import app, flags
+from absl import flags
 
-from pose_data import files, meshes, progress, records
+from mine import reporting
+from mine.reporting import commands
+from pose_data import meshes, progress, records
 from pose_data.variants import variant
 
 FLAGS = flags.FLAGS
@@ -54,7 +56,7 @@ def vary(triangles: np.ndarray, rng: np.random.Generator, strength: float = 0.3)
 def vary_all(
     objects: list[meshes.CadObject], output_dir: pathlib.Path, variants: int, seed: int
 ) -> Iterator[tuple[pathlib.Path, bool, str | None]]:
-    """Writes the variants of one object after the other, and goes on after one that is unfit.
+    """Writes the variants of one object after the other, and continues after a failure.
 
     Yields:
         The source, whether its variants were written, and why they could not be, or None.
@@ -72,7 +74,7 @@ def vary_all(
         for number in range(1, variants + 1):
             rng = np.random.default_rng([seed, zlib.crc32(str(cad).encode()), number])
             content = meshes.stl_bytes(vary(triangles, rng))
-            files.write_bytes(output_dir / _file(cad, number), content)
+            reporting.write(content, output_dir / _file(cad, number))
         yield cad.path, True, None
 
 
@@ -80,54 +82,54 @@ def trained_on(objects: list[meshes.CadObject], split: pathlib.Path) -> list[mes
     """The objects that a ``split.json`` of `data_gen` has in ``train``.
 
     Raises:
-        ValueError: the file is no such file, or has none of the objects.
-        OSError: it cannot be read.
+        ValueError: the file is not of `data_gen`, or has none of the objects.
+        OSError: the file cannot be read.
     """
     names = set(records.read_split(split)["train"])
     found = [cad for cad in objects if str(cad) in names]
     if not found:
         raise ValueError(
-            f"{split} trains on no model of this folder: name the split.json of the same models."
+            f"Invalid value for --split: expected a file whose training objects are models of "
+            f"--CAD_dir; received {split}, which has none of them."
         )
     return found
 
 
 def check_folder(output_dir: pathlib.Path, objects: list[meshes.CadObject], variants: int) -> None:
-    """Refuses a folder that holds what this run would not write, which would be rendered, too.
+    """Refuses a folder that holds other files than this run writes, since all are rendered.
 
     Raises:
-        FileExistsError: there is such a file; the message names it, and the remedy.
+        FileExistsError: the folder holds another file.
     """
     wanted = {_file(cad, number) for cad in objects for number in range(1, variants + 1)}
     found = {path.relative_to(output_dir) for path in output_dir.glob("[!.]*/[!.]*")}
     if found - wanted:
         raise FileExistsError(
-            f"{output_dir} holds other files, such as {min(found - wanted)}: name another folder "
-            "with --output_dir, or remove this one."
+            f"Invalid value for --output_dir: expected a folder without other files; received "
+            f"{output_dir}, which holds {min(found - wanted)}; choose another folder, or remove "
+            "this one."
         )
 
 
 def _file(cad: meshes.CadObject, number: int) -> pathlib.Path:
-    """Where a variant goes, below the folder of all."""
+    """Path of a variant, below the folder of all."""
     return pathlib.Path(f"{variant(str(cad), number)}.stl")
 
 
 def define_flags() -> None:
-    """Defines this script's flags."""
+    """Defines the flags of this command."""
     flags.DEFINE_string("CAD_dir", None, "Folder of CAD models, <class>/<name>.{stl,off,obj,ply}.")
     flags.DEFINE_string("output_dir", None, "Folder to write <class>/<name>~<n>.stl into.")
     flags.DEFINE_integer("variants", 8, "Variants of each model.", 1)
     flags.DEFINE_string(
-        "split", None, "A split.json: varies what is trained on there; all models by default."
+        "split", None, "A split.json, to vary its training objects only; default: all models."
     )
     flags.DEFINE_integer("seed", 0, "Seed of the variants.", 0)
     flags.mark_flags_as_required(["CAD_dir", "output_dir"])
 
 
-def main(argv: list[str]) -> None:
+def main() -> None:
     """Varies all models, and exits with 1 if one failed."""
-    if len(argv) > 1:
-        raise app.UsageError(f"unknown argument {argv[1]}")
     output_dir = pathlib.Path(FLAGS.output_dir)
     try:
         objects = meshes.find_objects(FLAGS.CAD_dir)
@@ -137,14 +139,17 @@ def main(argv: list[str]) -> None:
         results = vary_all(objects, output_dir, FLAGS.variants, FLAGS.seed)
         varied, failed = progress.tally(results, len(objects), "models")
     except (ValueError, OSError) as error:
-        sys.exit(f"vary_cad: {error}")
+        sys.exit(f"Error: {error}")
     print(f"{output_dir}: {FLAGS.variants} variants of each of {varied} models, {failed} failed.")
     if failed:
-        sys.exit(
-            f"vary_cad: could not vary {failed} of {len(objects)} models; the reasons stand above."
-        )
+        sys.exit(f"Error: could not vary {failed} of {len(objects)} models; the reasons are above.")
+
+
+def cli() -> None:
+    """The command ``pose-vary-cad``."""
+    define_flags()
+    commands.run(main)
 
 
 if __name__ == "__main__":
-    define_flags()
-    app.run(main)
+    cli()

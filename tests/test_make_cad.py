@@ -171,7 +171,7 @@ def test_runs_as_a_script_and_then_finds_nothing_to_do(tmp_path):
     }  # fmt: skip
     second = run(*arguments, module=True)
     assert second.returncode == 0, second.stderr
-    assert "0 objects written, 4 were there already" in second.stdout
+    assert "0 objects written, 4 kept" in second.stdout
     assert contents(tmp_path / "CAD") == made
 
 
@@ -196,7 +196,7 @@ def test_other_peoples_files_are_left_alone(tmp_path):
 def test_a_file_in_the_folders_place_and_a_damaged_manifest_are_said_so(tmp_path):
     file = tmp_path / "file"
     file.touch()
-    with pytest.raises(FileExistsError, match="is a file"):
+    with pytest.raises(FileExistsError, match="which is a file"):
         make_cad.make_set(file)
     (tmp_path / "make_cad.json").write_text("{}")
     with pytest.raises(FileExistsError, match="damaged"):

@@ -10,6 +10,7 @@ from scipy import special
 
 import mine
 from mine import bounds, critics, objective
+from mine.bound_names import PAIRED_BOUNDS
 
 BOUNDS = {
     "dv": mine.donsker_varadhan,
@@ -167,22 +168,41 @@ def test_split_pairs_needs_two_pairs():
 
 
 def test_running_normaliser_is_a_weighted_mean_without_start_up_bias():
-    batches, rate = np.array([3.0, -2.0, 5.0, 0.0]), 0.1
+    batches, momentum = np.array([3.0, -2.0, 5.0, 0.0]), 0.9
     state = mine.Normalizer.initial(tf.float64)
     for index, log_mean in enumerate(batches):
-        state = state.update(tf.constant(log_mean, tf.float64), rate)
-        weights = rate * (1 - rate) ** np.arange(index, -1, -1)
+        state = state.update(tf.constant(log_mean, tf.float64), momentum)
+        weights = (1 - momentum) * momentum ** np.arange(index, -1, -1)
         expected = np.log(np.average(np.exp(batches[: index + 1]), weights=weights))
         assert state.log_value.numpy() == pytest.approx(expected, rel=1e-12)
-    with pytest.raises(ValueError, match="rate"):
-        state.update(tf.constant(0.0), 0.0)
+    with pytest.raises(ValueError, match="momentum"):
+        state.update(tf.constant(0.0), 1.0)
+
+
+@pytest.mark.parametrize("momentum", [0.0, 0.5, 0.9, 0.95, 0.98, 0.99, 0.999, 0.9999])
+def test_momentum_is_one_minus_the_weight_of_the_newest_batch_to_the_last_digit(momentum):
+    """Weights of the running means in float32: of momentum, and of the newest batch's weight."""
+    rate = round(1 - momentum, 6)
+    state = mine.Normalizer(tf.constant(-0.5), tf.constant(-0.25)).update(
+        tf.constant(2.0), momentum
+    )
+    keep, take = math.log1p(-rate) if rate < 1 else -math.inf, math.log(rate)
+    for found, old, new in zip(state, (-0.5, -0.25), (2.0, 0.0), strict=True):
+        kept, taken = tf.constant(old) + keep, tf.constant(new) + take
+        expected = tf.maximum(kept, taken) + tf.math.log1p(tf.exp(-tf.abs(kept - taken)))
+        assert found.numpy() == expected.numpy()
+    layer = mine.Standardize(momentum=momentum)
+    x = np.random.default_rng(0).normal(3.0, 2.0, (50, 2)).astype(np.float32)
+    layer(x, training=True)
+    assert layer.weight.numpy() == np.float32(rate)
+    np.testing.assert_array_equal(layer.first, np.float32(rate) * tf.reduce_mean(x, 0))
 
 
 def test_mine_divides_its_gradient_by_the_running_mean():
     state = mine.Normalizer.initial().update(tf.constant(2.0), 0.5)
     marginal = tf.Variable([0.5, -1.0, 1.5])
     with tf.GradientTape() as tape:
-        bound, after = mine.mine(tf.constant([1.0]), marginal + 0.0, state, rate=0.5)
+        bound, after = mine.mine(tf.constant([1.0]), marginal + 0.0, state, momentum=0.5)
     mean = np.exp(after.log_value)
     np.testing.assert_allclose(
         tape.gradient(bound.surrogate, marginal), -np.exp(marginal.numpy()) / 3 / mean, rtol=1e-5
@@ -232,7 +252,7 @@ def test_categorical_information_is_exact():
 
 
 def test_standardize_uses_all_it_has_seen_and_only_that():
-    layer = mine.Standardize(rate=0.3, dtype="float64")
+    layer = mine.Standardize(momentum=0.7, dtype="float64")
     x = np.random.default_rng(4).normal([5.0, -1.0], [0.1, 30.0], (500, 2))
     np.testing.assert_array_equal(layer(x), x)  # Nothing seen yet.
     layer(x, training=True)
@@ -323,14 +343,14 @@ def test_smile_objective_ascends_jensen_shannon_and_reads_smile(scores):
 
 
 def test_mine_objective_keeps_its_running_mean_in_training_only(scores):
-    layer = mine.Objective("mine", rate=0.2, dtype="float64")
+    layer = mine.Objective("mine", momentum=0.8, dtype="float64")
     state = mine.Normalizer.initial(tf.float64)
     for shift in (0.0, 2.0, -1.0):
         before = [variable.numpy() for variable in layer.variables]
         batch = (scores[0], scores[1] + shift)
         layer(*batch)
         np.testing.assert_array_equal([v.numpy() for v in layer.variables], before)
-        expected, state = mine.mine(*batch, state, 0.2)
+        expected, state = mine.mine(*batch, state, 0.8)
         bound = layer(*batch, training=True)
         assert bound.surrogate.numpy() == pytest.approx(expected.surrogate.numpy(), rel=1e-12)
         assert bound.nats.numpy() == mine.donsker_varadhan(*batch).nats.numpy()
@@ -348,7 +368,7 @@ def test_a_batch_that_is_no_number_leaves_the_running_mean_alone(scores):
 
 def test_objective_of_all_pairs_splits_them_or_is_info_nce():
     scores = np.random.default_rng(12).normal(size=(5, 5))
-    for name in objective.PAIRED:
+    for name in PAIRED_BOUNDS:
         layer = mine.Objective(name, dtype="float64")
         expected = layer(*mine.split_pairs(scores))
         for found, known in zip(layer.all_pairs(scores), expected, strict=True):
@@ -358,9 +378,9 @@ def test_objective_of_all_pairs_splits_them_or_is_info_nce():
 
 
 def test_objective_refuses_what_it_cannot_do(scores):
-    with pytest.raises(ValueError, match="no bound 'tea'; the bounds are mine, dv"):
+    with pytest.raises(ValueError, match="`bound`: expected one of mine, dv.*received 'tea'"):
         mine.Objective("tea")
-    with pytest.raises(ValueError, match="use all_pairs"):
+    with pytest.raises(ValueError, match="call `all_pairs`"):
         mine.Objective("infonce")(*scores)
 
 
@@ -445,7 +465,7 @@ def test_bilinear_is_a_bilinear_form_of_standardised_inputs():
 
 @pytest.mark.parametrize("critic", [mine.Separable, mine.Bilinear], ids=lambda c: c.__name__)
 def test_critics_of_two_sides_refuse_a_third(critic):
-    with pytest.raises(ValueError, match="x against y; it was given 3 inputs"):
+    with pytest.raises(ValueError, match="expected two, x and y; received 3"):
         critic()([vectors(4, 2)] * 3)
 
 

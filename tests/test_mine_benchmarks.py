@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy import integrate, stats
 
-from mine import benchmarks
+from mine import benchmarks, reporting
 from mine.benchmarks import TASKS, runner
 
 ROOT = pathlib.Path(__file__).parent.parent
@@ -266,10 +266,10 @@ def test_redrawn_answers_have_the_density_of_answers_at_their_input(nats):
     problem = benchmarks.linear_gaussian(1, nats)
     others, d = problem.redraw(np.full((2, 1), 3.0), 100_000, seed=0)
     assert others.shape == d.shape == (2, 100_000, 1)
-    spread = math.hypot(problem.heed, problem.sigma)
+    spread = math.hypot(problem.weight, problem.sigma)
     assert others.mean() == pytest.approx(3.0, abs=5 * spread / math.sqrt(200_000))
     assert others.std() == pytest.approx(spread, rel=0.01)
-    residual = others - problem.heed * d - 3.0
+    residual = others - problem.weight * d - 3.0
     assert residual.std() == pytest.approx(problem.sigma, rel=0.01)
     assert abs(np.corrcoef(residual.ravel(), d.ravel())[0, 1]) < 0.01
 
@@ -296,9 +296,9 @@ def test_redrawn_answers_have_the_density_of_answers_at_their_input(nats):
         (lambda: benchmarks.linear_gaussian(1, 400.0), "nats"),
         (lambda: benchmarks.linear_gaussian(0, 1.0), "dim"),
         (lambda: benchmarks.LinearGaussian(1, -1.0), "sigma"),
-        (lambda: benchmarks.LinearGaussian(1, 1.0, math.nan), "heed"),
+        (lambda: benchmarks.LinearGaussian(1, 1.0, math.nan), "weight"),
         (lambda: benchmarks.linear_gaussian(1, 1.0).redraw(np.zeros((5, 1)), 0, 0), "draws"),
-        (lambda: TASKS["normal-1x1"].sample(0, 0), "n must"),
+        (lambda: TASKS["normal-1x1"].sample(0, 0), "`n`: expected at least 1; received 0"),
         (lambda: TASKS["normal-1x1"].sample(5, -1), "non-negative"),
     ],
 )
@@ -379,12 +379,12 @@ def test_runner_goes_on_where_it_was_killed(finished, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--tasks=normal-1x1,tea",), "no task tea in the suite standard: choose among normal-1x1"),
+        (("--tasks=normal-1x1,tea",), "`tasks`: expected names of the suite standard, normal-1x1"),
         (
             ("--estimators=gaussian,tea",),
-            "no estimator tea in the suite standard: choose among mine",
+            "`estimators`: expected names of the suite standard, mine",
         ),
-        (("--samples=500",), "holds estimates from 400 samples, not 500"),
+        (("--samples=500",), "`samples`: expected 400, as in"),
     ],
 )
 def test_runner_refuses_in_one_sentence(arguments, message, finished, tmp_path):
@@ -411,7 +411,7 @@ def test_estimates_that_are_no_numbers_are_kept_and_shown(tmp_path):
 
 def test_intervals_are_students():
     values = [0.1, 0.4, 0.2]
-    mean, half = runner.mean_interval(values)
+    mean, half = reporting.mean_interval(values).values()
     low, high = stats.t.interval(0.95, 2, loc=np.mean(values), scale=stats.sem(values))
     assert (mean - half, mean + half) == pytest.approx((low, high))
-    assert math.isnan(runner.mean_interval([0.3])[1])
+    assert math.isnan(reporting.mean_interval([0.3])["ci95"])

@@ -42,12 +42,14 @@ def test_direct_and_plug_in_find_nothing_in_a_model_that_ignores_its_condition()
 
 def test_direct_refuses_what_does_not_fit():
     y, d, x = PROBLEM.sample(200, 0)
-    with pytest.raises(ValueError, match=r"others must be \[200, k, 2\], not \[200, 4, 1\]"):
+    with pytest.raises(
+        ValueError, match=r"`others`: expected \[200, k, 2\]; received \[200, 4, 1\]"
+    ):
         conditional.direct(y, d, x, PROBLEM.redraw(x, 4, 1)[0][..., :1])
-    with pytest.raises(ValueError, match="others holds NaN"):
+    with pytest.raises(ValueError, match="`others`: expected finite numbers"):
         conditional.direct(y, d, x, PROBLEM.redraw(x, 4, 1)[0] * math.nan)
     for wrong in ({"negatives": "all"}, {"negatives": "all", "bound": "infonce"}):
-        with pytest.raises(ValueError, match="has its own negatives"):
+        with pytest.raises(ValueError, match="since `others` holds the negatives"):
             conditional.direct(y, d, x, PROBLEM.redraw(x, 4, 1)[0], **wrong)
 
 
@@ -62,14 +64,17 @@ def test_likelihood_critic_of_a_model_that_ignores_its_condition_finds_nothing()
 
 def test_what_is_missing_or_empty_is_said():
     x = np.random.default_rng(0).standard_normal(200)
-    with pytest.raises(ValueError, match="y is missing"):
+    with pytest.raises(ValueError, match="Missing argument `y`"):
         mine.estimate(x, None)
-    with pytest.raises(ValueError, match="0 samples are too few"):
+    with pytest.raises(ValueError, match="expected at least 100; received 0"):
         mine.estimate(np.zeros((0, 3)), np.zeros((0, 1)))
-    for options, told in (({"bound": "infonce"}, "its own negatives"), ({"critic": "x"}, "hidden")):
+    for options, told in (
+        ({"bound": "infonce"}, "`others` holds the negatives"),
+        ({"critic": "x"}, "hidden"),
+    ):
         with pytest.raises(ValueError, match=told):
             mine.direct(x, x, x, np.zeros((200, 2, 1)), **options)
-    with pytest.raises(ValueError, match="no draws"):
+    with pytest.raises(ValueError, match="`others`: expected at least one draw"):
         mine.direct(x, x, x, np.zeros((200, 0, 1)))
 
 
@@ -97,5 +102,5 @@ def test_plug_in_of_some_categories_brackets_the_information_over_all():
     found = mine.plug_in_categories(np.log(p[chosen]).swapaxes(0, 1))
     lower, upper = (part.numpy().mean() for part in found)
     assert lower < truth < upper
-    with pytest.raises(ValueError, match="two conditions or more, not 1"):
+    with pytest.raises(ValueError, match=r"n >= 2 conditions; received \[1"):
         mine.plug_in_categories(np.log(p[:1]))

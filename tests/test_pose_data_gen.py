@@ -83,7 +83,7 @@ def test_split_depends_on_names_and_seed_alone(data_dir, tmp_path, monkeypatch):
 
 
 def test_too_few_objects(data_dir, tmp_path):
-    with pytest.raises(records.RecordError, match="--num_val=5"):
+    with pytest.raises(records.RecordError, match="--num_val: expected less than 5"):
         data_gen.generate(data_dir, tmp_path / "out", num_val=5)
     assert not (tmp_path / "out").exists()
 
@@ -162,7 +162,7 @@ def test_a_spoilt_object_is_named_and_nothing_written(data_dir, tmp_path, spoil)
 )
 def test_objects_unlike_the_others_are_named(data_dir, tmp_path, odd, word):
     write_object(data_dir / "sofa/03", **odd)
-    with pytest.raises(records.RecordError, match=f"sofa/03 .*{word}"):
+    with pytest.raises(records.RecordError, match=f"sofa/03: .*{word}"):
         data_gen.generate(data_dir, tmp_path / "out", num_val=2)
 
 

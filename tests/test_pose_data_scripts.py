@@ -38,7 +38,7 @@ def test_the_five_commands(tmp_path, as_module):
     render = [f"--CAD_dir={cad_dir}", f"--data_dir={data_dir}", "--num_images=2"]
     # Below one image a second the bar tells seconds an image.
     assert re.search(r"6/6 \[.*(images/s|s/ images)", run("mujoco_render", *render).stderr)
-    assert "3 were there already" in run("mujoco_render", *render).stdout
+    assert "0 objects rendered, 3 kept" in run("mujoco_render", *render).stdout
     with Image.open(data_dir / "contact_sheet.png") as sheet:
         assert sheet.height > 3 * 96
     shutil.copytree(data_dir / "rotate", resized)
@@ -95,10 +95,14 @@ def test_convert_goes_on_after_a_bad_model(tmp_path):
 @pytest.mark.parametrize(
     ("script", "flags", "word"),
     [
-        ("convert_cad", ["--CAD_dir=nowhere"], "nowhere is not a folder"),
-        ("convert_cad", ["--CAD_dir={empty}"], "no CAD model"),
-        ("mujoco_render", ["--CAD_dir=nowhere", "--data_dir=x"], "nowhere is not a folder"),
-        ("mujoco_render", ["--CAD_dir={empty}", "--data_dir=x"], "no CAD model"),
+        ("convert_cad", ["--CAD_dir=nowhere"], "received nowhere, which is not a folder"),
+        ("convert_cad", ["--CAD_dir={empty}"], "which holds none"),
+        (
+            "mujoco_render",
+            ["--CAD_dir=nowhere", "--data_dir=x"],
+            "received nowhere, which is not a folder",
+        ),
+        ("mujoco_render", ["--CAD_dir={empty}", "--data_dir=x"], "which holds none"),
         ("mujoco_render", ["--CAD_dir={cad}", "--data_dir={file}"], "file"),
         ("resize_images", ["--data_dir={empty}"], "mujoco_render.py"),
         ("data_gen", ["--data_dir={empty}"], "mujoco_render.py"),
@@ -111,7 +115,7 @@ def test_bad_folders(tmp_path, script, flags, word):
     cad_samples.write_cad(tmp_path / "cad", ["chair/01"])
     names = {name: tmp_path / name for name in ("empty", "file", "cad")}
     process = cad_samples.run_script(script, *(flag.format(**names) for flag in flags))
-    cad_samples.assert_one_sentence(process, script, word)
+    cad_samples.assert_one_sentence(process, "Error", word)
 
 
 @pytest.mark.parametrize(
@@ -191,7 +195,7 @@ def test_a_run_that_is_stopped_goes_on(tmp_path, how):
     _, messages = process.communicate(timeout=60)
     assert process.returncode != 0
     if how == signal.SIGINT:
-        assert "the same command goes on" in messages and "Traceback" not in messages
+        assert "the same command resumes" in messages and "Traceback" not in messages
     done = {path.parent.name for path in data_dir.rglob("manifest.json")}
     assert 0 < len(done) < 6
     for folder in (data_dir / "rotate/chair").iterdir():

@@ -498,13 +498,13 @@ class Redraw(maml.LabelTransform):
 
     def __init__(self, problem):
         self.problem = problem
-        variance = problem.heed**2 + problem.sigma**2
+        variance = problem.weight**2 + problem.sigma**2
         self.entropy = problem.dim / 2 * math.log(2 * math.pi * math.e * variance)
 
     def __call__(self, episode, seed):
         d = tf.random.stateless_normal(tf.shape(episode.support_y), seed, dtype=tf.float64)
         noise = tf.random.stateless_normal(tf.shape(d), fold_in(seed, 1), dtype=tf.float64)
-        y = episode.query_x + self.problem.heed * d + self.problem.sigma * noise
+        y = episode.query_x + self.problem.weight * d + self.problem.sigma * noise
         return episode._replace(support_y=d, query_y=y)
 
 
@@ -519,7 +519,7 @@ class Truth(maml.MetaLearner):
         return y
 
     def predict(self, d, x):
-        return self.head(x + self.problem.heed * d)
+        return self.head(x + self.problem.weight * d)
 
     def initial_state(self, batch_size):
         return tf.zeros([batch_size, 1, self.problem.dim])

@@ -89,8 +89,8 @@ def test_command_varies_what_a_split_trains_on(tmp_path):
     given = [f"--CAD_dir={cad_dir}", f"--output_dir={out}", "--variants=1", f"--split={split}"]
     cad_samples.assert_one_sentence(cad_samples.run_script("vary_cad", *given), "split.json")
     for content, sentence in (
-        ("{", "not a split.json"),
-        ('{"train": ["a/1"], "val": []}', "on no model"),
+        ("{", "expected a split.json"),
+        ('{"train": ["a/1"], "val": []}', "which has none of them"),
     ):
         split.write_text(content)
         cad_samples.assert_one_sentence(cad_samples.run_script("vary_cad", *given), sentence)

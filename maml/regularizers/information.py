@@ -73,7 +73,7 @@ class InformationTerm(Regularizer):
         self.momentum, self.seed = momentum, seed
         self.step = self.add_weight(name="step", shape=(), initializer="zeros", trainable=False)
         if self.has_critic:
-            self.objective = mine.Objective(bound, 1 - momentum, dtype=self.dtype_policy)
+            self.objective = mine.Objective(bound, momentum, dtype=self.dtype_policy)
 
     @property
     def has_critic(self) -> bool:

@@ -26,7 +26,7 @@ from mine.benchmarks.maps import (
     wiggly,
 )
 from mine.benchmarks.normal import (
-    MOST_NATS,
+    MAX_NATS_PER_FEATURE,
     bivariate_normal,
     dense,
     gaussian,
@@ -39,7 +39,7 @@ from mine.benchmarks.task import Task
 __all__ = [
     "CONDITIONAL",
     "GAUSSIANS",
-    "MOST_NATS",
+    "MAX_NATS_PER_FEATURE",
     "TASKS",
     "LinearGaussian",
     "Task",

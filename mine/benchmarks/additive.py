@@ -1,4 +1,4 @@
-"""A task without a normal distribution beneath."""
+"""A task that is not derived from a normal distribution."""
 
 import math
 
@@ -15,10 +15,12 @@ def additive_noise(epsilon: float) -> Task:
         epsilon: half the width of the noise, positive and finite.
 
     Raises:
-        ValueError: it is not.
+        ValueError: ``epsilon`` is out of range.
     """
     if not 0 < epsilon < math.inf:
-        raise ValueError(f"epsilon must be positive and finite, not {epsilon}.")
+        raise ValueError(
+            f"Invalid value for `epsilon`: expected a positive, finite number; received {epsilon}."
+        )
 
     def draw(n, rng):
         x = rng.uniform(size=(n, 1))

@@ -2,50 +2,58 @@
 
 import dataclasses
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
-import tensorflow as tf
 
-from mine.benchmarks.normal import MOST_NATS
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+from mine.benchmarks.normal import MAX_NATS_PER_FEATURE
 from mine.benchmarks.task import generator, positive
 
 
 @dataclasses.dataclass(frozen=True)
 class LinearGaussian:
-    """y = x + heed d + sigma e with x, d and e standard normal, independent, ``dim`` features each.
+    """y = x + weight d + sigma e; x, d, e independent and standard normal, ``dim`` features each.
 
-    I(y; d | x) = dim / 2 log(1 + (heed / sigma)^2), by the entropies of normal y given x, and given
-    x and d. An estimator that ignores x finds I(y; d), which is smaller.
+    I(y; d | x) = dim / 2 log(1 + (weight / sigma)^2), by the entropies of normal y given x,
+    and given x and d. An estimator that ignores x finds I(y; d), which is smaller.
 
     Attributes:
         dim: features.
         sigma: standard deviation of the noise.
-        heed: weight of d; 0 for a y that ignores d.
+        weight: weight of d; 0 for a y that ignores d.
 
     Raises:
-        ValueError: ``dim`` is less than 1, ``sigma`` not positive and finite, or ``heed`` not
+        ValueError: ``dim`` is less than 1, ``sigma`` not positive and finite, or ``weight`` not
             finite.
     """
 
     dim: int
     sigma: float
-    heed: float = 1.0
+    weight: float = 1.0
 
     def __post_init__(self):
         positive("dim", self.dim)
         if not 0 < self.sigma < math.inf:
-            raise ValueError(f"sigma must be positive and finite, not {self.sigma}.")
-        if not math.isfinite(self.heed):
-            raise ValueError(f"heed must be finite, not {self.heed}.")
+            raise ValueError(
+                "Invalid value for `sigma`: expected a positive, finite number; received "
+                f"{self.sigma}."
+            )
+        if not math.isfinite(self.weight):
+            raise ValueError(
+                f"Invalid value for `weight`: expected a finite number; received {self.weight}."
+            )
 
     @property
     def nats(self) -> float:
         """The true I(y; d | x)."""
-        return self.dim / 2 * math.log1p((self.heed / self.sigma) ** 2)
+        return self.dim / 2 * math.log1p((self.weight / self.sigma) ** 2)
 
     @property
     def dimensions(self) -> str:
-        """Features of y, d and x, in words."""
+        """Features of y, d and x, for tables."""
         return f"{self.dim} x {self.dim} given {self.dim}"
 
     def sample(self, n: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -60,7 +68,7 @@ class LinearGaussian:
         """
         shape = (3, positive("n", n), self.dim)
         x, d, noise = generator(seed).standard_normal(shape)
-        return x + self.heed * d + self.sigma * noise, d, x
+        return x + self.weight * d + self.sigma * noise, d, x
 
     def redraw(self, x, draws: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
         """Draws others at the same x, as :func:`mine.direct` and :func:`mine.plug_in` need them.
@@ -78,11 +86,13 @@ class LinearGaussian:
         """
         shape = (2, len(x), positive("draws", draws), self.dim)
         d, noise = generator(seed).standard_normal(shape)
-        return np.asarray(x)[:, np.newaxis] + self.heed * d + self.sigma * noise, d
+        return np.asarray(x)[:, np.newaxis] + self.weight * d + self.sigma * noise, d
 
-    def log_prob(self, y, d, x) -> tf.Tensor:
+    def log_prob(self, y, d, x) -> "tf.Tensor":
         """log p(y | d, x) of arrays or tensors [..., dim] whose leading axes broadcast: [...]."""
-        error = (y - self.heed * d - x) / self.sigma
+        import tensorflow as tf  # Here, since the other methods need none.
+
+        error = (y - self.weight * d - x) / self.sigma
         log_scale = self.dim * math.log(self.sigma * math.sqrt(2 * math.pi))
         return -0.5 * tf.reduce_sum(error**2, axis=-1) - log_scale
 
@@ -92,14 +102,17 @@ def linear_gaussian(dim: int, nats: float) -> LinearGaussian:
 
     Args:
         dim: features, at least 1.
-        nats: from 0, where y ignores d, up to :data:`MOST_NATS` for each feature.
+        nats: from 0, where y ignores d, up to :data:`MAX_NATS_PER_FEATURE` for each feature.
 
     Raises:
         ValueError: ``dim`` or ``nats`` is out of range.
     """
     positive("dim", dim)
-    if not 0 <= nats <= MOST_NATS * dim:
-        raise ValueError(f"nats must be in [0, {MOST_NATS * dim}] for dim {dim}, not {nats}.")
+    if not 0 <= nats <= MAX_NATS_PER_FEATURE * dim:
+        raise ValueError(
+            f"Invalid value for `nats`: expected a number in [0, {MAX_NATS_PER_FEATURE * dim}] for "
+            f"dim={dim}; received {nats}."
+        )
     if nats == 0:
-        return LinearGaussian(dim, sigma=1.0, heed=0.0)
+        return LinearGaussian(dim, sigma=1.0, weight=0.0)
     return LinearGaussian(dim, math.expm1(2 * nats / dim) ** -0.5)

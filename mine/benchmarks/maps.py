@@ -80,7 +80,10 @@ def spiral(task: Task, speed: float = 1.0) -> Task:
         ValueError: x or y has one feature only.
     """
     if min(task.dim_x, task.dim_y) < 2:
-        raise ValueError(f"spiral needs at least 2 features of x and of y; {task.name} has fewer.")
+        raise ValueError(
+            "Invalid value for `task`: expected at least 2 features of x and of y; received "
+            f"{task.name} with {task.dimensions}."
+        )
 
     def turn(t, first, second):
         angle = speed / t.shape[1] * np.sum(t**2, axis=1)

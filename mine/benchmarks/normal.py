@@ -8,8 +8,8 @@ from scipy import special
 
 from mine.benchmarks.task import BEYOND_NORMAL, Task, positive
 
-MOST_NATS = 15
-"""Most information of a pair of features: 1 - rho^2, here 1e-13, has three digits left."""
+MAX_NATS_PER_FEATURE = 15
+"""Largest information of a pair of features: 1 - rho^2, here 1e-13, has three digits left."""
 
 
 def multinormal(covariance, dim_x: int) -> Task:
@@ -20,7 +20,7 @@ def multinormal(covariance, dim_x: int) -> Task:
         dim_x: how many of its rows are x.
 
     Raises:
-        ValueError: ``covariance`` is none, or leaves no row for x or y.
+        ValueError: ``covariance`` is not one, or leaves no row for x or y.
     """
     covariance, factor = _covariance(covariance, dim_x)
 
@@ -62,7 +62,7 @@ def dense(dim_x: int, dim_y: int, rho: float) -> Task:
         rho: correlation, inside (-1 / (dim_x + dim_y - 1), 1).
 
     Raises:
-        ValueError: there is no such distribution.
+        ValueError: no distribution has these parameters.
     """
     size = positive("dim_x", dim_x) + positive("dim_y", dim_y)
     task = multinormal((1 - rho) * np.eye(size) + rho, dim_x)
@@ -83,11 +83,14 @@ def sparse(dim_x: int, dim_y: int, pairs: int, rho: float) -> Task:
         rho: their correlation, inside (-1, 1).
 
     Raises:
-        ValueError: there is no such distribution.
+        ValueError: no distribution has these parameters.
     """
     size = positive("dim_x", dim_x) + positive("dim_y", dim_y)
     if not 0 <= pairs <= min(dim_x, dim_y):
-        raise ValueError(f"pairs must be in 0..{min(dim_x, dim_y)}, not {pairs}.")
+        raise ValueError(
+            f"Invalid value for `pairs`: expected an integer in [0, {min(dim_x, dim_y)}]; received "
+            f"{pairs}."
+        )
     correlation = np.eye(size)
     x = np.arange(pairs)
     correlation[x, dim_x + x] = correlation[dim_x + x, x] = rho
@@ -103,14 +106,17 @@ def gaussian(dim: int, nats: float) -> Task:
 
     Args:
         dim: features of x, and of y.
-        nats: total information, from 0 to :data:`MOST_NATS` for each pair.
+        nats: total information, from 0 to :data:`MAX_NATS_PER_FEATURE` for each pair.
 
     Raises:
         ValueError: ``dim`` or ``nats`` is out of range.
     """
     positive("dim", dim)
-    if not 0 <= nats <= MOST_NATS * dim:
-        raise ValueError(f"nats must be in [0, {MOST_NATS * dim}] for dim {dim}, not {nats}.")
+    if not 0 <= nats <= MAX_NATS_PER_FEATURE * dim:
+        raise ValueError(
+            f"Invalid value for `nats`: expected a number in [0, {MAX_NATS_PER_FEATURE * dim}] for "
+            f"dim={dim}; received {nats}."
+        )
     task = sparse(dim, dim, dim, math.sqrt(-math.expm1(-2 * nats / dim)))
     source = "Belghazi et al. 2018 (MINE, arXiv 1801.04062), experiments: multivariate Gaussians"
     return dataclasses.replace(task, name=f"gaussian-{dim}x{dim}", nats=float(nats), source=source)
@@ -131,14 +137,20 @@ def student(dim_x: int, dim_y: int, df: float, dispersion=None) -> Task:
         dispersion: [dim_x + dim_y, dim_x + dim_y]; the identity by default, as in the paper.
 
     Raises:
-        ValueError: ``df`` is not positive and finite, or ``dispersion`` no covariance of that size.
+        ValueError: ``df`` is not positive and finite, or ``dispersion`` is not a
+            covariance of that size.
     """
     size = positive("dim_x", dim_x) + positive("dim_y", dim_y)
     if not 0 < df < math.inf:
-        raise ValueError(f"df must be positive and finite, not {df}.")
+        raise ValueError(
+            f"Invalid value for `df`: expected a positive, finite number; received {df}."
+        )
     normal = multinormal(np.eye(size) if dispersion is None else dispersion, dim_x)
     if normal.dim_y != dim_y:
-        raise ValueError(f"dispersion must be [{size}, {size}] for {dim_x} + {dim_y} features.")
+        raise ValueError(
+            f"Invalid shape of `dispersion`: expected [{size}, {size}] for {dim_x} + {dim_y} "
+            f"features; received {list(np.shape(dispersion))}."
+        )
 
     def entropy(k):
         half, a = df / 2, (df + k) / 2
@@ -162,16 +174,23 @@ def student(dim_x: int, dim_y: int, df: float, dispersion=None) -> Task:
 
 
 def _covariance(matrix, dim_x):
-    """The matrix as float64 and its Cholesky factor, once it is sure to be a covariance."""
+    """The matrix as float64 and its Cholesky factor, checked."""
     matrix = np.asarray(matrix, np.float64)
     size = len(matrix) if matrix.ndim else 0
     if matrix.shape != (size, size) or not np.allclose(matrix, matrix.T):
         raise ValueError(
-            f"The covariance must be a square, symmetric matrix of numbers, not {matrix.shape}."
+            "Invalid value for `covariance`: expected a square, symmetric matrix; received one of "
+            f"shape {list(matrix.shape)}."
         )
     if not 0 < dim_x < size:
-        raise ValueError(f"dim_x must be in 1..{size - 1} for {size} rows, not {dim_x}.")
+        raise ValueError(
+            f"Invalid value for `dim_x`: expected an integer in [1, {size - 1}] for a covariance "
+            f"of {size} rows; received {dim_x}."
+        )
     try:
         return matrix, np.linalg.cholesky(matrix)
     except np.linalg.LinAlgError:
-        raise ValueError("This is no covariance: it is not positive definite.") from None
+        raise ValueError(
+            "Invalid value for `covariance`: expected a positive definite matrix; received one "
+            "that is not."
+        ) from None

@@ -2,10 +2,10 @@
 
     python -m mine.benchmarks --suite=standard --output=OUT
 
-Every estimate is kept in ``estimates.json`` as soon as it is made, so the same command goes on
-where it was stopped, and a longer list of estimators, tasks or seeds only makes what is missing.
-Name a new folder after a change of the library: what is kept is not made again.
-``table.md``, ``table.json`` and ``estimates.png`` are written at the end.
+Every estimate is written to ``estimates.json`` at once. The same command resumes a run, and with
+more estimators, tasks or seeds makes the missing estimates only. Choose a new folder after a change
+of the library, since finished estimates are not repeated. Writes ``table.md``, ``table.json`` and
+``estimates.png`` at the end.
 """
 
 import math
@@ -16,29 +16,29 @@ import zlib
 
 import matplotlib.figure
 import numpy as np
-import tqdm
 from absl import flags
-from scipy import stats
 
 from mine import reporting
-from mine.benchmarks.suites import SUITES, Found, Suite
+from mine.benchmarks.suites import SUITES, Suite, SuiteEstimate
+from mine.reporting import commands
+from mine.reporting.progress import ProgressBar
 
 ESTIMATES = "estimates.json"
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 
 
 def estimate(suite: Suite, estimator: str, task: str, samples: int, seed: int) -> dict:
-    """One estimate, as it is kept: what was estimated, nats, interval, warnings and seconds.
+    """One estimate and its record: names, seed, nats, interval, warnings and seconds.
 
-    Training that comes to nothing is NaN, with the reason among the warnings.
+    If training diverges, the nats are NaN and the reason is among the warnings.
     """
-    # A seed of its own for each task: many share a normal beneath, and must not share its samples.
+    # Each task has its own seed: many are maps of one normal, and must not share its samples.
     sample_seed = zlib.crc32(f"{task} {seed}".encode())
     started = time.perf_counter()
     try:
         found = suite.estimators[estimator](suite.tasks[task], samples, sample_seed, seed)
     except ArithmeticError as error:
-        found = Found(math.nan, (math.nan, math.nan), (str(error),))
+        found = SuiteEstimate(math.nan, (math.nan, math.nan), (str(error),))
     seconds = time.perf_counter() - started
     return {
         "estimator": estimator,
@@ -52,10 +52,10 @@ def estimate(suite: Suite, estimator: str, task: str, samples: int, seed: int) -
 
 
 class Store:
-    """The estimates made so far, in a file that is whole at any time.
+    """The estimates so far, in a file that is replaced after each of them.
 
     Args:
-        path: of the file; need not exist.
+        path: of the file, which may be absent.
         samples: pairs of each estimate.
 
     Raises:
@@ -68,8 +68,8 @@ class Store:
             content = reporting.read_json(path, "samples", "estimates")
             if content["samples"] != samples:
                 raise ValueError(
-                    f"{path} holds estimates from {content['samples']} samples, not {samples}: "
-                    "name another --output."
+                    f"Invalid value for `samples`: expected {content['samples']}, as in {path}; "
+                    f"received {samples}; choose another --output."
                 )
             self.records = {self.key(**record): record for record in content["estimates"]}
 
@@ -78,34 +78,25 @@ class Store:
         return estimator, task, seed
 
     def add(self, record: dict):
-        """Keeps one estimate, on disk too."""
+        """Adds a record, and writes the file."""
         self.records[self.key(**record)] = record
         reporting.write_json(
             {"samples": self.samples, "estimates": list(self.records.values())}, self.path
         )
 
 
-def mean_interval(values) -> tuple[float, float]:
-    """Mean of independent values [n] and half its 95 % interval by Student's t (NaN if n is 1)."""
-    values = np.asarray(values, np.float64)
-    if len(values) < 2:
-        return float(values.mean()), math.nan
-    error = values.std(ddof=1) / math.sqrt(len(values))
-    return float(values.mean()), float(stats.t.ppf(0.975, len(values) - 1) * error)
-
-
 def tabulate(records: list[dict], tasks: dict) -> tuple[list[dict], dict[str, dict]]:
-    """Sums up estimates.
+    """Aggregates estimates over seeds, and over tasks.
 
     Args:
-        records: as :func:`estimate` makes them.
+        records: of :func:`estimate`.
         tasks: of the suite.
 
     Returns:
         A row for each task: ``task``, ``dimensions``, ``truth`` and for each estimator
-        ``mean`` and ``ci95`` over seeds. And for each estimator, over tasks and seeds: how many
-        estimates it made, how many of its intervals hold the truth, how many came with warnings,
-        median seconds and median absolute error, which is infinite for no number.
+        ``mean`` and ``ci95`` over seeds. And for each estimator, over tasks and seeds: the number
+        of estimates, of intervals that contain the truth and of estimates with warnings, median
+        seconds, and the median absolute error, where NaN counts as infinite.
     """
     estimators = list(dict.fromkeys(record["estimator"] for record in records))
     rows = []
@@ -118,8 +109,7 @@ def tabulate(records: list[dict], tasks: dict) -> tuple[list[dict], dict[str, di
         }
         for estimator in estimators:
             nats = [r["nats"] for r in records if (r["task"], r["estimator"]) == (task, estimator)]
-            mean, ci95 = mean_interval(nats)
-            row["estimates"][estimator] = {"mean": mean, "ci95": ci95}
+            row["estimates"][estimator] = reporting.mean_interval(nats)
         rows.append(row)
     summary = {}
     for estimator in estimators:
@@ -139,7 +129,7 @@ def tabulate(records: list[dict], tasks: dict) -> tuple[list[dict], dict[str, di
 
 
 def markdown(rows: list[dict], summary: dict[str, dict], run: dict) -> str:
-    """The table, what its numbers mean, and what made it."""
+    """The table in Markdown, with a legend and its provenance."""
 
     def cell(mean, ci95):
         return f"{mean:.3f}" + ("" if math.isnan(ci95) else f" ± {ci95:.3f}")
@@ -180,13 +170,13 @@ def picture(rows: list[dict], summary: dict[str, dict], path: pathlib.Path):
     figure = matplotlib.figure.Figure(figsize=(6.5, 6), layout="constrained")
     axis = figure.subplots()
     truths = np.array([row["truth"] for row in rows])
-    most = 1.05 * truths.max()
-    axis.plot([0, most], [0, most], color="black", linewidth=0.8, label="truth")
+    limit = 1.05 * truths.max()
+    axis.plot([0, limit], [0, limit], color="black", linewidth=0.8, label="truth")
     for index, estimator in enumerate(summary):
         found = [row["estimates"][estimator] for row in rows]
         axis.errorbar(
-            # Side by side: some tasks share one truth, and good estimators one estimate.
-            truths + most * 0.006 * (index - (len(summary) - 1) / 2),
+            # Side by side, since some tasks share one truth, and good estimators one estimate.
+            truths + limit * 0.006 * (index - (len(summary) - 1) / 2),
             [of["mean"] for of in found],
             yerr=np.nan_to_num([of["ci95"] for of in found]),
             color=reporting.COLOURS[index % len(reporting.COLOURS)],
@@ -210,24 +200,24 @@ def benchmark(
     seeds: int,
     output: str,
 ) -> str:
-    """Makes the estimates that are missing, and the table and picture of all that were asked for.
+    """Makes the missing estimates, then the table and the picture.
 
     Args:
         suite: a name of :data:`mine.benchmarks.suites.SUITES`.
-        estimators: names of the suite's; None for the usual ones.
+        estimators: names of the suite's; None for its default ones.
         tasks: names of the suite's; None for all.
         samples: pairs for each estimate.
-        seeds: how many; they are 0, 1, ...
+        seeds: number of seeds, which are 0, 1, ...
         output: the folder to write to.
 
     Returns:
         The table in Markdown.
 
     Raises:
-        ValueError: a name is unknown, or the folder holds estimates from other samples.
+        ValueError: a name is unknown, or the folder holds estimates of another sample size.
     """
     chosen = SUITES[suite]
-    estimators, tasks = estimators or list(chosen.usual), tasks or list(chosen.tasks)
+    estimators, tasks = estimators or list(chosen.default_estimators), tasks or list(chosen.tasks)
     for kind, names, known in (
         ("task", tasks, chosen.tasks),
         ("estimator", estimators, chosen.estimators),
@@ -235,14 +225,14 @@ def benchmark(
         for name in names:
             if name not in known:
                 raise ValueError(
-                    f"There is no {kind} {name} in the suite {suite}: "
-                    f"choose among {', '.join(known)}."
+                    f"Invalid value for `{kind}s`: expected names of the suite {suite}, "
+                    f"{', '.join(known)}; received {name!r}."
                 )
     folder = pathlib.Path(output)
     store = Store(folder / ESTIMATES, samples)
     folder.mkdir(parents=True, exist_ok=True)
     keys = [(e, t, s) for s in range(seeds) for t in tasks for e in estimators]
-    with tqdm.tqdm(keys, unit="estimate") as bar:
+    with ProgressBar(keys, unit="estimate") as bar:
         for estimator, task, seed in bar:
             bar.set_postfix_str(f"{estimator} on {task}, seed {seed}")
             if (estimator, task, seed) not in store.records:
@@ -259,17 +249,18 @@ def benchmark(
 
 def define_flags():
     """Defines the flags of this command."""
-    flags.DEFINE_enum("suite", "standard", list(SUITES), "Which tasks of known information.")
+    flags.DEFINE_enum("suite", "standard", list(SUITES), "Suite of tasks of known information.")
     flags.DEFINE_list(
-        "estimators", None, "Of the suite, comma-separated; by default its usual ones."
+        "estimators", None, "Names of estimators, comma-separated; default: those of the suite."
     )
-    flags.DEFINE_list("tasks", None, "Of the suite, comma-separated; by default all.")
+    flags.DEFINE_list("tasks", None, "Names of tasks, comma-separated; default: all of the suite.")
     flags.DEFINE_integer("samples", 10_000, "Pairs for each estimate.", lower_bound=1)
     flags.DEFINE_integer("seeds", 3, "Number of seeds, which are 0, 1, ...", lower_bound=1)
     flags.DEFINE_string("output", None, "Folder of the estimates and the table.", required=True)
 
 
-def main():
+def main() -> None:
+    """Runs the command."""
     given = flags.FLAGS
     try:
         text = benchmark(
@@ -283,3 +274,9 @@ def main():
         print(text)
     except (OSError, ValueError) as error:
         sys.exit(f"Error: {error}")
+
+
+def cli() -> None:
+    """The command ``mine-benchmark``."""
+    define_flags()
+    commands.run(main)

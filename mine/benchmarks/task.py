@@ -18,7 +18,7 @@ class Task:
         dim_x: features of x.
         dim_y: features of y.
         nats: the true I(x; y).
-        source: where the truth and the parameters stand.
+        source: publication of the parameters and of the true value.
         draw: ``draw(n, rng)`` gives x [n, dim_x] and y [n, dim_y]; use :meth:`sample`.
     """
 
@@ -33,7 +33,7 @@ class Task:
 
     @property
     def dimensions(self) -> str:
-        """Features of x and of y, in words."""
+        """Features of x and of y, for tables."""
         return f"{self.dim_x} x {self.dim_y}"
 
     def sample(self, n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -49,12 +49,18 @@ class Task:
         return self.draw(positive("n", n), generator(seed))
 
 
-def generator(seed):
+def generator(seed: int) -> np.random.Generator:
+    """The generator of a seed, which must be an integer."""
     # operator.index refuses None, of which numpy would make a seed that differs each time.
     return np.random.default_rng(operator.index(seed))
 
 
-def positive(name, value):
+def positive(name: str, value: int) -> int:
+    """``value``, if it is an integer of at least 1.
+
+    Raises:
+        ValueError: it is less.
+    """
     if operator.index(value) < 1:
-        raise ValueError(f"{name} must be at least 1, not {value}.")
+        raise ValueError(f"Invalid value for `{name}`: expected at least 1; received {value}.")
     return value

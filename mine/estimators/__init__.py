@@ -8,7 +8,8 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     submod_attrs={
         "conditional": ["chain_rule", "direct"],
         "mutual_information": ["estimate"],
-        "neural": ["MINE", "Estimate"],
+        "neural": ["MINE"],
         "options": ["Options"],
+        "result": ["Estimate"],
     },
 )

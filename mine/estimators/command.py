@@ -5,7 +5,7 @@
 
 An ``.npz`` file holds arrays ``x`` and ``y``, and ``z`` if the information is to be conditioned on
 it. A ``.csv`` file has a sample a line, numbers separated by commas, and may begin with a line of
-names. In Python use the function :func:`mine.estimate`, which this module does not define.
+names. In Python, call :func:`mine.estimate`.
 """
 
 import dataclasses
@@ -19,10 +19,11 @@ from absl import flags
 
 import mine
 from mine import reporting
+from mine.bound_names import BOUNDS
 from mine.estimators.mutual_information import CLASSICAL
 from mine.estimators.options import CRITICS
 from mine.estimators.preprocessing import PREPROCESSES
-from mine.objective import NAMES
+from mine.reporting import commands
 
 FLAGS = flags.FLAGS
 
@@ -31,11 +32,12 @@ TRAINING = ("critic", "negatives", "folds", "batch_size", "learning_rate", "step
 
 
 def define_flags() -> None:
+    """Defines the flags of this command."""
     defaults = mine.Options()
     flags.DEFINE_string("data", None, "File .npz with arrays x, y and, to condition on, z.")
     for name in "xyz":
         flags.DEFINE_string(name, None, f"File .npy or .csv with {name}, one sample a row.")
-    flags.DEFINE_enum("bound", defaults.bound, [*NAMES, *CLASSICAL], "How to estimate.")
+    flags.DEFINE_enum("bound", defaults.bound, [*BOUNDS, *CLASSICAL], "The estimator.")
     flags.DEFINE_enum("critic", defaults.critic, list(CRITICS), "The critic.")
     flags.DEFINE_enum(
         "preprocess", defaults.preprocess, PREPROCESSES, "Monotone map of each coordinate."
@@ -43,48 +45,69 @@ def define_flags() -> None:
     flags.DEFINE_string(
         "negatives", None, "Negatives of each pair in a step, or all; default: by dimensions."
     )
-    flags.DEFINE_integer("folds", None, "Critics; each scores a share; default: by dimensions.", 2)
+    flags.DEFINE_integer("folds", None, "Number of critics; default: by dimensions.", 2)
     flags.DEFINE_integer("batch_size", None, "Pairs a step; default: by dimensions.", 2)
-    flags.DEFINE_float("learning_rate", None, "Of Adam at the start; default: by dimensions.", 0)
-    flags.DEFINE_integer("steps", defaults.steps, "Most training steps of each critic.", 50)
-    flags.DEFINE_integer("patience", defaults.patience, "Epochs of 50 steps without a gain.", 1)
-    flags.DEFINE_integer("seed", defaults.seed, "Of all that is random.", 0)
+    flags.DEFINE_float("learning_rate", None, "Initial learning rate; default: by dimensions.", 0)
+    flags.DEFINE_integer("steps", defaults.steps, "Training steps of each critic, at most.", 50)
+    flags.DEFINE_integer(
+        "patience", defaults.patience, "Early stopping, in epochs of 50 steps without a gain.", 1
+    )
+    flags.DEFINE_integer("seed", defaults.seed, "Seed of folds, batches and initial weights.", 0)
     flags.DEFINE_bool("json", False, "Print JSON instead of sentences.")
-    flags.DEFINE_string("curve", None, "File .png for the held-out curve of the critics.")
+    flags.DEFINE_string("curve", None, "File .png for the validation curves of the critics.")
 
 
 def load() -> dict[str, np.ndarray]:
     """The arrays that the flags name: x, y and perhaps z.
 
     Raises:
-        ValueError: flags that name too little or too much, or a file that holds something else.
-        OSError: a file that cannot be read.
+        ValueError: the flags do not name x and y once each, or a file has other content.
+        OSError: a file cannot be read.
     """
     paths = {name: FLAGS[name].value for name in "xyz" if FLAGS[name].value is not None}
     if FLAGS.data is None:
         if not {"x", "y"} <= set(paths):
-            raise ValueError("give --data=FILE.npz, or --x=FILE and --y=FILE.")
+            given = ", ".join(f"--{name}" for name in paths) or "neither"
+            raise ValueError(
+                f"Missing flags: expected --data=FILE.npz, or --x=FILE and --y=FILE; received "
+                f"{given}."
+            )
         arrays = {name: _read(pathlib.Path(path)) for name, path in paths.items()}
         several = [name for name, value in arrays.items() if isinstance(value, dict)]
         if several:
-            raise ValueError(f"{paths[several[0]]} holds several arrays: name it by --data.")
+            raise ValueError(
+                f"Invalid value for --{several[0]}: expected a file of one array; received "
+                f"{paths[several[0]]}, which holds several arrays; use --data for .npz files."
+            )
         return arrays
     if paths:
-        raise ValueError(f"give --data or --{next(iter(paths))}, not both.")
+        name = next(iter(paths))
+        raise ValueError(
+            f"Invalid flags: expected --data or --{name}; received both; leave one of them out."
+        )
     content = _read(pathlib.Path(FLAGS.data))
     if isinstance(content, np.ndarray):
-        raise ValueError(f"{FLAGS.data} holds one array; --data wants a .npz file with x and y.")
+        raise ValueError(
+            f"Invalid value for --data: expected a .npz file with arrays x and y; received "
+            f"{FLAGS.data}, which holds one array; use --x and --y for such files."
+        )
     missing = [name for name in "xy" if name not in content]
     if missing:
-        held = ", ".join(content) or "nothing"
-        raise ValueError(f"{FLAGS.data} has no array {missing[0]}; it holds {held}.")
+        found = ", ".join(content) or "no array"
+        raise ValueError(
+            f"Invalid file {FLAGS.data}: expected arrays x and y; received {found}, without "
+            f"{missing[0]}."
+        )
     return {name: content[name] for name in "xyz" if name in content}
 
 
 def _read(path: pathlib.Path):
     """One array of a .npy or .csv file, or the arrays of a .npz file by name."""
     if path.suffix not in (".npz", ".npy", ".csv"):
-        raise ValueError(f"{path} is of an unknown kind; the kinds are .npz, .npy and .csv.")
+        raise ValueError(
+            f"Invalid file {path}: expected a name that ends in .npz, .npy or .csv; received "
+            f"{path.suffix or 'none of them'}."
+        )
     if path.suffix == ".csv":
         return _read_csv(path)
     try:
@@ -95,8 +118,12 @@ def _read(path: pathlib.Path):
             return {name: loaded[name] for name in loaded.files}
     except (ValueError, EOFError, zipfile.BadZipFile) as error:
         if "pickle" in str(error).lower() and "Object arrays" in str(error):
-            raise ValueError(f"{path} holds Python objects; save arrays of numbers.") from error
-        raise ValueError(f"{path} is damaged or no {path.suffix} file.") from error
+            raise ValueError(
+                f"Invalid file {path}: expected arrays of numbers; received Python objects."
+            ) from error
+        raise ValueError(
+            f"Cannot read {path}: expected a {path.suffix} file; received another or a damaged one."
+        ) from error
 
 
 def _read_csv(path: pathlib.Path) -> np.ndarray:
@@ -104,16 +131,18 @@ def _read_csv(path: pathlib.Path) -> np.ndarray:
     rows = [[cell.strip() for cell in line.split(",")] for line in lines]
     start = 1 if rows and not any(_is_number(cell) for cell in rows[0]) else 0
     if not rows[start:]:
-        raise ValueError(f"{path} holds no numbers.")
+        raise ValueError(f"Invalid file {path}: expected lines of numbers; received none.")
     for number, row in enumerate(rows[start:], start + 1):
         if len(row) != len(rows[start]):
             raise ValueError(
-                f"line {number} of {path} has {len(row)} values, and the lines above have "
-                f"{len(rows[start])}."
+                f"Invalid file {path}: expected {len(rows[start])} values in each line; received "
+                f"{len(row)} in line {number}."
             )
         for cell in row:
             if not _is_number(cell):
-                raise ValueError(f"line {number} of {path} holds {cell!r}, which is no number.")
+                raise ValueError(
+                    f"Invalid file {path}: expected numbers; received {cell!r} in line {number}."
+                )
     return np.array(rows[start:], dtype=np.float64)
 
 
@@ -126,17 +155,17 @@ def _is_number(cell: str) -> bool:
 
 
 def draw_curve(estimate: mine.Estimate, path: str) -> None:
-    """Draws nats on validation samples against training steps, a line for each critic."""
+    """Draws nats on validation samples against training steps, one line per critic."""
     import matplotlib
 
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    from mine.estimators.options import EPOCH
+    from mine.estimators.options import STEPS_PER_EPOCH
 
     figure, axes = pyplot.subplots(figsize=(6, 4), layout="constrained")
     for index, curve in enumerate(estimate.curves):
-        steps = EPOCH * np.arange(1, len(curve) + 1)
+        steps = STEPS_PER_EPOCH * np.arange(1, len(curve) + 1)
         axes.plot(steps, curve, label=f"critic {index + 1}")
     axes.axhline(estimate.nats, color="black", linestyle="--", label="estimate")
     axes.set(xlabel="training step", ylabel="nats on validation samples", title=estimate.bound)
@@ -145,9 +174,13 @@ def draw_curve(estimate: mine.Estimate, path: str) -> None:
     pyplot.close(figure)
 
 
-def main():
+def main() -> None:
+    """Runs the command."""
     if FLAGS.curve is not None and FLAGS.bound in CLASSICAL:
-        sys.exit(f"Error: --bound={FLAGS.bound} trains no critic, so there is no --curve to draw.")
+        sys.exit(
+            f"Error: Invalid flag --curve: expected none with --bound={FLAGS.bound}, which trains "
+            f"no critic; received {FLAGS.curve}; leave it out."
+        )
     options = {
         name: FLAGS[name].value
         for name in TRAINING
@@ -173,3 +206,9 @@ def main():
         print(json.dumps(dataclasses.asdict(estimate)))
     else:
         print(estimate)
+
+
+def cli() -> None:
+    """The command ``mine-estimate``."""
+    define_flags()
+    commands.run(main)

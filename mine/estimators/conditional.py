@@ -27,8 +27,9 @@ import numpy as np
 from mine.critics import Concatenated, Likelihood
 from mine.estimators import preprocessing
 from mine.estimators.cross_fitting import cross_fit
-from mine.estimators.neural import MINE, Estimate, summarize
+from mine.estimators.neural import MINE, summarize
 from mine.estimators.options import Options
+from mine.estimators.result import Estimate
 from mine.estimators.training import Pairs
 
 
@@ -94,19 +95,34 @@ def direct(y, d, x, others, log_prob: Callable | None = None, hidden=None, **opt
     checked = preprocessing.check(y=y, d=d, x=x)
     others = np.asarray(others, np.float64)
     if any(value.ndim == 3 for value in checked.values()):
-        raise ValueError("direct takes vectors, [n] or [n, features], not sets.")
+        shapes = ", ".join(f"{name} {list(value.shape)}" for name, value in checked.items())
+        raise ValueError(
+            f"Invalid shape of samples: expected [n] or [n, features]; received {shapes}."
+        )
     n, dim_y = checked["y"].shape
     if others.ndim != 3 or others.shape[0] != n or others.shape[2] != dim_y:
-        raise ValueError(f"others must be [{n}, k, {dim_y}], not {list(others.shape)}.")
+        raise ValueError(
+            f"Invalid shape of `others`: expected [{n}, k, {dim_y}]; received {list(others.shape)}."
+        )
     if not np.isfinite(others).all():
-        raise ValueError("others holds NaN or infinite values.")
+        raise ValueError("Invalid value for `others`: expected finite numbers; received others.")
     if not others.shape[1]:
-        raise ValueError("others holds no draws: give at least one for each pair.")
-    if options.get("bound") == "infonce" or options.get("negatives") == "all":
-        raise ValueError("direct has its own negatives: use another bound, and a number of them.")
+        raise ValueError(
+            "Invalid shape of `others`: expected at least one draw for each pair; received "
+            f"{list(others.shape)}."
+        )
+    for name, refused in (("bound", "infonce"), ("negatives", "all")):
+        if options.get(name) == refused:
+            raise ValueError(
+                f"Invalid value for `{name}`: expected one that does not compare all pairs of a "
+                f"batch, since `others` holds the negatives; received {refused!r}."
+            )
     if "critic" in options:
-        raise ValueError("direct chooses its critic by log_prob: it takes hidden=, no critic=.")
-    # With the likelihood a small marginal is all there is to learn.
+        raise ValueError(
+            "Invalid argument `critic`: expected none, since `log_prob` decides on the critic; "
+            f"received {options['critic']!r}; use `hidden` to size it."
+        )
+    # With the likelihood only a small marginal is learned.
     negatives = min(16 if log_prob is None else 64, others.shape[1])
     options = Options(**{"negatives": negatives} | options)
     kind = "none" if log_prob is not None else options.preprocess
@@ -118,7 +134,7 @@ def direct(y, d, x, others, log_prob: Callable | None = None, hidden=None, **opt
     def build(seed):
         if log_prob is None:
             return Concatenated(hidden, seed=seed)
-        return _Anchored(log_prob, Likelihood(hidden or (32,), seed=seed))
+        return _LikelihoodCritic(log_prob, Likelihood(hidden or (32,), seed=seed))
 
     # The critic sees all inputs at once, so their dimensions add up.
     features = sum(value.shape[-1] for value in ready.values())
@@ -126,7 +142,7 @@ def direct(y, d, x, others, log_prob: Callable | None = None, hidden=None, **opt
     return summarize(fits, fits.scores, options.seed)
 
 
-class _Anchored(keras.layers.Layer):
+class _LikelihoodCritic(keras.layers.Layer):
     """The likelihood critic as one of (d, x, y)."""
 
     def __init__(self, log_prob, critic):

@@ -11,19 +11,19 @@ from typing import NamedTuple
 import keras
 import numpy as np
 import tensorflow as tf
-import tqdm
 
 from mine import bounds
 from mine.estimators.intervals import Scores
-from mine.estimators.options import EPOCH, Options
+from mine.estimators.options import STEPS_PER_EPOCH, Options
 from mine.estimators.training import Pairs, Trainer
 from mine.objective import Objective
+from mine.reporting.progress import ProgressBar
 
-VALIDATION = 0.15
-"""Share of the samples outside a fold that training is stopped on."""
+VALIDATION_SHARE = 0.15
+"""Share of the samples outside a fold on which training is stopped."""
 
-SMALLEST_FOLD = 10
-"""Samples that a fold needs at least."""
+MIN_FOLD_SIZE = 10
+"""Least number of samples of a fold."""
 
 
 class Fits(NamedTuple):
@@ -58,13 +58,13 @@ def cross_fit(build: Callable[[int], keras.layers.Layer], pairs: Pairs, options:
     n = pairs.size
     order = np.random.default_rng(options.seed).permutation(n)
     folds = np.array_split(order, options.folds)
-    if len(folds[-1]) < SMALLEST_FOLD:
+    if len(folds[-1]) < MIN_FOLD_SIZE:
         raise ValueError(
-            f"folds={options.folds} leaves {len(folds[-1])} of {n} samples in a fold, fewer than "
-            f"{SMALLEST_FOLD}: use fewer folds."
+            f"Invalid value for `folds`: expected at least {MIN_FOLD_SIZE} of {n} samples a fold; "
+            f"received {options.folds}, which leaves {len(folds[-1])}; use fewer folds."
         )
     # The first fold is the largest. All get equally many to train on, so one graph serves all.
-    num_validation = round(VALIDATION * (n - len(folds[0])))
+    num_validation = round(VALIDATION_SHARE * (n - len(folds[0])))
     num_training = n - len(folds[0]) - num_validation
     batch_size = min(options.batch_size, num_training)
     if options.bound == "infonce":
@@ -94,9 +94,9 @@ def cross_fit(build: Callable[[int], keras.layers.Layer], pairs: Pairs, options:
 @contextlib.contextmanager
 def _progress(label: str, options: Options):
     """A bar that appears if training takes more than two seconds."""
-    epochs = options.steps // EPOCH
+    epochs = options.steps // STEPS_PER_EPOCH
     hidden = not options.progress
-    with tqdm.tqdm(total=epochs, desc=label, delay=2, leave=False, disable=hidden) as bar:
+    with ProgressBar(total=epochs, desc=label, delay=2, leave=False, disable=hidden) as bar:
 
         def progress(nats):
             bar.set_postfix(nats=f"{nats:.3f}", refresh=False)
@@ -125,7 +125,8 @@ def score(trainer: Trainer, pairs: Pairs, batch_size: int) -> Scores:
     blocks = pairs.size // batch_size
     if not blocks:
         raise ValueError(
-            f"This InfoNCE compares batches of {batch_size}, and there are {pairs.size} samples."
+            f"Too few samples: expected at least {batch_size}, the batch size of this InfoNCE; "
+            f"received {pairs.size}."
         )
     terms = [
         _terms(trainer, pairs.take(tf.range(i * batch_size, (i + 1) * batch_size)))
@@ -136,7 +137,7 @@ def score(trainer: Trainer, pairs: Pairs, batch_size: int) -> Scores:
 
 @tf.function(reduce_retracing=True, autograph=False)
 def _paired(trainer, pairs) -> Scores:
-    return Scores(*trainer.scores(trainer.theta, pairs, trainer.held_out_negatives(pairs)))
+    return Scores(*trainer.scores(trainer.theta, pairs, trainer.scoring_negatives(pairs)))
 
 
 @tf.function(reduce_retracing=True, autograph=False)

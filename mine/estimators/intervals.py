@@ -13,8 +13,8 @@ from mine.objective import read
 REPLICATES = 100
 """Resamplings of the held-out scores from which the interval is made."""
 
-FEW_EFFECTIVE = 30.0
-"""Effective number of negatives under which a value is too noisy to trust."""
+MIN_EFFECTIVE_NEGATIVES = 30.0
+"""Effective number of negatives below which a value is too noisy to trust."""
 
 
 class Scores(NamedTuple):
@@ -43,7 +43,7 @@ def replicates(bound: str, scores: Scores, seed) -> tf.Tensor:
     itself, as it could if samples were resampled first and then deranged.
 
     Args:
-        bound: one of ``mine.objective.NAMES``.
+        bound: one of ``mine.bound_names.BOUNDS``.
         scores: of held-out pairs.
         seed: stateless seed [2].
     """
@@ -76,7 +76,7 @@ def warnings(
     """Reasons to doubt an estimate, each a sentence.
 
     Args:
-        bound: one of ``mine.objective.NAMES``.
+        bound: one of ``mine.bound_names.BOUNDS``.
         nats: the estimate.
         n: how many samples there are.
         scores: of the held-out pairs of each fold.
@@ -84,7 +84,9 @@ def warnings(
     """
     found = []
     if bound == "smile":
-        found.append("SMILE clips the normaliser: its value is no bound and can be too high.")
+        found.append(
+            "SMILE is not a bound, since it clips the normaliser: the value can be too high."
+        )
     if bound == "infonce":
         ceiling = info_nce_ceiling(batch_size)
         if nats > ceiling - 0.5:
@@ -99,7 +101,7 @@ def warnings(
             "samples, and the value is near that: the truth may be anything above."
         )
     effective = min(float(effective_sample_size(fold.marginal)) for fold in scores)
-    if effective < FEW_EFFECTIVE and bound != "smile":
+    if effective < MIN_EFFECTIVE_NEGATIVES and bound != "smile":
         found.append(
             f"Of all negatives only {effective:.0f} carry the normaliser E[exp T]: the value is "
             "noisy and can be too high; give more samples."

@@ -5,17 +5,16 @@ import dataclasses
 import numpy as np
 
 from mine.estimators import classical, preprocessing
-from mine.estimators.conditional import chain_rule
-from mine.estimators.neural import MINE, Estimate
+from mine.estimators.result import Estimate
 
 CLASSICAL = {"ksg": classical.ksg, "gaussian": classical.gaussian}
 """Estimators without training, by name."""
 
-NEIGHBOURS_COST = 40_000
-"""Samples times dimensions that the nearest-neighbour second opinion is given: about a second."""
+KSG_BUDGET = 40_000
+"""Samples times dimensions of the nearest-neighbour second opinion: about a second."""
 
-MISSED = 0.1
-"""Nats by which a second opinion must exceed the critic's interval to be a warning."""
+WARNING_MARGIN = 0.1
+"""Nats by which a second opinion must exceed the critic's interval to cause a warning."""
 
 
 def estimate(
@@ -39,14 +38,23 @@ def estimate(
         :class:`mine.Estimate`; print it.
 
     Raises:
-        ValueError: unusable samples, no such option, or options that do not go together.
-        ArithmeticError: training ended in scores that are not finite.
+        ValueError: the samples are unusable, an option is invalid, or two of them do not go
+            together.
+        ArithmeticError: the scores of a critic are not finite.
     """
     if bound in CLASSICAL:
         unknown = sorted(set(options) - {"preprocess", "progress"})
         if unknown:
-            raise ValueError(f"bound={bound!r} trains no critic and has no {unknown[0]}.")
+            raise ValueError(
+                f"Invalid argument `{unknown[0]}`: expected none of the options of critics with "
+                f"bound={bound!r}, which trains no critic; received "
+                f"{unknown[0]}={options[unknown[0]]!r}; leave it out."
+            )
         return _classical(bound, options.get("preprocess", "rank"), x, y, z)
+    # Imported here: the classical estimators need no TensorFlow.
+    from mine.estimators.conditional import chain_rule
+    from mine.estimators.neural import MINE
+
     if z is None:
         found = MINE(bound=bound, seed=seed, **options).fit(x, y).estimate()
     else:
@@ -59,7 +67,10 @@ def _prepared(preprocess, x, y, z) -> list:
     checked = preprocessing.check(x=x, y=y, z=z)
     for name, value in checked.items():
         if value.ndim == 3:
-            raise ValueError(f"{name} is of sets, which 'ksg' and 'gaussian' cannot take.")
+            raise ValueError(
+                f"Invalid shape of `{name}`: expected [n] or [n, features] for 'ksg' and "
+                f"'gaussian'; received sets, {list(value.shape)}."
+            )
     return [preprocessing.Preprocessor(preprocess).fit(value)(value) for value in checked.values()]
 
 
@@ -74,18 +85,18 @@ def _with_second_opinions(found: Estimate, x, y, z) -> Estimate:
     if any(np.ndim(value) == 3 for value in (x, y)):
         return found
     arrays = _prepared("rank", x, y, z)
-    # In the order they came samples may be a time series: take them evenly.
-    few = max(preprocessing.FEWEST, NEIGHBOURS_COST // sum(array.shape[1] for array in arrays))
-    step = -(-len(arrays[0]) // few)
+    # The samples may be a time series: take them evenly.
+    affordable = KSG_BUDGET // sum(array.shape[1] for array in arrays)
+    step = -(-len(arrays[0]) // max(preprocessing.MIN_SAMPLES, affordable))
     opinions = {
         "ksg": classical.ksg(*(array[::step] for array in arrays)).nats,
         "gaussian": classical.gaussian(*arrays).nats,
     }
     warnings = list(found.warnings)
     for name, nats in opinions.items():
-        if nats > found.interval[1] + MISSED:
+        if nats > found.interval[1] + WARNING_MARGIN:
             warnings.append(
-                f"The {name} estimate is higher, {nats:.2f} nats: the critic has not found all "
-                "there is; try other options, such as more steps or bound='js'."
+                f"The {name} estimate is higher, {nats:.2f} nats: the critic underestimates; try "
+                "other options, such as more steps or bound='js'."
             )
     return dataclasses.replace(found, second_opinions=opinions, warnings=tuple(warnings))

@@ -3,57 +3,19 @@
 import dataclasses
 import json
 import os
-import pathlib
 import zipfile
 
 import numpy as np
 import tensorflow as tf
 
+from mine import critics
 from mine.bounds import info_nce_ceiling
 from mine.estimators import intervals, preprocessing
 from mine.estimators.cross_fitting import Fits, build_trainer, cross_fit, score
 from mine.estimators.options import CRITICS, Options
+from mine.estimators.result import Estimate
 from mine.estimators.training import Pairs
-
-
-@dataclasses.dataclass(frozen=True)
-class Estimate:
-    """A mutual information, and what one needs to know to believe it.
-
-    Attributes:
-        nats: the estimate, on held-out samples.
-        interval: 95 % interval of ``nats``: over resampled held-out pairs and derangements for a
-            critic, from the spread of the samples' terms for "ksg" and "gaussian". It tells how far
-            the value would vary with other samples, not how far a bound is from the truth.
-        bound: how it was estimated.
-        samples: how many there were.
-        ceiling: the most this bound can show, in nats; None where there is no such limit.
-        curves: for each fold, nats on its validation samples every
-            ``mine.estimators.options.EPOCH`` steps;
-            empty for estimates without training.
-        second_opinions: "ksg" and "gaussian" estimates from the same samples, in nats.
-        warnings: why not to believe the number, each a sentence; empty if nothing was found.
-    """
-
-    nats: float
-    interval: tuple[float, float]
-    bound: str
-    samples: int
-    ceiling: float | None = None
-    curves: tuple[tuple[float, ...], ...] = ()
-    second_opinions: dict[str, float] = dataclasses.field(default_factory=dict)
-    warnings: tuple[str, ...] = ()
-
-    def __str__(self) -> str:
-        low, high = self.interval
-        lines = [
-            f"{self.nats:.3f} nats (95 % interval {low:.3f} to {high:.3f}), bound {self.bound}, "
-            f"{self.samples} samples"
-        ]
-        if self.second_opinions:
-            told = ", ".join(f"{name} {nats:.3f}" for name, nats in self.second_opinions.items())
-            lines.append(f"second opinions: {told}")
-        return "\n".join([*lines, *(f"warning: {warning}" for warning in self.warnings)])
+from mine.reporting.files import replacing
 
 
 def summarize(fits: Fits, scores: list, seed: int, shared: bool = False) -> Estimate:
@@ -96,7 +58,7 @@ class MINE:
         **options: the fields of :class:`mine.Options`.
 
     Raises:
-        ValueError: no such choice, or a combination known to be wrong, with the reason.
+        ValueError: an option is invalid, or two of them do not go together.
     """
 
     def __init__(self, **options):
@@ -114,7 +76,7 @@ class MINE:
             Itself.
 
         Raises:
-            ValueError: nothing can be told from these samples; see
+            ValueError: the samples are unusable: see
                 :func:`mine.estimators.preprocessing.check`.
             ArithmeticError: training ended in scores that are not finite.
         """
@@ -141,7 +103,10 @@ class MINE:
             ValueError: it has not been fitted, or the samples are of another shape.
         """
         if self._fits is None:
-            raise ValueError("This MINE has not been fitted: call fit(x, y) first.")
+            raise ValueError(
+                "Invalid call: expected a fitted MINE; received one without critics; call "
+                "fit(x, y) first."
+            )
         if x is None and y is None:
             return self._estimate
         pairs = self._pairs(preprocessing.check(x=x, y=y))
@@ -174,11 +139,8 @@ class MINE:
         }
         for fold, weights in enumerate(self._fits.weights):
             content |= {f"weights_{fold}_{i}": weight for i, weight in enumerate(weights)}
-        path = pathlib.Path(path)
-        temporary = path.with_name("unfinished-" + path.name)
-        with temporary.open("wb") as file:
+        with replacing(path) as temporary, temporary.open("wb") as file:
             np.savez(file, **content)
-        os.replace(temporary, path)
 
     @classmethod
     def load(cls, path: os.PathLike, critic=None) -> "MINE":
@@ -189,13 +151,14 @@ class MINE:
             critic: the function that makes the critic, if it was one of the user's own.
 
         Raises:
-            FileNotFoundError: there is no such file.
-            ValueError: the file is damaged, of something else, or lacks its critic.
+            FileNotFoundError: the file does not exist.
+            ValueError: the file is damaged or was not written by :meth:`save`, or ``critic`` is
+                missing.
         """
         try:
             file = np.load(path, allow_pickle=False)
             if isinstance(file, np.ndarray):
-                raise ValueError("it holds one array")
+                raise ValueError("the file holds a single array")
             with file:
                 content = dict(file)
             options = json.loads(str(content["options"]))
@@ -213,10 +176,14 @@ class MINE:
             batch_size = int(content["batch_size"])
         except (zipfile.BadZipFile, EOFError, KeyError, TypeError, ValueError) as error:
             raise ValueError(
-                f"{path} is damaged or was not saved by mine.MINE: {error}."
+                f"Cannot load {path}: expected a file that mine.MINE.save wrote; received another "
+                f"or a damaged one ({error}); save the estimator again."
             ) from error
         if own and critic is None:
-            raise ValueError(f"{path} was fitted with a critic of your own: give it as critic=.")
+            raise ValueError(
+                f"Missing argument `critic`: expected the function that made the critic of {path}; "
+                "received None."
+            )
         loaded._preprocessors = []
         for table in tables:
             preprocessor = preprocessing.Preprocessor(loaded.options.preprocess)
@@ -233,7 +200,11 @@ class MINE:
         ]
         for fold in weights:
             if any(a is None or a.shape != b.shape for a, b in zip(fold, expected, strict=True)):
-                raise ValueError(f"{path} is damaged: its weights are of another critic.")
+                raise ValueError(
+                    f"Cannot load {path}: expected the weights of its critic; received arrays of "
+                    "other shapes; give the function that made the critic as `critic`, or save "
+                    "the estimator again."
+                )
         loaded._fits = Fits(trainer, weights, list(curves), [], batch_size)
         loaded._shapes, loaded._estimate = shapes, estimate
         return loaded
@@ -246,8 +217,8 @@ class MINE:
         for name, shape, known in zip("xy", shapes, self._shapes, strict=True):
             if list(shape) != list(known):
                 raise ValueError(
-                    f"{name} has samples of shape {list(shape)}, and this MINE was fitted to "
-                    f"samples of shape {list(known)}."
+                    f"Invalid shape of `{name}`: expected samples of shape {list(known)}, to "
+                    f"which this MINE was fitted; received samples of shape {list(shape)}."
                 )
         x, y = (
             preprocessing.single(name, preprocess(checked[name]))
@@ -259,12 +230,14 @@ class MINE:
         """A function of a seed that makes the critic."""
         if callable(self.options.critic):
             return self.options.critic
-        make = CRITICS[self.options.critic]
+        make = getattr(critics, CRITICS[self.options.critic])
         sets = [part.ndim == 3 for part in (*pairs.conditions, pairs.y)]
         if self.options.critic == "deepsets":
             return lambda seed: make(sets, seed=seed)
         if any(sets):
             raise ValueError(
-                "A sample [elements, features] is a set: use critic='deepsets', or flatten it."
+                f"Invalid value for `critic`: expected 'deepsets' for samples [elements, "
+                f"features], which are sets; received {self.options.critic!r}; flatten the samples "
+                "to use it."
             )
         return lambda seed: make(seed=seed)

@@ -4,28 +4,27 @@ import dataclasses
 import numbers
 from collections.abc import Callable
 
-from mine import critics, objective
+from mine.bound_names import check_bound
 from mine.estimators import preprocessing
 
 CRITICS = {
-    "concatenated": critics.Concatenated,
-    "separable": critics.Separable,
-    "bilinear": critics.Bilinear,
-    "deepsets": critics.DeepSets,
+    "concatenated": "Concatenated",
+    "separable": "Separable",
+    "bilinear": "Bilinear",
+    "deepsets": "DeepSets",
 }
-"""Critics by name."""
+"""Name of a critic -> its class in :mod:`mine.critics`."""
 
-EPOCH = 50
-"""Training steps between two looks at the validation samples."""
+STEPS_PER_EPOCH = 50
+"""Training steps between two evaluations on the validation samples."""
 
+LOW_DIMENSIONAL_DEFAULTS = {"negatives": 1, "folds": 5, "batch_size": 512, "learning_rate": 0.01}
+"""Defaults up to five dimensions, the fastest of the accurate ones."""
 
-FEW = {"negatives": 1, "folds": 5, "batch_size": 512, "learning_rate": 0.01}
-"""Defaults up to five dimensions: what is accurate soonest."""
+HIGH_DIMENSIONAL_DEFAULTS = {"negatives": 8, "folds": 5, "batch_size": 128, "learning_rate": 0.005}
+"""Defaults above five dimensions, where critics overfit: more negatives, smaller steps."""
 
-MANY = {"negatives": 8, "folds": 5, "batch_size": 128, "learning_rate": 0.005}
-"""Defaults above five dimensions, where a critic overfits: more to train on, smaller steps."""
-
-ALL_PAIRS = {"negatives": "all", "batch_size": 256}
+ALL_PAIRS_DEFAULTS = {"negatives": "all", "batch_size": 256}
 """Defaults over all pairs: 256 x 256 scores a step; InfoNCE's ceiling is log 256 = 5.5 nats."""
 
 
@@ -33,26 +32,29 @@ ALL_PAIRS = {"negatives": "all", "batch_size": 256}
 class Options:
     """How a critic is trained and read.
 
-    What is None is chosen by the samples' dimensions: see ``FEW``, ``MANY`` and ``ALL_PAIRS``.
+    An option that is None is chosen by the samples' dimensions: see ``LOW_DIMENSIONAL_DEFAULTS``,
+    ``HIGH_DIMENSIONAL_DEFAULTS`` and ``ALL_PAIRS_DEFAULTS``.
 
     Attributes:
-        bound: what the critic ascends, one of ``mine.objective.NAMES``: "mine", "dv", "nwj", "js"
-            (steadiest above 4 nats), "smile" (no bound), "infonce" (at most log of ``batch_size``).
+        bound: what the critic ascends, one of ``mine.bound_names.BOUNDS``: "mine", "dv", "nwj",
+            "js" (least variance above 4 nats), "smile" (not a bound), "infonce" (at most log of
+            ``batch_size``).
         critic: "concatenated", "separable", "bilinear", "deepsets" (for samples that are sets), or
             a function of a seed that gives a Keras layer.
         preprocess: "rank" (normal scores of each coordinate), "standard" or "none".
         negatives: negatives of each pair in a training step, or "all" for those of the whole batch,
-            as InfoNCE has it.
+            as in InfoNCE.
         folds: how many critics; each scores 1 / folds of the samples.
         batch_size: pairs a training step.
         learning_rate: of Adam at the start; it falls to 0 along a cosine.
         steps: most training steps of each critic.
-        patience: epochs of ``EPOCH`` steps without a gain on validation samples before it stops.
+        patience: early stopping, in epochs of ``STEPS_PER_EPOCH`` steps without a gain on the
+            validation samples.
         seed: of the folds, the order of samples and the initial weights.
         progress: whether to show a progress bar if training takes more than two seconds.
 
     Raises:
-        ValueError: no such choice, or a combination known to be wrong, with the reason.
+        ValueError: an option is invalid, or two of them do not go together.
     """
 
     bound: str = "mine"
@@ -68,11 +70,13 @@ class Options:
     progress: bool = True
 
     def __post_init__(self):
-        objective.Objective(self.bound)  # These two say what there is.
+        check_bound(self.bound)
         preprocessing.Preprocessor(self.preprocess)
         if not callable(self.critic) and self.critic not in tuple(CRITICS):
-            known = ", ".join(CRITICS)
-            raise ValueError(f"There is no critic {self.critic!r}; the critics are {known}.")
+            raise ValueError(
+                f"Invalid value for `critic`: expected one of {', '.join(CRITICS)}, or a function "
+                f"of a seed that makes a Keras layer; received {self.critic!r}."
+            )
         self._numbers()
         self._combinations()
 
@@ -82,9 +86,9 @@ class Options:
         Args:
             features: of the largest of the inputs.
         """
-        chosen = dict(MANY if features > 5 else FEW)
+        chosen = dict(HIGH_DIMENSIONAL_DEFAULTS if features > 5 else LOW_DIMENSIONAL_DEFAULTS)
         if self.bound == "infonce" or self.negatives == "all":
-            chosen |= ALL_PAIRS
+            chosen |= ALL_PAIRS_DEFAULTS
         missing = {name: value for name, value in chosen.items() if getattr(self, name) is None}
         return dataclasses.replace(self, **missing)
 
@@ -93,7 +97,7 @@ class Options:
             ("negatives", 1),
             ("folds", 2),
             ("batch_size", 2),
-            ("steps", EPOCH),
+            ("steps", STEPS_PER_EPOCH),
             ("patience", 1),
             ("seed", 0),
         ):
@@ -102,21 +106,29 @@ class Options:
                 continue
             if not isinstance(value, numbers.Integral) or not least <= value < 2**31:
                 raise ValueError(
-                    f"{name} must be a whole number from {least}, not {value!r} (and below 2^31)."
+                    f"Invalid value for `{name}`: expected an integer from {least} to 2^31 - 1; "
+                    f"received {value!r}."
                 )
             object.__setattr__(self, name, int(value))
         rate = self.learning_rate
         if rate is not None and not (isinstance(rate, numbers.Real) and 0 < rate <= 1):
-            raise ValueError(f"learning_rate must be above 0 and at most 1, not {rate!r}.")
+            raise ValueError(
+                "Invalid value for `learning_rate`: expected a number in (0, 1]; received "
+                f"{rate!r}."
+            )
 
     def _combinations(self):
         everything = self.negatives == "all"
         if self.bound == "infonce" and self.negatives not in (None, "all"):
-            raise ValueError("bound='infonce' compares all pairs of a batch: negatives='all'.")
+            raise ValueError(
+                "Invalid value for `negatives`: expected 'all' for bound='infonce', which compares "
+                f"all pairs of a batch; received {self.negatives!r}."
+            )
         exponential = self.bound in ("mine", "dv", "nwj")
         if self.critic in ("separable", "bilinear") and everything and exponential:
             raise ValueError(
-                f"A {self.critic} critic makes the scores of all pairs from two vectors a sample, "
-                f"so under bound={self.bound!r} a few large ones rule the normaliser of every "
-                "batch and training diverges: use a number of negatives, bound='js' or 'infonce'."
+                f"Invalid value for `negatives`: expected a number for critic={self.critic!r} and "
+                f"bound={self.bound!r}; received 'all', with which training diverges, since a few "
+                "large scores dominate the normaliser of every batch; give a number, or use "
+                "bound='js' or 'infonce'."
             )

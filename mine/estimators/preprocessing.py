@@ -3,11 +3,11 @@
 import numpy as np
 from scipy import special
 
-FEWEST = 100
-"""Fewer samples than this show next to nothing of a mutual information."""
+MIN_SAMPLES = 100
+"""Least number of samples: with fewer, intervals are wider than most values."""
 
-MOST = 1e18
-"""Largest value a critic takes: its square is still a float32."""
+MAX_MAGNITUDE = 1e18
+"""Largest value of a critic's input: its square is still a float32."""
 
 PREPROCESSES = ("rank", "standard", "none")
 
@@ -23,7 +23,7 @@ def check(**arrays) -> dict[str, np.ndarray]:
         By name, [n, features] or [n, elements, features].
 
     Raises:
-        ValueError: they differ in length, are fewer than ``FEWEST``, hold anything but finite
+        ValueError: they differ in length, are fewer than ``MIN_SAMPLES``, hold anything but finite
             numbers, or have a constant column.
     """
     if arrays.get("z", 0) is None:
@@ -32,11 +32,12 @@ def check(**arrays) -> dict[str, np.ndarray]:
     lengths = {name: len(value) for name, value in checked.items()}
     if len(set(lengths.values())) > 1:
         told = ", ".join(f"{name} has {length}" for name, length in lengths.items())
-        raise ValueError(f"Samples are drawn together, so all need the same number: {told}.")
-    if min(lengths.values()) < FEWEST:
         raise ValueError(
-            f"{min(lengths.values())} samples are too few to tell information from chance; "
-            f"give at least {FEWEST}."
+            f"Invalid number of samples: expected the same in all arrays; received {told}."
+        )
+    if min(lengths.values()) < MIN_SAMPLES:
+        raise ValueError(
+            f"Too few samples: expected at least {MIN_SAMPLES}; received {min(lengths.values())}."
         )
     for name, value in checked.items():
         _vary(name, value)
@@ -45,21 +46,23 @@ def check(**arrays) -> dict[str, np.ndarray]:
 
 def _numbers(name, value) -> np.ndarray:
     if value is None:
-        raise ValueError(f"{name} is missing.")
+        raise ValueError(f"Missing argument `{name}`: expected an array; received None.")
     value = np.asarray(value)
     if value.dtype.kind not in "biuf":
-        raise ValueError(f"{name} must hold real numbers, not {value.dtype} values.")
+        raise ValueError(
+            f"Invalid type of `{name}`: expected real numbers; received {value.dtype} values."
+        )
     if value.ndim not in (1, 2, 3) or 0 in value.shape[1:]:
         raise ValueError(
-            f"{name} must be [n], [n, features] or [n, elements, features], not "
-            f"{list(value.shape)}."
+            f"Invalid shape of `{name}`: expected [n], [n, features] or [n, elements, features]; "
+            f"received {list(value.shape)}."
         )
     value = value.astype(np.float64)
     bad = np.flatnonzero(~np.isfinite(value).all(axis=tuple(range(1, value.ndim))))
     if len(bad):
         raise ValueError(
-            f"{name} holds NaN or infinite values in {len(bad)} of {len(value)} samples, the first "
-            f"in sample {bad[0]}: remove those samples."
+            f"Invalid value for `{name}`: expected finite numbers; received NaN or infinite values "
+            f"in {len(bad)} of {len(value)} samples, the first in sample {bad[0]}; remove them."
         )
     return value[:, np.newaxis] if value.ndim == 1 else value
 
@@ -69,8 +72,8 @@ def _vary(name, value):
     constant = np.flatnonzero(flat.min(axis=0) == flat.max(axis=0))
     if len(constant):
         raise ValueError(
-            f"Column {constant[0]} of {name} is constant, {flat[0, constant[0]]:g} in every "
-            "sample: it tells nothing; remove it."
+            f"Invalid value for `{name}`: expected columns that vary; received column "
+            f"{constant[0]}, which is {flat[0, constant[0]]:g} in every sample; remove it."
         )
 
 
@@ -80,10 +83,10 @@ def single(name: str, values: np.ndarray) -> np.ndarray:
     Raises:
         ValueError: they do not fit.
     """
-    if np.abs(values).max() > MOST:
+    if np.abs(values).max() > MAX_MAGNITUDE:
         raise ValueError(
-            f"{name} holds values beyond {MOST:g}, too large to train on as they are: use "
-            "preprocess='rank' or 'standard'."
+            f"Invalid value for `{name}`: expected magnitudes up to {MAX_MAGNITUDE:g} for "
+            f"training; received {np.abs(values).max():g}; use preprocess='rank' or 'standard'."
         )
     return values.astype(np.float32)
 
@@ -100,12 +103,15 @@ class Preprocessor:
         kind: one of ``PREPROCESSES``.
 
     Raises:
-        ValueError: there is no such kind.
+        ValueError: ``kind`` is invalid.
     """
 
     def __init__(self, kind: str = "rank"):
         if kind not in PREPROCESSES:
-            raise ValueError(f"preprocess must be one of {PREPROCESSES}, not {kind!r}.")
+            raise ValueError(
+                f"Invalid value for `preprocess`: expected one of {', '.join(PREPROCESSES)}; "
+                f"received {kind!r}."
+            )
         self.kind = kind
         self.table = np.zeros((0, 0))
 

@@ -1,8 +1,7 @@
 """Trains a critic on pairs and stops it on validation pairs.
 
-A step of a small critic takes a fraction of a millisecond. So an epoch is one graph, pairs and
-validation pairs included: ``keras.Model.fit`` would spend several times as long around the steps
-as in them.
+A step of a small critic takes a fraction of a millisecond, and the overhead of ``keras.Model.fit``
+several times that. So an epoch is one graph, pairs and validation pairs included.
 """
 
 import math
@@ -14,11 +13,11 @@ import numpy as np
 import tensorflow as tf
 
 from mine.bounds import Bound
-from mine.estimators.options import EPOCH
+from mine.estimators.options import STEPS_PER_EPOCH
 from mine.objective import Objective, read
 
-HELD_OUT_NEGATIVES = 16
-"""Negatives of each held-out pair: enough that they add little to the sampling error."""
+SCORING_NEGATIVES = 16
+"""Negatives of each scored pair: enough that they add little to the sampling error."""
 
 
 class Pairs(NamedTuple):
@@ -79,7 +78,7 @@ class Trainer(tf.Module):
         self._shapes = [variable.shape for variable in critic.trainable_variables]
         flat = [tf.reshape(variable, [-1]) for variable in critic.trainable_variables]
         self.theta = keras.Variable(tf.concat(flat, axis=0), name="theta")
-        # 0 for a critic that is worth less than one that says nothing: see fit.
+        # 0 for a critic that is worse than constant scores: see fit.
         self.gain = keras.Variable(1.0, trainable=False, name="gain")
         optimizer.build([self.theta])
         states = (
@@ -92,7 +91,7 @@ class Trainer(tf.Module):
         self._initial = [state.numpy() for state in self._states]
 
     def reset(self) -> None:
-        """Forgets all training; the graphs stay."""
+        """Restores the initial weights and states, for another training with the same graphs."""
         for state, value in zip(self._states, self._initial, strict=True):
             state.assign(value)
 
@@ -130,11 +129,11 @@ class Trainer(tf.Module):
             return self.objective.all_pairs(self.all_scores(theta, pairs), training=training)
         return self.objective(*self.scores(theta, pairs, negatives), training=training)
 
-    def held_out_negatives(self, pairs: Pairs) -> int:
-        """How many negatives each held-out pair is set against."""
+    def scoring_negatives(self, pairs: Pairs) -> int:
+        """Number of negatives of each validation or held-out pair."""
         if pairs.others:
             return len(pairs.others)
-        return min(HELD_OUT_NEGATIVES, (pairs.y.shape[0] or HELD_OUT_NEGATIVES + 1) - 1)
+        return min(SCORING_NEGATIVES, (pairs.y.shape[0] or SCORING_NEGATIVES + 1) - 1)
 
     # -- training ---------------------------------------------------------------------------------
 
@@ -152,7 +151,7 @@ class Trainer(tf.Module):
 
     @tf.function(reduce_retracing=True, autograph=False)
     def epoch(self, pairs: Pairs, validation: Pairs, batch_size: int, first, seed):
-        """``EPOCH`` steps, and what the mean of their weights is worth on validation pairs.
+        """``STEPS_PER_EPOCH`` steps, and the nats of their mean weights on validation pairs.
 
         Args:
             pairs: to train on; each comes once a pass, so never twice in a batch.
@@ -171,17 +170,17 @@ class Trainer(tf.Module):
             key = tf.stack([seed, step // batches])
             index = tf.random.experimental.index_shuffle(place, key, pairs.size - 1)
             self.step(pairs.take(index))
-            return step + 1, mean + self.theta / EPOCH
+            return step + 1, mean + self.theta / STEPS_PER_EPOCH
 
         _, mean = tf.while_loop(
-            lambda step, _: step < first + EPOCH, body, (first, tf.zeros_like(self.theta))
+            lambda step, _: step < first + STEPS_PER_EPOCH, body, (first, tf.zeros_like(self.theta))
         )
         return self.validate(mean, validation, batch_size), mean
 
     def validate(self, theta, pairs: Pairs, batch_size: int) -> tf.Tensor:
         """Nats on validation pairs; for InfoNCE in batches, whose size is its ceiling."""
         if self.objective.bound != "infonce":
-            return self.bound(theta, pairs, self.held_out_negatives(pairs)).nats
+            return self.bound(theta, pairs, self.scoring_negatives(pairs)).nats
         batches = pairs.size // batch_size
         parts = [
             self.bound(theta, pairs.take(tf.range(i, i + batch_size)), "all").nats
@@ -199,17 +198,17 @@ class Trainer(tf.Module):
         seed: int,
         progress: Callable[[float], None],
     ) -> list[float]:
-        """Trains until the validation pairs gain nothing more, and leaves the best weights.
+        """Trains with early stopping on the validation pairs, and keeps the best weights.
 
-        The weights before training count too. So does a critic that scores all pairs alike, which
-        finds nothing: what is worth less is silenced.
+        The weights before training are a candidate too. A critic that is worse than one whose
+        scores are all zero is replaced by that.
 
         Args:
             pairs: to train on.
             validation: to stop on.
             batch_size: pairs a step.
-            steps: most training steps.
-            patience: epochs of ``EPOCH`` steps without a gain after which to stop.
+            steps: largest number of training steps.
+            patience: epochs without a gain after which to stop.
             seed: of the order of the pairs.
             progress: called with the nats after each epoch.
 
@@ -223,15 +222,16 @@ class Trainer(tf.Module):
         self.standardize(pairs)
         best, waited, curve = self._initial[0], 0, []
         most = float(self.validate(self.theta, validation, batch_size))
-        for first in range(0, steps - EPOCH + 1, EPOCH):
+        for first in range(0, steps - STEPS_PER_EPOCH + 1, STEPS_PER_EPOCH):
             nats, theta = self.epoch(
                 pairs, validation, batch_size, tf.constant(first), tf.constant(int(seed))
             )
             curve.append(float(nats))
             if not math.isfinite(curve[-1]):
                 raise ArithmeticError(
-                    f"After {first + EPOCH} steps the critic's scores are not finite: use "
-                    "preprocess='rank' or a lower learning_rate."
+                    f"Training diverged: expected finite scores of the critic; received others "
+                    f"after {first + STEPS_PER_EPOCH} steps; use preprocess='rank' or a lower "
+                    "learning_rate."
                 )
             progress(curve[-1])
             waited += 1
@@ -240,24 +240,24 @@ class Trainer(tf.Module):
             if waited >= patience:
                 break
         self.theta.assign(best)
-        if most < self._silence(validation):
+        if most < self._value_of_zeros(validation):
             self.gain.assign(0.0)
         return curve
 
-    def _silence(self, pairs: Pairs) -> float:
-        """What a critic is worth whose scores are all zero, in nats."""
+    def _value_of_zeros(self, pairs: Pairs) -> float:
+        """The nats of a critic whose scores are all zero."""
         if self.objective.bound == "infonce":
             return 0.0
         zeros = tf.zeros([pairs.size])
         return float(read(self.objective.bound, zeros, zeros))
 
     def weights(self) -> list[np.ndarray]:
-        """What scores depend on, as arrays."""
+        """All arrays that the scores depend on."""
         states = (self.theta, self.gain, *self.critic.non_trainable_variables)
         return [state.numpy() for state in states]
 
     def set_weights(self, weights: list[np.ndarray]) -> None:
-        """Takes what :meth:`weights` gave."""
+        """Restores arrays of :meth:`weights`."""
         states = (self.theta, self.gain, *self.critic.non_trainable_variables)
         for state, value in zip(states, weights, strict=True):
             state.assign(value)

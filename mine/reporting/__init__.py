@@ -8,8 +8,9 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
-        "files": ["read_json", "write", "write_json"],
+        "files": ["read_json", "replacing", "write", "write_json"],
         "pictures": ["COLOURS", "picture"],
+        "progress": ["ProgressBar", "keras_verbosity"],
         "provenance": ["hardware", "provenance"],
         "statistics": ["format_interval", "mean_interval", "rank"],
         "tables": ["join_numbers", "markdown_table", "write_tables"],

@@ -1,7 +1,7 @@
-"""How the commands start: words that are no flags are refused, and so are folders that cannot be.
+"""How commands start, and how they end where a file or folder is at fault.
 
-Errors that a user can mend end in one sentence, see each command's ``main``; those of the file
-system end in one here.
+Errors that a user can mend end in one sentence: those of arguments in each command's ``main``,
+those of the file system here.
 """
 
 import pathlib
@@ -16,18 +16,24 @@ def run(main: Callable[[], None], folders: Sequence[str] = ()) -> None:
 
     Args:
         main: the command.
-        folders: names of flags, each of a folder that the command makes if it is absent. One that
-            cannot be made is refused before any work is done.
+        folders: names of flags, each of a folder that the command makes if it is absent. A path
+            that cannot become a folder is refused before any work.
     """
 
     def checked(words):
         if words[1:]:
-            sys.exit(f"Error: {words[1]!r} is no flag; flags are written --name=value.")
+            sys.exit(
+                "Error: Unexpected positional argument: expected flags, --name=value; received "
+                f"{words[1]!r}."
+            )
         for name in folders:
             path = pathlib.Path(flags.FLAGS[name].value)
             file = next((of for of in (path, *path.parents) if of.exists() and not of.is_dir()), "")
             if file:
-                sys.exit(f"Error: --{name}={path}: {file} is a file, name a folder.")
+                sys.exit(
+                    f"Error: Invalid value for --{name}: expected a folder; received {path}, where "
+                    f"{file} is a file."
+                )
         try:
             main()
         except OSError as error:

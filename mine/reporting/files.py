@@ -1,23 +1,43 @@
-"""Results in files: written whole or not at all, with where they come from."""
+"""Files of results, each written in one step."""
 
+import contextlib
 import json
 import math
 import os
 import pathlib
+from collections.abc import Iterator
 
 
-def write(content: bytes, path: pathlib.Path) -> None:
-    """Writes a file in one step: a reader, or a run that goes on, never sees half of it."""
+@contextlib.contextmanager
+def replacing(path: os.PathLike) -> Iterator[pathlib.Path]:
+    """Yields a temporary path that takes the place of ``path`` when the block ends without error.
+
+    So no reader or resumed run meets half a file. The temporary name starts with a dot and ends in
+    ``.tmp``: what a killed process leaves behind is not taken for data.
+
+    Args:
+        path: of the file to write; its folder must exist.
+
+    Raises:
+        OSError: the folder cannot be written to, or the disk is full.
+    """
+    path = pathlib.Path(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        temporary.write_bytes(content)
+        yield temporary
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
 
 
+def write(content: bytes, path: os.PathLike) -> None:
+    """Writes a file in one step: see :func:`replacing`."""
+    with replacing(path) as temporary:
+        temporary.write_bytes(content)
+
+
 def write_json(content: dict | list, path: pathlib.Path) -> None:
-    """Writes JSON in one step; what is not finite becomes null, which numpy reads as NaN."""
+    """Writes JSON in one step; NaN and infinite numbers become null."""
 
     def clean(value):
         if isinstance(value, dict):
@@ -34,11 +54,11 @@ def read_json(path: pathlib.Path, *keys: str) -> dict:
 
     Args:
         path: of the file.
-        *keys: what it must hold.
+        *keys: required keys.
 
     Raises:
-        ValueError: it is damaged, or holds something else; the message names it.
-        OSError: it cannot be read.
+        ValueError: the file is damaged, or lacks a key.
+        OSError: the file cannot be read.
     """
 
     def numbers(content):
@@ -47,8 +67,14 @@ def read_json(path: pathlib.Path, *keys: str) -> dict:
     try:
         content = json.loads(path.read_text(encoding="utf-8"), object_hook=numbers)
     except ValueError as error:
-        raise ValueError(f"{path} is damaged ({error}): remove it and run again.") from error
+        raise ValueError(
+            f"Cannot read {path}: expected JSON; received a damaged file ({error}); remove it and "
+            "run again."
+        ) from error
     missing = [key for key in keys if not isinstance(content, dict) or key not in content]
     if missing:
-        raise ValueError(f"{path} has no {missing[0]!r}, so it is of no run: name another folder.")
+        raise ValueError(
+            f"Invalid file {path}: expected the results of a run; received JSON without "
+            f"{missing[0]!r}; choose another folder."
+        )
     return content

@@ -11,14 +11,14 @@ import sys
 
 
 def hardware() -> str:
-    """The processor in words, and how many of it."""
+    """Name and number of the processors."""
     cpuinfo, known = pathlib.Path("/proc/cpuinfo"), {}
     for line in cpuinfo.read_text().splitlines() if cpuinfo.exists() else ():
         key, _, value = line.partition(":")
         known.setdefault(key.strip(), value.strip())
     name = known.get("model name") or platform.processor() or platform.machine()
     if {"cpu family", "model"} <= known.keys():
-        # Of one name there may be several, whose instructions, and so whose numbers, differ.
+        # Models of one name may differ in instructions, and so in the last digits of results.
         name += f" (family {known['cpu family']}, model {known['model']})"
     return f"{os.cpu_count()} x {name}"
 
@@ -57,15 +57,15 @@ def git_commit() -> str:
 
 
 def provenance(program: str = "", command: str | None = None) -> dict:
-    """What stands beside every table.
+    """The origin of a result.
 
     Args:
-        program: what Python ran: a module, or a path ending in ``.py``; its flags are those that
-            were typed.
+        program: the module that ran, or its path ending in ``.py``; flags are read from
+            ``sys.argv``.
         command: the command itself, in place of ``program``.
 
     Returns:
-        ``command`` as one would type it, ``git_commit``, ``hardware``, ``versions``, ``date``.
+        ``command`` as typed in a shell, ``git_commit``, ``hardware``, ``versions``, ``date``.
     """
     run = [program] if program.endswith(".py") else ["-m", program]
     return {

@@ -22,12 +22,12 @@ def mean_interval(values) -> dict[str, float]:
 
 
 def rank(value: float | None) -> float:
-    """An error as what is sorted by it: one that is no finite number comes last."""
+    """``value`` as a key to sort errors by: None, NaN and infinity come last."""
     return value if value is not None and np.isfinite(value) else np.inf
 
 
 def format_interval(interval: dict, digits: int) -> str:
-    """``mean ± ci95`` to so many decimals; the mean alone where there is no interval."""
+    """``mean ± ci95`` with ``digits`` decimals; the mean alone where the interval is unknown."""
     mean, half = interval["mean"], interval["ci95"]
     known = half is not None and np.isfinite(half)
     return f"{mean:.{digits}f}" + (f" ± {half:.{digits}f}" if known else "")

@@ -1,4 +1,4 @@
-"""The classes `make_cad` knows: everyday things, each object with its own proportions and parts.
+"""The classes of `make_cad`: everyday things, each object with its own proportions and parts.
 
 A shape is a function of a `numpy.random.Generator` that samples one object. It builds in metres
 with the front towards +x, y to the left, z up and the ground at z = 0. Seen at 128 pixels an object
