@@ -371,7 +371,10 @@ def compare(name: str, sides: tuple[Side, Side], revision: str) -> tuple[str, bo
 def main(words):
     values = flags.FLAGS
     if words[1:]:
-        sys.exit(f"Error: {words[1]!r} is no flag; flags are written --name=value.")
+        sys.exit(
+            "Error: Unexpected positional argument: expected flags, --name=value; received "
+            f"{words[1]!r}."
+        )
     if unknown := set(values.only) - CASES.keys():
         sys.exit(f"Error: --only has {min(unknown)!r}; there are {', '.join(CASES)}.")
     revision = git("rev-parse", "--verify", f"{values.base}^{{commit}}")

@@ -59,7 +59,9 @@ def test_a_word_that_is_no_flag_is_refused(module, tmp_path):
 def test_a_folder_that_is_a_file_is_refused_before_any_work(module, name, tmp_path):
     (tmp_path / "file").write_text("mine")
     folders = [f"--{of}={'file/in' if of == name else of}" for of in FOLDERS[module]]
-    assert f"--{name}: expected a folder; received file/in" in refused(module, *folders, cwd=tmp_path)
+    assert f"--{name}: expected a folder; received file/in" in refused(
+        module, *folders, cwd=tmp_path
+    )
 
 
 @pytest.mark.parametrize(
