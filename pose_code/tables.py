@@ -122,11 +122,11 @@ TOOLS = _twice(
 ) | {
     f"{name}: {NONE}": [{"regularizer": "none", "learner": "relative"} | options]
     for name, options in {
-        "relative learner": {},
-        "relative learner, no image augmentation": {"task.image_augmentation": ("none",)},
+        "Relative CNP": {},
+        "Relative CNP, no image augmentation": {"task.image_augmentation": ("none",)},
     }.items()
 }
-"""Tools that help every regularizer alike. A relative learner cannot memorize: relabelling teaches
+"""Tools that help every regularizer alike. A Relative CNP cannot memorize: relabeling teaches
 it nothing."""
 
 COMMON = {
@@ -178,7 +178,7 @@ def more_objects(folder: str) -> Table:
     """
     rows = BEST | {
         f"{LABEL_MI}, 4,000 steps of warm-up": [_LABELS_32 | {"label_mi.warmup": 4000}],
-        "relative learner": [{"regularizer": "none", "learner": "relative"}],
+        "Relative CNP": [{"regularizer": "none", "learner": "relative"}],
     }
     given = {"learner": "acnp", "task.extra_data_dir": folder}
     return Table("More objects to train on", given, rows, seeds=3)

@@ -1,6 +1,7 @@
 """The front door as a newcomer uses it: run.sh, the commands of the README, the wheel."""
 
 import contextlib
+import csv
 import json
 import os
 import pathlib
@@ -95,21 +96,20 @@ def test_data_train_baselines_compare_from_the_front_door(tmp_path):
     split = json.loads((tmp_path / "data/split.json").read_text())
     assert len(split["train"]) == 4 and len(split["val"]) == 2
     assert (tmp_path / "data/contact_sheet.png").exists()
-    small = ["--shots=3", "--queries=3", "--meta_batch_size=2", "--steps=2", "--eval_episodes=1"]
+    small = [
+        "--shots=3",
+        "--queries=3",
+        "--meta_batch_size=2",
+        "--steps=2",
+        "--episodes_per_task=1",
+    ]
     run("train", data, f"--logdir={tmp_path / 'runs/plain'}", *small)
     run("baselines", data, f"--logdir={tmp_path / 'runs'}", *small)
-    table = run("compare", f"--logdirs={tmp_path / 'runs'}", f"--output={tmp_path}")
+    table = run("compare", f"--runs={tmp_path / 'runs'}", f"--output={tmp_path}")
     assert "| CNP |" in table and "constant" in table
 
 
-PENDING = re.compile(
-    r"--regularizer=(label_mi|prediction_mi|mr_w|mr_a|noise)|_options=\"|--runs=|--task=|"
-    r"--methods=.*(none|Label-MI|Relative CNP)"
-)
-"""Commands whose flags are being renamed: not held against those that exist, until they do."""
-
-
-@pytest.mark.parametrize("command", [c for c in commands_of_pages() if not PENDING.search(c)])
+@pytest.mark.parametrize("command", commands_of_pages())
 def test_every_command_of_the_pages_has_flags_that_exist(command):
     """Commands of our own run as far as their flags are read; others need only exist."""
     if command.startswith(("git ", "pip ", "cd ", "cp ", "tar ", "CAD_DIR=")):
@@ -127,7 +127,7 @@ def test_every_command_of_the_pages_has_flags_that_exist(command):
             assert "data_dir" in names and set(names) <= set(known.split())
             return
         given = ["--logdir=L", "--output=O"] if words[1] in STUDIES else []
-        module = STUDIES.get(words[1], f"pose_code.{words[1]}")
+        module = (STUDIES | {"compare": "maml.compare"}).get(words[1], f"pose_code.{words[1]}")
         words = ["python", "-m", module, *given, *words[2:]]
     assert words[0] == "python", command
     if words[1] == "-m":
@@ -136,6 +136,46 @@ def test_every_command_of_the_pages_has_flags_that_exist(command):
         folder = ROOT if (ROOT / words[1]).exists() else ROOT / "pose_data"
         process = shell(sys.executable, *words[1:], "--only_check_args", cwd=folder)
     assert process.returncode == 0, process.stderr
+
+
+def flags_of(command):
+    """What a command of the pages runs, and its flags by name."""
+    words = shlex.split(command)
+    start = 2 if words[0] == "./run.sh" else 3
+    pairs = [word[2:].partition("=")[::2] for word in words[start:]]
+    return words[start - 1] if len(words) >= start else "", dict(pairs)
+
+
+def test_options_and_rows_in_commands_of_the_pages_exist():
+    """Beyond the names of flags: options of components, and rows of studies."""
+    from maml.experiments import Config, command_line
+    from maml.studies import fewshot
+    from pose_code import problem, tables
+    from pose_code.presets import preset_options
+
+    assert problem  # Registers the task.
+    studies = {"fewshot": fewshot.TABLES, "pose": tables.TABLES}
+    studies["pose"] = studies["pose"] | {"objects": tables.more_objects("MORE")}
+    checked = 0
+    for command in commands_of_pages():
+        program, given = flags_of(command)
+        if program in studies and "rows" in given:
+            names = given["tables"].split(",")
+            known = {row for name in names for row in studies[program][name].rows}
+            assert set(next(csv.reader([given["rows"]]))) <= known, command
+        elif program in ("train", "maml.train", "pose_code.train") and "import" not in given:
+            names = {command_line.ALIASES.get(k, k): v for k, v in given.items()}
+            options = {k: v for k, v in names.items() if k in Config.__dataclass_fields__}
+            for name, (role, _) in command_line.SHORT.items():
+                options |= {f"{role}.{name}": names[name]} if name in names else {}
+            preset = {}
+            if program != "maml.train":
+                preset = preset_options(names.get("preset", "quick"), names.get("learner"))
+            Config.of(options, preset)
+        else:
+            continue
+        checked += 1
+    assert checked > 20
 
 
 @pytest.fixture
@@ -198,7 +238,9 @@ def test_python_of_the_pages_on_own_tasks_and_learners_runs(capsys, tmp_path, mo
     episode = problem.test.sample(2, [0, 1])
     np.testing.assert_allclose(loaded(episode), names["learner"](episode), rtol=1e-5)
 
-    terms = maml.make_regularizers("mine,noise", label_transform=problem.label_transform, sigma=0.2)
+    terms = maml.make_regularizers(
+        "label_mi,noise", label_transform=problem.label_transform, sigma=0.2
+    )
     learner = maml.make_learner(
         "neighbours", problem.networks, problem.head, regularizers=terms, seed=1
     )

@@ -1,5 +1,7 @@
 """One name for each thing, on every page, in tables and help texts; the glossary has them all."""
 
+import dataclasses
+import inspect
 import json
 import pathlib
 import re
@@ -7,6 +9,10 @@ import re
 import pytest
 
 import maml
+from maml.experiments import Config
+from maml.nn.convolutions import convolutional_networks
+from maml.nn.mlp import mlp_networks
+from pose_code.networks import pose_networks
 
 ROOT = pathlib.Path(__file__).parent.parent
 GLOSSARY = ROOT / "docs/reference/glossary.md"
@@ -123,16 +129,39 @@ def test_glossary_defines_every_entry_once_in_alphabetical_order():
         assert all(len(row) >= 2 and any(len(cell) > 10 for cell in row[1:]) for row in table)
 
 
-ARGUMENTS = {"head", "embedding", "network", "regularizers", "label_transform", "dtype", "members"}
-"""Arguments of constructors that are objects, not options."""
-
-
-@pytest.mark.parametrize("registry", [maml.LEARNERS, maml.TASKS], ids=["learners", "tasks"])
-def test_glossary_has_every_component_and_option(registry):
+def known_words():
+    """What stands in code spans of the glossary, and the names before "=" or "(" in them."""
     words = set(re.findall(r"`([^`]+)`", GLOSSARY.read_text(encoding="utf-8")))
-    words |= {re.split(r"[=(]", word)[0] for word in words}
+    return words | {re.split(r"[=(]", word)[0] for word in words}
+
+
+REGISTRIES = [maml.HEADS, maml.LEARNERS, maml.REGULARIZERS, maml.TASKS]
+
+
+@pytest.mark.parametrize("registry", REGISTRIES, ids=lambda registry: registry.kind)
+def test_glossary_has_every_component_and_option(registry):
+    words = known_words()
     for name in registry:
-        assert name in words or registry is maml.TASKS, f"{name} is not in the glossary"
+        assert name in words, f"the {registry.kind} {name} is not in the glossary"
         for option in registry.options(name):
-            known = option in ARGUMENTS or option.removeprefix("test_") in words
-            assert known or option in words, f"option {option} of {name} is not in the glossary"
+            known = option in words or option.removeprefix("test_") in words
+            assert known, f"option {option} of {name} is not in the glossary"
+
+
+def test_glossary_has_every_option_of_a_run_and_of_networks():
+    words = known_words()
+    builders = [convolutional_networks, mlp_networks, pose_networks]
+    names = {name for builder in builders for name in inspect.signature(builder).parameters}
+    names -= {"shape", "inputs", "image_size", "norm_steps"}  # Given by the task and the learner.
+    names |= {field.name for field in dataclasses.fields(Config)} - {"task", "learner", "head"}
+    names = {f"--{name}" if name.endswith("_options") else name for name in names}
+    assert names - {"regularizer"} <= words
+
+
+def test_glossary_has_every_metric_of_the_regularizers():
+    words = known_words()
+    transform = maml.LabelScale()
+    for name in maml.REGULARIZERS:
+        (term,) = maml.make_regularizers(name, label_transform=transform)
+        for metric in term.metric_names:
+            assert metric in words, f"metric {metric} of {name} is not in the glossary"
