@@ -15,7 +15,6 @@ from collections.abc import Callable
 
 import numpy as np
 import tensorflow as tf
-import tqdm
 
 import mine
 from maml.core.episodes import Episode, TaskFamily, concatenated, fold_in
@@ -24,6 +23,7 @@ from maml.diagnostics.metrics import METRICS
 from maml.distributions.base import Distribution, log_prob_under_each, split_conditions
 from maml.distributions.categorical import Categorical
 from maml.distributions.normal import Normal
+from mine.reporting.progress import ProgressBar
 
 
 def scores(
@@ -231,7 +231,7 @@ class Evaluator:
         base = tf.constant([seed, 4], tf.int32)
         rows, labels = [], []
         in_pass = max(1, count // batch_size)
-        batches = tqdm.tqdm(
+        batches = ProgressBar(
             family.fixed(per_task, batch_size, seed, count),
             title,
             total=per_task * in_pass,

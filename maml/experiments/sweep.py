@@ -11,9 +11,9 @@ from concurrent.futures.process import BrokenProcessPool
 
 import keras
 import tensorflow as tf
-import tqdm
 
 from maml.experiments import determinism
+from mine.reporting.progress import ProgressBar
 
 DIVERGED = "diverged"
 
@@ -40,7 +40,7 @@ def run(jobs: Mapping[str, Callable[[], dict]], workers: int, title: str) -> dic
         Exception: whatever else a job raised, once those that were running are done.
     """
     pool, records = _pool(workers), {}
-    with tqdm.tqdm(total=len(jobs), desc=title, unit="run") as progress:
+    with ProgressBar(total=len(jobs), desc=title, unit="run") as progress:
         futures = {pool.submit(_call, job): name for name, job in jobs.items()}
         try:
             for future in concurrent.futures.as_completed(futures):

@@ -27,6 +27,7 @@ from maml.learners import saving
 from maml.learners.base import MetaLearner
 from maml.tasks.problem import Problem
 from mine import reporting
+from mine.reporting.progress import keras_verbosity
 
 STEPS_TOGETHER = 20
 """Training steps that Keras makes at once, unless inputs are images. On vectors a step takes a
@@ -173,7 +174,7 @@ def fit(
         ValueError: the checkpoint is damaged.
         FloatingPointError: the loss became NaN or infinite.
     """
-    per_epoch = config.epoch_steps()
+    per_epoch, verbose = config.epoch_steps(), keras_verbosity(verbose)
     families = {name: problem.families[name] for name in problem.monitored}
     held_out, size = list(families.values())[-1], config.meta_batch_size
     batch = problem.train.dataset(size, config.seed).element_spec
