@@ -1,28 +1,32 @@
-"""Does a learner memorize? A verdict in words, with the scores it rests on, in one call.
+"""Does a learner memorize? A verdict and the scores it rests on, in one call.
 
-===================================  ==============================================================
-verdict                              what it says of a learner on the tasks it was scored on
-===================================  ==============================================================
-``memorizes``                        answers as well with other tasks' support sets: it knows these
-                                     tasks from x alone
-``ignores its support set``          answers as badly with other tasks' support sets: a memorizer
-                                     on tasks that are new to it, or a learner that is not trained
-``partly``                           reads its support set, but does not live by it
-``uses its support set``             answers by its support set, and better than a constant
-===================================  ==============================================================
+The words are those of Rajendran et al. 2020 (arXiv 2007.05549, section 3). A verdict here is of the
+tasks that were scored, those of one split:
 
-A memorizer shows itself on the tasks of meta-training: on others it is one of several that fail.
+============================  =====================================================================
+verdict                       what it says of a learner on these tasks
+============================  =====================================================================
+``memorization overfitting``  answers as well with other tasks' support sets: the query inputs alone
+                              tell it these tasks
+``does not adapt``            answers as badly with other tasks' support sets: a learner that is not
+                              trained, or one that memorizes other tasks
+``adapts in part``            its answers depend on the support set, but little, or they are no
+                              better than a constant
+``adapts``                    its answers depend on the support set and are better than a constant
+``cannot tell``               its scores are not finite
+============================  =====================================================================
+
+Memorization overfitting shows on the meta-training tasks; on others such a learner merely fails.
 
 Scores of any metric are read on one scale, the *skill score* (Murphy 1988): 0 for the best constant
 answer, 1 for a perfect one. The swap gap on this scale is the share of a constant's error that a
 wrong support set costs.
 
-The thresholds lie between learners whose nature was known, CNPs for the pose of 40 objects. Plain,
-it memorized: a gap of 0.04 and 0.15 nats. Half cured, by restricting the information in its
-weights (MR-W): 0.31 and 0.29 nats. With a head that is equivariant to shifts of the labels, so that
-it has to read them: 1.2 and 1.4 nats. Under squared error a learner that is always right has a gap
-of twice the share of the labels' variance that is between tasks, so "uses" asks for tasks that
-differ enough: a fifth of it.
+The thresholds lie between learners whose nature was known, CNPs for the pose of 40 objects. Without
+a regularizer it memorized: a gap of 0.04 and 0.15 nats. With MR-W, in part: 0.31 and 0.29 nats.
+With a head that is equivariant to offsets of the labels, so that it has to read them: 1.2 and 1.4
+nats. Under squared error a learner that is always right has a gap of twice the share of the labels'
+variance that is between tasks, so ``adapts`` needs tasks that differ enough: a fifth of it.
 """
 
 import dataclasses
@@ -42,17 +46,19 @@ from maml.distributions.normal import Normal
 from mine import reporting
 from mine.reporting.statistics import mean_interval
 
-MEMORIZES = "memorizes"
-IGNORES = "ignores its support set"
-PARTLY = "partly"
-USES = "uses its support set"
-UNKNOWN = "no verdict"
+MEMORIZES = "memorization overfitting"
+DOES_NOT_ADAPT = "does not adapt"
+IN_PART = "adapts in part"
+ADAPTS = "adapts"
+CANNOT_TELL = "cannot tell"
 
 LOW_GAP, HIGH_GAP = 0.1, 0.4
-"""Swap gaps, in skill, below which a support set is not read and from which it is used."""
+"""Swap gaps, in skill, below which answers do not depend on the support set, and from which they "
+"do."""
 
 LOW_NATS, HIGH_NATS = 0.2, 0.5
-"""Label information: at most so much (the upper bound) if not read; so much (the lower) if used."""
+"""Label information in nats: the upper bound of a learner that does not use the labels lies below
+the first, the lower bound of one that does above the second."""
 
 LEAST_SKILL = 0.1
 """Skill from which a learner is better than a constant."""
@@ -65,38 +71,40 @@ def verdict(
 ) -> tuple[str, str]:
     """What these numbers say of a learner.
 
-    It takes both criteria to find that a support set is not read, or that it is used: labels may
-    move an answer that the score does not notice, and a wide likelihood hides in noise what the
-    score does notice.
+    It takes both criteria to find that a support set is used, or that it is not: labels may move an
+    answer that the score does not notice, and a wide likelihood hides in noise what the score does
+    notice.
 
     Args:
-        skill: skill score after the support set: 0 at chance, 1 perfect.
+        skill: skill score with the support set: 0 for the best constant, 1 perfect.
         gap: skill lost with other tasks' support sets.
         information: lower and upper bound of I(y^; Y | x, X), in nats; None judges by the gap.
 
     Returns:
-        ``(verdict, reason)``: the words of the table above, and what they rest on in a sentence.
+        ``(verdict, reason)``: one of the verdicts above, and what it rests on, a sentence.
     """
     lower, upper = information or (math.inf, -math.inf)
-    labels = f", and its labels carry {_range(lower, upper)} nats" if information else ""
-    facts = f"skill {skill:.2f}, of which other tasks' support sets cost {gap + 0.0:.2f}{labels}"
+    labels = f", label information {_range(lower, upper)} nats" if information else ""
+    facts = f"skill {skill:.2f}, swap gap {gap + 0.0:.2f} of skill{labels}"
     if not (math.isfinite(skill) and math.isfinite(gap)) or math.isnan(lower):
-        return UNKNOWN, f"Its scores, or their distance from chance, are not finite: {facts}."
+        return CANNOT_TELL, f"Its scores, or those of a constant, are not finite: {facts}."
     if gap < LOW_GAP and upper < LOW_NATS:
         if skill < LEAST_SKILL:
-            return IGNORES, f"It is no better than a constant and reads no support set: {facts}."
-        return MEMORIZES, f"It knows these tasks from x alone: {facts}."
+            return DOES_NOT_ADAPT, (
+                f"It is no better than a constant and does not depend on its support set: {facts}."
+            )
+        return MEMORIZES, f"The query inputs alone tell it these tasks: {facts}."
     if skill < LEAST_SKILL:
-        return PARTLY, f"It reads its support set and is no better than a constant: {facts}."
+        return IN_PART, f"It depends on its support set and is no better than a constant: {facts}."
     if gap < HIGH_GAP:
-        return PARTLY, f"It reads its support set, but does not live by it: {facts}."
+        return IN_PART, f"It depends on its support set in part: {facts}."
     if lower < HIGH_NATS:
-        return PARTLY, f"It needs its support set, and the labels in it little: {facts}."
-    return USES, f"It answers by its support set: {facts}."
+        return IN_PART, f"It depends on its support set, and little on the labels in it: {facts}."
+    return ADAPTS, f"It answers by its support set: {facts}."
 
 
 def _range(lower, upper) -> str:
-    """Bounds of an information; what they fall below zero is of chance."""
+    """Bounds of an information; values below zero are estimation noise."""
     return f"{max(lower, 0.0):.2f} to {max(upper, 0.0):.2f}"
 
 
@@ -107,24 +115,24 @@ class Diagnosis:
     Attributes:
         metric: name of the score.
         tasks: how many were scored.
-        normalization: how the learner's networks normalise, in words.
-        after: score with the right support set.
-        before: score without any.
-        swapped: score with other tasks' support sets.
+        normalization: how the learner's networks normalize.
+        score: with the right support set.
+        no_support: score without any.
+        mismatched_support: score with other tasks' support sets.
         constant: score of the best constant answer.
-        swap_gap: by how much ``swapped`` is worse than ``after``.
+        swap_gap: by how much ``mismatched_support`` is worse than ``score``.
         support_information: ``lower`` and ``upper`` bound of I(y^; D | x), in nats.
-        label_information: the same of I(y^; Y | x, X); None if no labels were intervened on.
-        verdict: in words, see :mod:`maml.diagnostics.report`.
+        label_information: the same of I(y^; Y | x, X); None if no labels were transformed.
+        verdict: see :mod:`maml.diagnostics.report`.
         reason: a sentence.
     """
 
     metric: str
     tasks: int
     normalization: str
-    after: dict[str, float]
-    before: dict[str, float]
-    swapped: dict[str, float]
+    score: dict[str, float]
+    no_support: dict[str, float]
+    mismatched_support: dict[str, float]
     constant: dict[str, float]
     swap_gap: dict[str, float]
     support_information: dict[str, dict[str, float]]
@@ -171,9 +179,9 @@ class Diagnosis:
             metric=metric,
             tasks=len(lost),
             normalization=normalization,
-            after=mean_interval(per_task[metric]),
-            before=mean_interval(per_task[f"no_support_{metric}"]),
-            swapped=mean_interval(per_task[f"mismatched_support_{metric}"]),
+            score=mean_interval(per_task[metric]),
+            no_support=mean_interval(per_task[f"no_support_{metric}"]),
+            mismatched_support=mean_interval(per_task[f"mismatched_support_{metric}"]),
             constant=mean_interval(per_task[f"constant_{metric}"]),
             swap_gap=mean_interval(np.sign(distance) * lost),
             support_information=information("support_information"),
@@ -191,10 +199,11 @@ class Diagnosis:
             return f"{value['mean']:.3g} ± {value['ci95']:.2g}"
 
         rows = [
-            (f"{self.metric} after the support set", interval(self.after)),
-            (f"{self.metric} before it", interval(self.before)),
+            (f"{self.metric} with the support set", interval(self.score)),
+            (f"{self.metric} without it", interval(self.no_support)),
+            (f"{self.metric} with another task's", interval(self.mismatched_support)),
             (f"{self.metric} of the best constant", interval(self.constant)),
-            ("swap gap: worse by, with other tasks' support sets", interval(self.swap_gap)),
+            ("swap gap", interval(self.swap_gap)),
         ]
         rows += [
             (name, _range(low["mean"], high["mean"]) + " nats")
@@ -216,7 +225,11 @@ class Diagnosis:
 
     def draw(self, axes, title: str = ""):
         """Draws the scores into the first and the informations into the second of two axes."""
-        bars = {"before": self.before, "after": self.after, "with another\ntask's": self.swapped}
+        bars = {
+            "without": self.no_support,
+            "with": self.score,
+            "another\ntask's": self.mismatched_support,
+        }
         axes[0].bar(
             bars.keys(),
             [bar["mean"] for bar in bars.values()],
@@ -254,7 +267,7 @@ def diagnose(
     seed: int = 0,
     num_relabelings: int = 8,
 ) -> Diagnosis:
-    """Scores a learner on fixed episodes of each task, and says whether it memorizes.
+    """Scores a learner on fixed episodes of each task, and tells whether it memorizes.
 
     Args:
         learner: a :class:`maml.MetaLearner`.

@@ -81,6 +81,8 @@ class Monitor(keras.callbacks.Callback):
         self.evaluator, self.families, self.steps_per_epoch = evaluator, families, steps_per_epoch
         self.batch_size, self.episodes, self.seed = batch_size, episodes, seed
         self.report = report
+        main = next(iter(evaluator.metrics))
+        self.shown = (*evaluator.metrics, f"no_support_{main}", "label_information_lower")
 
     def on_epoch_begin(self, epoch, logs=None):
         self.started, self.seconds = time.perf_counter(), None
@@ -99,7 +101,8 @@ class Monitor(keras.callbacks.Callback):
             means = {name: float(v.mean()) for name, v in values.items()}
             logs |= {f"{prefix}_{name}": mean for name, mean in means.items()}
             if self.report:
-                print(f"  {prefix:5s}", ", ".join(f"{k} {v:.3g}" for k, v in means.items()))
+                shown = {k: v for k, v in means.items() if k in self.shown}
+                print(f"  {prefix:10s}", ", ".join(f"{k} {v:.3g}" for k, v in shown.items()))
 
 
 def best_epoch(scores, larger: bool) -> int:
