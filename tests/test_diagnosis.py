@@ -28,9 +28,9 @@ class Blend(maml.MetaLearner):
     def encode(self, x, y, training=False):
         return tf.reduce_sum(x[..., :1] * y, 1) / (tf.reduce_sum(x[..., :1] ** 2, 1) + 1e-6)
 
-    def predict(self, d, x):
+    def decode(self, state, x):
         known = tf.linalg.matvec(x[..., 1:], self.slopes)[..., tf.newaxis]
-        slope = (1 - self.trust) * known + self.trust * d[:, tf.newaxis]
+        slope = (1 - self.trust) * known + self.trust * state[:, tf.newaxis]
         return self.head(x[..., :1] * slope)
 
     def initial_state(self, batch_size):
@@ -66,9 +66,9 @@ class Nearest(maml.MetaLearner):
     def encode(self, x, y, training=False):
         return x, y
 
-    def predict(self, d, x):
-        nearest = tf.argmin(tf.abs(x - tf.linalg.matrix_transpose(d[0])), axis=-1)
-        hot = tf.gather(d[1], nearest, batch_dims=1)
+    def decode(self, state, x):
+        nearest = tf.argmin(tf.abs(x - tf.linalg.matrix_transpose(state[0])), axis=-1)
+        hot = tf.gather(state[1], nearest, batch_dims=1)
         return self.head(tf.math.log(hot * self.sureness + (1 - hot) * (1 - self.sureness) / 2))
 
     def initial_state(self, batch_size):
@@ -96,7 +96,7 @@ def test_memorizer(adapter):
         for bound in information.values():
             assert bound["mean"] == pytest.approx(0, abs=1e-6)
     assert found.verdict == "memorizes"
-    assert found.chance == adapter.chance  # The same episodes for both.
+    assert found.constant == adapter.constant  # The same episodes for both.
 
 
 def test_ridge_regression_uses_its_support_set(adapter):
@@ -129,7 +129,7 @@ def test_support_inputs_leak_the_task():
 
 def test_learner_that_is_no_better_than_a_constant_memorizes_nothing():
     found = diagnose(Blend(Lines(), trust=0.0, scale=1.0), Backwards())
-    assert found.after["mean"] > found.chance["mean"]
+    assert found.after["mean"] > found.constant["mean"]
     assert found.verdict == "ignores its support set"
 
 
@@ -141,7 +141,7 @@ class Backwards(Lines):
         return episode._replace(support_y=-episode.support_y, query_y=-episode.query_y)
 
 
-def test_accuracy_is_judged_from_chance_up_to_one():
+def test_accuracy_is_judged_from_the_constant_predictor_up_to_one():
     found = diagnose(
         Nearest(),
         Clusters(),
@@ -149,7 +149,7 @@ def test_accuracy_is_judged_from_chance_up_to_one():
         metrics={"accuracy": accuracy},
     )
     assert found.after["mean"] == 1
-    for value in (found.chance, found.before):
+    for value in (found.constant, found.before):
         assert value["mean"] == pytest.approx(1 / 3, abs=1e-6)
     # Worse is lower here, and the gap is positive all the same.
     assert found.swap_gap["mean"] == pytest.approx(1 - found.swapped["mean"], abs=1e-6)
@@ -160,16 +160,16 @@ def test_accuracy_is_judged_from_chance_up_to_one():
 # -- scores it rests on ---------------------------------------------------------------------------
 
 
-def test_chance_is_the_best_constant_by_numpy(adapter):
+def test_constant_predictor_is_the_best_constant_by_numpy(adapter):
     y = np.stack([episode.query_y for episode in Lines().fixed(4, 8, 0)], axis=1)[..., 0]
     errors = [((y - c) ** 2).mean() for c in np.linspace(-8, 8, 3201)]
-    assert adapter.chance["mean"] == pytest.approx(min(errors), rel=1e-4)
+    assert adapter.constant["mean"] == pytest.approx(min(errors), rel=1e-4)
     per_task = ((y - y.mean()) ** 2).mean(axis=(1, 2))
     half = stats.t.ppf(0.975, 7) * per_task.std(ddof=1) / math.sqrt(8)
-    assert adapter.chance["ci95"] == pytest.approx(half, rel=1e-4)
+    assert adapter.constant["ci95"] == pytest.approx(half, rel=1e-4)
 
 
-def test_chance_of_classes_is_the_share_of_the_most_frequent():
+def test_constant_predictor_of_classes_is_the_share_of_the_most_frequent():
     classes = np.array([[0, 2, 2, 1], [2, 2, 0, 2]])
     found = scores.constant_scores(tf.one_hot(classes, 3), {"accuracy": accuracy})
     np.testing.assert_array_equal(found["constant_accuracy"], classes == 2)
@@ -184,24 +184,24 @@ class Groups(maml.MetaLearner):
     def encode(self, x, y, training=False):
         return tf.math.floormod(y[:, 0], 2)
 
-    def predict(self, d, x):
-        return self.head(tf.repeat(d[:, tf.newaxis], tf.shape(x)[1], axis=1))
+    def decode(self, state, x):
+        return self.head(tf.repeat(state[:, tf.newaxis], tf.shape(x)[1], axis=1))
 
     def initial_state(self, batch_size):
         return tf.zeros([batch_size, 1])
 
 
-@pytest.mark.parametrize(("tasks", "draws"), [(8, 8), (8, 20), (6, 6)])
-def test_support_information_of_two_groups_is_one_bit(tasks, draws):
+@pytest.mark.parametrize(("tasks", "count"), [(8, 8), (8, 20), (6, 6)])
+def test_support_information_of_two_groups_is_one_bit(tasks, count):
     """Half of n tasks answer alike: by hand, log 2 from below and log((n-1) / (n/2-1)) above."""
     numbers = tf.reshape(tf.range(tasks, dtype=tf.float32), [tasks, 1, 1])
     x = tf.zeros([tasks, 1, 1])
     episode = maml.Episode(x, numbers, x, numbers)
-    found = scores.scores(Groups(), episode, SEED, draws=draws)
+    found = scores.scores(Groups(), episode, SEED, num_relabelings=count)
     above = math.log((tasks - 1) / (tasks / 2 - 1))
     np.testing.assert_allclose(found["support_information_lower"], math.log(2), atol=1e-5)
     np.testing.assert_allclose(found["support_information_upper"], above, atol=1e-5)
-    assert not any(name.startswith("information") for name in found)
+    assert not any(name.startswith("label_information") for name in found)
 
 
 def test_swapped_score_is_the_mean_over_lenders_by_numpy():
@@ -214,7 +214,7 @@ def test_swapped_score_is_the_mean_over_lenders_by_numpy():
         def encode(self, x, y, training=False):
             return y[:, 0]
 
-    found = scores.scores(Echo(), episode, SEED, draws=4)
+    found = scores.scores(Echo(), episode, SEED, num_relabelings=4)
     expected = np.mean([(numbers - np.roll(numbers, s)) ** 2 for s in (2, 4, 6)], axis=0)
     np.testing.assert_allclose(found["mismatched_support_mse"][:, 0], expected, rtol=1e-6)
     np.testing.assert_array_equal(found["mse"], 0)
@@ -246,7 +246,7 @@ LITTLE = 1e-9
 @pytest.mark.parametrize(
     ("skill", "gap", "information", "expected"),
     [
-        # The learners that the thresholds come from, skill from their errors (chance 8.3).
+        # The learners that the thresholds come from, skill from their errors (constant predictor: 8.3).
         (-0.3, 0.036, (0.1, 0.15), "ignores its support set"),
         (0.1, 0.31, (0.25, 0.29), "partly"),
         (0.41, 1.2, (1.4, 1.9), "uses its support set"),
@@ -307,7 +307,7 @@ def test_text_names_every_number_and_the_normalisation(adapter):
     lines = str(adapter).splitlines()
     assert lines[0].startswith("uses its support set (no normalisation; ")
     assert "8 tasks" in lines[0] and lines[-1].strip() == adapter.reason
-    for line, value in zip(lines[1:5], ("after", "before", "chance", "swap_gap"), strict=True):
+    for line, value in zip(lines[1:5], ("after", "before", "constant", "swap_gap"), strict=True):
         mean = getattr(adapter, value)["mean"]
         assert f"  {mean:.3g} ± " in line
     low, high = (adapter.label_information[side]["mean"] for side in ("lower", "upper"))

@@ -243,8 +243,8 @@ def test_functions_that_are_all_one_are_not_mutually_exclusive():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"shape": "cosine"}, "no shape 'cosine'; there are sine, square"),
-        ({"test_shape": "cosine"}, "no shape 'cosine'; there are sine, square"),
+        ({"shape": "cosine"}, "Unknown shape 'cosine': expected one of sine, square"),
+        ({"test_shape": "cosine"}, "Unknown shape 'cosine': expected one of sine, square"),
         ({"amplitude": (5, 1)}, r"amplitude is a range \(low, high\) of finite.*, not \(5, 1\)\."),
         ({"test_phase": 3.0}, r"phase is a range .* not 3\.0\."),
         ({"frequency": (1, math.nan)}, r"frequency is a range .* not \(1, nan\)\."),

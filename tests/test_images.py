@@ -119,7 +119,7 @@ def test_more_ways_than_classes_are_refused_before_any_task_is_drawn():
 
 def test_networks_have_the_published_sizes():
     def count(kind, shape, filters, pooling, ways=5):
-        made = convolutions.networks(kind, shape, filters, pooling, "batch")
+        made = convolutions.convolutional_networks(shape, kind, filters, pooling)
         network, embedding = made.network(ways), made.embedding()
         assert network.output_shape == (None, ways)
         assert network.count_params() - embedding.count_params() == ways * (
@@ -143,8 +143,11 @@ def test_networks_have_the_published_sizes():
         for a, b in zip(widths, widths[1:], strict=False)
     )
     assert count("resnet12", (84, 84, 3), 64, True) == (layers + 5 * 513, 512)
-    with pytest.raises(ValueError, match="no network 'tea'; there are conv, perceptron"):
-        convolutions.networks("tea", (28, 28, 1), 64, False)
+    with pytest.raises(
+        ValueError,
+        match="Invalid value for `kind`: expected one of conv, perceptron, resnet12; received 'tea'",
+    ):
+        convolutions.convolutional_networks((28, 28, 1), "tea")
 
 
 def classes_episode(dtype=tf.float64, ways=3, shots=2):
@@ -205,7 +208,7 @@ def test_gradients_of_learners_that_compare_equal_finite_differences(kind):
 @pytest.mark.parametrize("kind", ["protonet", "matching"])
 def test_learners_that_compare_know_nothing_without_shots_and_refuse_numbers(kind):
     learner, embedding = metric_learner(kind)
-    prior = learner.predict(learner.initial_state(2), tf.constant(np.ones((2, 5, 6)))).mean()
+    prior = learner.decode(learner.initial_state(2), tf.constant(np.ones((2, 5, 6)))).mean()
     np.testing.assert_allclose(prior, np.full((2, 5, 3), 1 / 3), rtol=1e-6)
     with pytest.raises(ValueError, match="compares classes"):
         maml.LEARNERS[kind](embedding, maml.NormalHead())
@@ -221,8 +224,9 @@ def test_a_class_without_shots_leaves_no_nan():
 
 
 def test_a_learner_tells_new_classes_apart(tmp_path):
-    problem = maml.TASKS.make("omniglot", data=toys.characters(), queries=5, filters=8)
-    learner = maml.make_learner("protonet", problem.networks, problem.head)
+    problem = maml.TASKS.make("omniglot", data=toys.characters(), queries=5)
+    networks = problem.build_networks(filters=8)
+    learner = maml.make_learner("protonet", networks, problem.head)
     learner.create_weights(problem.train.sample(2, SEED))
     learner.compile(keras.optimizers.Adam(3e-3))
     learner.fit(problem.train.dataset(4, 0), steps_per_epoch=30, verbose=0)

@@ -9,7 +9,8 @@ import toys
 
 import maml
 from maml.diagnostics.metrics import accuracy
-from maml.nn.mlp import perceptrons
+from maml.experiments import Config
+from maml.nn.mlp import mlp_networks
 
 SEED = tf.constant([3, 1])
 IMAGES = ("folder", "miniimagenet", "omniglot")
@@ -23,10 +24,6 @@ PROBLEMS = [
 NAMES = ["-".join([name, *options]) for name, options in PROBLEMS]
 
 problems = pytest.mark.parametrize(("name", "options"), PROBLEMS, ids=NAMES)
-
-
-def splits(problem):
-    return {"train": problem.train, "validation": problem.validation, "test": problem.test}
 
 
 def arrays(episode):
@@ -45,7 +42,7 @@ def points(episode):
 @problems
 def test_episodes_have_the_shapes_that_learners_need(name, options):
     problem = maml.TASKS.make(name, shots=2, queries=3, **options)
-    for family in splits(problem).values():
+    for family in problem.families.values():
         spec = maml.Episode(*family.dataset(4, seed=0).element_spec)
         assert all(part.shape.is_fully_defined() for part in spec)  # Or no step runs under XLA.
         episode = family.sample(4, SEED)
@@ -66,7 +63,7 @@ def test_episodes_have_the_shapes_that_learners_need(name, options):
 @problems
 def test_a_seed_gives_the_same_tasks_and_episodes_each_time(name, options):
     first, again = (maml.TASKS.make(name, **options) for _ in range(2))
-    for family, same in zip(splits(first).values(), splits(again).values(), strict=True):
+    for family, same in zip(first.families.values(), again.families.values(), strict=True):
         episode = arrays(family.sample(4, SEED))
         for a, b in zip(episode, arrays(same.sample(4, SEED)), strict=True):
             np.testing.assert_array_equal(a, b)
@@ -79,16 +76,24 @@ def test_a_seed_gives_the_same_tasks_and_episodes_each_time(name, options):
 
 @problems
 def test_initial_weights_follow_the_seed_and_tasks_do_not(name, options):
-    first, same, other = (maml.TASKS.make(name, seed=seed, **options) for seed in (0, 0, 1))
-    for make in ("network", "embedding"):
-        weights = [
-            getattr(problem.networks, make)(*([3] if make == "network" else [])).get_weights()
-            for problem in (first, same, other)
-        ]
+    configs = [Config(task=name, task_options=options, seed=seed) for seed in (0, 0, 1)]
+    problems = [config.make_problem() for config in configs]
+    made = [
+        problem.build_networks(seed=config.seed)
+        for problem, config in zip(problems, configs, strict=True)
+    ]
+    for weights in (
+        [networks.network(3).get_weights() for networks in made],
+        [networks.embedding().get_weights() for networks in made],
+        [
+            config.make_learner(problem).network.get_weights()
+            for problem, config in zip(problems, configs, strict=True)
+        ],
+    ):
         for a, b, c in zip(*weights, strict=True):
             np.testing.assert_array_equal(a, b)
             assert a.ndim == 1 or np.abs(a - c).max() > 0.01
-    for a, b in zip(first.test.sample(2, SEED), other.test.sample(2, SEED), strict=True):
+    for a, b in zip(*(problem.test.sample(2, SEED) for problem in problems[1:]), strict=True):
         np.testing.assert_array_equal(a, b)
 
 
@@ -110,7 +115,7 @@ def test_only_without_mutual_exclusion_does_x_alone_give_the_answer(name, option
 
 
 @problems
-def test_the_intervention_makes_tasks_mutually_exclusive(name, options):
+def test_the_label_transform_makes_tasks_mutually_exclusive(name, options):
     """It gives one input several labels, and leaves inputs and the kind of labels alone."""
     problem = maml.TASKS.make(name, **options)
     episode = problem.train.sample(8, SEED)
@@ -147,7 +152,7 @@ def fit(x, y, harmonics=1):
 @pytest.mark.parametrize("largest", [math.pi, 2 * math.pi])
 def test_sinusoids_are_those_of_maml(largest):
     problem = maml.TASKS.make("sinusoid", phase=largest)
-    for family in splits(problem).values():
+    for family in problem.families.values():
         tasks = tf.range(300)
         x, y = points(arrays(family.episodes(tasks, SEED)))
         assert -5 <= x.min() < -4.9 and 4.9 < x.max() <= 5
@@ -167,7 +172,7 @@ def test_sinusoids_of_splits_are_different_ones():
     problem = maml.TASKS.make("sinusoid")
     tasks = [
         set(zip(family.amplitude.numpy().tolist(), family.phase.numpy().tolist(), strict=True))
-        for family in splits(problem).values()
+        for family in problem.families.values()
     ]
     assert [len(t) for t in tasks] == [1_000_000, 2000, 2000]
     assert tasks[0].isdisjoint(tasks[1] | tasks[2]) and tasks[1].isdisjoint(tasks[2])
@@ -203,7 +208,7 @@ def test_nme_sinusoids_of_splits_are_different_ones():
     problem = maml.TASKS.make("nme_sinusoid")
     tasks = [
         set(zip(family.amplitude.numpy().tolist(), family.code.numpy().argmax(1), strict=True))
-        for family in splits(problem).values()
+        for family in problem.families.values()
     ]
     assert tasks[0].isdisjoint(tasks[1] | tasks[2]) and tasks[1].isdisjoint(tasks[2])
 
@@ -234,7 +239,7 @@ def nearest(x, means):
 @pytest.mark.parametrize("labels", ["shuffled", "fixed"])
 def test_labels_of_clusters_name_the_nearest_mean(labels):
     problem = maml.TASKS.make("clusters", labels=labels, spread=0.01, shots=2, queries=3)
-    for family in splits(problem).values():
+    for family in problem.families.values():
         means, members = family.means.numpy(), family.members.numpy()
         assert means.shape == (100, 16)
         assert all(len(set(row)) == 5 for row in members)
@@ -256,7 +261,7 @@ def test_labels_of_clusters_name_the_nearest_mean(labels):
 
 def test_classes_of_splits_are_different_ones():
     problem = maml.TASKS.make("clusters")
-    means = np.concatenate([family.means.numpy() for family in splits(problem).values()])
+    means = np.concatenate([family.means.numpy() for family in problem.families.values()])
     distance = ((means[:, None] - means) ** 2).sum(-1) + 100 * np.eye(len(means))
     assert distance.min() > 0.05
 
@@ -336,7 +341,7 @@ def test_accuracy_counts_the_likeliest_class():
 
 
 def test_a_single_layer_may_be_given_by_its_number_of_units():
-    networks = perceptrons(2, hidden=5, embedding=4, seed=0)
+    networks = mlp_networks(2, hidden=5, embedding=4, seed=0)
     shapes = [tuple(weights.shape) for weights in networks.network(3).weights]
     assert shapes == [(2, 5), (5,), (5, 3), (3,)]
     assert networks.embedding().output_shape == (None, 4)
