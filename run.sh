@@ -15,13 +15,13 @@ help() {
                                and renders), --workers
 ./run.sh train FLAGS           one training run; --helpfull lists the flags
 ./run.sh compare FLAGS         one table from many runs
-./run.sh baselines FLAGS       the predictors that learn nothing
-./run.sh pose FLAGS            the pose table: all measures, tools and forms of the information, on
-                               rendered objects. --data_dir=DIR (required)
-./run.sh sinusoid FLAGS        the memorization table, on sinusoids: all measures, two learners
-./run.sh robustness FLAGS      learners on sinusoids, and how far a task may drift
-./run.sh fewshot FLAGS         few-shot classification: --omniglot=FILE, --miniimagenet=FILE, each of
-                               python -m maml.tasks.prepare
+./run.sh baselines FLAGS       constant predictor, and kernel regression on pixels (no training)
+./run.sh pose FLAGS            study of poses of rendered objects: all regularizers, tools and
+                               bounds. --data_dir=DIR (required)
+./run.sh sinusoid FLAGS        study of memorization on sinusoids: all regularizers, two learners
+./run.sh robustness FLAGS      learners on sinusoids, and study of task shift
+./run.sh fewshot FLAGS         study of few-shot classification: --omniglot=FILE,
+                               --miniimagenet=FILE, each of python -m maml.tasks.prepare
 ./run.sh help                  this text
 
 A virtual environment that is active is used; otherwise .venv is made. OUTPUT (default: output) is

@@ -80,7 +80,7 @@ class Standardize(keras.layers.Layer):
 
 
 def default_hidden(features: Sequence[int]) -> tuple[int, int]:
-    """Units of a free critic's hidden layers: 64-64, and 128-128 above five dimensions.
+    """Units of the hidden layers of a learned critic: 64-64, and 128-128 above five dimensions.
 
     Args:
         features: of each of the inputs.
@@ -89,7 +89,7 @@ def default_hidden(features: Sequence[int]) -> tuple[int, int]:
 
 
 class Concatenated(keras.layers.Layer):
-    """The free critic: a multi-layer perceptron over all its inputs side by side.
+    """A learned critic: a multi-layer perceptron over all its inputs side by side.
 
     With ``quadratic`` it adds a quadratic form of them. That is all the best critic of a normal
     distribution is, also seen through any change of each feature that ranks undo, so the perceptron
@@ -269,7 +269,7 @@ class SetEncoder(keras.layers.Layer):
 
 
 class DeepSets(keras.layers.Layer):
-    """The free critic of sets: each set is encoded whatever its order, then concatenated.
+    """A learned critic of sets: each set is encoded whatever its order, then concatenated.
 
     Args:
         sets: for each input, whether it is a set [..., n, features] or a vector [..., features].
@@ -311,7 +311,7 @@ class Likelihood(keras.layers.Layer):
     Args:
         hidden: units of each hidden layer of ``h``, beside its quadratic form.
         cap: largest absolute score, in nats. A log likelihood is of itself no wild guess, and may
-            be far below zero; the cap of free critics would bend it by hundredths of a nat.
+            be far below zero; the cap of learned critics would bend it by hundredths of a nat.
         seed: seed of the initial weights.
     """
 

@@ -50,7 +50,8 @@ class ImageAugmentation(Regularizer):
         unknown = [kind for kind in kinds if kind not in KINDS]
         if unknown:
             raise ValueError(
-                f"There is no image augmentation {unknown[0]!r}; there are {', '.join(KINDS)}."
+                f"Invalid value for `kinds`: expected some of {', '.join(KINDS)}; received "
+                f"{unknown[0]!r}."
             )
         self.kinds = tuple(kinds)
         self.shift, self.scale = shift, scale

@@ -196,7 +196,7 @@ def test_a_single_test_object_is_refused(data_dir, tmp_path):
         ({"num_validation": 7}, "leave 8 objects too few"),
         ({"num_validation": 1}, "too few"),
         ({"other_shots": "5,a"}, "--other_shots takes whole numbers"),
-        ({"image_augmentation": "rain"}, "no image augmentation 'rain'"),
+        ({"image_augmentation": "rain"}, "received 'rain'"),
     ],
 )
 def test_objects_and_images_that_cannot_be_are_refused(data_dir, given, message):

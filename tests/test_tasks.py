@@ -282,7 +282,7 @@ def test_nearest_mean_has_the_closed_form_accuracy_of_two_classes():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"labels": "fix"}, "no labels='fix'; there are shuffled, fixed"),
+        ({"labels": "fix"}, "`labels`: expected one of shuffled, fixed; received 'fix'"),
         ({"ways": 5, "classes": 4}, "5 ways needs 5 classes or more, not 4"),
     ],
 )

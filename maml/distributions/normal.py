@@ -49,7 +49,7 @@ class NormalHead(Head):
         scale: standard deviation in the label's unit; 1/sqrt(2) makes -log q the squared error, as
             in the papers, up to a constant.
         bounds: (low, high) that the mean stays between, by a scaled tanh. Without it a critic that
-            reads the prediction can be paid by ever larger outputs.
+            reads the prediction can be exploited by ever larger outputs.
     """
 
     given_by_problem = ("dim",)

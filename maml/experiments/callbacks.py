@@ -61,8 +61,8 @@ class Monitor(keras.callbacks.Callback):
         families: prefix -> tasks, such as ``{"train": ..., "val": ...}``.
         steps_per_epoch: for ``seconds_per_step``, of training alone; ``step`` counts them all.
         batch_size: tasks a batch.
-        episodes: how many of each family: one of each of so many tasks, evenly spaced, or several
-            of each task of a small family.
+        episodes: number of episodes of each family: one of each of as many tasks, evenly spaced,
+            or several of each task of a small family.
         seed: of the episodes.
         report: whether to print a line for each family.
     """

@@ -60,7 +60,7 @@ def layer(mode: str, steps: int = 1, scale: bool = True, **kwargs) -> keras.laye
 
 
 def describe(network: keras.Model) -> str:
-    """How a network normalises, in words that stand beside a score."""
+    """A phrase that says how a network normalises, to stand beside a score."""
     words = []
     for part in network._flatten_layers():
         frozen = isinstance(part, keras.layers.BatchNormalization) and not part.trainable

@@ -1,8 +1,4 @@
-"""Measures against memorization, for every learner alike; the one that raises information.
-
-The others have files of their own: :mod:`maml.regularizers.mr_w`, :mod:`maml.regularizers.mr_a`,
-:mod:`maml.regularizers.label_augmentation`.
-"""
+"""The base class of methods against memorization; each method has a file of its own."""
 
 import math
 

@@ -38,7 +38,9 @@ def draw_members(
         ValueError: there is no such way of labelling, or there are too few classes.
     """
     if labels not in LABELS:
-        raise ValueError(f"There is no labels={labels!r}; there are {', '.join(LABELS)}.")
+        raise ValueError(
+            f"Invalid value for `labels`: expected one of {', '.join(LABELS)}; received {labels!r}."
+        )
     if classes < ways:
         raise ValueError(f"A task of {ways} ways needs {ways} classes or more, not {classes}.")
     groups = classes // ways

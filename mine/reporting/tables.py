@@ -14,7 +14,7 @@ def write_tables(result: dict, text: str, folder: pathlib.Path, name: str) -> No
 
 
 def join_numbers(numbers: Iterable[int]) -> str:
-    """The different ones of some numbers in words: "5", or "4,000 or 8,000"."""
+    """The distinct numbers as a phrase: "5", or "4,000 or 8,000"."""
     return " or ".join(f"{number:,}" for number in sorted(set(numbers)))
 
 
@@ -26,7 +26,7 @@ def markdown_table(
     Args:
         columns: their titles.
         rows: texts, at most one for each column.
-        left: so many columns are of words; the others, of numbers, go to the right.
+        left: number of columns of text, aligned left; the others, of numbers, are aligned right.
     """
 
     def line(cells):
