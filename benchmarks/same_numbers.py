@@ -38,7 +38,7 @@ OLD_LAYOUT = "maml/meta_learner.py"
 COSTS = re.compile(r"(^|_)(seconds|minutes|date|time|versions?|port)(_|$)")
 """JSON keys and columns that differ from run to run."""
 
-OPTIONS = re.compile(r"^(config|options|base)$")
+OPTIONS = re.compile(r"^(config|options|base|episodes)$")
 """JSON keys of what was asked for, which is no result: versions name and nest options otherwise."""
 
 
@@ -251,6 +251,8 @@ def differences(base: dict, now: dict) -> list[str]:
     for kind, there in base.items():
         before, after = (collections.Counter(of for of, _ in side[kind]) for side in (base, now))
         missing = before - after
+        if kind == "numbers":  # A value may be written in fewer places than before.
+            missing = collections.Counter({of: n for of, n in missing.items() if of not in after})
         new = (after - before).total() if kind != "numbers" else 0
         if missing or new:
             places = dict(there)

@@ -10,7 +10,7 @@ from maml.regularizers.base import Regularizer
 
 @REGULARIZERS.register("label_augmentation")
 class LabelAugmentation(Regularizer):
-    """Trains on relabelled tasks (Rajendran et al. 2020, arXiv 2007.05549).
+    """Label augmentation: trains on relabelled tasks (Rajendran et al. 2020, arXiv 2007.05549).
 
     In a training step each task is, with ``probability``, replaced by a draw of the
     label_transform,

@@ -18,9 +18,10 @@ from maml.regularizers.information import (
 
 @REGULARIZERS.register("label_mi")
 class LabelMI(InformationTerm):
-    r"""Label-MI: raises :math:`I(y^{*\prime}; Y' \mid x^*, X)`, the critic being the likelihood.
+    r"""Label-MI: raises the information that the support labels carry about the query label.
 
-    The critic is the learner's own likelihood, :math:`T = \log q(y^{*\prime} \mid x^*, D') - h`:
+    That is :math:`I(y^{*\prime}; Y' \mid x^*, X)` of relabelled tasks. The critic is the learner's
+    own likelihood, :math:`T = \log q(y^{*\prime} \mid x^*, D') - h`:
 
     * ``bound="ba"`` drops the learned marginal h: the Barber-Agakov bound :math:`E \log
       q(y^{*\prime} \mid x^*, D') + H(y^{*\prime})`, which is label augmentation (Rajendran et al.

@@ -11,7 +11,7 @@ from maml.regularizers.base import Regularizer, normal_kl
 
 @REGULARIZERS.register("mr_a")
 class MRA(Regularizer):
-    r"""Noise in the features of inputs, and a price for what they tell despite it (MR-A).
+    r"""MR-A: noise in the features of inputs, and a penalty on what they tell of the inputs.
 
     Meta-regularization on activations (Yin et al. 2020, eq. 4): learners are given a draw of
     :math:`z \sim N(\mu(e), \sigma(e)^2)` in place of the features e of each input, of support and

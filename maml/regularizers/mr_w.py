@@ -19,7 +19,7 @@ ALL = "all"
 
 @REGULARIZERS.register("mr_w")
 class MRW(Regularizer):
-    r"""Noise in the weights, and a price for what they hold despite it (MR-W).
+    r"""MR-W: noise in the weights, and a penalty on the information that they hold despite it.
 
     Meta-regularization on weights (Yin et al. 2020, section 4.2, eq. 5), by Bayes by backprop
     (Blundell et al. 2015, arXiv 1505.05424): each kernel w on the way from x* to the prediction has

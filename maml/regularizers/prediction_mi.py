@@ -22,14 +22,14 @@ POWER_LIMIT = 1.2
 
 @REGULARIZERS.register("prediction_mi", short="mine")
 class PredictionMI(InformationTerm):
-    r"""Prediction-MI: raises :math:`I(\hat y^*; Y' \mid x^*, X)` by a critic over predictions.
+    r"""Prediction-MI: raises the information that the support labels carry about the prediction.
 
-    It is Definition 1 of Yin et al. 2020 with X held fixed. A critic (MINE, Belghazi et al. 2018,
-    arXiv 1801.04062) sees the learner's noisy predictions and the relabelled support set. The term
-    rewards predictions for *depending* on the support labels, right or wrong, so it can be
-    exploited: any invertible recoding of the prediction counts. Bound the outputs, or let
-    ``power_penalty`` limit predictions whose mean square exceeds ``POWER_LIMIT`` times that of the
-    labels.
+    That is :math:`I(\hat y^*; Y' \mid x^*, X)` of relabelled tasks, Definition 1 of Yin et al.
+    2020 with X held fixed. A critic (MINE, Belghazi et al. 2018, arXiv 1801.04062) sees the
+    learner's noisy predictions and the relabelled support set. The term rewards predictions for
+    *depending* on the support labels, right or wrong, so it can be exploited: any invertible
+    recoding of the prediction counts. Bound the outputs, or let ``power_penalty`` limit predictions
+    whose mean square exceeds ``POWER_LIMIT`` times that of the labels.
 
     Of classes it has a closed form, ``bound="exact"``: the entropy of the mean of the predictions
     under N relabelled support sets less the mean of their entropies (:func:`mine.categorical`), at

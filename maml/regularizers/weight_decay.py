@@ -9,7 +9,7 @@ from maml.regularizers.mr_w import _means, kernels
 
 @REGULARIZERS.register("weight_decay")
 class WeightDecay(Regularizer):
-    """Half the sum of squared kernels: of all the learner's, not of critics.
+    """Weight decay: half the sum of squared kernels: of all the learner's, not of critics.
 
     Args:
         weight: factor of the term.
