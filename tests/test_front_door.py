@@ -247,7 +247,7 @@ def test_python_of_the_pages_on_own_tasks_and_learners_runs(capsys, tmp_path, mo
     learner.create_weights(problem.train.sample(2, [0, 0]))
     learner.compile("adam")
     learner.fit(problem.train.dataset(4, seed=0), steps_per_epoch=2, verbose=0)
-    assert np.isfinite(maml.diagnose(learner, problem.test, per_task=1).after["mean"])
+    assert np.isfinite(maml.diagnose(learner, problem.test, per_task=1).score["mean"])
 
 
 def test_the_notebook_runs_and_holds_what_its_cells_say(capsys, monkeypatch):
@@ -257,12 +257,12 @@ def test_the_notebook_runs_and_holds_what_its_cells_say(capsys, monkeypatch):
     outputs = "".join(
         text for cell in cells for output in cell["outputs"] for text in output.get("text", ())
     )
-    assert outputs.index("memorizes") < outputs.index("It needs its support set")
+    assert outputs.index("memorization overfitting") < outputs.index("adapts in part")
     monkeypatch.setenv("MPLBACKEND", "agg")
     names = {}
     for cell in cells:
         exec("".join(cell["source"]).replace("steps=1500", "steps=20"), names)
-    assert capsys.readouterr().out.count("mse after the support set") == 2
+    assert capsys.readouterr().out.count("mse with the support set") == 2
 
 
 def test_wheel_installs_and_runs_from_another_directory(tmp_path):
