@@ -161,9 +161,24 @@ def make_learner(name: str, networks: Networks, head, **options):
     return LEARNERS.make(name, body, head, **options)
 
 
-def split_names(names: str) -> list[str]:
-    """The names in a list with commas between them; none for "none"."""
-    return [] if names == "none" else [name.strip() for name in names.split(",")]
+def full_names(names: str | Iterable[str]) -> list[str]:
+    """The full names of regularizers.
+
+    Args:
+        names: a list, or text with commas between the names; "none" for none.
+
+    Raises:
+        ValueError: there is no such regularizer, or one is named twice.
+    """
+    if isinstance(names, str):
+        names = [] if names == "none" else [name.strip() for name in names.split(",")]
+    chosen = [REGULARIZERS.full_name(name) for name in names]
+    for name in chosen:
+        if chosen.count(name) > 1:
+            raise ValueError(
+                f"The regularizer {name!r} is named twice in {','.join(chosen)!r}: name it once."
+            )
+    return chosen
 
 
 def make_regularizers(names: str | Iterable[str], options_by_name=None, **given) -> list:
@@ -179,10 +194,7 @@ def make_regularizers(names: str | Iterable[str], options_by_name=None, **given)
     Raises:
         ValueError: there is no such regularizer, one is named twice, or none takes an option.
     """
-    chosen = split_names(names) if isinstance(names, str) else list(names)
-    for name in chosen:
-        if chosen.count(name) > 1:
-            raise ValueError(f"The regularizer {name!r} is named twice in {names!r}: name it once.")
+    chosen = full_names(names)
     entries = {name: REGULARIZERS[name] for name in chosen}
     shared = {key: given.pop(key) for key in ("label_transform", *options.GIVEN) if key in given}
     own = options.choose("regularizer", chosen, entries, given)

@@ -53,8 +53,8 @@ ADAPTS = "adapts"
 CANNOT_TELL = "cannot tell"
 
 LOW_GAP, HIGH_GAP = 0.1, 0.4
-"""Swap gaps, in skill, below which answers do not depend on the support set, and from which they "
-"do."""
+"""Swap gaps, in skill, below which answers do not depend on the support set, and from which they
+do."""
 
 LOW_NATS, HIGH_NATS = 0.2, 0.5
 """Label information in nats: the upper bound of a learner that does not use the labels lies below

@@ -14,7 +14,7 @@ import json
 from collections.abc import Callable, Mapping
 
 from maml.core import options
-from maml.core.registry import HEADS, LEARNERS, REGULARIZERS, TASKS, make_learner, split_names
+from maml.core.registry import HEADS, LEARNERS, REGULARIZERS, TASKS, full_names, make_learner
 
 ROLES = ("task", "learner", "network", "head", "regularizer")
 """What options may be of; each has a field ``ROLE_options``."""
@@ -100,7 +100,7 @@ class Config:
     )
 
     def __post_init__(self):
-        names = [REGULARIZERS.full_name(name) for name in split_names(self.regularizer)]
+        names = full_names(self.regularizer)
         object.__setattr__(self, "regularizer", ",".join(names) or "none")
         for role in ROLES:
             given = getattr(self, f"{role}_options")
@@ -129,7 +129,7 @@ class Config:
     @property
     def regularizers(self) -> dict[str, dict]:
         """Name of each regularizer -> the options that were given to it."""
-        chosen = {name: {} for name in split_names(self.regularizer)}
+        chosen = {name: {} for name in full_names(self.regularizer)}
         for key, value in self.regularizer_options.items():
             name, _, key = key.rpartition(".")
             chosen[name][key] = value
@@ -278,9 +278,9 @@ class Config:
             return bool(chosen.get("head")) and takes(HEADS[chosen["head"]])
         if role == "network":
             return True
-        names = split_names(chosen.get("regularizer", cls.regularizer))
         full = REGULARIZERS.full_name(role)
-        return full in map(REGULARIZERS.full_name, names) and takes(REGULARIZERS[full])
+        names = full_names(chosen.get("regularizer", cls.regularizer))
+        return full in names and takes(REGULARIZERS[full])
 
     def dotted(self) -> dict[str, object]:
         """The options that were given, and fields that are not at their defaults."""
