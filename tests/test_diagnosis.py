@@ -90,33 +90,33 @@ def adapter():
 
 def test_memorizer(adapter):
     found = diagnose(Blend(Lines(), trust=0.0))
-    assert found.after["mean"] == found.before["mean"] == found.swapped["mean"] == 0
+    assert found.score["mean"] == found.no_support["mean"] == found.mismatched_support["mean"] == 0
     assert found.swap_gap == {"mean": 0, "ci95": 0}
     for information in (found.label_information, found.support_information):
         for bound in information.values():
             assert bound["mean"] == pytest.approx(0, abs=1e-6)
-    assert found.verdict == "memorizes"
+    assert found.verdict == "memorization overfitting"
     assert found.constant == adapter.constant  # The same episodes for both.
 
 
-def test_ridge_regression_uses_its_support_set(adapter):
-    assert adapter.verdict == "uses its support set"
-    assert adapter.after["mean"] == pytest.approx(0, abs=1e-5)
+def test_ridge_regression_adapts(adapter):
+    assert adapter.verdict == "adapts"
+    assert adapter.score["mean"] == pytest.approx(0, abs=1e-5)
     # Eight slopes, 1 to 8: the mean squared difference of two is 12, of one to zero 25.5.
     episodes = list(Lines().fixed(4, 8, 0))
     power = np.mean([np.mean(e.query_x[..., 0] ** 2) for e in episodes])
     assert adapter.swap_gap["mean"] == pytest.approx(12 * power, rel=0.15)
-    assert adapter.before["mean"] == pytest.approx(25.5 * power, rel=0.15)
+    assert adapter.no_support["mean"] == pytest.approx(25.5 * power, rel=0.15)
     assert adapter.tasks == 8 and adapter.normalization == "no normalisation"
     for information in (adapter.label_information, adapter.support_information):
         assert 1 < information["lower"]["mean"] <= math.log(8) + 1e-6
         assert information["upper"]["mean"] > math.log(8)
 
 
-def test_blend_of_both_is_partly():
+def test_blend_of_both_adapts_in_part():
     found = diagnose(Blend(Lines(), trust=0.5))
-    assert found.after["mean"] == pytest.approx(0, abs=1e-5)
-    assert found.verdict == "partly"
+    assert found.score["mean"] == pytest.approx(0, abs=1e-5)
+    assert found.verdict == "adapts in part"
 
 
 def test_support_inputs_leak_the_task():
@@ -124,13 +124,13 @@ def test_support_inputs_leak_the_task():
     found = diagnose(NamesOfSupport(Lines(), trust=1.0))
     assert found.support_information["lower"]["mean"] > 1
     assert found.label_information["upper"]["mean"] == pytest.approx(0, abs=1e-6)
-    assert found.verdict == "partly" and "labels in it little" in found.reason
+    assert found.verdict == "adapts in part" and "little on the labels in it" in found.reason
 
 
-def test_learner_that_is_no_better_than_a_constant_memorizes_nothing():
+def test_learner_that_is_no_better_than_a_constant_does_not_adapt():
     found = diagnose(Blend(Lines(), trust=0.0, scale=1.0), Backwards())
-    assert found.after["mean"] > found.constant["mean"]
-    assert found.verdict == "ignores its support set"
+    assert found.score["mean"] > found.constant["mean"]
+    assert found.verdict == "does not adapt"
 
 
 class Backwards(Lines):
@@ -148,13 +148,13 @@ def test_accuracy_is_judged_from_the_constant_predictor_up_to_one():
         label_transform=maml.LabelPermutation(3),
         metrics={"accuracy": accuracy},
     )
-    assert found.after["mean"] == 1
-    for value in (found.constant, found.before):
+    assert found.score["mean"] == 1
+    for value in (found.constant, found.no_support):
         assert value["mean"] == pytest.approx(1 / 3, abs=1e-6)
     # Worse is lower here, and the gap is positive all the same.
-    assert found.swap_gap["mean"] == pytest.approx(1 - found.swapped["mean"], abs=1e-6)
+    assert found.swap_gap["mean"] == pytest.approx(1 - found.mismatched_support["mean"], abs=1e-6)
     assert found.swap_gap["mean"] > 0.3
-    assert found.verdict == "uses its support set"
+    assert found.verdict == "adapts"
 
 
 # -- scores it rests on ---------------------------------------------------------------------------
@@ -246,54 +246,54 @@ LITTLE = 1e-9
 @pytest.mark.parametrize(
     ("skill", "gap", "information", "expected"),
     [
-        # The learners that the thresholds come from, skill from their errors (constant predictor: 8.3).
-        (-0.3, 0.036, (0.1, 0.15), "ignores its support set"),
-        (0.1, 0.31, (0.25, 0.29), "partly"),
-        (0.41, 1.2, (1.4, 1.9), "uses its support set"),
+        # The learners that the thresholds come from; a constant has the error 8.3.
+        (-0.3, 0.036, (0.1, 0.15), "does not adapt"),
+        (0.1, 0.31, (0.25, 0.29), "adapts in part"),
+        (0.41, 1.2, (1.4, 1.9), "adapts"),
         # Around each threshold, alone.
-        (1.0, LOW_GAP - LITTLE, NONE, "memorizes"),
-        (1.0, LOW_GAP, NONE, "partly"),
-        (1.0, 0.0, (0.0, LOW_NATS - LITTLE), "memorizes"),
-        (1.0, 0.0, (0.0, LOW_NATS), "partly"),
-        (LEAST_SKILL, 0.0, NONE, "memorizes"),
-        (LEAST_SKILL - LITTLE, 0.0, NONE, "ignores its support set"),
-        (1.0, HIGH_GAP, MUCH, "uses its support set"),
-        (1.0, HIGH_GAP - LITTLE, MUCH, "partly"),
-        (1.0, 1.0, (HIGH_NATS, 1.0), "uses its support set"),
-        (1.0, 1.0, (HIGH_NATS - LITTLE, 1.0), "partly"),
-        (LEAST_SKILL, 1.0, MUCH, "uses its support set"),
-        (LEAST_SKILL - LITTLE, 1.0, MUCH, "partly"),
+        (1.0, LOW_GAP - LITTLE, NONE, "memorization overfitting"),
+        (1.0, LOW_GAP, NONE, "adapts in part"),
+        (1.0, 0.0, (0.0, LOW_NATS - LITTLE), "memorization overfitting"),
+        (1.0, 0.0, (0.0, LOW_NATS), "adapts in part"),
+        (LEAST_SKILL, 0.0, NONE, "memorization overfitting"),
+        (LEAST_SKILL - LITTLE, 0.0, NONE, "does not adapt"),
+        (1.0, HIGH_GAP, MUCH, "adapts"),
+        (1.0, HIGH_GAP - LITTLE, MUCH, "adapts in part"),
+        (1.0, 1.0, (HIGH_NATS, 1.0), "adapts"),
+        (1.0, 1.0, (HIGH_NATS - LITTLE, 1.0), "adapts in part"),
+        (LEAST_SKILL, 1.0, MUCH, "adapts"),
+        (LEAST_SKILL - LITTLE, 1.0, MUCH, "adapts in part"),
         # Where the two criteria disagree, and in the middle.
-        (1.0, 0.0, MUCH, "partly"),
-        (1.0, 1.0, NONE, "partly"),
-        (0.5, 0.2, SOME, "partly"),
-        (-0.5, -0.3, NONE, "ignores its support set"),
+        (1.0, 0.0, MUCH, "adapts in part"),
+        (1.0, 1.0, NONE, "adapts in part"),
+        (0.5, 0.2, SOME, "adapts in part"),
+        (-0.5, -0.3, NONE, "does not adapt"),
         # Without the labels' information, the gap decides.
-        (1.0, LOW_GAP - LITTLE, None, "memorizes"),
-        (1.0, LOW_GAP, None, "partly"),
-        (1.0, HIGH_GAP, None, "uses its support set"),
+        (1.0, LOW_GAP - LITTLE, None, "memorization overfitting"),
+        (1.0, LOW_GAP, None, "adapts in part"),
+        (1.0, HIGH_GAP, None, "adapts"),
         # A learner that has diverged, and labels that are all the same.
-        (math.nan, 0.5, MUCH, "no verdict"),
-        (math.inf, math.inf, MUCH, "no verdict"),
-        (1.0, math.nan, None, "no verdict"),
-        (1.0, 0.0, (math.nan, math.nan), "no verdict"),
+        (math.nan, 0.5, MUCH, "cannot tell"),
+        (math.inf, math.inf, MUCH, "cannot tell"),
+        (1.0, math.nan, None, "cannot tell"),
+        (1.0, 0.0, (math.nan, math.nan), "cannot tell"),
     ],
 )
 def test_verdict(skill, gap, information, expected):
     words, reason = report.verdict(skill, gap, information)
     assert words == expected
-    assert f"skill {skill:.2f}" in reason and f"cost {gap:.2f}" in reason
+    assert f"skill {skill:.2f}" in reason and f"swap gap {gap:.2f}" in reason
     assert ("nats" in reason) == (information is not None)
 
 
-def test_labels_that_are_all_the_same_get_no_verdict():
+def test_labels_that_are_all_the_same_tell_nothing():
     scores = {
         name: np.zeros((3, 2, 4))
         for name in ("mse", "no_support_mse", "mismatched_support_mse", "constant_mse")
     }
     scores |= {f"support_information_{side}": np.zeros((3, 2, 4)) for side in ("lower", "upper")}
     found = maml.Diagnosis.from_scores(scores, "no normalisation")
-    assert found.verdict == "no verdict" and found.label_information is None
+    assert found.verdict == "cannot tell" and found.label_information is None
 
 
 # -- what is kept ---------------------------------------------------------------------------------
@@ -305,14 +305,18 @@ def test_json_brings_the_diagnosis_back(adapter):
 
 def test_text_names_every_number_and_the_normalisation(adapter):
     lines = str(adapter).splitlines()
-    assert lines[0].startswith("uses its support set (no normalisation; ")
+    assert lines[0].startswith("adapts (no normalisation; ")
     assert "8 tasks" in lines[0] and lines[-1].strip() == adapter.reason
-    for line, value in zip(lines[1:5], ("after", "before", "constant", "swap_gap"), strict=True):
+    for line, value in zip(
+        lines[1:6],
+        ("score", "no_support", "mismatched_support", "constant", "swap_gap"),
+        strict=True,
+    ):
         mean = getattr(adapter, value)["mean"]
         assert f"  {mean:.3g} ± " in line
     low, high = (adapter.label_information[side]["mean"] for side in ("lower", "upper"))
-    assert lines[5].endswith(f"{low:.2f} to {high:.2f} nats") and "Y | x, X" in lines[5]
-    assert "I(ŷ; D | x)" in lines[6] and lines[6].endswith(" nats")
+    assert lines[6].endswith(f"{low:.2f} to {high:.2f} nats") and "Y | x, X" in lines[6]
+    assert "I(ŷ; D | x)" in lines[7] and lines[7].endswith(" nats")
 
 
 def test_picture_is_a_png(adapter, tmp_path):

@@ -145,7 +145,7 @@ def test_networks_have_the_published_sizes():
     assert count("resnet12", (84, 84, 3), 64, True) == (layers + 5 * 513, 512)
     with pytest.raises(
         ValueError,
-        match="Invalid value for `kind`: expected one of conv, perceptron, resnet12; received 'tea'",
+        match="`kind`: expected one of conv, perceptron, resnet12; received 'tea'",
     ):
         convolutions.convolutional_networks((28, 28, 1), "tea")
 

@@ -14,18 +14,27 @@ import maml
 import mine
 from maml.core.episodes import fold_in
 from maml.regularizers.base import normal_kl
+from maml.regularizers.prediction_mi import PredictionMI
 
 SEED = tf.constant([5, 7])
 SCALE = maml.LabelScale()
 
 KINDS = {
-    "weights": lambda dtype: maml.MRW(0.01, dtype=dtype),
-    "activations": lambda dtype: maml.MRA(0.1, dtype=dtype),
-    "mine": lambda dtype: maml.LabelMI(SCALE, bound="mine", dtype=dtype),
-    "plugin": lambda dtype: maml.LabelMI(SCALE, bound="plugin", negatives=2, dtype=dtype),
-    "decay": lambda dtype: maml.WeightDecay(0.3, dtype=dtype),
-    "augment": lambda dtype: maml.LabelAugmentation(SCALE, 0.5, dtype=dtype),
+    "mr_w": lambda dtype: maml.MRW(0.01, dtype=dtype),
+    "mr_a": lambda dtype: maml.MRA(0.1, dtype=dtype),
+    # Of weight 1, since the weight scales the gradient and not the value.
+    "label_mi": lambda dtype: maml.LabelMI(SCALE, "ba", weight=1.0, num_relabelings=2, dtype=dtype),
+    "label_mi, critic": lambda dtype: maml.LabelMI(SCALE, "mine", dtype=dtype),
+    "label_mi, plugin": lambda dtype: maml.LabelMI(
+        SCALE, "plugin", weight=1.0, negatives=2, dtype=dtype
+    ),
+    "prediction_mi": lambda dtype: PredictionMI(SCALE, dtype=dtype),
+    "weight_decay": lambda dtype: maml.WeightDecay(0.3, dtype=dtype),
+    "label_augmentation": lambda dtype: maml.LabelAugmentation(SCALE, 0.5, dtype=dtype),
 }
+
+CRITICS = ("label_mi, critic", "prediction_mi")
+"""Those whose learner and critic step by different gradients."""
 
 
 def made(kind, *regularizers, dtype="float64"):
@@ -63,9 +72,9 @@ def kl_by_hand(mean, sigma, prior):
 
 
 @pytest.mark.parametrize("kind", ["maml", "cnp"])
-@pytest.mark.parametrize("name", [name for name in KINDS if name != "mine"])
+@pytest.mark.parametrize("name", [name for name in KINDS if name not in CRITICS])
 def test_meta_gradient_equals_finite_differences(kind, name):
-    """At a fixed seed, noise included; MINE's own is in test_maml_gradients.py."""
+    """At a fixed seed, noise included; critics are in test_maml_gradients.py."""
     model, episode = made(kind, KINDS[name]("float64"))
     variables = model.learner_variables
 
@@ -92,22 +101,26 @@ def test_regularizers_come_back_from_their_configuration(name):
 @pytest.mark.parametrize(
     ("kind", "names"),
     [
-        ("maml", "weights,mine"),
-        ("maml-map_fn", "mine,augment,weights,activations"),
-        ("cnp", "activations,weights,decay,augment,mine"),
+        ("maml", "mr_w,label_mi"),
+        ("maml-map_fn", "label_mi,label_augmentation,mr_w,mr_a"),
+        ("cnp", "mr_a,mr_w,weight_decay,label_augmentation,label_mi,mine"),
     ],
 )
 def test_regularizers_combine(kind, names):
-    terms = maml.make_regularizers(names, label_transform=SCALE, mi_bound="mine", kl_weight=1e-3)
+    terms = maml.make_regularizers(
+        names, {"label_mi": {"bound": "mine"}, "mr_w": {"weight": 1e-3}}, label_transform=SCALE
+    )
     model, _ = made(kind, *terms, dtype="float32")
     history = trained(model, 3)
     assert np.isfinite(history["loss"]).all() and history["skipped_steps"] == [0]
     held_out = model.evaluate(Lines().dataset(4, seed=9).take(2), verbose=0, return_dict=True)
-    assert np.isfinite([held_out["mi_nats"], held_out["kl_nats"], held_out["sigma"]]).all()
+    assert np.isfinite(
+        [held_out["label_mi_nats"], held_out["mr_w_nats"], held_out["mr_w_sigma"]]
+    ).all()
 
 
 def test_trained_noise_is_saved_with_its_learner(tmp_path):
-    model, episode = made("maml", *maml.make_regularizers("weights,activations"), dtype="float32")
+    model, episode = made("maml", *maml.make_regularizers("mr_w,mr_a"), dtype="float32")
     trained(model, 5)
     maml.save(model, tmp_path / "learner.keras")
     again = maml.load(tmp_path / "learner.keras")
@@ -119,26 +132,35 @@ def test_trained_noise_is_saved_with_its_learner(tmp_path):
 
 
 def test_each_regularizer_takes_its_own_options():
+    own = {"mr_w": {"weight": 0.1}, "label_mi": {"weight": 0.3}, "weight_decay": {"weight": 0.5}}
     kl, information, decay = maml.make_regularizers(
-        "weights, mine,decay", kl_weight=0.1, kl_sigma=0.2, mi_weight=0.3, mi_warmup=4,
-        mi_bound="plugin", label_transform=SCALE, l2_weight=0.5,
+        "mr_w, label_mi,weight_decay", own, sigma=0.2, warmup=4, bound="plugin",
+        label_transform=SCALE,
     )  # fmt: skip
     assert (kl.weight, kl.sigma, decay.weight) == (0.1, 0.2, 0.5)
     assert (information.weight, information.warmup, information.bound) == (0.3, 4, "plugin")
     both = maml.make_regularizers(
-        "activations,augment", bottleneck_weight=0.1, augment_probability=0.2, label_transform=SCALE
+        "mr_a,label_augmentation", weight=0.1, probability=0.2, label_transform=SCALE
     )
     assert (both[0].weight, both[1].probability) == (0.1, 0.2)
-    assert maml.make_regularizers("none", kl_weight=0.1) == []
+    assert maml.make_regularizers("none") == []
+
+
+def test_short_form_is_the_regularizer_that_it_stands_for():
+    (short,) = maml.make_regularizers("mine", label_transform=SCALE, noise=0.2)
+    assert type(short) is PredictionMI and short.bound == "mine" and short.noise == 0.2
+    assert maml.REGULARIZERS.full_name("mine") == "prediction_mi"
+    assert "mine" not in set(maml.REGULARIZERS)
 
 
 @pytest.mark.parametrize(
     ("names", "message"),
     [
-        ("weights,weights", "'weights' is named twice"),
-        ("weights,memory", "no regularizer 'memory'; there are.*weights"),
-        ("none,weights", "no regularizer 'none'"),
-        ("", "no regularizer ''"),
+        ("mr_w,mr_w", "'mr_w' is named twice"),
+        ("mine,prediction_mi", "'prediction_mi' is named twice"),
+        ("mr_w,memory", "Unknown regularizer 'memory': expected one of .*mr_w"),
+        ("none,mr_w", "Unknown regularizer 'none'"),
+        ("", "Unknown regularizer ''"),
     ],
 )
 def test_names_that_make_no_sense_are_refused(names, message):
@@ -147,10 +169,17 @@ def test_names_that_make_no_sense_are_refused(names, message):
 
 
 def test_options_that_nothing_takes_are_refused():
-    with pytest.raises(ValueError, match="No regularizer takes an option 'kl_wieght'"):
-        maml.make_regularizers("weights", kl_wieght=0.1)
-    problem = maml.TASKS.make("sinusoid", seed=0)
-    with pytest.raises(ValueError, match="No learner takes an option 'inner_step'; cnp takes"):
+    with pytest.raises(
+        ValueError,
+        match="'wieght' has no effect with regularizer mr_w: mr_w takes weight, sigma, prior_scale",
+    ):
+        maml.make_regularizers("mr_w", wieght=0.1)
+    with pytest.raises(ValueError, match="'weight' has no effect with regularizer none"):
+        maml.make_regularizers("none", weight=0.1)
+    with pytest.raises(ValueError, match="'weight' is ambiguous: mr_w and mr_a take it"):
+        maml.make_regularizers("mr_w,mr_a", weight=0.1)
+    problem = maml.TASKS.make("sinusoid")
+    with pytest.raises(ValueError, match="Unknown option `inner_step` of the learner 'cnp'"):
         maml.make_learner("cnp", problem.networks, problem.head, inner_step=3)
 
 
@@ -181,8 +210,8 @@ def test_weight_kl_is_that_of_the_kernels_on_the_way_of_the_query(kind):
     sigma = np.concatenate([s.ravel() for s in sigmas.values()]).mean()
     for training in (False, True):  # The kernels' means, also where they are noisy.
         objective, logs = model.objective(episode, SEED, training=training)
-        assert logs["kl_nats"].numpy() == pytest.approx(nats, rel=1e-12)
-        assert logs["sigma"].numpy() == pytest.approx(sigma, rel=1e-12)
+        assert logs["mr_w_nats"].numpy() == pytest.approx(nats, rel=1e-12)
+        assert logs["mr_w_sigma"].numpy() == pytest.approx(sigma, rel=1e-12)
         assert (objective - logs["task_loss"]).numpy() == pytest.approx(0.1 * nats, rel=1e-12)
 
 
@@ -201,7 +230,7 @@ def test_noise_of_weights_is_drawn_from_their_posteriors():
 
 
 @pytest.mark.parametrize("kind", ["maml", "cnp"])
-@pytest.mark.parametrize("name", ["weights", "activations"])
+@pytest.mark.parametrize("name", ["mr_w", "mr_a"])
 def test_noise_is_of_training_and_of_its_seed_only(kind, name):
     term = KINDS[name]("float64")
     model, episode = made(kind, term)
@@ -236,7 +265,7 @@ def test_sigma_moves_up_where_noise_does_no_harm_and_stays_low_where_it_does():
     moved = term.log_sigmas[0].numpy() - start
     assert np.abs(moved).min() > 1e-3
     assert moved[3:].min() > 1.5 > 1.0 > moved[:1].mean()
-    assert history["sigma"][1] > 1.2 * history["sigma"][0]
+    assert history["mr_w_sigma"][1] > 1.2 * history["mr_w_sigma"][0]
 
 
 def test_what_layers_keep_is_kept_from_a_step_with_noisy_weights():
@@ -244,7 +273,7 @@ def test_what_layers_keep_is_kept_from_a_step_with_noisy_weights():
     information = maml.LabelMI(SCALE, bound="mine", dtype="float64")
     quiet = maml.MRW(sigma=1e-12, dtype="float64")
     states = []
-    for regularizers in ([information], [KINDS["mine"]("float64"), quiet]):
+    for regularizers in ([information], [KINDS["label_mi, critic"]("float64"), quiet]):
         model, episode = made("maml", *regularizers)
         before = {v.path: v.numpy() for v in model.non_trainable_variables}
         model.objective(episode, SEED, training=True)
@@ -291,7 +320,7 @@ def test_weight_kl_of_named_layers_and_of_convolutions():
 
 
 def test_weight_decay_is_half_the_sum_of_squares_of_all_kernels_but_critics():
-    regularizers = [KINDS[name]("float64") for name in ("decay", "mine", "weights")]
+    regularizers = [KINDS[name]("float64") for name in ("weight_decay", "label_mi, critic", "mr_w")]
     model, episode = made("cnp", *regularizers)
     layers = [*model.embedding.layers, model.lift, *model.encoder, model.project, *model.decoder]
     square = sum((layer.kernel.numpy() ** 2).sum() for layer in layers)
@@ -307,7 +336,7 @@ def test_weight_decay_is_half_the_sum_of_squares_of_all_kernels_but_critics():
 
 
 @pytest.mark.parametrize("kind", ["maml", "cnp"])
-def test_rate_of_the_bottleneck_equals_closed_form(kind):
+def test_mr_a_nats_equal_closed_form(kind):
     term = maml.MRA(weight=0.2, dtype="float64")
     model, episode = made(kind, term)
     scramble(term.trainable_variables)
@@ -319,7 +348,7 @@ def test_rate_of_the_bottleneck_equals_closed_form(kind):
     np.testing.assert_allclose(model.features(episode.query_x), mu, rtol=1e-12)
     for training in (False, True):
         objective, logs = model.objective(episode, SEED, training=training)
-        assert logs["rate_nats"].numpy() == pytest.approx(nats, rel=1e-12)
+        assert logs["mr_a_nats"].numpy() == pytest.approx(nats, rel=1e-12)
         assert (objective - logs["task_loss"]).numpy() == pytest.approx(0.2 * nats, rel=1e-12)
 
 
@@ -361,9 +390,9 @@ def test_bottleneck_refuses_images_and_names_the_remedy():
 
 
 @pytest.mark.parametrize(("noise", "deviation"), [(0.2, 0.2), (0.0, 0.5)])
-def test_a_free_critic_sees_predictions_through_its_noise(noise, deviation, monkeypatch):
+def test_the_mine_critic_sees_predictions_through_its_noise(noise, deviation, monkeypatch):
     """Of the deviation that was asked for, or of the likelihood's (0.5)."""
-    term = maml.LabelMI(SCALE, "prediction", "mine", noise=noise, dtype="float64")
+    term = PredictionMI(SCALE, noise=noise, dtype="float64")
     episode = Lines(dtype=tf.float64).sample(500, SEED)
     model = learner("cnp", maml.NormalHead(scale=0.5), 9, [term], "float64")
     model.create_weights(episode)
@@ -379,10 +408,10 @@ def test_a_free_critic_sees_predictions_through_its_noise(noise, deviation, monk
     monkeypatch.setattr(term, "critic", spy)
     term.term(model, episode, None, None, SEED, False)
     relabelled = SCALE(episode, fold_in(SEED, 0))
-    d = model.encode(relabelled.support_x, relabelled.support_y)
-    apart = seen[0][:500] - model.predict(d, relabelled.query_x).critic_features().numpy()
-    assert apart.std() == pytest.approx(deviation, rel=0.05)
-    assert abs(apart.mean()) < 5 * deviation / math.sqrt(apart.size)
+    state = model.encode(relabelled.support_x, relabelled.support_y)
+    noise = seen[0][:500] - model.decode(state, relabelled.query_x).critic_features().numpy()
+    assert noise.std() == pytest.approx(deviation, rel=0.05)
+    assert abs(noise.mean()) < 5 * deviation / math.sqrt(noise.size)
 
 
 # -- new tasks ------------------------------------------------------------------------------------
@@ -427,14 +456,22 @@ def test_augmentation_is_of_training_only_and_before_all_else():
         (lambda: maml.MRW(sigma=0.0), "sigma must be positive"),
         (lambda: maml.MRW(prior_scale=-1.0), "prior_scale must be positive"),
         (lambda: maml.MRA(sigma=0.0), "sigma must be positive"),
-        (lambda: maml.LabelMI(SCALE, "prediction", "plugin"), "needs target='label'"),
-        (lambda: maml.LabelMI(SCALE, "label", "exact"), "use target='prediction'"),
         (
-            lambda: made("cnp", maml.LabelMI(SCALE, "prediction", "exact")),
+            lambda: PredictionMI(SCALE, "plugin"),
+            "one of mine, dv, js, nwj, exact; received 'plugin'",
+        ),
+        (
+            lambda: maml.LabelMI(SCALE, "exact"),
+            "one of ba, plugin, mine, dv, js, nwj; received 'exact'",
+        ),
+        (lambda: maml.LabelMI(maml.SameTask()), "SameTask does not relabel .*use PredictionMI"),
+        (
+            lambda: made("cnp", PredictionMI(SCALE, "exact")),
             "needs predictions of classes",
         ),
-        (lambda: maml.LabelMI(SCALE, negatives=0), "negatives must be at least 1"),
-        (lambda: maml.LabelMI(SCALE, noise=-1.0), "noise must be at least 0, not -1"),
+        (lambda: maml.LabelMI(SCALE, negatives=0), "`negatives`: expected at least 1, received 0"),
+        (lambda: maml.LabelMI(SCALE, num_relabelings=0), "`num_relabelings`: expected at least 1"),
+        (lambda: PredictionMI(SCALE, noise=-1.0), "`noise`: expected at least 0, received -1"),
     ],
 )
 def test_options_that_make_no_sense_are_refused(make, message):
@@ -459,13 +496,13 @@ def test_plug_in_information_by_hand(kind):
     x = {"support_x": model.embed(episode.support_x), "query_x": model.embed(episode.query_x)}
     draws = [SCALE(episode._replace(**x), fold_in(fold_in(SEED, 0), i)) for i in range(4)]
     states = [model.encode(draw.support_x, draw.support_y) for draw in draws]
-    q = [model.predict(d, x["query_x"]) for d in states]
+    q = [model.decode(state, x["query_x"]) for state in states]
     log_prob = np.array([[other.log_prob(draw.query_y).numpy() for other in q] for draw in draws])
     objective, logs = model.objective(episode, SEED)
-    assert logs["mi_nats"].numpy() == pytest.approx(plug_in_by_hand(log_prob), rel=1e-10)
-    assert logs["mi_surrogate"].numpy() == logs["mi_nats"].numpy()
-    assert (logs["task_loss"] - objective).numpy() == pytest.approx(logs["mi_nats"].numpy())
-    assert not term.critic_variables and "effective_negatives" not in logs
+    assert logs["label_mi_nats"].numpy() == pytest.approx(plug_in_by_hand(log_prob), rel=1e-10)
+    assert logs["label_mi_surrogate"].numpy() == logs["label_mi_nats"].numpy()
+    assert (logs["task_loss"] - objective).numpy() == pytest.approx(logs["label_mi_nats"].numpy())
+    assert not term.critic_variables and "label_mi_effective_negatives" not in logs
 
 
 def test_weight_scales_the_gradient_of_the_plug_in_information():
@@ -485,12 +522,14 @@ def test_weight_scales_the_gradient_of_the_plug_in_information():
 
 
 def test_plug_in_information_trains_without_a_critic():
-    model, _ = made("cnp", *maml.make_regularizers("mine", label_transform=SCALE,
-    mi_bound="plugin"),
-                    dtype="float32")  # fmt: skip
+    model, _ = made(
+        "cnp",
+        *maml.make_regularizers("label_mi", label_transform=SCALE, bound="plugin"),
+        dtype="float32",
+    )
     history = trained(model, 60, epochs=2)
-    assert model.critic_optimizer is None and "mi_nats" not in history
-    assert history["mi_surrogate"][1] > history["mi_surrogate"][0] + 0.1
+    assert model.critic_optimizer is None and "label_mi_nats" not in history
+    assert history["label_mi_surrogate"][1] > history["label_mi_surrogate"][0] + 0.1
 
 
 class Redraw(maml.LabelTransform):
@@ -518,8 +557,8 @@ class Truth(maml.MetaLearner):
     def encode(self, x, y, training=False):
         return y
 
-    def predict(self, d, x):
-        return self.head(x + self.problem.weight * d)
+    def decode(self, state, x):
+        return self.head(x + self.problem.weight * state)
 
     def initial_state(self, batch_size):
         return tf.zeros([batch_size, 1, self.problem.dim])
@@ -540,11 +579,11 @@ def test_information_of_the_linear_gaussian_problem(bound, nats, negatives, low,
     model = Truth(problem, regularizers=[term], dtype="float64")
     x = tf.random.stateless_normal([4000, 1, 2], SEED, dtype=tf.float64)
     episode = maml.Episode(x, x, x, x)
-    assert low < logs_of(model, episode, training=False)["mi_nats"] < high
+    assert low < logs_of(model, episode, training=False)["label_mi_nats"] < high
 
 
 class Loud(maml.MetaLearner):
-    """Answers with so many times the input, whatever the support set."""
+    """Answers with a multiple of the input, whatever the support set."""
 
     network_kind = "embedding"
 
@@ -558,7 +597,7 @@ class Loud(maml.MetaLearner):
     def encode(self, x, y, training=False):
         return tf.reduce_mean(y, axis=1, keepdims=True)
 
-    def predict(self, d, x):
+    def decode(self, state, x):
         return self.head(self.gain * x)
 
     def initial_state(self, batch_size):
@@ -571,17 +610,17 @@ def test_predictions_of_more_power_than_labels_cost(gain, penalty):
     episode = maml.Episode(x, x, x, x)
     objectives = []
     for weight in (0.0, 5.0):
-        term = maml.LabelMI(SCALE, "prediction", "mine", power_penalty=weight, dtype="float64")
+        term = PredictionMI(SCALE, power_penalty=weight, dtype="float64")
         model = Loud(gain, regularizers=[term], dtype="float64")
         objectives.append(model.objective(episode, SEED)[0].numpy())
     assert objectives[1] - objectives[0] == pytest.approx(5 * penalty)
-    assert logs_of(model, episode)["power_ratio"] == pytest.approx(gain**2)
+    assert logs_of(model, episode)["prediction_mi_power_ratio"] == pytest.approx(gain**2)
 
 
 def test_exact_information_of_classes_by_hand():
     """The entropy of the mean prediction under three relabellings, less their mean entropy."""
     problem = maml.TASKS.make("clusters", shots=2, queries=4)
-    term = maml.LabelMI(problem.label_transform, "prediction", "exact", draws=3)
+    term = PredictionMI(problem.label_transform, "exact", num_relabelings=3)
     model = maml.make_learner("protonet", problem.networks, problem.head, regularizers=[term])
     episode = problem.train.sample(3, SEED)
     model.create_weights(episode)
@@ -589,12 +628,12 @@ def test_exact_information_of_classes_by_hand():
     own = fold_in(SEED, 0)
     draws = [problem.label_transform(episode._replace(**x), fold_in(own, i)) for i in range(3)]
     states = [model.encode(draw.support_x, draw.support_y) for draw in draws]
-    p = np.array([model.predict(d, x["query_x"]).mean().numpy() for d in states], np.float64)
+    p = np.array([model.decode(state, x["query_x"]).mean() for state in states], np.float64)
     expected = stats.entropy(p.mean(0), axis=-1).mean() - stats.entropy(p, axis=-1).mean()
     objective, logs = model.objective(episode, SEED)
     assert expected > 0.01
-    assert logs["mi_nats"].numpy() == pytest.approx(expected, abs=1e-6)
+    assert logs["prediction_mi_nats"].numpy() == pytest.approx(expected, abs=1e-6)
     assert (logs["task_loss"] - objective).numpy() == pytest.approx(expected, abs=1e-6)
-    assert not term.critic_variables and "power_ratio" not in logs
+    assert not term.critic_variables and "prediction_mi_power_ratio" not in logs
     model.compile("sgd")
     model.fit(problem.train.dataset(4, seed=0), steps_per_epoch=2, verbose=0)
