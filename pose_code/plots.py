@@ -6,6 +6,7 @@ import matplotlib.figure
 import numpy as np
 
 from mine import reporting
+from mine.reporting.pictures import current_axes
 from pose_data.tasks import PERIOD, PoseTasks
 
 
@@ -34,8 +35,8 @@ def predictions(learner, tasks: PoseTasks, path: pathlib.Path, seed: int = 3):
         axes, tasks.spaced(count), episode.query_x, episode.query_y, before, after, strict=False
     ):
         image, true, without, adapted = (np.asarray(part)[0] for part in row)
-        angles = {"true": true, "before the support set": without, "after it": adapted}
-        dial(axis, image, {name: float(angle[0]) for name, angle in angles.items()})
+        angles = {"true": true, "without the support set": without, "with it": adapted}
+        plot_dial(image, {name: float(angle[0]) for name, angle in angles.items()}, axis)
         error = abs((float(adapted[0] - true[0]) + PERIOD / 2) % PERIOD - PERIOD / 2)
         axis.set_title(f"{tasks.names[task]}: off by {error * 360 / PERIOD:.0f}°", fontsize=8)
     for axis in axes:
@@ -46,20 +47,22 @@ def predictions(learner, tasks: PoseTasks, path: pathlib.Path, seed: int = 3):
 
 HANDS = {
     "true": ("#44dd66", 0.95),
-    "before the support set": ("#999999", 0.6),
-    "after it": ("#ff8844", 0.75),
+    "without the support set": ("#999999", 0.6),
+    "with it": ("#ff8844", 0.75),
 }
 """What an angle is -> colour and length of its hand."""
 
 
-def dial(axis, image: np.ndarray, angles: dict[str, float]):
+def plot_dial(image: np.ndarray, angles: dict[str, float], ax=None):
     """An image [side, side, 1] with a hand for each angle, named as in ``HANDS``, 0 to PERIOD."""
-    axis.imshow(image[..., 0], cmap="gray", vmin=0, vmax=1, extent=(-1, 1, -1, 1))
+    ax = current_axes(ax)
+    ax.imshow(image[..., 0], cmap="gray", vmin=0, vmax=1, extent=(-1, 1, -1, 1))
     for name, angle in angles.items():
         colour, length = HANDS[name]
         turn = 2 * np.pi * angle / PERIOD
         ends = [0, length * np.cos(turn)], [0, length * np.sin(turn)]
-        axis.plot(*ends, color=colour, linewidth=2, label=name)
+        ax.plot(*ends, color=colour, linewidth=2, label=name)
+    return ax
 
 
 def answers(support: dict, queries: dict, path: pathlib.Path):
@@ -71,11 +74,11 @@ def answers(support: dict, queries: dict, path: pathlib.Path):
         path: of the PNG.
     """
     shown = [("true", *pair) for pair in support.items()]
-    shown += [("after it", *pair) for pair in queries.items()]
+    shown += [("with it", *pair) for pair in queries.items()]
     figure = matplotlib.figure.Figure(figsize=(10, 1.9 * -(-len(shown) // 6)), layout="constrained")
     axes = figure.subplots(-(-len(shown) // 6), 6, squeeze=False).ravel()
     for axis, (kind, name, (image, angle)) in zip(axes, shown, strict=False):
-        dial(axis, image, {kind: angle})
+        plot_dial(image, {kind: angle}, axis)
         axis.set_title(f"{name}: {angle * 360 / PERIOD:.0f}°", fontsize=7)
     for axis in axes:
         axis.axis("off")

@@ -34,7 +34,6 @@ import math
 import os
 from collections.abc import Callable
 
-import matplotlib.figure
 import numpy as np
 import tensorflow as tf
 
@@ -44,6 +43,7 @@ from maml.diagnostics.metrics import METRICS
 from maml.diagnostics.scores import Evaluator
 from maml.distributions.normal import Normal
 from mine import reporting
+from mine.reporting.pictures import current_axes, new_axes
 from mine.reporting.statistics import mean_interval
 
 MEMORIZES = "memorization overfitting"
@@ -223,37 +223,60 @@ class Diagnosis:
         named = {"I(ŷ; Y | x, X)": self.label_information, "I(ŷ; D | x)": self.support_information}
         return [(name, of["lower"], of["upper"]) for name, of in named.items() if of]
 
-    def draw(self, axes, title: str = ""):
-        """Draws the scores into the first and the informations into the second of two axes."""
+    def plot(self, ax=None, title: str = ""):
+        """Draws the scores as bars, and the best constant as a line.
+
+        Args:
+            ax: of matplotlib; pyplot's current axes if None.
+            title: stands before the verdict.
+
+        Returns:
+            The axes.
+        """
+        ax = current_axes(ax)
         bars = {
             "without": self.no_support,
             "with": self.score,
             "another\ntask's": self.mismatched_support,
         }
-        axes[0].bar(
+        ax.bar(
             bars.keys(),
             [bar["mean"] for bar in bars.values()],
             yerr=[bar["ci95"] for bar in bars.values()],
             color=COLOURS,
             capsize=3,
         )
-        axes[0].axhline(self.constant["mean"], color="black", linewidth=0.8, label="best constant")
-        axes[0].set(ylabel=self.metric, xlabel="support set", title=f"{title}{self.verdict}")
-        axes[0].legend()
+        ax.axhline(self.constant["mean"], color="black", linewidth=0.8, label="best constant")
+        ax.set(ylabel=self.metric, xlabel="support set", title=f"{title}{self.verdict}")
+        ax.legend()
+        return ax
+
+    def plot_information(self, ax=None):
+        """Draws the informations in nats, from their lower to their upper bounds.
+
+        Args:
+            ax: of matplotlib; pyplot's current axes if None.
+
+        Returns:
+            The axes.
+        """
+        ax = current_axes(ax)
         for name, low, high in self._informations():
             label = f"{name}\n{_range(low['mean'], high['mean'])}"
-            axes[1].bar(label, low["mean"], color=COLOURS[1], yerr=low["ci95"], capsize=3)
+            ax.bar(label, low["mean"], color=COLOURS[1], yerr=low["ci95"], capsize=3)
             rest = high["mean"] - low["mean"]
-            axes[1].bar(label, rest, bottom=low["mean"], color=COLOURS[1], alpha=0.3)
+            ax.bar(label, rest, bottom=low["mean"], color=COLOURS[1], alpha=0.3)
         # Upper bounds of sure answers are far away, and would leave no room for the lower ones.
         highest_lower = max(low["mean"] for _, low, _ in self._informations())
-        axes[1].set(ylim=(0, max(2 * highest_lower, 2 * LOW_NATS)), title=self.normalization)
-        axes[1].set_ylabel("nats, lower to upper bound")
+        ax.set(ylim=(0, max(2 * highest_lower, 2 * LOW_NATS)), title=self.normalization)
+        ax.set_ylabel("nats, lower to upper bound")
+        return ax
 
     def picture(self, path: os.PathLike):
         """Draws the diagnosis as a PNG."""
-        figure = matplotlib.figure.Figure(figsize=(8, 3.6), layout="constrained")
-        self.draw(figure.subplots(1, 2))
+        figure, axes = new_axes(2, size=(4, 3.6))
+        self.plot(axes[0, 0])
+        self.plot_information(axes[0, 1])
         reporting.picture(figure, path)
 
 

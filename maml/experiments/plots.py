@@ -4,22 +4,15 @@ import itertools
 import os
 from collections.abc import Mapping
 
-import matplotlib.figure
 import numpy as np
 
 from mine import reporting
+from mine.reporting.pictures import current_axes, new_axes
 
 MAX_CURVES = 14
 """Lines that look different: colours times styles."""
 
 INFORMATION = "label_information_lower"
-
-
-def new_axes(columns: int = 1, rows: int = 1, size: tuple[float, float] = (6, 4)):
-    """A figure of its own, without pyplot, and its axes, [rows, columns]."""
-    width, height = size
-    figure = matplotlib.figure.Figure((width * columns, height * rows), layout="constrained")
-    return figure, figure.subplots(rows, columns, squeeze=False)
 
 
 def plot_history(history: Mapping[str, np.ndarray], metric: str, ax=None):
@@ -28,12 +21,12 @@ def plot_history(history: Mapping[str, np.ndarray], metric: str, ax=None):
     Args:
         history: columns of ``history.csv``.
         metric: name of the score.
-        ax: of matplotlib; one of a new figure if None.
+        ax: of matplotlib; pyplot's current axes if None.
 
     Returns:
         The axes.
     """
-    ax = new_axes()[1][0, 0] if ax is None else ax
+    ax = current_axes(ax)
     splits = [name for name in ("train", "validation", "test") if f"{name}_{metric}" in history]
     for split, colour in zip(splits, reporting.COLOURS, strict=False):
         ax.plot(history["step"], history[f"{split}_{metric}"], color=colour, label=split)
@@ -65,8 +58,35 @@ def draw_diagnoses(diagnoses: Mapping[str, dict], path: os.PathLike) -> None:
 
     figure, axes = new_axes(2, len(diagnoses), (4, 3.4))
     for row, (split, fields) in zip(axes, diagnoses.items(), strict=True):
-        Diagnosis(**fields).draw(row, f"{split} tasks: ")
+        diagnosis = Diagnosis(**fields)
+        diagnosis.plot(row[0], f"{split} tasks: ")
+        diagnosis.plot_information(row[1])
     reporting.picture(figure, path, bbox_inches="tight")
+
+
+def plot_curves(histories: Mapping[str, Mapping[str, np.ndarray]], column: str, ax=None):
+    """A score of several runs over training steps; dotted on meta-training tasks.
+
+    Args:
+        histories: run -> columns of ``history.csv``; the first :data:`MAX_CURVES` are drawn.
+        column: such as ``test_mse``.
+        ax: of matplotlib; pyplot's current axes if None.
+
+    Returns:
+        The axes.
+    """
+    ax = current_axes(ax)
+    split, _, metric = column.partition("_")
+    styles = itertools.product(("-", "--"), reporting.COLOURS)
+    for (name, history), (line, colour) in zip(histories.items(), styles, strict=False):
+        if column not in history:
+            continue
+        ax.plot(history["step"], history[column], line, color=colour, label=name)
+        if split != "train" and metric != INFORMATION:
+            ax.plot(history["step"], history[f"train_{metric}"], ":", color=colour)
+    ax.set_xlabel("training step")
+    ax.locator_params(axis="x", nbins=6)
+    return ax
 
 
 def draw_curves(
@@ -84,39 +104,28 @@ def draw_curves(
         split: whose scores are drawn; dotted those of meta-training tasks.
     """
     figure, axes = new_axes(len(metrics), size=(5, 3.8))
-    styles = list(itertools.product(("-", "--"), reporting.COLOURS))
-    shown = list(histories.items())[:MAX_CURVES]
-    for (line, colour), (name, history) in zip(styles, shown, strict=False):
-        for ax, metric in zip(axes[0], metrics, strict=True):
-            if f"{split}_{metric}" not in history:
-                continue
-            label = name if ax is axes[0, 0] else None
-            ax.plot(history["step"], history[f"{split}_{metric}"], line, color=colour, label=label)
-            if metric != INFORMATION:
-                ax.plot(history["step"], history[f"train_{metric}"], ":", color=colour)
-    for ax, title in zip(axes[0], metrics.values(), strict=True):
-        ax.set(xlabel="training step", title=title)
-        ax.locator_params(axis="x", nbins=6)
+    for ax, (metric, title) in zip(axes[0], metrics.items(), strict=True):
+        plot_curves(histories, f"{split}_{metric}", ax).set_title(title)
     figure.suptitle("dotted: meta-training tasks", fontsize=8)
-    figure.legend(loc="outside right upper", fontsize=7)
+    handles, labels = axes[0, 0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside right upper", fontsize=7)
     reporting.picture(figure, path, bbox_inches="tight")
 
 
-def draw_correlation(
-    groups: Mapping[str, dict], path: os.PathLike, ylabel: str, log: bool = False
-) -> None:
+def plot_correlation(groups: Mapping[str, dict], ylabel: str, log: bool = False, ax=None):
     """Error against label information, a point for each run.
 
     Args:
         groups: name -> ``pairs`` of information in nats and error, and ``spearman``, their rank
             correlation, or None.
-        path: of the PNG.
         ylabel: name of the error.
         log: whether the error has a logarithmic axis.
+        ax: of matplotlib; pyplot's current axes if None.
+
+    Returns:
+        The axes.
     """
-    height = max(4.4, 0.6 + 0.17 * len(groups))  # Of all lines of the legend, in inches.
-    figure, axes = new_axes(size=(9, height))
-    ax, markers = axes[0, 0], "osv^D<>pPX*hd"
+    ax, markers = current_axes(ax), "osv^D<>pPX*hd"
     for index, (name, group) in enumerate(groups.items()):
         if group["pairs"]:
             rank = group.get("spearman")
@@ -130,5 +139,15 @@ def draw_correlation(
     ax.set(xlabel="I(ŷ;Y|x,X) on validation tasks, nats", ylabel=ylabel)
     if log:
         ax.set_yscale("log")
+    return ax
+
+
+def draw_correlation(
+    groups: Mapping[str, dict], path: os.PathLike, ylabel: str, log: bool = False
+) -> None:
+    """Draws :func:`plot_correlation` as a PNG."""
+    height = max(4.4, 0.6 + 0.17 * len(groups))  # Of all lines of the legend, in inches.
+    figure, axes = new_axes(size=(9, height))
+    plot_correlation(groups, ylabel, log, axes[0, 0])
     figure.legend(loc="outside right upper", fontsize=7, title="rank correlation")
     reporting.picture(figure, path)

@@ -18,6 +18,7 @@ from maml.experiments.selection import each, strength
 from maml.experiments.study import Both, Plan, Study, Table
 from mine import reporting
 from mine.reporting import commands
+from mine.reporting.pictures import new_axes
 
 # As many tasks a step as there are: one trace scores training and validation tasks.
 _COMMON = {
@@ -142,7 +143,7 @@ def draw_sweep(result: dict, path: pathlib.Path) -> None:
     tables = list(dict.fromkeys(row["table"] for row in result["sweep"]))
     if not tables:
         return
-    figure, axes = plots.new_axes(len(tables), 2, (4.2, 3))
+    figure, axes = new_axes(len(tables), 2, (4.2, 3))
     colours = {"Prediction-MI (MINE)": ("prediction_mi", 1), "Label-MI": ("label_mi", 0)}
     for column, table in enumerate(tables):
         for name, (regularizer, colour) in colours.items():

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import tensorflow as tf
 
-from maml.experiments import plots
 from maml.studies.task_shift import (
     AXES,
     QUERIES,
@@ -20,6 +19,7 @@ from maml.studies.task_shift import (
 from maml.tasks import function_plots
 from maml.tasks.problem import TEST, split_seed
 from mine import reporting
+from mine.reporting.pictures import new_axes
 
 LABEL = "error / mean square"
 
@@ -37,7 +37,7 @@ def _line(ax, x, scores: Sequence[Mapping], colour: str, name: str) -> None:
 
 def draw_axes(rows: Sequence[Mapping], score: str, label: str, path: pathlib.Path) -> None:
     """A score against the distance from the training distribution, a panel for each axis."""
-    figure, axes = plots.new_axes(3, 2, (4, 3.25))
+    figure, axes = new_axes(3, 2, (4, 3.25))
     for ax, (name, of) in zip(axes.ravel(), AXES.items(), strict=True):
         # Of several values inside the training distribution, that next to its edge.
         first = sum(distance == 0 for distance in of.distances) - 1
@@ -54,7 +54,7 @@ def draw_axes(rows: Sequence[Mapping], score: str, label: str, path: pathlib.Pat
 
 def draw_shapes(rows: Sequence[Mapping], path: pathlib.Path) -> None:
     """Error with and without the support set on each shape."""
-    figure, axes = plots.new_axes(size=(11, 4))
+    figure, axes = new_axes(size=(11, 4))
     ax, width = axes[0, 0], 0.8 / len(rows)
     for index, row in enumerate(rows):
         x = np.arange(len(SHAPED)) + (index - (len(rows) - 1) / 2) * width
@@ -77,7 +77,7 @@ def draw_sensitivity(
     rows: Sequence[Mapping], kind: str, values: Sequence[int], label: str, trained: int, path
 ) -> None:
     """Error without a shift against the number of shots or of inner steps."""
-    figure, axes = plots.new_axes(size=(5.5, 4))
+    figure, axes = new_axes(size=(5.5, 4))
     ax = axes[0, 0]
     for index, row in enumerate(rows):
         if f"further.{kind}.{values[0]}.error.mean" in row:
@@ -92,12 +92,12 @@ def draw_sensitivity(
 
 def draw_shapes_of(learner, name: str, path: pathlib.Path) -> None:
     """A function of each shape, with and without its support set."""
-    figure, axes = plots.new_axes(3, 3, (3.7, 2.7))
+    figure, axes = new_axes(3, 3, (3.7, 2.7))
     numbers = tf.constant([1])
     for ax, (shape, ranges) in zip(axes.ravel(), SHAPED.items(), strict=True):
         family = ranges.draw(2, SHOTS, QUERIES, split_seed(TEST))
         episode = family.episodes(numbers, tf.constant([0, 7]))
-        function_plots.draw_fit(ax, learner, family, numbers, episode, 0)
+        function_plots.plot_fit(learner, family, numbers, episode, ax=ax)
         ax.set_title(shape)
     axes[0, 0].legend(fontsize=7)
     figure.suptitle(f"{name}, trained on sines")

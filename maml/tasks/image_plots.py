@@ -1,4 +1,4 @@
-"""Pictures of few-shot classification of images: episodes, and what is taken for what."""
+"""Pictures of few-shot classification of images: episodes, and a confusion matrix."""
 
 import os
 
@@ -9,6 +9,7 @@ import tensorflow as tf
 from maml.core.episodes import Episode, TaskFamily
 from maml.tasks.problem import Problem
 from mine import reporting
+from mine.reporting.pictures import current_axes
 
 RIGHT, WRONG = "#228833", "#ee6677"
 
@@ -65,7 +66,7 @@ def draw_confusion(
     batch_size: int = 20,
     mistakes: int = 6,
 ) -> None:
-    """How often each label is taken for each, and the mistakes that the learner is surest of.
+    """A confusion matrix, and the mistakes that the learner is surest of, as a PNG.
 
     Args:
         learner: a trained :class:`maml.MetaLearner`.
@@ -92,26 +93,39 @@ def draw_confusion(
         worst = sorted(worst, key=lambda mistake: -mistake[0])[:mistakes]
     figure = matplotlib.figure.Figure(figsize=(9, 3.4), layout="constrained")
     left, right = figure.subfigures(1, 2, width_ratios=(1, 1.5))
-    axis = left.subplots()
+    plot_confusion(counts, left.subplots())
+    right.suptitle("surest mistakes")
+    axes = right.subplots(3, max(len(worst), 1), squeeze=False)
+    for ax in axes.ravel():
+        ax.axis("off")
+    for column, (sure, *images) in zip(axes.T, worst, strict=False):
+        titles = (f"{sure:.0%} sure", "its class", "the answer")
+        for ax, image, title in zip(column, images, titles, strict=True):
+            _image(ax, image)
+            ax.set_title(title, fontsize=7)
+    reporting.picture(figure, path)
+
+
+def plot_confusion(counts: np.ndarray, ax=None):
+    """How often each label is answered for each.
+
+    Args:
+        counts: queries of each label and answer, [labels, answers].
+        ax: of matplotlib; pyplot's current axes if None.
+
+    Returns:
+        The axes.
+    """
+    ax = current_axes(ax)
     shares = counts / counts.sum(axis=1, keepdims=True)
-    axis.imshow(shares, vmin=0, vmax=1, cmap="Blues")
+    ax.imshow(shares, vmin=0, vmax=1, cmap="Blues")
     if len(shares) <= 10:
         for place, share in np.ndenumerate(shares):
             colour = "white" if share > 0.5 else "black"
-            axis.text(
-                *place[::-1], f"{share:.2f}", ha="center", va="center", fontsize=7, color=colour
-            )
-    axis.set(xlabel="answer", ylabel="label", title="share of queries")
-    right.suptitle("surest mistakes")
-    axes = right.subplots(3, max(len(worst), 1), squeeze=False)
-    for axis in axes.ravel():
-        axis.axis("off")
-    for column, (sure, *images) in zip(axes.T, worst, strict=False):
-        titles = (f"{sure:.0%} sure", "its class", "the answer")
-        for axis, image, title in zip(column, images, titles, strict=True):
-            _image(axis, image)
-            axis.set_title(title, fontsize=7)
-    reporting.picture(figure, path)
+            text = f"{share:.2f}"
+            ax.text(*place[::-1], text, ha="center", va="center", fontsize=7, color=colour)
+    ax.set(xlabel="answer", ylabel="label", title="share of queries")
+    return ax
 
 
 def _image(axis, image) -> None:
