@@ -13,7 +13,8 @@ from collections.abc import Mapping, Sequence
 
 from absl import flags
 
-from maml.diagnostics.report import Diagnosis, main_score
+from maml.diagnostics.report import Diagnosis
+from maml.diagnostics.scores import main_score
 from maml.experiments import command_line, determinism, training
 from maml.experiments.config import Config
 from maml.experiments.run_folder import CONFIG, LEARNER, read_config

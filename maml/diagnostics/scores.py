@@ -20,6 +20,7 @@ import mine
 from maml.core.episodes import Episode, TaskFamily, concatenated, fold_in
 from maml.core.label_transforms import LabelTransform
 from maml.diagnostics.metrics import METRICS
+from maml.diagnostics.report import Diagnosis
 from maml.distributions.base import Distribution, log_prob_under_each, split_conditions
 from maml.distributions.categorical import Categorical
 from maml.distributions.normal import Normal
@@ -252,3 +253,44 @@ class Evaluator:
             name: column.reshape(per_task, -1, column.shape[-1]).swapaxes(0, 1)
             for name, column in columns.items()
         }
+
+
+def diagnose(
+    learner,
+    tasks: TaskFamily,
+    label_transform: LabelTransform | None = None,
+    metrics: dict[str, Callable] = METRICS,
+    per_task: int = 10,
+    batch_size: int = 16,
+    seed: int = 0,
+    num_relabelings: int = 8,
+) -> Diagnosis:
+    """Scores a learner on fixed episodes of each task, and tells whether it memorizes.
+
+    Args:
+        learner: a :class:`maml.MetaLearner`.
+        tasks: those of meta-training show a memorizer, held-out ones what its memory is worth.
+        label_transform: draws relabellings for the label information, such as
+            :class:`maml.LabelOffset` for angles; None leaves it out.
+        metrics: name -> function(distribution, y) -> [tasks, queries]; the first is judged by.
+        per_task: episodes of each task.
+        batch_size: tasks a batch; they lend each other their support sets.
+        seed: of episodes and draws.
+        num_relabelings: relabellings, and at most support sets lent to each task, behind the
+            informations:
+            their lower bounds cannot exceed log ``num_relabelings``.
+
+    Raises:
+        ValueError: fewer than two tasks.
+    """
+    evaluator = Evaluator(learner, metrics, label_transform, num_relabelings=num_relabelings)
+    values = evaluator(tasks, per_task, batch_size, seed)
+    name, perfect = main_score(metrics, tasks)
+    return Diagnosis.from_scores(values, learner.normalization, name, perfect)
+
+
+def main_score(metrics: dict[str, Callable], tasks: TaskFamily) -> tuple[str, float]:
+    """Name and best value of the first of some metrics: 0 of an error, 1 of an accuracy."""
+    name, metric = next(iter(metrics.items()))
+    y = next(tasks.fixed(1, 2, 0, 2)).query_y
+    return name, float(tf.reduce_mean(metric(Normal(y, 1.0), y)))

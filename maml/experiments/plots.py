@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from maml.diagnostics.report import Diagnosis
 from mine import reporting
 from mine.reporting.pictures import current_axes, new_axes
 
@@ -54,8 +55,6 @@ def draw_diagnoses(diagnoses: Mapping[str, dict], path: os.PathLike) -> None:
         diagnoses: split -> fields of :class:`maml.Diagnosis`.
         path: of the PNG.
     """
-    from maml.diagnostics.report import Diagnosis  # It needs TensorFlow, and curves do not.
-
     figure, axes = new_axes(2, len(diagnoses), (4, 3.4))
     for row, (split, fields) in zip(axes, diagnoses.items(), strict=True):
         diagnosis = Diagnosis(**fields)

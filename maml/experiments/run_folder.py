@@ -43,9 +43,7 @@ def claim_run_dir(folder: os.PathLike, config: dict, resume: bool, data: dict):
         _check_or_write(folder, config, resume, data)
         yield folder
     finally:
-        lock.release()
-        with contextlib.suppress(OSError):
-            (folder / LOCK).unlink()
+        lock.release()  # The file stays: to remove it would let two processes hold it.
 
 
 def _check_or_write(folder, config, resume, data) -> None:

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Sequence
 import keras
 import numpy as np
 
-from maml.diagnostics.report import Diagnosis, main_score
-from maml.diagnostics.scores import Evaluator
+from maml.diagnostics.report import Diagnosis
+from maml.diagnostics.scores import Evaluator, main_score
 from maml.experiments import callbacks, plots
 from maml.experiments.config import Config
 from maml.experiments.results import HISTORY, RESULTS, read_history, read_results, write_results
