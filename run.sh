@@ -31,7 +31,7 @@ TEXT
 
 # -- environment --------------------------------------------------------------------------------
 
-environment() { # extras, such as "" or "[dev]"
+environment() { # extras, such as "[dev]"
   if [ -z "${VIRTUAL_ENV:-}" ]; then
     [ -x .venv/bin/python ] || python3 -m venv .venv
     export VIRTUAL_ENV=$PWD/.venv
@@ -147,7 +147,7 @@ command=${1:-main}
 [ $# -gt 0 ] && shift
 case $command in
   main)
-    environment ""
+    environment "[pose,experiments]"
     main_job
     ;;
   test)
@@ -156,7 +156,7 @@ case $command in
     tests "$@"
     ;;
   data)
-    environment ""
+    environment "[pose,experiments]"
     data "$@"
     ;;
   pose)
@@ -165,31 +165,31 @@ case $command in
       echo "Error: give --data_dir=DIR, the folder of the two pickles." >&2
       exit 1
     fi
-    environment ""
+    environment "[pose,experiments]"
     set_name=$(basename "$data_dir")
     python -m pose_code.study --logdir="${OUTPUT:-output}/pose/$set_name" \
       --output="results/pose/$set_name" "$@"
     ;;
   sinusoid)
-    environment ""
+    environment "[pose,experiments]"
     python -m maml.studies.memorization --logdir="${OUTPUT:-output}/memorization" \
       --output=results/memorization "$@"
     ;;
   robustness)
-    environment ""
+    environment "[pose,experiments]"
     python -m maml.studies.robustness --logdir="${OUTPUT:-output}/sinusoids" \
       --output=results/robustness "$@"
     ;;
   fewshot)
-    environment ""
+    environment "[pose,experiments]"
     python -m maml.studies.fewshot --logdir="${OUTPUT:-output}/fewshot" --output=results/fewshot "$@"
     ;;
   train | baselines)
-    environment ""
+    environment "[pose,experiments]"
     python -m "pose_code.$command" "$@"
     ;;
   compare)
-    environment ""
+    environment "[pose,experiments]"
     python -m maml.compare "$@"
     ;;
   help | --help | -h) help ;;

@@ -1,44 +1,80 @@
-"""Package metadata. `pip install .` for the library, `pip install .[dev]` for its tests."""
+"""Package metadata. `pip install .` gives mine and maml; extras add what other parts need.
+
+* `[pose]`: pose_data and pose_code, which render CAD models;
+* `[experiments]`: the commands that train, compare and tabulate runs;
+* `[dev]`: tests and checks, with the two above.
+"""
 
 from pathlib import Path
 
 from setuptools import find_packages, setup
 
+NAME = "exact-meta-information"
+
+COMMANDS = {
+    "mine-estimate": "mine.estimators.command",
+    "mine-benchmark": "mine.benchmarks.runner",
+    "maml-train": "maml.train",
+    "maml-evaluate": "maml.evaluate",
+    "maml-compare": "maml.compare",
+    "pose-make-cad": "pose_data.make_cad",
+    "pose-vary-cad": "pose_data.vary_cad",
+    "pose-convert-cad": "pose_data.convert_cad",
+    "pose-mujoco-render": "pose_data.mujoco_render",
+    "pose-resize-images": "pose_data.resize_images",
+    "pose-data-gen": "pose_data.data_gen",
+    "pose-train": "pose_code.train",
+}
+"""Console command -> its module, which has a function ``cli``."""
+
+PACKAGES = ("mine", "maml", "pose_data", "pose_code")
+
 setup(
-    name="exact-meta-information",
+    name=NAME,
     version="0.1.0",
     description="Meta-learning without memorization, by exact information estimation.",
     long_description=Path(__file__).with_name("README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     license="Apache-2.0",
     license_files=["LICENSE"],
-    packages=find_packages(include=["maml*", "mine*", "pose_code*", "pose_data*"]),
-    package_data={"maml.tasks": ["omniglot.csv"], "pose_code": ["run.sh"]},
+    packages=find_packages(include=[f"{package}*" for package in PACKAGES]),
+    package_data={
+        **{package: ["py.typed"] for package in PACKAGES},
+        "maml.tasks": ["omniglot.csv"],
+        "pose_code": ["py.typed", "run.sh"],
+    },
+    entry_points={
+        "console_scripts": [f"{command} = {module}:cli" for command, module in COMMANDS.items()],
+    },
     python_requires=">=3.10",
     install_requires=[
         "tensorflow>=2.18,<3",
         "keras>=3.5,<4",
-        "tensorboard>=2.18",
+        "h5py>=3.10",
         "numpy>=1.26",
         "scipy>=1.11",
         "absl-py>=2.0",
-        "pillow>=10.1",
-        "mujoco>=3.3",
-        "trimesh>=4.4",
         "matplotlib>=3.8",
         "tqdm>=4.66",
         "lazy-loader>=0.4",
     ],
     extras_require={
+        "pose": ["mujoco>=3.3", "trimesh>=4.4", "pillow>=10.1"],
+        "experiments": ["pandas>=2.0", "filelock>=3.12", "tensorboard>=2.18"],
+        "rl": [],
         "gpu": ["tensorflow[and-cuda]>=2.18,<3"],
         "dev": [
+            f"{NAME}[pose,experiments]",
             "build",
             "setuptools>=77",
             "pytest>=8",
             "pytest-xdist>=3.5",
             "ruff>=0.6",
+            "mypy>=1.11",
+            "pre-commit>=3.5",
         ],
-        "bench": ["numpy-stl>=3.1"],
-        "notebooks": ["jupyterlab>=4"],
+        "docs": [],
+        "bench": [f"{NAME}[pose,experiments]", "numpy-stl>=3.1"],
+        "notebooks": [f"{NAME}[experiments]", "jupyterlab>=4"],
     },
 )

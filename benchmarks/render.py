@@ -30,7 +30,8 @@ from matplotlib import pyplot as plt
 from tqdm import tqdm
 
 from mine import reporting
-from pose_data import gl_backend, make_cad, meshes, rendering
+from pose_data import gl_backend, make_cad, rendering
+from pose_data.cad import meshes
 from pose_data.shapes import classes
 
 FLAGS = flags.FLAGS

@@ -70,5 +70,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "regularizers.mr_w": ["MRW"],
         "regularizers.weight_decay": ["WeightDecay"],
         "tasks.problem": ["Problem"],
+        "version": ["__version__"],
     },
 )

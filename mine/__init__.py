@@ -69,6 +69,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "estimators.options": ["Options"],
         "estimators.result": ["Estimate"],
         "objective": ["Objective"],
+        "version": ["__version__"],
         "tractable": ["Sandwich", "categorical", "plug_in", "plug_in_categories"],
     },
 )

@@ -6,8 +6,8 @@ import pathlib
 import numpy as np
 
 from pose_data import records
+from pose_data.cad.variants import sources
 from pose_data.tasks import PoseTasks
-from pose_data.variants import sources
 
 
 def load_splits(

@@ -13,7 +13,8 @@ from absl import flags
 
 from mine import reporting
 from mine.reporting import commands
-from pose_data import meshes, progress
+from pose_data import progress
+from pose_data.cad import meshes
 
 FLAGS = flags.FLAGS
 
@@ -33,7 +34,7 @@ def convert(source: pathlib.Path) -> bool:
         Whether it was written.
 
     Raises:
-        pose_data.meshes.MeshError: the source cannot be used.
+        pose_data.cad.meshes.MeshError: the source cannot be used.
         OSError: the STL file cannot be written.
     """
     stl = source.with_suffix(".stl")

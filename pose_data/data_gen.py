@@ -22,7 +22,8 @@ from PIL import Image
 from mine import reporting
 from mine.reporting import commands
 from mine.reporting.progress import ProgressBar
-from pose_data import pickles, records, variants
+from pose_data import pickles, records
+from pose_data.cad import variants
 
 FLAGS = flags.FLAGS
 

@@ -15,7 +15,8 @@ from absl import flags
 from mine import reporting
 from mine.reporting import commands
 from mine.reporting.progress import ProgressBar
-from pose_data import contact_sheet, gl_backend, meshes, rendering
+from pose_data import contact_sheet, gl_backend, rendering
+from pose_data.cad import meshes
 
 FLAGS = flags.FLAGS
 

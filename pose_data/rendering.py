@@ -19,7 +19,8 @@ from concurrent.futures.process import BrokenProcessPool
 import numpy as np
 from PIL import Image
 
-from pose_data import gl_backend, meshes, records
+from pose_data import gl_backend, records
+from pose_data.cad import meshes
 
 CANONICAL = ("file", "random")
 

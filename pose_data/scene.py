@@ -9,7 +9,8 @@ import sys
 import mujoco
 import numpy as np
 
-from pose_data import gl_backend, meshes
+from pose_data import gl_backend
+from pose_data.cad import meshes
 
 # Raise by one when a change below changes images: what was rendered before is then rendered anew.
 VERSION = 1
@@ -60,7 +61,7 @@ class ObjectRenderer:
             image_size: width and height of the images, pixels.
 
         Raises:
-            pose_data.meshes.MeshError: MuJoCo cannot use the mesh.
+            pose_data.cad.meshes.MeshError: MuJoCo cannot use the mesh.
             pose_data.gl_backend.GlError: TensorFlow is loaded in this process.
         """
         # Both contain an LLVM; the first frame would end the process without a message.
@@ -120,7 +121,7 @@ class ObjectRenderer:
             Grey image, uint8 `[image_size, image_size]`.
 
         Raises:
-            pose_data.meshes.MeshError: nothing of the object is to be seen.
+            pose_data.cad.meshes.MeshError: nothing of the object is to be seen.
         """
         self._data.mocap_quat[0] = (np.cos(yaw / 2), 0, 0, np.sin(yaw / 2))
         mujoco.mj_forward(self._model, self._data)

@@ -16,8 +16,9 @@ from absl import flags
 
 from mine import reporting
 from mine.reporting import commands
-from pose_data import meshes, progress, records
-from pose_data.variants import variant
+from pose_data import progress, records
+from pose_data.cad import meshes
+from pose_data.cad.variants import variant
 
 FLAGS = flags.FLAGS
 

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import trimesh
 
-from pose_data import convert_cad, meshes
+from pose_data import convert_cad
+from pose_data.cad import meshes
 
 BOX = ((1, 2, 3), (2, 4, 6))
 BOX_AREA = 2 * (1 * 2 + 2 * 3 + 1 * 3)

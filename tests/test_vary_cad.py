@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from pose_code import experiment
-from pose_data import meshes, vary_cad
+from pose_data import vary_cad
+from pose_data.cad import meshes
 
 
 def corners(boxes):

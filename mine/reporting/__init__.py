@@ -11,7 +11,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "files": ["read_json", "replacing", "write", "write_json"],
         "pictures": ["COLOURS", "picture"],
         "progress": ["ProgressBar", "keras_verbosity"],
-        "provenance": ["hardware", "provenance"],
+        "environment": ["hardware", "provenance"],
         "statistics": ["format_interval", "mean_interval", "rank"],
         "tables": ["join_numbers", "markdown_table", "write_tables"],
     },

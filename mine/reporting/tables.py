@@ -7,7 +7,7 @@ from mine.reporting.files import write, write_json
 
 
 def write_tables(result: dict, text: str, folder: pathlib.Path, name: str) -> None:
-    """Writes ``NAME.json`` and, the same for readers, ``NAME.md``; makes the folder if absent."""
+    """Writes a result as ``NAME.json`` and as ``NAME.md``; makes the folder if absent."""
     folder.mkdir(parents=True, exist_ok=True)
     write_json(result, folder / f"{name}.json")
     write(text.encode(), folder / f"{name}.md")
@@ -21,21 +21,21 @@ def join_numbers(numbers: Iterable[int]) -> str:
 def markdown_table(
     columns: Iterable[str], rows: Iterable[Iterable[str]], left: int = 1
 ) -> list[str]:
-    """Lines of a table in Markdown; rows that are short are filled up.
+    """Lines of a table in Markdown; short rows are filled with empty cells.
 
     Args:
-        columns: their titles.
+        columns: titles.
         rows: texts, at most one for each column.
         left: number of columns of text, aligned left; the others, of numbers, are aligned right.
     """
 
-    def line(cells):
+    def line(cells: Iterable[str]) -> str:
         return "| " + " | ".join(cell.replace("|", r"\|") for cell in cells) + " |"
 
-    columns, rows = list(columns), [list(row) for row in rows]
-    rule = ["---"] * left + ["---:"] * (len(columns) - left)
+    titles, filled = list(columns), [list(row) for row in rows]
+    rule = ["---"] * left + ["---:"] * (len(titles) - left)
     return [
-        line(columns),
+        line(titles),
         line(rule),
-        *(line(row + [""] * (len(columns) - len(row))) for row in rows),
+        *(line(row + [""] * (len(titles) - len(row))) for row in filled),
     ]

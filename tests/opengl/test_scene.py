@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pose_data import gl_backend, meshes, rendering
+from pose_data import gl_backend, rendering
+from pose_data.cad import meshes
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent))
 import cad_samples

@@ -9,7 +9,7 @@ from collections.abc import Collection
 import numpy as np
 import trimesh
 
-from pose_data import off
+from pose_data.cad import off
 
 SOURCE_SUFFIXES = (".off", ".obj", ".ply")
 MAX_STL_FACES = 200_000  # MuJoCo refuses larger STL files.

@@ -9,10 +9,13 @@ import shlex
 import subprocess
 import sys
 
+from mine.reporting.version import DISTRIBUTION
+
 
 def hardware() -> str:
     """Name and number of the processors."""
-    cpuinfo, known = pathlib.Path("/proc/cpuinfo"), {}
+    cpuinfo = pathlib.Path("/proc/cpuinfo")
+    known: dict[str, str] = {}
     for line in cpuinfo.read_text().splitlines() if cpuinfo.exists() else ():
         key, _, value = line.partition(":")
         known.setdefault(key.strip(), value.strip())
@@ -23,13 +26,13 @@ def hardware() -> str:
     return f"{os.cpu_count()} x {name}"
 
 
-PACKAGES = ("exact-meta-information", "tensorflow", "keras", "numpy", "mujoco")
+PACKAGES = (DISTRIBUTION, "tensorflow", "keras", "numpy", "mujoco")
 """Packages whose versions stand in a record."""
 
 
 def versions() -> dict[str, str | None]:
     """Versions of Python and of the packages that numbers depend on; None of one that is absent."""
-    found = {"python": platform.python_version()}
+    found: dict[str, str | None] = {"python": platform.python_version()}
     for package in PACKAGES:
         try:
             found[package] = importlib.metadata.version(package)

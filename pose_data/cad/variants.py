@@ -1,4 +1,4 @@
-"""Names of the variants of an object: "chair/01~2" is one of "chair/01" (see `vary_cad`)."""
+"""Names of variants: "chair/01~2" is a variant of "chair/01" (see `pose_data.vary_cad`)."""
 
 _MARK = "~"
 
