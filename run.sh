@@ -7,14 +7,14 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 help() {
   cat <<'TEXT'
 ./run.sh                       the main job: makes CAD models, renders, trains three ways, compares
-./run.sh test [PYTEST_ARGS]    installs what the tests need and runs them
+./run.sh test [PYTEST_ARGS]    installs what the tests need and runs them; -m "not slow": in minutes
 ./run.sh data FLAGS            CAD models -> train_data.pkl, val_data.pkl. --data_dir=DIR (required);
                                --CAD_dir=DIR (your models), --skip_classes; or else a procedural set,
                                --num_per_class, --classes; for both --num_images, --canonical,
                                --image_size (of the pickles, pixels), --num_val, --seed (of models
                                and renders), --workers
 ./run.sh train FLAGS           one training run; --helpfull lists the flags
-./run.sh compare FLAGS         one table from many runs
+./run.sh compare FLAGS         one table from many runs: --runs=DIR --output=DIR
 ./run.sh baselines FLAGS       constant predictor, and kernel regression on pixels (no training)
 ./run.sh pose FLAGS            study of poses of rendered objects: all regularizers, tools and
                                bounds. --data_dir=DIR (required)
@@ -83,17 +83,17 @@ data() {
     case $flag in
       --*=*) case " $known " in *" $(echo "${flag%%=*}" | cut -c3-) "*) continue ;; esac ;;
     esac
-    echo "Error: ./run.sh data knows no flag $flag; it takes --NAME=VALUE of: $known." >&2
+    echo "Error: unexpected flag $flag of ./run.sh data: expected --NAME=VALUE of $known." >&2
     return 1
   done
   data_dir=$(value data_dir "" "$@")
   if [ -z "$data_dir" ]; then
-    echo "Error: give --data_dir=DIR, the folder to work in." >&2
+    echo "Error: missing --data_dir=DIR, the folder to work in." >&2
     return 1
   fi
   cad=$(value CAD_dir "" "$@")
   if [ -n "$cad" ] && [ -n "$(chosen "num_per_class classes" "$@")" ]; then
-    echo "Error: --num_per_class and --classes are of the set that is made without --CAD_dir." >&2
+    echo "Error: --num_per_class and --classes have no effect with --CAD_dir: leave them out." >&2
     return 1
   fi
   if [ -z "$cad" ]; then
@@ -130,16 +130,22 @@ main_job() {
   echo "predictions.png in $out/runs/{none,label_mi,prediction_mi}."
 }
 
-# Those that pytest's arguments name; all without. TensorFlow keeps graphs of learners that are gone
-# (its issues 62854 and 124972), some 12 GB in a process that runs all tests: so in two halves.
+# Those that pytest's arguments name; all without. TensorFlow keeps the graphs of learners that are
+# gone (its issues 62854 and 124972), some 12 GB in a process that runs all tests: so in parts, each in
+# processes of its own.
 tests() {
   if [ $# -gt 0 ]; then
     python -m pytest -n auto "$@"
     return
   fi
-  local half=(tests/test_[a-l]*.py tests/test_maml*.py) status=0
-  python -m pytest -n auto "${half[@]}" || status=$?
-  python -m pytest -n auto "${half[@]/#/--ignore=}" || status=$?
+  local parts=6 part files every=(tests/test_*.py) number status=0
+  for ((part = 0; part < parts; part++)); do
+    files=()
+    for ((number = part; number < ${#every[@]}; number += parts)); do
+      files+=("${every[number]}")
+    done
+    python -m pytest -n auto "${files[@]}" || status=$?
+  done
   return $status
 }
 
@@ -162,7 +168,7 @@ case $command in
   pose)
     data_dir=$(value data_dir "" "$@")
     if [ -z "$data_dir" ]; then
-      echo "Error: give --data_dir=DIR, the folder of the two pickles." >&2
+      echo "Error: missing --data_dir=DIR, the folder of the two pickles." >&2
       exit 1
     fi
     environment "[pose,experiments]"
@@ -194,7 +200,7 @@ case $command in
     ;;
   help | --help | -h) help ;;
   *)
-    echo "Error: there is no command $command." >&2
+    echo "Error: unknown command $command: expected one of those below." >&2
     help >&2
     exit 1
     ;;

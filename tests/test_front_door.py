@@ -55,7 +55,7 @@ def test_help_names_every_command_and_unknown_ones_are_refused():
     for command in ("test", "data", "train", "compare", "baselines", *STUDIES):
         assert f"./run.sh {command}" in known.stdout
     unknown = shell("./run.sh", "fly")
-    assert unknown.returncode != 0 and "no command fly" in unknown.stderr
+    assert unknown.returncode != 0 and "unknown command fly" in unknown.stderr
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,7 @@ def test_data_refuses_flags_it_does_not_know_and_misses_those_it_needs(flags):
 
 def test_pose_needs_its_data_in_the_form_that_it_reads():
     process = shell("./run.sh", "pose", "--data_dir", "DATA")
-    assert process.returncode == 1 and "give --data_dir=DIR" in process.stderr
+    assert process.returncode == 1 and "missing --data_dir=DIR" in process.stderr
 
 
 def test_data_train_baselines_compare_from_the_front_door(tmp_path):
