@@ -9,7 +9,9 @@ Writes ``pose.{md,json}`` and pictures.
 
 import dataclasses
 import functools
+import math
 import pathlib
+import shlex
 from collections.abc import Mapping
 
 from absl import flags
@@ -78,9 +80,12 @@ def write(result: dict, plan: Plan, output: pathlib.Path) -> str:
     result["baselines"] = _baselines(plan, config, problem)
     rows = list(dict.fromkeys(result["runs"]["row"]))
     columns = (f"scores.validation.{aggregation.INFORMATION}.mean", "scores.test.mse.mean")
+    everything = {"all": tuple(rows)}
     result["correlation"] = aggregation.correlate(
-        result["runs"], {row: (row,) for row in rows} | {"all": tuple(rows)}, *columns
+        result["runs"], {row: (row,) for row in rows} | everything, *columns
     )
+    columns = ("scores.validation.swap_gap.mean", "scores.test.mse.mean")
+    result["correlation_swap_gap"] = aggregation.correlate(result["runs"], everything, *columns)
     text = study_report.write(result, output)
     _draw(result, problem, output)
     return text
@@ -93,15 +98,20 @@ def _baselines(plan: Plan, config: Config, problem) -> list[dict]:
         ValueError: those that are there were scored on other data.
     """
     folder = plan.logdir / "baselines" / run_name(config)
-    command = " ".join(["python -m pose_code.baselines", *config.as_flags(), f"--logdir={folder}"])
+    words = ["python", "-m", "pose_code.baselines", *config.as_flags(), f"--logdir={folder}"]
+    command = shlex.join(words)
     records = baselines.run(config, folder, command)
     for record in records:
         if record["data"] != problem.data:
             raise ValueError(f"{folder} holds scores of other data: pass another --logdir.")
     runs = aggregation.as_frame(records)
-    runs["row"], runs["table"], runs["options"] = runs["method"], "", "{}"
-    rows = aggregation.aggregate(runs, ("table", "row"), ("options", "normalization"))
-    return [row | {"options": {}} for row in rows]
+    runs["row"], runs["table"] = runs["method"], ""
+    bandwidth = "config.learner_options.bandwidth"
+    rows = aggregation.aggregate(runs, ("table", "row"), (bandwidth, "normalization"))
+    for row in rows:
+        value = row.pop(bandwidth)
+        row["options"] = {} if math.isnan(value) else {"bandwidth": value}
+    return rows
 
 
 def _draw(result: Mapping, problem, output: pathlib.Path) -> None:
@@ -125,8 +135,7 @@ def _draw(result: Mapping, problem, output: pathlib.Path) -> None:
     folder = pathlib.Path(best["folders"][0])
     test = read_config(folder).make_problem().test
     predictions(maml.load(folder / LEARNER), test, output / "predictions.png")
-    shown = {name: of for name, of in result["correlation"].items() if name != "all"}
-    plots.draw_correlation(shown, output / "information.png", "test MSE")
+    study_report.draw_information(result, output / "information.png")
 
 
 def cli():

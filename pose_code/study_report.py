@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from maml.experiments import report
+from maml.experiments import plots, report
 from maml.experiments.aggregation import interval_of, objects_of
 from maml.experiments.report import Column
+from maml.experiments.selection import strength
 from mine import reporting
 from mine.reporting import format_interval, rank
 from pose_code import symmetry
@@ -33,10 +34,10 @@ def page(result: Mapping) -> list[str]:
         "wrapped angular errors, 90° for a constant predictor; the error on objects that do not "
         "look alike from several sides (see below); the mean of angular errors. Swap gap: how much "
         "the error grows with another object's support set. Information: lower to upper bound; the "
-        "lower cannot exceed the log of the number of relabellings, 8 of them by default: 2.08. "
+        "lower cannot exceed the log of the number of relabelings, 8 of them by default: 2.08. "
         "Gain: how much less the error is than the first row's, paired by seed, of a single seed "
-        "by object. Together: by the mean of all seeds' densities; that interval, and those of "
-        "predictors without training, are over objects."
+        "by object. Ensemble: the mean of all seeds' densities; its intervals, and those of "
+        "predictors without training, are over objects; h is the bandwidth of the kernel."
     )
     lines = report.header(result, "The pose experiment", note)
     for table in result["tables"].values():
@@ -58,7 +59,7 @@ def _columns(rows: Sequence[Mapping], result: Mapping) -> list[Column]:
     ]
     columns = [
         report.NAME,
-        report.STRENGTH,
+        Column("strength", _strength, left=True),
         report.SEEDS,
         report.number("train MSE", "scores.train.mse.mean"),
         report.score(SCORES[0], "test.mse"),
@@ -77,10 +78,16 @@ def _columns(rows: Sequence[Mapping], result: Mapping) -> list[Column]:
         ]
     return [
         *columns,
-        Column(f"together: {SCORES[0]}", lambda row: _together(row, "mse")),
+        Column(f"ensemble: {SCORES[0]}", lambda row: _together(row, "mse")),
         Column(SCORES[1], lambda row: _together(row, "angle")),
         Column(SCORES[2], lambda row: _together_clear(row, result)),
     ]
+
+
+def _strength(row: Mapping) -> str:
+    """Strengths of the regularizers, or the bandwidth of kernel regression."""
+    bandwidth = row["options"].get("bandwidth")
+    return strength(row["options"]) if bandwidth is None else f"h = {bandwidth:.2g}"
 
 
 def _further(row: Mapping, shots: str) -> str:
@@ -147,3 +154,19 @@ def _symmetric(result: Mapping) -> list[str]:
         f'images of any angles. Those below {symmetry.ALIKE} are left out of the column "not '
         'symmetric": no image tells which of two angles they have.',
     ]
+
+
+def draw_information(result: Mapping, path: pathlib.Path) -> None:
+    """Test error against information on validation objects, a point for each run.
+
+    Args:
+        result: of the study; the title of the legend has its rank correlations over all runs.
+        path: of the PNG.
+    """
+    groups = {name: of | {"spearman": None} for name, of in result["correlation"].items()}
+    del groups["all"]
+    keys = {"information": "correlation", "swap gap": "correlation_swap_gap"}
+    ranks = {name: result[key]["all"]["spearman"] for name, key in keys.items()}
+    known = [f"{name} {of:.2f}" for name, of in ranks.items() if of is not None and of == of]
+    title = "\n".join(["rank correlation with test MSE", ", ".join(known)]) if known else ""
+    plots.draw_correlation(groups, path, "test MSE", title=title)

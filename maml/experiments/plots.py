@@ -116,7 +116,7 @@ def plot_correlation(groups: Mapping[str, dict], ylabel: str, log: bool = False,
 
     Args:
         groups: name -> ``pairs`` of information in nats and error, and ``spearman``, their rank
-            correlation, or None.
+            correlation; not shown where it is None.
         ylabel: name of the error.
         log: whether the error has a logarithmic axis.
         ax: of matplotlib; pyplot's current axes if None.
@@ -142,11 +142,15 @@ def plot_correlation(groups: Mapping[str, dict], ylabel: str, log: bool = False,
 
 
 def draw_correlation(
-    groups: Mapping[str, dict], path: os.PathLike, ylabel: str, log: bool = False
+    groups: Mapping[str, dict],
+    path: os.PathLike,
+    ylabel: str,
+    log: bool = False,
+    title: str = "rank correlation",
 ) -> None:
-    """Draws :func:`plot_correlation` as a PNG."""
+    """Draws :func:`plot_correlation` as a PNG; ``title`` is of the legend."""
     height = max(4.4, 0.6 + 0.17 * len(groups))  # Of all lines of the legend, in inches.
     figure, axes = new_axes(size=(9, height))
     plot_correlation(groups, ylabel, log, axes[0, 0])
-    figure.legend(loc="outside right upper", fontsize=7, title="rank correlation")
+    figure.legend(loc="outside right upper", fontsize=7, title=title)
     reporting.picture(figure, path)

@@ -53,7 +53,10 @@ def number(title: str, name: str, spec: str = ".2f", unit: str = "", scale: floa
 
     def text(row):
         value = row.get(name)
-        return "" if value is None or math.isnan(value) else f"{scale * value:{spec}}{unit}"
+        if value is None or math.isnan(value):
+            return ""
+        text = f"{scale * value:{spec}}"
+        return text.lstrip("-" if float(text) == 0 else "") + unit  # No sign before zero.
 
     return Column(title, text)
 
@@ -136,7 +139,14 @@ def sections(result: Mapping, columns: Sequence[Column], commands: bool = False)
     return lines
 
 
-def sweep_section(result: Mapping, metric: str, title: str, digits: int, scale=1.0) -> list[str]:
+def sweep_section(
+    result: Mapping,
+    metric: str,
+    title: str,
+    digits: int,
+    scale: float = 1.0,
+    further: Sequence[Column] = (),
+) -> list[str]:
     """Every strength that was tried, if there was a choice.
 
     Args:
@@ -145,6 +155,7 @@ def sweep_section(result: Mapping, metric: str, title: str, digits: int, scale=1
         title: what the page calls it.
         digits: of the score.
         scale: of the score.
+        further: columns of the study's own. Those that are empty in all rows are left out.
     """
     if not result["sweep"]:
         return []
@@ -158,10 +169,13 @@ def sweep_section(result: Mapping, metric: str, title: str, digits: int, scale=1
         NAME,
         STRENGTH,
         *splits,
+        *further,
         number("I(ŷ;Y|x,X)", f"scores.validation.{INFORMATION}.mean"),
         number("power ratio", "terms.prediction_mi_power_ratio"),
     ]
-    return ["", "## Every strength that was tried", "", *table(columns, result["sweep"])]
+    rows = result["sweep"]
+    columns = [column for column in columns if any(column.text(row) for row in rows)]
+    return ["", "## Every strength that was tried", "", *table(columns, rows)]
 
 
 def write(result: dict, lines: Sequence[str], folder: pathlib.Path, name: str) -> str:

@@ -153,8 +153,8 @@ COLUMNS = (
     report.SEEDS,
     report.score("test accuracy, %", "test.accuracy", 1, 100),
     report.score("training classes, %", "train.accuracy", 1, 100),
-    report.score("no support set, %", "train.no_support_accuracy", 1, 100),
-    report.score("another task's, %", "train.mismatched_support_accuracy", 1, 100),
+    report.score("no support, %", "train.no_support_accuracy", 1, 100),
+    report.score("mismatched support, %", "train.mismatched_support_accuracy", 1, 100),
     report.score("information, nats", "test.label_information_lower"),
     report.Column("normalization", lambda row: row.get("normalization", "")),
     report.number("steps", "cost.steps", ".0f"),
@@ -173,6 +173,11 @@ NOTE = (
 )
 
 
+_NO_SUPPORT = report.number(
+    "no support, %", "scores.train.no_support_accuracy.mean", ".1f", scale=100
+)
+
+
 def page(result: dict) -> list[str]:
     """The page of the study."""
     for name, table in result["tables"].items():
@@ -182,7 +187,7 @@ def page(result: dict) -> list[str]:
     return [
         *report.header(result, STUDY.title, NOTE),
         *report.sections(result, COLUMNS, commands=True),
-        *report.sweep_section(result, "accuracy", "accuracy, %", 1, 100),
+        *report.sweep_section(result, "accuracy", "accuracy, %", 1, 100, [_NO_SUPPORT]),
     ]
 
 

@@ -165,11 +165,21 @@ def draw_sweep(result: dict, path: pathlib.Path) -> None:
                 axes[0, column].loglog(weights, errors, **style, label=name)
                 if regularizer == "prediction_mi":
                     axes[1, column].semilogx(weights, powers, **style)
+        for row in result["tables"].get(table, {"rows": []})["rows"]:
+            if row["row"] == "none" and "scores.test.mse.mean" in row:
+                error = row["scores.test.mse.mean"]
+                axes[0, column].axhline(error, color="#777777", linestyle=":", label="none")
         axes[1, column].axhline(1.0, color="#777777", linestyle=":")
         axes[0, column].set(title=TABLES[table].about, ylabel="test MSE")
         axes[1, column].set(xlabel="λ", ylabel="power of predictions / of labels")
     axes[0, 0].legend(fontsize=7)
     reporting.picture(figure, path)
+
+
+def draw_diagnosis(result: dict, path: pathlib.Path) -> None:
+    """Test error against the label information of validation tasks, a point for each run."""
+    groups = {name: result["correlation"][name] for name in GROUPS}
+    plots.draw_correlation(groups, path, "test MSE", log=True)
 
 
 def write(result: dict, plan: Plan, output: pathlib.Path) -> str:
@@ -186,8 +196,7 @@ def write(result: dict, plan: Plan, output: pathlib.Path) -> str:
             result["correlation"] |= found
     text = report.write(result, page(result), output, STUDY.name)
     draw_sweep(result, output / "sweep.png")
-    shown = {name: result["correlation"][name] for name in GROUPS}
-    plots.draw_correlation(shown, output / "diagnosis.png", "test MSE", log=True)
+    draw_diagnosis(result, output / "diagnosis.png")
     return text
 
 

@@ -183,16 +183,18 @@ def _solved_shapes(row: Mapping) -> list[str]:
 
 
 def _shift_table(rows: Sequence[Mapping]) -> list[str]:
-    places = [(axis, f"shift.{axis}", key(v)) for axis, of in AXES.items() for v in of.values]
-    places += [("shape", "shape", shape) for shape in SHAPED]
+    places = [
+        (axis, f"shift.{axis}", key(v), f"{v:.3g}") for axis, of in AXES.items() for v in of.values
+    ]
+    places += [("shape", "shape", shape, shape) for shape in SHAPED]
     cells = []
-    for axis, kind, name in places:
+    for axis, kind, name, value in places:
         texts = [
             f"{format_interval(read_score(row, kind, name, 'error'), 3)} "
             f"({read_score(row, kind, name, 'solved')['mean']:.0%})"
             for row in rows
         ]
-        cells.append([axis, name, *texts])
+        cells.append([axis, value, *texts])
     return reporting.markdown_table(["shift", "value", *(row["row"] for row in rows)], cells)
 
 

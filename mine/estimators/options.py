@@ -129,6 +129,6 @@ class Options:
             raise ValueError(
                 f"Invalid value for `negatives`: expected a number for critic={self.critic!r} and "
                 f"bound={self.bound!r}; received 'all', with which training diverges, since a few "
-                "large scores dominate the normaliser of every batch; give a number, or use "
+                "large scores dominate the normalizer of every batch; give a number, or use "
                 "bound='js' or 'infonce'."
             )
