@@ -256,7 +256,8 @@ def rows_of(runs: pd.DataFrame, study: Study, together: Mapping = (), by=("table
     first = runs[runs["row"] == runs["row"].iloc[0]]
     for row in rows:
         own = runs[(runs["row"] == row["row"]) & (runs["options"] == row["options"])]
-        row["gain"] = aggregation.paired_gain(first, own, study.metric)
+        is_first = row["row"] == runs["row"].iloc[0]
+        row["gain"] = None if is_first else aggregation.paired_gain(first, own, study.metric)
         row["together"] = dict(together).get((row["table"], row["row"]))
         row["options"] = json.loads(row["options"])
     return rows
