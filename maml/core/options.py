@@ -27,15 +27,16 @@ def parameters(component: Callable) -> dict[str, inspect.Parameter]:
     has another default.
     """
     if not inspect.isclass(component):
-        found = inspect.signature(component).parameters
-        return {name: parameter for name, parameter in found.items() if _is_named(parameter)}
-    found = {}
+        every = inspect.signature(component).parameters
+        return {name: parameter for name, parameter in every.items() if _is_named(parameter)}
+    found: dict[str, inspect.Parameter] = {}
     for base in component.__mro__:
-        if "__init__" not in vars(base):
+        constructor = vars(base).get("__init__")
+        if constructor is None:
             continue
         if base.__module__.partition(".")[0] == "keras" or base is object:
             break
-        own = list(inspect.signature(base.__init__).parameters.values())[1:]
+        own = list(inspect.signature(constructor).parameters.values())[1:]
         found = {p.name: p for p in own if _is_named(p)} | found
         if not any(p.kind is p.VAR_KEYWORD for p in own):
             break
@@ -207,7 +208,7 @@ def choose(
         ValueError: no chosen component takes an option, several do, or a value is of another kind.
     """
     taken = {name: options_of(components[name]) for name in names}
-    chosen = {name: {} for name in names}
+    chosen: dict[str, dict] = {name: {} for name in names}
     for key, value in options.items():
         prefix, dot, name = key.rpartition(".")
         takers = [of for of in names if name in taken[of] and (not dot or of == prefix)]

@@ -40,6 +40,7 @@ def import_files(names: Iterable[str]) -> None:
 
 def _import_file(path: pathlib.Path) -> None:
     spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None and spec.loader is not None  # A file that ends in .py has both.
     module = importlib.util.module_from_spec(spec)
     before = sys.modules.get(path.stem)
     sys.modules[path.stem] = module

@@ -31,7 +31,8 @@ class Registry:
 
     def __init__(self, kind: str, package: str | None = None):
         self.kind, self.package = kind, package
-        self._found, self._short = {}, {}
+        self._found: dict[str, Callable] = {}
+        self._short: dict[str, str] = {}
 
     @property
     def _entries(self) -> dict:

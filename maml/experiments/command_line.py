@@ -52,7 +52,7 @@ def import_named() -> None:
     Raises:
         ValueError: there is no such file or module, or it fails.
     """
-    import_files(flags.FLAGS["import"].value)
+    import_files(flags.FLAGS["import"].value or ())
 
 
 def define_flags(presets: Iterable[str] = ()) -> None:
@@ -66,7 +66,7 @@ def define_flags(presets: Iterable[str] = ()) -> None:
     if presets:
         flags.DEFINE_enum("preset", presets[0], presets, "Values of the flags that are not given.")
     suffix = ", or the preset's value" if presets else ""
-    kinds = {bool: flags.DEFINE_bool, int: flags.DEFINE_integer, float: flags.DEFINE_float}
+    kinds: dict = {bool: flags.DEFINE_bool, int: flags.DEFINE_integer, float: flags.DEFINE_float}
     for field in dataclasses.fields(Config):
         default = "" if field.default is dataclasses.MISSING else field.default
         text = f"{field.metadata['help']} [{default}{suffix}]"

@@ -12,6 +12,7 @@ with the regularizer's name, such as ``label_mi.weight``.
 import dataclasses
 import json
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from maml.core import options
 from maml.core.registry import HEADS, LEARNERS, REGULARIZERS, TASKS, full_names, make_learner
@@ -32,14 +33,14 @@ def option(default, text: str, choices=None, at_least: float = 0):
         choices: the values it may have; None for any.
         at_least: numbers below are refused.
     """
-    limits = {} if isinstance(default, (bool, str)) else {"lower_bound": at_least}
+    limits: dict = {} if isinstance(default, (bool, str)) else {"lower_bound": at_least}
     metadata = {"help": text, "choices": choices, "limits": limits}
     return dataclasses.field(default=default, metadata=metadata)
 
 
 def component_options(role: str):
     """A field that holds the options of a role, name -> value."""
-    metadata = {
+    metadata: dict = {
         "help": f"Options of the {role}: name=value, with semicolons between them.",
         "choices": None,
         "limits": {},
@@ -103,8 +104,7 @@ class Config:
         names = full_names(self.regularizer)
         object.__setattr__(self, "regularizer", ",".join(names) or "none")
         for role in ROLES:
-            given = getattr(self, f"{role}_options")
-            given = options.parse(given) if isinstance(given, str) else dict(given)
+            given = _as_mapping(getattr(self, f"{role}_options"))
             object.__setattr__(self, f"{role}_options", given)
         self._choose("task", [self.task], TASKS)
         self._choose("learner", [self.learner], LEARNERS)
@@ -129,7 +129,7 @@ class Config:
     @property
     def regularizers(self) -> dict[str, dict]:
         """Name of each regularizer -> the options that were given to it."""
-        chosen = {name: {} for name in full_names(self.regularizer)}
+        chosen: dict[str, dict] = {name: {} for name in full_names(self.regularizer)}
         for key, value in self.regularizer_options.items():
             name, _, key = key.rpartition(".")
             chosen[name][key] = value
@@ -203,7 +203,7 @@ class Config:
         content = dataclasses.asdict(self)
         of_networks, of_head = self._given(problem)
         head = problem.make_head(self.head, **of_head)
-        content["task_options"] = options.defaults_of(TASKS[self.task]) | self.task_options
+        content["task_options"] = options.defaults_of(TASKS[self.task]) | dict(self.task_options)
         content["learner_options"] = self.learner_defaults()
         content["network_options"] = options.defaults_of(problem.build_networks) | of_networks
         content["head_options"] = {
@@ -219,7 +219,7 @@ class Config:
     # -- dotted options ------------------------------------------------------------------------
 
     @classmethod
-    def of(cls, given: Mapping[str, object], defaults: Mapping[str, object] | None = None):
+    def of(cls, given: Mapping[str, Any], defaults: Mapping[str, Any] | None = None):
         """A configuration from options with dotted names.
 
         Args:
@@ -243,7 +243,7 @@ class Config:
         for key, value in (defaults or {}).items():
             if "." in key and key not in dotted and cls._takes(chosen, key):
                 dotted[key] = value
-        roles = {role: {} for role in ROLES}
+        roles: dict[str, dict] = {role: {} for role in ROLES}
         for key, value in dotted.items():
             role, _, name = key.partition(".")
             if role in ROLES[:-1]:
@@ -252,13 +252,14 @@ class Config:
                 roles["regularizer"][f"{REGULARIZERS.full_name(role)}.{name}"] = value
         for role, own in roles.items():
             field = f"{role}_options"
-            typed = chosen.get(field, {})
-            typed = options.parse(typed) if isinstance(typed, str) else dict(typed)
+            typed = _as_mapping(chosen.get(field, {}))
             for name in own.keys() & typed.keys() if field in given else ():
                 if role in ROLES[:-1] and f"{role}.{name}" in given:
                     raise ValueError(
                         f"The option {name!r} of the {role} is given twice: give it once."
                     )
+            # An option of a regularizer may be typed without the regularizer's name.
+            own = {k: v for k, v in own.items() if k in given or k.rpartition(".")[2] not in typed}
             chosen[field] = own | typed
         return cls(**chosen)
 
@@ -284,7 +285,7 @@ class Config:
 
     def dotted(self) -> dict[str, object]:
         """The options that were given, and fields that are not at their defaults."""
-        found = {}
+        found: dict[str, object] = {}
         for field in dataclasses.fields(self):
             value, role = getattr(self, field.name), field.name.removesuffix("_options")
             if role != field.name:
@@ -323,6 +324,11 @@ class Config:
             entry = REGULARIZERS[name]
             names.append(entry.table_name(**(options.defaults_of(entry) | own)))
         return " + ".join(names)
+
+
+def _as_mapping(given) -> dict:
+    """Options that may be text."""
+    return options.parse(given) if isinstance(given, str) else dict(given)
 
 
 def _typed(item) -> str:

@@ -249,7 +249,9 @@ def run_study(plan: Plan) -> dict:
     }
 
 
-def rows_of(runs: pd.DataFrame, study: Study, together: Mapping = (), by=("table", "row")) -> list:
+def rows_of(
+    runs: pd.DataFrame, study: Study, together: Mapping | None = None, by=("table", "row")
+) -> list:
     """Aggregated rows of some runs; each gain is paired by seed with the first row."""
     keep = ("options", "method", "normalization", "metric", "provenance.hardware")
     rows = aggregation.aggregate(runs, by, keep)
@@ -258,7 +260,7 @@ def rows_of(runs: pd.DataFrame, study: Study, together: Mapping = (), by=("table
         own = runs[(runs["row"] == row["row"]) & (runs["options"] == row["options"])]
         is_first = row["row"] == runs["row"].iloc[0]
         row["gain"] = None if is_first else aggregation.paired_gain(first, own, study.metric)
-        row["together"] = dict(together).get((row["table"], row["row"]))
+        row["together"] = (together or {}).get((row["table"], row["row"]))
         row["options"] = json.loads(row["options"])
     return rows
 
@@ -274,7 +276,7 @@ def _choose_strengths(plan: Plan, tables: Mapping[str, Table]):
         if not plan.rows or row in plan.rows
     }
     # What is combined is chosen first, wherever it stands.
-    single = {key: row for key, row in rows.items() if not isinstance(row, Both)}
+    single: dict = {key: row for key, row in rows.items() if not isinstance(row, Both)}
     both = {key: row for key, row in rows.items() if isinstance(row, Both)}
     for (table, _), row in both.items():
         single |= {(table, part): every[table].rows[part] for part in row}

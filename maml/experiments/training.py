@@ -6,7 +6,7 @@ import os
 import pathlib
 import shlex
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 import keras
 import numpy as np
@@ -72,6 +72,11 @@ def run(
     config.epoch_steps()  # Refuses before anything is made.
     saving.check_path(path)
     problem = config.make_problem()
+    if config.patience and problem.validation is None:
+        raise ValueError(
+            "Invalid value for `patience`: early stopping needs validation tasks, and "
+            f"{config.task} has none; use --patience=0, or task options that keep some."
+        )
     learner = config.make_learner(problem)
     learner.create_weights(problem.train.sample(2, [config.seed, 5]))
     settings, data = config.describe(problem), dict(problem.data)
@@ -84,7 +89,7 @@ def run(
         saving.save(learner, path)
         if finished:
             return read_results(folder)
-        record = {"method": config.method_name(), "seed": config.seed, "config": settings}
+        record: dict = {"method": config.method_name(), "seed": config.seed, "config": settings}
         record |= {"data": data} | score(evaluator, problem, config, bool(verbose))
         record["terms"] = _terms(learner, history, config, record["metric"], problem)
         record["cost"] = cost(history, config)
@@ -184,7 +189,7 @@ def fit(
     done = checkpoint.restore(learner)
     epoch, stops = done // per_epoch, []
     if config.patience:
-        metric, perfect = main_score(problem.metrics, problem.validation)
+        metric, perfect = main_score(problem.metrics, problem.train)
         name = f"validation_{metric}"
         before = read_history(folder / HISTORY)[name][:epoch] if done else ()
         stops = [callbacks.StopEarly(folder / BEST, name, perfect > 0, config.patience, before)]
@@ -278,7 +283,7 @@ def _terms(learner, history, config, metric, problem) -> dict[str, float]:
     """The regularizers' own values in the epoch whose weights the learner has."""
     epoch = -1
     if config.patience:
-        _, perfect = main_score(problem.metrics, problem.validation)
+        _, perfect = main_score(problem.metrics, problem.train)
         epoch = callbacks.best_epoch(history[f"validation_{metric}"], perfect > 0)
     return {
         name: float(history[f"val_{name}"][epoch])
@@ -288,7 +293,7 @@ def _terms(learner, history, config, metric, problem) -> dict[str, float]:
     }
 
 
-def cost(history: dict[str, Sequence[float]], config: Config) -> dict[str, float]:
+def cost(history: dict[str, np.ndarray], config: Config) -> dict[str, float]:
     """What a training took: steps, seconds a step and in all, and steps that were skipped."""
     seconds = history["seconds_per_step"]
     return {
