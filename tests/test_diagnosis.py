@@ -197,7 +197,7 @@ def test_support_information_of_two_groups_is_one_bit(tasks, count):
     numbers = tf.reshape(tf.range(tasks, dtype=tf.float32), [tasks, 1, 1])
     x = tf.zeros([tasks, 1, 1])
     episode = maml.Episode(x, numbers, x, numbers)
-    found = scores.scores(Groups(), episode, SEED, num_relabelings=count)
+    found = scores.score_episodes(Groups(), episode, SEED, num_relabelings=count)
     above = math.log((tasks - 1) / (tasks / 2 - 1))
     np.testing.assert_allclose(found["support_information_lower"], math.log(2), atol=1e-5)
     np.testing.assert_allclose(found["support_information_upper"], above, atol=1e-5)
@@ -214,7 +214,7 @@ def test_swapped_score_is_the_mean_over_lenders_by_numpy():
         def encode(self, x, y, training=False):
             return y[:, 0]
 
-    found = scores.scores(Echo(), episode, SEED, num_relabelings=4)
+    found = scores.score_episodes(Echo(), episode, SEED, num_relabelings=4)
     expected = np.mean([(numbers - np.roll(numbers, s)) ** 2 for s in (2, 4, 6)], axis=0)
     np.testing.assert_allclose(found["mismatched_support_mse"][:, 0], expected, rtol=1e-6)
     np.testing.assert_array_equal(found["mse"], 0)
@@ -230,7 +230,7 @@ def test_scores_are_of_features_that_regularizers_have_transformed():
     learner = Blend(family, trust=0.0)
     learner.regularizers = [Halve()]
     episode = family.episodes(tf.range(8), SEED)
-    found = scores.scores(learner, episode, SEED)
+    found = scores.score_episodes(learner, episode, SEED)
     # Half the place and half the slope: a quarter of the answer.
     expected = (0.75 * episode.query_y[..., 0].numpy()) ** 2
     for name in ("mse", "no_support_mse", "mismatched_support_mse"):

@@ -18,8 +18,6 @@ ROOT = pathlib.Path(__file__).parent.parent
 GLOSSARY = ROOT / "docs/reference/glossary.md"
 
 NOT_YET = (
-    "maml/core/*",
-    "maml/diagnostics/*",
     "maml/learners/*",
 )
 """Files that still have the old vocabulary; empty when the renaming is complete."""

@@ -82,7 +82,7 @@ class TaskFamily(abc.ABC):
         )
 
     def spaced(self, count: int) -> np.ndarray:
-        """The indices of so many tasks, evenly spaced, [count]."""
+        """The indices of ``count`` tasks, evenly spaced, [count]."""
         # In 64 bits: of a million tasks some thousand are products that 32 do not hold.
         return (np.arange(count, dtype=np.int64) * self.num_tasks // count).astype(np.int32)
 
@@ -91,13 +91,13 @@ class TaskFamily(abc.ABC):
     ) -> Iterator[Episode]:
         """A finite set of episodes for evaluation: ``per_task`` episodes of every task.
 
-        No batch holds a task twice, so the tasks of a batch can lend each other their support sets.
+        No batch holds a task twice, so a task can be given the support sets of the others.
 
         Args:
             per_task: episodes of each task.
             batch_size: tasks a batch, at least; up to twice as many where it does not divide.
             seed: of the episodes.
-            num_tasks: only so many tasks, evenly spaced; all by default.
+            num_tasks: how many tasks, evenly spaced; all by default.
 
         Yields:
             Episodes, in the order of the tasks, one pass after the other.

@@ -18,8 +18,8 @@ verdict                       what it says of a learner on these tasks
 
 Memorization overfitting shows on the meta-training tasks; on others such a learner merely fails.
 
-Scores of any metric are read on one scale, the *skill score* (Murphy 1988): 0 for the best constant
-answer, 1 for a perfect one. The swap gap on this scale is the share of a constant's error that a
+Scores of any metric are read on one scale, the *skill score* (Murphy 1988): 0 for a constant
+predictor, 1 for a perfect one. The swap gap on this scale is the share of a constant's error that a
 wrong support set costs.
 
 The thresholds lie between learners whose nature was known, CNPs for the pose of 40 objects. Without
@@ -112,7 +112,7 @@ class Diagnosis:
         score: with the right support set.
         no_support: score without any.
         mismatched_support: score with other tasks' support sets.
-        constant: score of the best constant answer.
+        constant: score of the constant predictor.
         swap_gap: by how much ``mismatched_support`` is worse than ``score``.
         support_information: ``lower`` and ``upper`` bound of I(y^; D | x), in nats.
         label_information: the same of I(y^; Y | x, X); None if no labels were transformed.
@@ -195,7 +195,7 @@ class Diagnosis:
             (f"{self.metric} with the support set", interval(self.score)),
             (f"{self.metric} without it", interval(self.no_support)),
             (f"{self.metric} with another task's", interval(self.mismatched_support)),
-            (f"{self.metric} of the best constant", interval(self.constant)),
+            (f"{self.metric} of a constant predictor", interval(self.constant)),
             ("swap gap", interval(self.swap_gap)),
         ]
         rows += [
@@ -239,7 +239,7 @@ class Diagnosis:
             color=COLOURS,
             capsize=3,
         )
-        ax.axhline(self.constant["mean"], color="black", linewidth=0.8, label="best constant")
+        ax.axhline(self.constant["mean"], color="black", linewidth=0.8, label="constant predictor")
         ax.set(ylabel=self.metric, xlabel="support set", title=f"{title}{self.verdict}")
         ax.legend()
         return ax

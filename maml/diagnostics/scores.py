@@ -1,13 +1,14 @@
-"""Is a learner memorizing? Scores on fixed episodes that tell; :mod:`maml.diagnostics.report`
-reads them.
+"""Scores that show whether a learner memorizes, on fixed episodes, and the diagnosis from them.
 
-* before and after: the score without a support set, and with it, against the best constant's;
-* support-swap gap: how much worse the score is with other tasks' support sets (0: not read);
-* I(y^; Y | x, X): what relabelling the support does to the prediction (0 nats: nothing);
-* I(y^; D | x): what another task's whole support set does to it, for contrast. X alone gives many
-  tasks away, so a memorizer that knows them by their inputs scores high here and zero above.
+* The score with the right support set, with another task's, without any, and of a constant
+  predictor. The swap gap is the difference of the first two; it is 0 where the support set is
+  ignored.
+* Label information I(y^; Y | x, X): how much relabelling the support set changes the prediction.
+* Support information I(y^; D | x): how much exchanging the whole support set changes it. The inputs
+  X alone tell many tasks apart, so a learner that memorizes tasks by their inputs scores high here
+  and zero above.
 
-Both informations stand between a lower and an upper bound, in nats.
+Both stand between a lower and an upper bound, in nats. :mod:`maml.diagnostics.report` reads them.
 """
 
 import functools
@@ -27,7 +28,7 @@ from maml.distributions.normal import Normal
 from mine.reporting.progress import ProgressBar
 
 
-def scores(
+def score_episodes(
     learner,
     episode: Episode,
     seed,
@@ -39,36 +40,35 @@ def scores(
 
     Args:
         learner: a :class:`maml.MetaLearner`.
-        episode: at least two different tasks, which lend each other their support sets.
+        episode: at least two different tasks; each is also scored with the support sets of others.
         seed: stateless seed [2].
         label_transform: draws the relabellings for the label information; None leaves it out.
-        num_relabelings: number N of relabellings, and at most of support sets, the right one
-            included:
-            lower bounds cannot exceed log N.
+        num_relabelings: number N of relabellings, and the most support sets for each task, the
+            right one included. Lower bounds cannot exceed log N.
         metrics: name -> function(distribution, y) -> [tasks, queries].
 
     Returns:
-        For each metric ``m``: ``m`` (after the support set), ``no_support_m`` (before it),
-        ``mismatched_support_m``
-        (after another task's, mean over those lent). In nats: ``support_information_lower`` and
-        ``_upper``, and with a label transform ``label_information_lower`` and ``_upper``.
+        For each metric ``m``: ``m`` with the support set, ``no_support_m`` without it,
+        ``mismatched_support_m`` with another task's (mean over those tried). In nats:
+        ``support_information_lower`` and ``_upper``, and with a label transform
+        ``label_information_lower`` and ``_upper``.
     """
     embedded = episode._replace(
         support_x=learner.features(episode.support_x), query_x=learner.features(episode.query_x)
     )
-    lent, supports = predict_with_mismatched_supports(learner, embedded, num_relabelings)
+    predicted, supports = predict_with_mismatched_supports(learner, embedded, num_relabelings)
     before = learner.decode(learner.initial_state(tf.shape(embedded.query_x)[0]), embedded.query_x)
     y = tf.tile(episode.query_y, [supports, 1, 1])
     result = {}
     for name, metric in metrics.items():
         result["no_support_" + name] = metric(before, episode.query_y)
-        values = split_conditions(metric(lent, y), supports)
+        values = split_conditions(metric(predicted, y), supports)
         result[name], result["mismatched_support_" + name] = (
             values[0],
             tf.reduce_mean(values[1:], axis=0),
         )
     informations = {
-        "support_information": sandwich(lent, supports, fold_in(seed, 2 * num_relabelings))
+        "support_information": sandwich(predicted, supports, fold_in(seed, 2 * num_relabelings))
     }
     if label_transform is not None:
         informations["label_information"] = label_information(
@@ -84,14 +84,14 @@ def predict_with_mismatched_supports(
 ) -> tuple[Distribution, int]:
     """Predictions with the right support set, then with those of other tasks of the batch.
 
-    Every support set is encoded once. The lenders are evenly spaced in the batch, since neighbours
-    may be alike.
+    Every support set is encoded once. The other tasks are evenly spaced in the batch, since
+    neighbours may be alike.
 
     Args:
         learner: a :class:`maml.MetaLearner`.
         embedded: episodes whose inputs went through ``learner.features``, of a known number of
             tasks.
-        num_relabelings: at most so many support sets for each task, its own included.
+        num_relabelings: the most support sets for each task, its own included.
 
     Returns:
         A distribution with batch axes [supports * tasks, queries], first those of all tasks with
@@ -149,14 +149,14 @@ def sandwich(prediction: Distribution, conditions: int, seed) -> mine.Sandwich:
 
 
 def constant_scores(y, metrics: dict[str, Callable] = METRICS) -> dict[str, tf.Tensor]:
-    """Scores of the best constant answer: the mean label.
+    """Scores of the constant predictor: the mean label.
 
     It has the least squared error. The mean of one-hot labels is the frequency of each class, and
     its largest the class that is right most often.
 
     Args:
         y: query labels of all episodes, [episodes, queries, dim].
-        metrics: as of :func:`scores`.
+        metrics: as of :func:`score_episodes`.
 
     Returns:
         ``constant_m`` for each metric ``m``, [episodes, queries].
@@ -174,8 +174,8 @@ class Evaluator:
         label_transform: draws the relabellings for the label information; None leaves it out.
         information_every: the label information, which adapts ``num_relabelings`` times to each
             task, is read
-            on every so-manieth batch only.
-        **options: more of :func:`scores`.
+            on every k-th batch only.
+        **options: more of :func:`score_episodes`.
     """
 
     def __init__(
@@ -192,7 +192,7 @@ class Evaluator:
         self._with_information, self._without = (
             tf.function(
                 functools.partial(
-                    scores, learner, label_transform=relabelling, metrics=metrics, **options
+                    score_episodes, learner, label_transform=relabelling, metrics=metrics, **options
                 ),
                 autograph=False,
             )
@@ -215,16 +215,15 @@ class Evaluator:
             per_task: episodes of each task.
             batch_size: tasks a batch, see :meth:`TaskFamily.fixed`.
             seed: of the episodes; the same seed gives every learner the same episodes.
-            num_tasks: score only so many tasks, evenly spaced; all by default.
+            num_tasks: how many tasks are scored, evenly spaced; all by default.
             title: of a progress bar; without one there is none.
 
         Returns:
-            Each score of :func:`scores` and :func:`constant_scores` as [tasks, per_task, queries];
-            the label
-            information of some of the tasks, if it is not read on every batch.
+            Each score of :func:`score_episodes` and :func:`constant_scores`, [tasks, per_task,
+            queries]; the label information of some tasks only, if it is not read on every batch.
 
         Raises:
-            ValueError: fewer than two tasks, so that none could lend another its support set.
+            ValueError: fewer than two tasks, so that there is no other task's support set.
         """
         count = min(num_tasks or family.num_tasks, family.num_tasks)
         if count < 2 or batch_size < 2:
@@ -274,9 +273,9 @@ def diagnose(
             :class:`maml.LabelOffset` for angles; None leaves it out.
         metrics: name -> function(distribution, y) -> [tasks, queries]; the first is judged by.
         per_task: episodes of each task.
-        batch_size: tasks a batch; they lend each other their support sets.
+        batch_size: tasks a batch; each is also scored with the support sets of others.
         seed: of episodes and draws.
-        num_relabelings: relabellings, and at most support sets lent to each task, behind the
+        num_relabelings: relabellings, and the most support sets for each task, behind the
             informations:
             their lower bounds cannot exceed log ``num_relabelings``.
 

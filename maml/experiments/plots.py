@@ -63,26 +63,27 @@ def draw_diagnoses(diagnoses: Mapping[str, dict], path: os.PathLike) -> None:
     reporting.picture(figure, path, bbox_inches="tight")
 
 
-def plot_curves(histories: Mapping[str, Mapping[str, np.ndarray]], column: str, ax=None):
-    """A score of several runs over training steps; dotted on meta-training tasks.
+def plot_curves(
+    histories: Mapping[str, Mapping[str, np.ndarray]], column: str, dotted: str = "", ax=None
+):
+    """A score of several runs over training steps.
 
     Args:
         histories: run -> columns of ``history.csv``; the first :data:`MAX_CURVES` are drawn.
         column: such as ``test_mse``.
+        dotted: another column, drawn dotted in the colour of the run; empty for none.
         ax: of matplotlib; pyplot's current axes if None.
 
     Returns:
         The axes.
     """
     ax = current_axes(ax)
-    split, _, metric = column.partition("_")
     styles = itertools.product(("-", "--"), reporting.COLOURS)
     for (name, history), (line, colour) in zip(histories.items(), styles, strict=False):
-        if column not in history:
-            continue
-        ax.plot(history["step"], history[column], line, color=colour, label=name)
-        if split != "train" and metric != INFORMATION:
-            ax.plot(history["step"], history[f"train_{metric}"], ":", color=colour)
+        if column in history:
+            ax.plot(history["step"], history[column], line, color=colour, label=name)
+        if dotted in history:
+            ax.plot(history["step"], history[dotted], ":", color=colour)
     ax.set_xlabel("training step")
     ax.locator_params(axis="x", nbins=6)
     return ax
@@ -93,6 +94,7 @@ def draw_curves(
     metrics: Mapping[str, str],
     path: os.PathLike,
     split: str = "test",
+    dotted: str = "train",
 ) -> None:
     """Learning curves of several runs, a panel for each score.
 
@@ -100,12 +102,16 @@ def draw_curves(
         histories: run -> columns of ``history.csv``; the first :data:`MAX_CURVES` are drawn.
         metrics: name of a score -> title of its panel.
         path: of the PNG.
-        split: whose scores are drawn; dotted those of meta-training tasks.
+        split: whose scores are drawn.
+        dotted: what the names of scores that are drawn dotted begin with, such as ``train`` or
+            ``train_no_support``; the information is not.
     """
     figure, axes = new_axes(len(metrics), size=(5, 3.8))
     for ax, (metric, title) in zip(axes[0], metrics.items(), strict=True):
-        plot_curves(histories, f"{split}_{metric}", ax).set_title(title)
-    figure.suptitle("dotted: meta-training tasks", fontsize=8)
+        other = "" if metric == INFORMATION else f"{dotted}_{metric}"
+        plot_curves(histories, f"{split}_{metric}", other, ax).set_title(title)
+    without = ", without the support set" * ("no_support" in dotted)
+    figure.suptitle(f"dotted: meta-training tasks{without}", fontsize=8)
     handles, labels = axes[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside right upper", fontsize=7)
     reporting.picture(figure, path, bbox_inches="tight")

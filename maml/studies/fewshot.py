@@ -204,7 +204,9 @@ def write(result: dict, plan: Plan, output: pathlib.Path) -> str:
         folders = {row["row"]: pathlib.Path(row["folders"][0]) for row in rows}
         histories = {row: read_history(folder / HISTORY) for row, folder in folders.items()}
         title = {"accuracy": "accuracy on validation classes"}
-        plots.draw_curves(histories, title, output / f"curves_{name}.png", split="validation")
+        plots.draw_curves(
+            histories, title, output / f"curves_{name}.png", "validation", "train_no_support"
+        )
         for picture in ("episodes", "confusion") if folders else ():
             content = (next(iter(folders.values())) / f"{picture}.png").read_bytes()
             reporting.write(content, output / f"{picture}_{name}.png")
