@@ -68,8 +68,10 @@ def define_flags(presets: Iterable[str] = ()) -> None:
     suffix = ", or the preset's value" if presets else ""
     kinds: dict = {bool: flags.DEFINE_bool, int: flags.DEFINE_integer, float: flags.DEFINE_float}
     for field in dataclasses.fields(Config):
-        default = "" if field.default is dataclasses.MISSING else field.default
-        text = f"{field.metadata['help']} [{default}{suffix}]"
+        default = (
+            "" if field.default in (dataclasses.MISSING, "") else f" [{field.default}{suffix}]"
+        )
+        text = f"{field.metadata['help']}{default}"
         define = kinds.get(field.type, flags.DEFINE_string)
         define(field.name, None, text, **field.metadata["limits"])
     for name, (role, text) in SHORT.items():

@@ -58,16 +58,20 @@ class Config:
         ValueError: there is no such component, an option has no effect, or a value is invalid.
     """
 
-    task: str = option("sinusoid", "The tasks: a registered name, or your own.")
+    task: str = option("sinusoid", "The tasks; python -m maml.components lists all, with options.")
     task_options: Mapping = component_options("task")
-    learner: str = option("maml", "The meta-learner: a registered name, or your own.")
+    learner: str = option(
+        "maml", "The meta-learner; python -m maml.components lists all, with options."
+    )
     learner_options: Mapping = component_options("learner")
     regularizer: str = option(
-        "none", "Meta-regularizers: none, or registered names with commas between them."
+        "none", "Meta-regularizers, with commas between them; python -m maml.components lists all."
     )
     regularizer_options: Mapping = component_options("regularizer")
     network_options: Mapping = component_options("network")
-    head: str = option("", "The predictive distribution: a registered head. [the task's own]")
+    head: str = option(
+        "", "The predictive distribution, in place of the task's own: circular, normal, ..."
+    )
     head_options: Mapping = component_options("head")
     seed: int = option(0, "Seed of weights, episodes and everything else that is random.")
     meta_batch_size: int = option(25, "Tasks of a training step.", at_least=2)

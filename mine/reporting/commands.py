@@ -41,4 +41,13 @@ def run(main: Callable[[], None], folders: Sequence[str] = ()) -> None:
                 raise
             sys.exit(f"Error: {error.filename}: {error.strerror}.")
 
+    _show_in_help()
     app.run(checked)
+
+
+def _show_in_help() -> None:
+    """Has ``--help`` list the flags that a command takes from other modules of this project."""
+    for module, defined in flags.FLAGS.flags_by_module_dict().items():
+        if module.partition(".")[0] in ("mine", "maml", "pose_data", "pose_code"):
+            for flag in defined:
+                flags.FLAGS.register_key_flag_for_module(sys.argv[0], flag)
