@@ -160,16 +160,18 @@ class Config:
             ValueError: an option of the tasks, the networks or the head has no meaning.
         """
         problem = TASKS.make(self.task, **self.task_options)
-        self._given(problem)  # Refuses options of networks and heads that these tasks do not have.
+        self._network_and_head_options(problem)  # Refuses what these tasks do not have.
         return problem
 
-    def _given(self, problem) -> tuple[dict, dict]:
+    def _network_and_head_options(self, problem) -> tuple[dict, dict]:
         """Options of the networks and of the head, read and checked."""
-        networks = {"networks": problem.build_networks}
-        found = options.choose("the networks of task", ["networks"], networks, self.network_options)
-        name = self.head or "head"
-        heads = {name: problem.head_class(self.head)}
-        return found["networks"], options.choose("head", [name], heads, self.head_options)[name]
+        task, head = self.task, problem.head_class(self.head)
+        name = self.head or head.__name__
+        networks = {task: problem.build_networks}
+        of_networks = options.choose("networks of task", [task], networks, self.network_options)
+        return of_networks[task], options.choose("head", [name], {name: head}, self.head_options)[
+            name
+        ]
 
     def make_learner(self, problem):
         """The untrained learner of this run, for a problem of :meth:`make_problem`.
@@ -177,7 +179,7 @@ class Config:
         Raises:
             ValueError: a component refuses an option.
         """
-        of_networks, of_head = self._given(problem)
+        of_networks, of_head = self._network_and_head_options(problem)
         build, extra = problem.build_networks, {"seed": self.seed}
         extra["norm_steps"] = self.learner_defaults().get("inner_steps", 1)
         taken = options.parameters(build)
@@ -205,7 +207,7 @@ class Config:
     def describe(self, problem) -> dict:
         """Every option of the run, its default included, as JSON holds it."""
         content = dataclasses.asdict(self)
-        of_networks, of_head = self._given(problem)
+        of_networks, of_head = self._network_and_head_options(problem)
         head = problem.make_head(self.head, **of_head)
         content["task_options"] = options.defaults_of(TASKS[self.task]) | dict(self.task_options)
         content["learner_options"] = self.learner_defaults()
@@ -234,7 +236,7 @@ class Config:
         Raises:
             ValueError: as of the class, or a name is not known.
         """
-        fields = {field.name for field in dataclasses.fields(cls)}
+        fields = [field.name for field in dataclasses.fields(cls)]
         chosen = {k: v for k, v in (defaults or {}).items() if k in fields}
         chosen |= {k: v for k, v in given.items() if k in fields}
         dotted = {k: v for k, v in given.items() if k not in fields}
