@@ -14,11 +14,11 @@ import maml  # First: it silences TensorFlow's start-up messages.
 # isort: split
 import numpy as np
 import tensorflow as tf
-import tqdm
 from absl import flags
 
 from mine import reporting
 from mine.reporting import commands
+from mine.reporting.progress import ProgressBar
 
 _MAML = {"learner": "maml", "inner_lr": 0.1, "inner_steps": 1}
 CASES = {
@@ -74,7 +74,7 @@ def main():
     values = flags.FLAGS
     output = pathlib.Path(values.output)
     rows = []
-    for name, (dataset, *case) in tqdm.tqdm(CASES.items(), unit="case"):
+    for name, (dataset, *case) in ProgressBar(CASES.items(), unit="case"):
         if getattr(values, dataset):
             found = measure(getattr(values, dataset), dataset, *case, values.steps)
             rows.append({"case": name, "tasks": case[1]} | found)

@@ -15,13 +15,13 @@ import statistics
 import time
 
 import numpy as np
-import tqdm
 from absl import flags
+from pose_code.config import from_preset
 
 from mine import reporting
 from mine.reporting import commands
+from mine.reporting.progress import ProgressBar
 from pose_code import experiment
-from pose_code.config import from_preset
 from pose_data.tasks import PoseTasks
 
 INNER_STEPS = (1, 2, 5, 10, 20)
@@ -92,7 +92,7 @@ def main():
     path, rows = output / "inner_steps.json", []
     cases = list(itertools.product(range(REPEATS), INNER_STEPS, (False, True)))
     context = multiprocessing.get_context("spawn")
-    for _, inner_steps, recompute in tqdm.tqdm(cases, unit="case"):
+    for _, inner_steps, recompute in ProgressBar(cases, unit="case"):
         with concurrent.futures.ProcessPoolExecutor(1, mp_context=context) as fresh:
             rows.append(fresh.submit(measure, inner_steps, recompute).result())
     run = reporting.provenance("benchmarks/inner_steps.py")

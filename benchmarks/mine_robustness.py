@@ -14,7 +14,6 @@ import sys
 import traceback
 
 import numpy as np
-import tqdm
 from absl import flags
 
 import mine
@@ -22,6 +21,7 @@ from mine import reporting
 from mine.bound_names import BOUNDS
 from mine.estimators import preprocessing
 from mine.reporting import commands
+from mine.reporting.progress import ProgressBar
 
 CRITICS = ("concatenated", "separable", "bilinear")
 LIBRARY = pathlib.Path(mine.__file__).parent
@@ -92,7 +92,7 @@ def run(runs: int, seed: int) -> dict:
         cases that ``failed``.
     """
     finite, refused, failed = 0, collections.Counter(), []
-    with tqdm.tqdm(range(runs), unit="case") as bar:
+    with ProgressBar(range(runs), unit="case") as bar:
         for case in bar:
             x, y, options = draw_case(np.random.default_rng([seed, case]))
             kind, reason = outcome(x, y, options)

@@ -27,11 +27,11 @@ import venv
 import zlib
 
 import numpy as np
-import tqdm
 from absl import flags
 
 from mine import benchmarks, reporting
 from mine.reporting import commands
+from mine.reporting.progress import ProgressBar
 
 FLAGS = flags.FLAGS
 
@@ -172,7 +172,7 @@ def fill(report: dict, path: pathlib.Path, tasks: list[str], seeds: int) -> None
     todo = list(itertools.product(tasks, range(seeds), ESTIMATORS))
     with tempfile.TemporaryDirectory() as folder:
         samples = pathlib.Path(folder) / "samples.npz"
-        for task, seed, name in (bar := tqdm.tqdm(todo, unit=" estimates")):
+        for task, seed, name in (bar := ProgressBar(todo, unit=" estimates")):
             if (task, seed, name) in done:
                 continue
             bar.set_postfix_str(f"{task}, seed {seed}: {name}")

@@ -27,9 +27,9 @@ import numpy as np
 import stl
 from absl import app, flags
 from matplotlib import pyplot as plt
-from tqdm import tqdm
 
 from mine import reporting
+from mine.reporting.progress import ProgressBar
 from pose_data import gl_backend, make_cad, rendering
 from pose_data.cad import meshes
 from pose_data.shapes import classes
@@ -143,7 +143,7 @@ def measure(name: str, cad_dir: pathlib.Path, scratch: pathlib.Path) -> list[dic
     rows = []
     objects = meshes.find_objects(cad_dir)
     count = FLAGS.num_images
-    for cad in tqdm(objects, desc=name, unit=" objects"):
+    for cad in ProgressBar(objects, desc=name, unit=" objects"):
         theirs, ours = [], []
         for i in range(FLAGS.rounds):
             theirs.append(seconds(original_image, cad.path, i, scratch))

@@ -17,13 +17,13 @@ import maml  # First: it silences TensorFlow's start-up messages.
 # isort: split
 import keras
 import numpy as np
-import tqdm
 from absl import flags
+from pose_code.config import from_preset
 
 from mine import reporting
 from mine.reporting import commands
+from mine.reporting.progress import ProgressBar
 from pose_code import experiment
-from pose_code.config import from_preset
 from pose_data.tasks import PoseTasks
 
 CASES = {
@@ -95,7 +95,7 @@ def main():
     output = pathlib.Path(flags.FLAGS.output)
     output.mkdir(parents=True, exist_ok=True)
     rows = []
-    for name in tqdm.tqdm([*CASES, *SINUSOIDS], unit="case"):
+    for name in ProgressBar([*CASES, *SINUSOIDS], unit="case"):
         if name in CASES:
             times = np.array(time_poses(110, **CASES[name]))
         else:

@@ -25,12 +25,12 @@ from collections.abc import Callable, Iterable
 from typing import BinaryIO, NamedTuple
 
 import numpy as np
-import tqdm
 from absl import flags
 from PIL import Image
 
 from maml.tasks.image_file import ImageFile
 from mine.reporting import commands
+from mine.reporting.progress import ProgressBar
 
 DRAWINGS = 20
 """Of each character of Omniglot."""
@@ -225,7 +225,7 @@ def prepare(source: Source, workers: int, verbose: bool = True) -> ImageFile:
     channels = len(source.mode)
     images = np.empty([len(items), source.size, source.size, channels], np.uint8)
     with concurrent.futures.ThreadPoolExecutor(workers) as pool:
-        done = tqdm.tqdm(
+        done = ProgressBar(
             pool.map(small, items), total=len(items), unit=" images", disable=not verbose
         )
         for index, image in enumerate(done):
