@@ -17,6 +17,8 @@ COMMANDS = {
     "maml-train": "maml.train",
     "maml-evaluate": "maml.evaluate",
     "maml-compare": "maml.compare",
+    "maml-components": "maml.components",
+    "maml-prepare": "maml.tasks.prepare",
     "pose-make-cad": "pose_data.make_cad",
     "pose-vary-cad": "pose_data.vary_cad",
     "pose-convert-cad": "pose_data.convert_cad",
@@ -24,6 +26,8 @@ COMMANDS = {
     "pose-resize-images": "pose_data.resize_images",
     "pose-data-gen": "pose_data.data_gen",
     "pose-train": "pose_code.train",
+    "pose-baselines": "pose_code.baselines",
+    "pose-study": "pose_code.study",
 }
 """Console command -> its module, which has a function ``cli``."""
 

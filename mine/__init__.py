@@ -1,31 +1,30 @@
-"""Mutual information that can be trusted: I(x; y) of samples in nats, on its own.
+"""Mutual information of samples, in nats, with intervals and warnings.
 
     >>> import mine
     >>> print(mine.estimate(x, y))              # doctest: +SKIP
     0.401 nats (95 % interval 0.386 to 0.416), bound mine, 10000 samples
     second opinions: ksg 0.406, gaussian 0.405
 
-**What the number means.** How much knowing y lowers the surprise of x, on average, in nats (1 nat
-is 1.44 bits); 0 for independence. It is a *lower bound* read on held-out samples: critics were
-trained to tell pairs (x, y) from deranged ones, and what they cannot tell apart is not counted.
-The interval says how far the value would vary with other samples, not how far the bound is below
-the truth.
+**What the number means.** The information is how much knowing y lowers the entropy of x, in nats
+(1 nat is 1.44 bits); it is 0 for independence. The value is a *lower bound* on held-out samples:
+critics are trained to distinguish pairs (x, y) from deranged pairs, and what they do not
+distinguish is not counted. The interval covers the variation over samples, not the gap between the
+bound and the truth.
 
-**When not to believe it.** Read ``warnings``. Above log n - 2 nats no method can vouch for a
-number; samples of a time series or repeated measurements are not independent, and their copies
-make held-out samples seen ones; in twenty dimensions ten thousand samples show a part only; and
-if a second opinion is clearly higher, the critic has missed something.
+**When it is unreliable.** Read ``warnings``. Above log n - 2 nats no method can guarantee a value.
+Samples of a time series and repeated measurements are not independent, so held-out samples are not
+new. In twenty dimensions ten thousand samples show only a part of the information. If a second
+opinion is clearly higher, the critic underestimates.
 
-**Which bound.** "mine" first. Above 4 nats "js", which is steadier. "infonce" when a guaranteed
-bound with little variance matters more than its ceiling, log of the batch size. "ksg" in up to
-three dimensions: exact, fast, and without training. "gaussian" for linear dependence. "nwj" and
-"dv" to compare with the literature; "smile" is no bound.
+**Which bound.** Start with "mine". Above 4 nats, "js" has less variance. "infonce" is a guaranteed
+bound with little variance, up to the log of the batch size. "ksg" is accurate and fast in up to
+three dimensions, without training. "gaussian" measures linear dependence. "nwj" and "dv" serve
+comparisons with the literature; "smile" is not a bound.
 
 For one's own training loops: critics score pairs (:mod:`mine.critics`), bounds turn scores into a
 surrogate to ascend and a value in nats (:mod:`mine.bounds`, :class:`mine.Objective`), and
-:mod:`mine.estimators.conditional` has I(y; d | x). ``python -m mine.estimators`` reads files,
-``python
--m mine.benchmarks`` tests estimators on :mod:`mine.benchmarks`, whose truths are known.
+:mod:`mine.estimators.conditional` estimates I(y; d | x). ``python -m mine.estimators`` reads files;
+``python -m mine.benchmarks`` compares estimators with known values.
 """
 
 import lazy_loader

@@ -13,7 +13,8 @@ function                   ascends             reads            best critic, r =
                            bias corrected
 :func:`nwj`                NWJ (MINE-f)        the same         log r + 1
 :func:`jensen_shannon`     Jensen-Shannon      Donsker-Varadhan log r
-:func:`smile`              (nothing)           SMILE, no bound  log r
+:func:`smile`              (nothing)           SMILE, not a     log r
+                                               bound
 :func:`info_nce`           InfoNCE             the same, at     log r + any function of x
                                                most log B
 ========================== =================== ================ ==================================
@@ -134,9 +135,9 @@ def mine(
 def nwj(joint, marginal) -> Bound:
     """NWJ, also MINE-f or f-GAN KL: E[T] - E'[exp(T - 1)] (MINE paper, eq. 8).
 
-    Linear in the expectation over negatives, so a lower bound on every batch, at the price of a
-    larger variance. Its best critic is one plus the log density ratio. Beyond ``LINEAR_FROM`` nats
-    exp goes on along its tangent, which keeps value and gradient finite.
+    Linear in the expectation over negatives, so a lower bound on every batch, with a larger
+    variance. Its best critic is one plus the log density ratio. Beyond ``LINEAR_FROM`` nats
+    exp is continued by its tangent, which keeps value and gradient finite.
 
     Args:
         joint: scores of pairs drawn together, any shape.
@@ -150,7 +151,7 @@ def nwj(joint, marginal) -> Bound:
 
 
 def jensen_shannon(joint, marginal) -> Bound:
-    """Ascends the Jensen-Shannon divergence (f-GAN, table 2), which no outlier can blow up.
+    """Ascends the Jensen-Shannon divergence (f-GAN, table 2), which is robust to outliers.
 
     Its best critic is the log density ratio, the same as Donsker-Varadhan's, so the information is
     read off by Donsker-Varadhan; the surrogate itself is not in nats of information.
@@ -166,9 +167,9 @@ def jensen_shannon(joint, marginal) -> Bound:
 def smile(joint, marginal, clip: float = 5.0) -> tf.Tensor:
     """SMILE's value: Donsker-Varadhan with the negatives' scores clipped (Song & Ermon 2020).
 
-    A value only, and **no bound**: clipping lowers the normaliser, so it can exceed the
-    information. There is nothing to ascend here; train the critic by :func:`jensen_shannon`, as
-    its authors do.
+    A value only, and **not a bound**: clipping lowers the normaliser, so it can exceed the
+    information. It is not an objective; train the critic by :func:`jensen_shannon`, as its authors
+    do.
 
     Args:
         joint: scores of pairs drawn together, any shape.
@@ -205,12 +206,12 @@ def info_nce(scores) -> Bound:
 
 
 def info_nce_ceiling(batch_size: int) -> float:
-    """The most that :func:`info_nce` can show, log B nats."""
+    """The largest value of :func:`info_nce`, log B nats."""
     return math.log(batch_size)
 
 
 def split_pairs(scores) -> tuple[tf.Tensor, tf.Tensor]:
-    """Scores of all pairs [B, B] -> joint [B] and marginal [B (B - 1)]: no sample with itself.
+    """Scores of all pairs [B, B] -> joint [B] and marginal [B (B - 1)], without the diagonal.
 
     Raises:
         ValueError: ``scores`` is not square, or of a single pair.
@@ -230,7 +231,7 @@ def split_pairs(scores) -> tuple[tf.Tensor, tf.Tensor]:
 def effective_sample_size(marginal) -> tf.Tensor:
     """How many negatives carry E'[exp T]: (sum w)^2 / sum w^2 with w = exp T, in [1, n].
 
-    Near 1, one negative decides the value and no estimate that uses exp T can be trusted.
+    Near 1, one negative dominates the value, and estimates that use exp T are unreliable.
     """
     marginal = tf.reshape(marginal, [-1])
     return tf.exp(2 * tf.reduce_logsumexp(marginal) - tf.reduce_logsumexp(2 * marginal))

@@ -61,7 +61,7 @@ class Standardize(keras.layers.Layer):
         """
         if training:
             flat = tf.stop_gradient(tf.reshape(x, [-1, x.shape[-1]]))
-            # One batch that is no number must not spoil what all later ones are compared with.
+            # A batch with NaN must not spoil the moments of all later batches.
             share = tf.where(tf.reduce_all(tf.math.is_finite(flat)), 1 - self.momentum, 0.0)
             flat = tf.where(tf.math.is_finite(flat), flat, 0.0)
             for state, new in (
@@ -73,7 +73,7 @@ class Standardize(keras.layers.Layer):
         weight = tf.maximum(tf.convert_to_tensor(self.weight), 1e-12)
         mean = self.first / weight
         square = self.second / weight
-        # What rounding leaves of a difference of squares is no variance: it is a constant.
+        # A difference of squares within rounding is not a variance: the feature is constant.
         variance = square - mean**2
         variance = tf.where(variance > 1e-7 * square, variance, 1.0)
         return tf.where(self.weight > 0, (x - mean) * tf.math.rsqrt(variance), x)
@@ -91,9 +91,9 @@ def default_hidden(features: Sequence[int]) -> tuple[int, int]:
 class Concatenated(keras.layers.Layer):
     """A learned critic: a multi-layer perceptron over all its inputs side by side.
 
-    With ``quadratic`` it adds a quadratic form of them. That is all the best critic of a normal
-    distribution is, also seen through any change of each feature that ranks undo, so the perceptron
-    is left with what remains: less to learn, and less to learn wrong.
+    With ``quadratic`` it adds a quadratic form of them. The best critic of a normal distribution is
+    such a form, also after monotone maps of each feature, which ranks undo. So the perceptron
+    learns the remainder only.
 
     Args:
         hidden: units of each hidden layer; None for :func:`default_hidden`.
@@ -176,7 +176,7 @@ def _project(inputs, kernel) -> tf.Tensor:
 
 
 class Separable(keras.layers.Layer):
-    """T(x, y) = f(x) . g(y), two perceptrons: all pairs of a batch for the price of the batch.
+    """T(x, y) = f(x) . g(y), two perceptrons: all pairs of a batch at the cost of the batch.
 
     Not for Donsker-Varadhan, MINE or NWJ over all pairs of a batch: :class:`mine.MINE` refuses it.
 
@@ -218,7 +218,7 @@ class Separable(keras.layers.Layer):
 
 
 class Bilinear(keras.layers.Layer):
-    """T(x, y) = x' W y + b of standardised inputs: finds what is linear, and nothing else.
+    """T(x, y) = x' W y + b of standardised inputs: finds linear dependence only.
 
     Args:
         cap: largest absolute score, in nats.
@@ -310,15 +310,15 @@ class Likelihood(keras.layers.Layer):
 
     Args:
         hidden: units of each hidden layer of ``h``, beside its quadratic form.
-        cap: largest absolute score, in nats. A log likelihood is of itself no wild guess, and may
-            be far below zero; the cap of learned critics would bend it by hundredths of a nat.
+        cap: largest absolute score, in nats. A log likelihood may be far below zero, so
+            the cap of learned critics would change it by hundredths of a nat.
         seed: seed of the initial weights.
     """
 
     def __init__(self, hidden=(32,), cap: float = 5 * SCORE_CAP, seed: int = 0, **kwargs):
         super().__init__(**kwargs)
         self.limit = cap
-        # h is a log density: no cap may bend it, and a quadratic form is exact for a normal one.
+        # h is a log density: it has no cap, and a quadratic form is exact for a normal one.
         self.marginal = Concatenated(hidden, math.inf, seed=seed, dtype=self.dtype_policy)
 
     def call(self, log_prob, inputs, training=False):

@@ -1,4 +1,4 @@
-"""A bound as a layer: what a critic ascends in training and what is read from it afterwards."""
+"""A bound as a layer: the objective of a critic, and the estimate from its scores."""
 
 import math
 

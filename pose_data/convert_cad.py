@@ -45,7 +45,7 @@ def convert(source: pathlib.Path) -> bool:
 
 
 def convert_all(sources: list[pathlib.Path]) -> Iterator[tuple[pathlib.Path, bool, str | None]]:
-    """Converts one file after the other, and goes on after one that cannot be used.
+    """Converts one file after the other, and continues after a failure.
 
     Yields:
         The source, whether its STL file was written, and why it could not be, or None.

@@ -96,7 +96,7 @@ def make_set(
         if not (path := cad_dir / name / f"{number:02d}.off").exists()
     ]
     cad_dir.mkdir(parents=True, exist_ok=True)
-    # The manifest comes first, so that the next run knows a stopped one and goes on with it.
+    # The manifest comes first, so that the next run recognizes and resumes a stopped one.
     reporting.write((json.dumps(settings, indent=2) + "\n").encode(), cad_dir / MANIFEST)
     for path, name, number in progress(missing):
         path.parent.mkdir(exist_ok=True)

@@ -45,7 +45,7 @@ def define_flags() -> None:
 
 
 def main() -> None:
-    """Renders what is missing, makes the contact sheet, and exits with 1 if an object failed."""
+    """Renders missing objects, makes the contact sheet, and exits with 1 if an object failed."""
     settings = rendering.Settings(
         num_images=FLAGS.num_images,
         image_size=FLAGS.image_size,

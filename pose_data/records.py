@@ -34,7 +34,7 @@ def image_files(folder: pathlib.Path) -> list[pathlib.Path]:
     """Lists `0.png`, `1.png`, ... in the order of their numbers.
 
     Raises:
-        RecordError: there is no image, one is missing, or one is not named by a number.
+        RecordError: an image is missing, or is not named by a number.
     """
     files = list(folder.glob("[!.]*.png"))
     if not files:
@@ -86,7 +86,7 @@ def read_labels(folder: pathlib.Path) -> list[list[float]]:
 
 
 def read_manifest(folder: pathlib.Path) -> dict | None:
-    """Returns the manifest of a rendered object, None where there is none or it is unreadable."""
+    """Returns the manifest of a rendered object, None if it is missing or unreadable."""
     try:
         manifest = json.loads((folder / MANIFEST).read_text())
     except (FileNotFoundError, NotADirectoryError, ValueError):

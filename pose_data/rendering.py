@@ -184,7 +184,7 @@ def render_dataset(
         One `Result` per object, sorted by name.
 
     Raises:
-        FileNotFoundError, NotADirectoryError: there are no models in `cad_dir`.
+        FileNotFoundError, NotADirectoryError: `cad_dir` holds no models.
         pose_data.gl_backend.GlError: OpenGL does not work.
         OSError: `data_dir` cannot be written to.
         RenderError: a process died.

@@ -64,7 +64,7 @@ def small_and_grey(
         return image, False
     if square and image.width != image.height:
         raise ImageError(f"is {image.width} x {image.height} pixels, not a square")
-    if image.mode.startswith("I"):  # Pillow would cut off what is above 255.
+    if image.mode.startswith("I"):  # Pillow would clip values above 255.
         image = Image.fromarray((np.asarray(image) >> 8).clip(0, 255).astype(np.uint8))
     if image.has_transparency_data:
         image = image.convert("RGBA")

@@ -263,6 +263,11 @@ def main():
     )
 
 
-if __name__ == "__main__":
+def cli() -> None:
+    """The command ``maml-prepare``."""
     define_flags()
     commands.run(main)
+
+
+if __name__ == "__main__":
+    cli()

@@ -54,7 +54,7 @@ def bivariate_normal(rho: float) -> Task:
 def dense(dim_x: int, dim_y: int, rho: float) -> Task:
     """Normal x and y all of whose features, within x and y too, are correlated by ``rho``.
 
-    Only the sums of x and of y tell of each other: I = -log(1 - r^2) / 2 with their correlation r.
+    Only the sums of x and of y are dependent: I = -log(1 - r^2) / 2 with their correlation r.
 
     Args:
         dim_x: features of x.

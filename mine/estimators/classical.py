@@ -23,7 +23,7 @@ def ksg(x, y, z=None, neighbours: int = 5) -> Classical:
 
     With k neighbours in the joint space at the largest-coordinate distance e, and n(e) the points
     nearer than e in a margin: psi(k) + <psi(n_z) - psi(n_xz) - psi(n_yz)>, where without z, n_z is
-    n. Hard to beat in up to three dimensions and a few nats; too low beyond.
+    n. Accurate in up to three dimensions and a few nats; too low beyond.
 
     Args:
         x: [n, dim_x]; coordinates should be of like scale.
@@ -87,11 +87,11 @@ def gaussian(x, y, z=None) -> Classical:
         values = np.concatenate(parts, axis=1)
         if not values.shape[1]:
             return np.zeros(len(values))
-        values = values / np.abs(values).max(axis=0)  # Squares of 1e200 are no numbers.
+        values = values / np.abs(values).max(axis=0)  # Squares of 1e200 overflow.
         values = (values - values.mean(axis=0)) / values.std(axis=0)
         covariance = values.T @ values / len(values)
         variances, axes = linalg.eigh(covariance)
-        # A direction without variance is a copy of others: all but certain, never infinite.
+        # A direction without variance is a copy of others: its information is large, but finite.
         variances = np.maximum(variances, variances[-1] * 1e-12)
         return -0.5 * (np.log(variances).sum() + ((values @ axes) ** 2 / variances).sum(axis=1))
 

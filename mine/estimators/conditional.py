@@ -3,11 +3,11 @@
 ================== ============================================ ================================
 function           what it needs                                what it gives
 ================== ============================================ ================================
-:func:`chain_rule` samples of y, d, x                           a difference of two lower bounds:
-                                                                no bound itself
+:func:`chain_rule` samples of y, d, x                           a difference of two lower bounds,
+                                                                which is not a bound
 :func:`direct`     a model that draws y for any d               a lower bound, by a critic
-:func:`plug_in`    the model's likelihood                       a lower and an upper bound, with
-                                                                nothing to train
+:func:`plug_in`    the model's likelihood                       a lower and an upper bound,
+                                                                without training
 :func:`categorical` probabilities of classes                    the exact value for the conditions
                                                                 given; with more of them, bounds:
                                                                 :func:`plug_in_categories`
@@ -36,8 +36,8 @@ from mine.estimators.training import Pairs
 def chain_rule(y, d, x, **options) -> Estimate:
     """I(y; d | x) = I(y; (d, x)) - I(y; x), from samples alone.
 
-    Both terms are lower bounds, so their difference is no bound: what the first misses makes it too
-    low, what the second misses makes it too high.
+    Both terms are lower bounds, so their difference is not a bound: it is too low by the gap of the
+    first, and too high by the gap of the second.
 
     Args:
         y: samples [n] or [n, dim_y].
@@ -72,8 +72,8 @@ def direct(y, d, x, others, log_prob: Callable | None = None, hidden=None, **opt
     """I(y; d | x) by a critic of (d, x, y) against negatives that the model itself makes.
 
     A negative is a y' that the model drew at the *same* x from another d', so critic and bound see
-    p(y | x, d) against p(y | x): the expectation over d' at fixed x. Nothing is subtracted, so the
-    value is a lower bound as in :mod:`mine.bounds`.
+    p(y | x, d) against p(y | x): the expectation over d' at fixed x. So the value
+    is a lower bound as in :mod:`mine.bounds`.
 
     Args:
         y: drawn from q(y | x, d), [n] or [n, dim_y].

@@ -1,4 +1,4 @@
-"""From scores of held-out pairs to nats, an interval, and reasons for doubt."""
+"""From scores of held-out pairs to nats, an interval, and warnings."""
 
 import math
 from collections.abc import Sequence
@@ -91,19 +91,19 @@ def warnings(
         ceiling = info_nce_ceiling(batch_size)
         if nats > ceiling - 0.5:
             found.append(
-                f"InfoNCE with batches of {batch_size} cannot show more than {ceiling:.2f} nats, "
-                "and the value is near that: use a larger batch_size, or bound='js'."
+                f"InfoNCE with batches of {batch_size} is at most {ceiling:.2f} nats, and the "
+                "value is near that: use a larger batch_size, or bound='js'."
             )
         return found
     if nats > math.log(n) - 2:
         found.append(
-            f"No bound can vouch for much more than log n = {math.log(n):.1f} nats with {n} "
-            "samples, and the value is near that: the truth may be anything above."
+            f"With {n} samples no bound is reliable near log n = {math.log(n):.1f} nats, and the "
+            "value is near that: the information may be larger."
         )
     effective = min(float(effective_sample_size(fold.marginal)) for fold in scores)
     if effective < MIN_EFFECTIVE_NEGATIVES and bound != "smile":
         found.append(
-            f"Of all negatives only {effective:.0f} carry the normaliser E[exp T]: the value is "
-            "noisy and can be too high; give more samples."
+            f"The normaliser E[exp T] rests on {effective:.0f} effective negatives: the value is "
+            "noisy and can be too high; use more samples."
         )
     return found

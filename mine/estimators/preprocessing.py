@@ -1,4 +1,4 @@
-"""Samples as estimators take them: checked, and made comparable by monotone maps."""
+"""Checks samples, and maps each coordinate monotonically before estimation."""
 
 import numpy as np
 from scipy import special
@@ -13,7 +13,7 @@ PREPROCESSES = ("rank", "standard", "none")
 
 
 def check(**arrays) -> dict[str, np.ndarray]:
-    """Checks samples and gives them as float64 arrays.
+    """Checks samples, and returns them as float64 arrays.
 
     Args:
         **arrays: by name, each [n], [n, features] or, for sets, [n, elements, features]. ``z`` is
@@ -31,9 +31,9 @@ def check(**arrays) -> dict[str, np.ndarray]:
     checked = {name: _numbers(name, value) for name, value in arrays.items()}
     lengths = {name: len(value) for name, value in checked.items()}
     if len(set(lengths.values())) > 1:
-        told = ", ".join(f"{name} has {length}" for name, length in lengths.items())
+        sizes = ", ".join(f"{name} has {length}" for name, length in lengths.items())
         raise ValueError(
-            f"Invalid number of samples: expected the same in all arrays; received {told}."
+            f"Invalid number of samples: expected the same in all arrays; received {sizes}."
         )
     if min(lengths.values()) < MIN_SAMPLES:
         raise ValueError(
@@ -81,7 +81,7 @@ def single(name: str, values: np.ndarray) -> np.ndarray:
     """``values`` as float32, which critics work in.
 
     Raises:
-        ValueError: they do not fit.
+        ValueError: a value is too large.
     """
     if np.abs(values).max() > MAX_MAGNITUDE:
         raise ValueError(
@@ -121,7 +121,7 @@ class Preprocessor:
         if self.kind == "rank":
             self.table = np.sort(flat, axis=0)
         elif self.kind == "standard":
-            # Scaled first: the square of 1e200 is no number, that of 1 is.
+            # Scaled first, since the square of 1e200 overflows.
             scale = np.abs(flat).max(axis=0)
             unit = flat / scale
             self.table = np.stack([unit.mean(axis=0) * scale, unit.std(axis=0) * scale])

@@ -1,25 +1,25 @@
-"""What every estimator returns."""
+"""The result of an estimator."""
 
 import dataclasses
 
 
 @dataclasses.dataclass(frozen=True)
 class Estimate:
-    """A mutual information, and what one needs to know to believe it.
+    """An estimate of mutual information, with its uncertainty.
 
     Attributes:
         nats: the estimate, on held-out samples.
         interval: 95 % interval of ``nats``: over resampled held-out pairs and derangements for a
-            critic, from the spread of the samples' terms for "ksg" and "gaussian". It tells how far
-            the value would vary with other samples, not how far a bound is from the truth.
+            critic, from the spread of the samples' terms for "ksg" and "gaussian". It covers the
+            variation over samples, not the gap between a bound and the truth.
         bound: how it was estimated.
-        samples: how many there were.
-        ceiling: the most this bound can show, in nats; None where there is no such limit.
+        samples: number of samples.
+        ceiling: the largest value of this bound, in nats; None if it has no limit.
         curves: for each fold, nats on its validation samples after each epoch of
             ``mine.estimators.options.STEPS_PER_EPOCH`` steps; empty for estimates without
             training.
         second_opinions: "ksg" and "gaussian" estimates from the same samples, in nats.
-        warnings: why not to believe the number, each a sentence; empty if nothing was found.
+        warnings: reasons to doubt the value, each a sentence.
     """
 
     nats: float
@@ -38,6 +38,8 @@ class Estimate:
             f"{self.samples} samples"
         ]
         if self.second_opinions:
-            told = ", ".join(f"{name} {nats:.3f}" for name, nats in self.second_opinions.items())
-            lines.append(f"second opinions: {told}")
+            opinions = ", ".join(
+                f"{name} {nats:.3f}" for name, nats in self.second_opinions.items()
+            )
+            lines.append(f"second opinions: {opinions}")
         return "\n".join([*lines, *(f"warning: {warning}" for warning in self.warnings)])

@@ -1,4 +1,4 @@
-"""Where a number comes from: command, hardware, date."""
+"""The origin of a result: command, commit, hardware, versions, date."""
 
 import datetime
 import importlib.metadata
@@ -27,7 +27,7 @@ def hardware() -> str:
 
 
 PACKAGES = (DISTRIBUTION, "tensorflow", "keras", "numpy", "mujoco")
-"""Packages whose versions stand in a record."""
+"""Packages whose versions are recorded."""
 
 
 def versions() -> dict[str, str | None]:
@@ -51,7 +51,7 @@ def git_commit() -> str:
 
     try:
         commit, ours = git("rev-parse", "HEAD"), git("ls-files", "--error-unmatch", __file__)
-    except OSError:  # There is no git.
+    except OSError:  # Git is not installed.
         return "not a checkout"
     if commit.returncode or ours.returncode:
         return "not a checkout"

@@ -1,4 +1,4 @@
-"""Pictures: written in one step, in colours that everybody can tell apart."""
+"""Pictures, written in one step, in colours for all readers."""
 
 import io
 import pathlib
@@ -6,7 +6,7 @@ import pathlib
 from mine.reporting.files import write
 
 COLOURS = ("#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377", "#777777")
-"""Of lines that must be told apart, by the colour-blind too (Tol 2021, "bright")."""
+"""Colours of lines, also for colour-blind readers (Tol 2021, "bright")."""
 
 
 def picture(figure, path: pathlib.Path, **options) -> None:

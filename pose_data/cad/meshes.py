@@ -118,7 +118,7 @@ def read_triangles(path: pathlib.Path) -> np.ndarray:
         Corners of the triangles, float32 `[F, 3, 3]` (face, corner, xyz), in the file's unit.
 
     Raises:
-        MeshError: the file cannot be read, or what is in it cannot be rendered.
+        MeshError: the file cannot be read, or its shape cannot be rendered.
     """
     try:
         if path.suffix.lower() == ".off":

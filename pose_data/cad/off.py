@@ -12,13 +12,13 @@ def read_off(text: str) -> tuple[np.ndarray, np.ndarray]:
 
     Args:
         text: `OFF`, the numbers of vertices, faces and edges, a line `x y z` per vertex, and a line
-            `n i_1 ... i_n` per face. The numbers may stand on the first line, as in ModelNet.
+            `n i_1 ... i_n` per face. The numbers may be on the first line, as in ModelNet.
 
     Returns:
         Vertices, float64 `[V, 3]`, and triangles, int `[F, 3]`; a polygon becomes a fan of them.
 
     Raises:
-        ValueError: it is no OFF file, or a part is missing.
+        ValueError: the text is not an OFF file, or a part is missing.
     """
     lines = [line for line in (raw.split("#")[0].strip() for raw in text.splitlines()) if line]
     # Prefixes announce colours and normals, which follow each vertex's x, y, z.
