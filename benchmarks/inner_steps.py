@@ -16,12 +16,12 @@ import time
 
 import numpy as np
 from absl import flags
-from pose_code.config import from_preset
 
 from mine import reporting
 from mine.reporting import commands
 from mine.reporting.progress import ProgressBar
 from pose_code import experiment
+from pose_code.config import from_preset
 from pose_data.tasks import PoseTasks
 
 INNER_STEPS = (1, 2, 5, 10, 20)

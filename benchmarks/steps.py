@@ -18,12 +18,12 @@ import maml  # First: it silences TensorFlow's start-up messages.
 import keras
 import numpy as np
 from absl import flags
-from pose_code.config import from_preset
 
 from mine import reporting
 from mine.reporting import commands
 from mine.reporting.progress import ProgressBar
 from pose_code import experiment
+from pose_code.config import from_preset
 from pose_data.tasks import PoseTasks
 
 CASES = {

@@ -119,3 +119,8 @@ def test_importing_a_package_loads_nothing_heavy(package):
     code = f"import sys, {package}; print(*(set({HEAVY}) & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
     assert (done.returncode, done.stdout.strip()) == (0, ""), done.stderr
+
+
+def test_types_of_the_packages_that_declare_them_are_right():
+    done = subprocess.run([sys.executable, "-m", "mypy"], capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0, done.stdout

@@ -17,9 +17,7 @@ from pose_code.networks import pose_networks
 ROOT = pathlib.Path(__file__).parent.parent
 GLOSSARY = ROOT / "docs/reference/glossary.md"
 
-NOT_YET = (
-    "maml/learners/*",
-)
+NOT_YET = ("maml/learners/*",)
 """Files that still have the old vocabulary; empty when the renaming is complete."""
 
 SYNONYMS = {
