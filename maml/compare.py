@@ -139,12 +139,22 @@ def cells(row: Mapping) -> list[str]:
     ]
 
 
-def markdown(rows: Sequence[Mapping], data: Mapping) -> str:
-    """The table, what its numbers mean, and the command behind each row."""
+def markdown(rows: Sequence[Mapping], records: Sequence[Mapping]) -> str:
+    """The table, what its numbers mean, and the command behind each row.
+
+    Args:
+        rows: of the table.
+        records: of all its runs.
+    """
     one_seed = all(len(row["seeds"]) == 1 for row in rows)
     over = "test tasks (one seed)" if one_seed else "seeds (one seed: over test tasks)"
+    numbers = collections.defaultdict(list)
+    for record in records:
+        own = record["data"] | {"episodes_per_task": record["config"].get("episodes_per_task")}
+        for name in (name for name, of in own.items() if type(of) is int):
+            numbers[name].append(own[name])
     sizes = ", ".join(
-        f"{name.replace('_', ' ')} {of}" for name, of in data.items() if type(of) is int
+        f"{name.replace('_', ' ')} {reporting.join_numbers(of)}" for name, of in numbers.items()
     )
     lines = [
         *reporting.markdown_table(columns(rows), map(cells, rows)),
@@ -197,7 +207,7 @@ def compare(folders: Sequence[str], output: str) -> str:
     folder = pathlib.Path(output)
     records = find_runs(folders)
     rows = tabulate(records)
-    text = markdown(rows, records[0]["data"])
+    text = markdown(rows, records)
     result = {"rows": rows, "data": records[0]["data"]}
     reporting.write_tables(json.loads(json.dumps(result)), text, folder, "table")
     picture(rows, folder / "table.png")
