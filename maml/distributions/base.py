@@ -82,6 +82,9 @@ class Head(Configured, abc.ABC):
     given_by_problem: tuple[str, ...] = ()
     """Arguments of the constructor that describe the labels, so that they are no options."""
 
+    bounded = True
+    """Whether the ``critic_features()`` of predictions are bounded, whatever the outputs."""
+
     @abc.abstractmethod
     def __call__(self, outputs) -> Distribution:
         """The distribution that ``outputs`` [..., units] stand for."""

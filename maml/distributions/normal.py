@@ -68,6 +68,10 @@ class NormalHead(Head):
         return Normal(outputs, self.scale)
 
     @property
+    def bounded(self):
+        return self.bounds is not None
+
+    @property
     def relative_units(self):
         return self.units
 

@@ -108,7 +108,7 @@ class Config:
         names = full_names(self.regularizer)
         object.__setattr__(self, "regularizer", ",".join(names) or "none")
         for role in ROLES:
-            given = _as_mapping(getattr(self, f"{role}_options"))
+            given = _as_mapping(getattr(self, f"{role}_options"), role)
             object.__setattr__(self, f"{role}_options", given)
         self._choose("task", [self.task], TASKS)
         self._choose("learner", [self.learner], LEARNERS)
@@ -190,10 +190,13 @@ class Config:
             known = options.parameters(REGULARIZERS[name])
             given = {key: value for key, value in given.items() if key in known}
             terms.append(REGULARIZERS.make(name, **given, **own))
+        head = problem.make_head(self.head, **of_head)
+        for term in terms:
+            term.check_head(head)
         return make_learner(
             self.learner,
             build(**extra, **of_networks),
-            problem.make_head(self.head, **of_head),
+            head,
             regularizers=[*problem.augmentations, *terms],
             seed=self.seed,
             initializer_seed=self.seed,
@@ -258,7 +261,7 @@ class Config:
                 roles["regularizer"][f"{REGULARIZERS.full_name(role)}.{name}"] = value
         for role, own in roles.items():
             field = f"{role}_options"
-            typed = _as_mapping(chosen.get(field, {}))
+            typed = _as_mapping(chosen.get(field, {}), role)
             for name in own.keys() & typed.keys() if field in given else ():
                 if role in ROLES[:-1] and f"{role}.{name}" in given:
                     raise ValueError(
@@ -332,9 +335,16 @@ class Config:
         return " + ".join(names)
 
 
-def _as_mapping(given) -> dict:
-    """Options that may be text."""
-    return options.parse(given) if isinstance(given, str) else dict(given)
+def _as_mapping(given, role: str) -> dict:
+    """Options that may be text; a regularizer may be named by its short form."""
+    known = options.parse(given) if isinstance(given, str) else dict(given)
+    if role != "regularizer":
+        return known
+    parts = {key: key.rpartition(".") for key in known}
+    return {
+        f"{REGULARIZERS.full_name(of)}.{name}" if dot else name: known[key]
+        for key, (of, dot, name) in parts.items()
+    }
 
 
 def _typed(item) -> str:

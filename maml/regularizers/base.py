@@ -40,6 +40,13 @@ class Regularizer(Configured, keras.layers.Layer):
     def critic_variables(self) -> list:
         return []
 
+    def check_head(self, head) -> None:
+        """Checks that a learner with this head can be trained; called before a run.
+
+        Raises:
+            ValueError: it cannot; the message says what can.
+        """
+
     def augment(self, episode: Episode, seed) -> Episode:
         """The training episode that takes this one's place; ``seed`` is a stateless seed [2]."""
         return episode

@@ -68,6 +68,14 @@ class PredictionMI(InformationTerm):
             self.critic = mine.Concatenated(hidden, seed=seed, dtype=self.dtype_policy)
             self.set_encoder = mine.SetEncoder(hidden, seed=seed + 100, dtype=self.dtype_policy)
 
+    def check_head(self, head):
+        if self.has_critic and not head.bounded and not self.power_penalty:
+            raise ValueError(
+                f"With unbounded outputs ({type(head).__name__} without `bounds`) and "
+                "power_penalty=0 the critic can be exploited by ever larger outputs: give the head "
+                "`bounds`, the regularizer power_penalty=1, or use label_mi."
+            )
+
     @property
     def metric_names(self):
         names = super().metric_names
