@@ -105,12 +105,16 @@ def run(
 
 
 def sentence(record: dict) -> str:
-    """A finished run in one line: scores on test tasks with and without the support set."""
+    """A finished run in one line: scores on test tasks, and the diagnoses' verdicts."""
     name, test = record["metric"], record["scores"]["test"]
+    verdicts = ", ".join(
+        f"{record['diagnosis'][split]['verdict']} ({title})"
+        for split, title in (("train", "meta-training tasks"), ("test", "test tasks"))
+    )
     return (
         f"{record['method']}: {name} {test[name]['mean']:.4g} ± {test[name]['ci95']:.2g} on test "
         f"tasks, {test[f'no_support_{name}']['mean']:.4g} without the support set, swap gap "
-        f"{test['swap_gap']['mean']:.4g} ({record['normalization']})"
+        f"{test['swap_gap']['mean']:.4g}; {verdicts} ({record['normalization']})"
     )
 
 
