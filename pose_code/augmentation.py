@@ -34,7 +34,7 @@ class ImageAugmentation(Regularizer):
         cutout: side of the square, as a share of the images' side.
 
     Raises:
-        ValueError: there is no such kind.
+        ValueError: a kind is unknown.
     """
 
     def __init__(

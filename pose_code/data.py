@@ -55,16 +55,19 @@ def load_splits(
     if not own.num_tasks - kept_back > 1:
         raise ValueError(
             f"{kept_back} validation objects leave {own.num_tasks} objects too few to train on: "
-            "render more, or lower --num_validation."
+            "render more, or lower num_validation."
         )
     if kept_back == 1:
-        raise ValueError("--num_validation=1 is too few: two or more lend each other supports.")
+        raise ValueError(
+            "Invalid value for `num_validation`: 1 is too few, since scores with mismatched "
+            "support sets need two objects; expected 0, or 2 or more."
+        )
     order = np.random.default_rng(0).permutation(own.num_tasks)
     train, test = own.subset(np.sort(order[kept_back:])), load(data_dir, "val")
     if test.num_tasks < 2:
         raise ValueError(
-            f"{data_dir} has one test object, too few: two or more lend each other supports. Make "
-            "it anew with data_gen.py --num_val=2 or more."
+            f"{data_dir} has one test object, too few: scores with mismatched support sets need "
+            "two. Make it anew with data_gen.py --num_val=2 or more."
         )
     held_out = {"test": test}
     if kept_back:

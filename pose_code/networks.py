@@ -151,7 +151,7 @@ def _condense(layers, x, image_size, activation, mode):
     if image_size < SMALLEST:
         raise ValueError(
             f"Images of {image_size} pixels are too small for the image tower, which needs "
-            f"{SMALLEST}: give a larger --image_size."
+            f"{SMALLEST}: give a larger image_size."
         )
 
     def block(x, filters, strides):

@@ -19,15 +19,13 @@ import tensorflow as tf
 from absl import flags
 
 import maml
+from maml.core.options import defaults_of
 from maml.experiments import command_line
 from maml.experiments.run_folder import CONFIG, read_config
 from mine import reporting
 from mine.reporting import commands
-from pose_code import (
-    plots,
-    problem,  # noqa: F401 (registers the task)
-)
-from pose_code.augmentation import ImageAugmentation  # noqa: F401 (learners may hold one)
+from pose_code import plots
+from pose_code.problem import pose
 from pose_data import resize_images, tasks
 
 ANGLES, PREDICTIONS = "angles.csv", "predictions"
@@ -124,7 +122,8 @@ def predict_angles(
     settings = model.with_name(CONFIG)
     if not settings.is_file():
         raise ValueError(f"{settings} is missing: a learner is read beside the options of its run.")
-    options = read_config(model.parent).task_options
+    # An option that is newer than the run has its default.
+    options = defaults_of(pose) | read_config(model.parent).task_options
     learner = maml.load(model)
     degrees = read_angles(support)
     absent = [name for name in degrees if not (support / name).is_file()]

@@ -9,6 +9,8 @@ DEFAULTS = {
     "task": "pose", "learner": "cnp", "learner.interaction": 64, "meta_batch_size": 10,
     "steps": 2000, "steps_per_epoch": 100, "episodes_per_task": 40, "eval_batch_size": 16,
     "num_validation_batches": 3,
+    # More than there are objects: all are scored.
+    "num_validation_tasks": 1_000_000, "num_test_tasks": 1_000_000,
 }  # fmt: skip
 """Of all presets."""
 

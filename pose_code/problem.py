@@ -10,6 +10,7 @@ from maml.core.label_transforms import LabelOffset
 from maml.core.registry import TASKS
 from maml.diagnostics.metrics import squared_error
 from maml.distributions.circular import CircularHead
+from maml.experiments.command_line import distinct
 from maml.tasks.problem import Problem
 from pose_code import plots
 from pose_code.augmentation import KINDS, ImageAugmentation
@@ -37,7 +38,8 @@ class PoseProblem(Problem):
 
     def __init__(self, *args, other_shots: Sequence[int] = (), **kwargs):
         super().__init__(*args, **kwargs)
-        object.__setattr__(self, "other_shots", tuple(other_shots))
+        shots = distinct(other_shots, "other_shots") if other_shots else ()
+        object.__setattr__(self, "other_shots", shots)
         for shots in self.other_shots:
             self.test.with_shots(shots)  # Refuses more than there are images.
 
@@ -97,7 +99,7 @@ def pose(
         extra_data_dir: folder of another ``train_data.pkl``: its objects are trained on as well,
             unless they are held out. Empty: none.
         image_augmentation: changes of training images, drawn anew in each step: of
-            :data:`pose_code.augmentation.KINDS`, or ``all``.
+            :data:`pose_code.augmentation.KINDS`, or ``all`` or ``none``.
         other_shots: numbers of support images to score test objects at as well.
 
     Raises:
@@ -106,8 +108,7 @@ def pose(
     families = load_splits(
         data_dir, shots, queries, image_size, cropped, num_validation, extra_data_dir
     )
-    kinds = [kind for kind in image_augmentation if kind != "none"]
-    kinds = KINDS if kinds == ["all"] else kinds
+    kinds = {("all",): KINDS, ("none",): ()}.get(tuple(image_augmentation), image_augmentation)
     return PoseProblem(
         description="yaw of rendered objects, ten label units to a full turn",
         train=families["train"],

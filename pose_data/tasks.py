@@ -27,7 +27,8 @@ class PoseTasks(TaskFamily):
         checksums: of each object's images as they were rendered; of ``images`` by default.
 
     Raises:
-        ValueError: the shapes do not match, or an object has too few images.
+        ValueError: the shapes do not match, an object has too few images, or an episode has no
+            support or no query images.
     """
 
     def __init__(
@@ -40,6 +41,11 @@ class PoseTasks(TaskFamily):
                 f"width] and angles [objects, images]; received {images.dtype} {images.shape} and "
                 f"{angles.shape}."
             )
+        for name, count in {"shots": shots, "queries": queries}.items():
+            if count < 1:
+                raise ValueError(
+                    f"Invalid value for `{name}`: expected at least 1, received {count}."
+                )
         if shots + queries > images.shape[1]:
             raise ValueError(
                 f"Invalid values for `shots` and `queries`: expected at most {images.shape[1]} in "
@@ -131,7 +137,7 @@ class PoseTasks(TaskFamily):
         if self.image_size != other.image_size:
             raise ValueError(
                 f"Invalid value for `other`: expected images of {self.image_size} pixels; received "
-                f"{other.image_size} pixels; render both sets alike, or give --image_size."
+                f"{other.image_size} pixels; render both sets alike, or give image_size."
             )
         images = min(self.images.shape[1], other.images.shape[1])
         parts = (
@@ -180,7 +186,7 @@ def shrink(images: np.ndarray, size: int) -> np.ndarray:
     if images.shape[-2] != side or side % size:
         raise ValueError(
             f"Invalid value for `size`: expected a divisor of the side of square images; received "
-            f"{size} for images of {images.shape[-2]} x {side}; give another --image_size, or 0 to "
+            f"{size} for images of {images.shape[-2]} x {side}; give another image_size, or 0 to "
             "keep the size."
         )
     if side == size:
