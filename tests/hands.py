@@ -5,20 +5,39 @@ import pathlib
 
 import numpy as np
 
-from pose_code import config
+from maml.experiments import Config
+from pose_code import problem  # noqa: F401 (registers the task)
+from pose_code.data import load_splits
+from pose_code.presets import preset_options
 from pose_data import pickles
 
 TINY = {
-    "cropped": False, "image_size": 16, "shots": 3, "queries": 3, "meta_batch_size": 2, "steps": 4,
-    "steps_per_epoch": 2, "eval_episodes": 2, "information_draws": 2, "knots": 12, "hidden": 8,
-    "dim_w": 4, "filters": 2, "inner_steps": 1, "test_inner_steps": 1, "mi_warmup": 2,
+    "task.cropped": False, "task.image_size": 16, "task.shots": 3, "task.queries": 3,
+    "meta_batch_size": 2, "steps": 4, "steps_per_epoch": 2, "episodes_per_task": 2,
+    "num_relabelings": 2, "head": "circular", "head.knots": 12, "learner.hidden": (8, 8),
+    "network.dim_w": 4, "network.filters": 2, "learner.inner_steps": 1,
+    "learner.test_inner_steps": 1, "label_mi.warmup": 2, "prediction_mi.warmup": 2,
 }  # fmt: skip
-"""Options of a run of seconds."""
+"""Options of a run of seconds; those of components that are not chosen are left out."""
+
+FLAGS = (
+    "--task_options=cropped=false;image_size=16", "--shots=3", "--queries=3",
+    "--meta_batch_size=2", "--steps=4", "--steps_per_epoch=2", "--episodes_per_task=2",
+    "--num_relabelings=2", "--head=circular", "--head_options=knots=12",
+    "--learner_options=hidden=8:8", "--network_options=dim_w=4;filters=2",
+)  # fmt: skip
+"""The same as one types them, for a CNP without a regularizer."""
 
 
-def tiny(**given) -> config.Config:
-    """A run of seconds, with other options in place of its own."""
-    return config.from_preset("quick", **(TINY | given))
+def tiny(data_dir, **given) -> Config:
+    """A run of seconds, with other options, by their dotted names, in place of its own."""
+    defaults = preset_options("quick", given.get("learner")) | TINY
+    return Config.of({"task.data_dir": str(data_dir)} | given, defaults)
+
+
+def splits(data_dir, **given):
+    """The families of a data set, in the sizes of such a run."""
+    return load_splits(data_dir, **({"shots": 3, "queries": 3, "image_size": 16} | given))
 
 
 def hands(objects: int, images: int, seed: int):
@@ -37,10 +56,14 @@ def write(folder: pathlib.Path, seed: int = 0) -> None:
 
     As many of both: what scores a learner is traced for each number of tasks.
     """
+    write_images(folder, *(hands(8, 8, 2 * seed + number) for number in range(2)))
+
+
+def write_images(folder: pathlib.Path, train, val) -> None:
+    """Writes the files of a data set from images [objects, images, side, side] and angles."""
     names = {}
-    for number, split in enumerate(("train", "val")):
-        images, angles = hands(8, 8, 2 * seed + number)
+    for split, (images, angles) in (("train", train), ("val", val)):
         labels = [[[0.5, 0.5, float(a)] for a in row] for row in angles]
         pickles.dump([[list(of) for of in images], labels], folder / f"{split}_data.pkl")
-        names[split] = [f"hand/{split}{i}" for i in range(8)]
+        names[split] = [f"hand/{split}{i}" for i in range(len(images))]
     (folder / "split.json").write_text(json.dumps(names))

@@ -7,7 +7,6 @@ import hands
 import numpy as np
 import pytest
 
-from pose_code import experiment
 from pose_data import vary_cad
 from pose_data.cad import meshes
 
@@ -117,8 +116,8 @@ def test_variants_of_held_out_objects_are_not_trained_on(tmp_path):
     for seed, folder in enumerate(("own", "extra")):
         (tmp_path / folder).mkdir()
         hands.write(tmp_path / folder, seed)
-    settings = hands.tiny(num_validation=2, extra_data_dir=str(tmp_path / "extra"))
-    own = experiment.load_tasks(tmp_path / "own", settings)
+    given = {"num_validation": 2, "extra_data_dir": str(tmp_path / "extra")}
+    own = hands.splits(tmp_path / "own", **given)
     train, validation, test = (own[name].names for name in ("train", "validation", "test"))
     # Another set may use the same names for other objects.
     names = [f"{train[0]}~1", f"{train[0]}~2", f"{validation[0]}~1", f"{test[3]}~1", test[0]]
@@ -130,7 +129,7 @@ def test_variants_of_held_out_objects_are_not_trained_on(tmp_path):
         (tmp_path / folder / "split.json").write_text(json.dumps(known))
 
     def extra_names():
-        return experiment.load_tasks(tmp_path / "own", settings)["train"].names[6:]
+        return hands.splits(tmp_path / "own", **given)["train"].names[6:]
 
     write_split("extra", split, {})
     assert extra_names() == [name for name in names if name not in names[2:5]]
@@ -141,9 +140,9 @@ def test_variants_of_held_out_objects_are_not_trained_on(tmp_path):
     write_split("own", own_split, {name: name for name in everything})
     extra = extra_names()
     assert extra == [name for name in names if name not in names[2:4]]
-    families = experiment.load_tasks(tmp_path / "own", settings)
+    families = hands.splits(tmp_path / "own", **given)
     # Images and angles go with the names.
-    alone = experiment.load_tasks(tmp_path / "extra", hands.tiny())["train"]
+    alone = hands.splits(tmp_path / "extra")["train"]
     kept = [names.index(name) for name in extra]
     np.testing.assert_array_equal(families["train"].images[6:], alone.images.numpy()[kept])
     np.testing.assert_array_equal(families["train"].angles[6:], alone.angles.numpy()[kept])
