@@ -49,6 +49,7 @@ setup(
     },
     entry_points={
         "console_scripts": [f"{command} = {module}:cli" for command, module in COMMANDS.items()],
+        "maml.tasks": ["pose = pose_code.problem"],
     },
     python_requires=">=3.10",
     install_requires=[

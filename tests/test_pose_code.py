@@ -638,6 +638,22 @@ def test_command_line_trains_resumes_and_compares(data_dir, tmp_path):
     assert table.returncode == 0 and record["method"] in table.stdout
 
 
+def test_the_pose_task_is_found_by_its_entry_point(data_dir, seeds_dir, tmp_path):
+    words = [flag for flag in FLAGS if not flag.startswith("--learner_options")]
+    words += [
+        "--learner=cnp",
+        "--learner_options=hidden=8:8;interaction=64",
+        "--eval_batch_size=16",
+    ]
+    words += ["--num_validation_batches=3"]
+    process = commands.run(
+        "maml.train", "--task=pose", f"--data_dir={data_dir}", f"--logdir={tmp_path}", *words
+    )
+    assert process.returncode == 0, process.stderr
+    records = [json.loads((of / "results.json").read_text()) for of in (tmp_path, seeds_dir / "0")]
+    assert records[0]["scores"] == records[1]["scores"]
+
+
 def test_a_learner_of_ones_own_is_one_file(data_dir, tmp_path):
     """That of the page, written to a file as it stands there, by the command that stands there."""
     text = (ROOT / "docs/how_to/own_learner.md").read_text(encoding="utf-8")
