@@ -1,6 +1,7 @@
 """What an installed wheel gives: commands, types, a version, and parts that need no extra."""
 
 import ast
+import configparser
 import importlib
 import os
 import pathlib
@@ -88,9 +89,11 @@ def test_the_wheel_names_its_extras_and_marks_its_types(wheel):
 def test_every_console_command_has_its_function(wheel):
     with zipfile.ZipFile(wheel) as archive:
         (path,) = [name for name in archive.namelist() if name.endswith("/entry_points.txt")]
-        lines = archive.read(path).decode().splitlines()[1:]
-    commands = dict(line.split(" = ") for line in lines if line)
+        groups = configparser.ConfigParser(delimiters="=")
+        groups.read_string(archive.read(path).decode())
+    commands = groups["console_scripts"]
     assert {"mine-estimate", "maml-train", "maml-evaluate"} <= commands.keys()
+    assert dict(groups["maml.tasks"]) == {"pose": "pose_code.problem"}
     for target in commands.values():
         module, function = target.split(":")
         assert callable(getattr(importlib.import_module(module), function)), target
