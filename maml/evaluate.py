@@ -6,6 +6,7 @@ The tasks are those of its training, unless ``--task``, ``--shots`` or other fla
 Writes ``evaluation.json``, and what the tasks draw, into the folder of the run.
 """
 
+import dataclasses
 import os
 import pathlib
 import sys
@@ -13,6 +14,7 @@ from collections.abc import Mapping, Sequence
 
 from absl import flags
 
+from maml.core import options
 from maml.diagnostics.report import Diagnosis
 from maml.diagnostics.scores import main_score
 from maml.experiments import command_line, determinism, training
@@ -22,12 +24,15 @@ from maml.learners import saving
 from mine import reporting
 from mine.reporting import commands
 
-RESULTS = "evaluation.json"
+SIZES = ("task.ways", "task.shots", "task.queries")
+"""Options that other tasks keep from those of the training, where they take them."""
+
+RESULTS, STEPS = "evaluation.json", "learner.test_inner_steps"
 
 AFTER_TRAINING = {
     *("task", "task_options", "seed", "meta_batch_size", "eval_batch_size", "episodes_per_task"),
     *("num_test_tasks", "num_validation_tasks", "num_validation_batches"),
-    *("num_relabelings", "information_every", "learner.test_inner_steps"),
+    *("num_relabelings", "information_every"),
 }
 """Options of tasks and scores, which may be others when a learner is scored."""
 
@@ -59,26 +64,31 @@ def load_trained(path: os.PathLike, changed: Mapping[str, object]):
     if known is None and path.is_file() and "task" not in changed:
         raise ValueError(f"{folder / CONFIG} is missing, so name the tasks by --task.")
     learner = saving.load(path)
-    steps = changed.pop("learner.test_inner_steps", None)
-    if known is not None:
-        _refuse_others(path, known, changed)
-    config = Config.of(changed, known and known.dotted())
+    steps = changed.pop(STEPS, None)
     if steps is not None:
-        if not hasattr(learner, "test_inner_steps"):
+        taken = options.options_of(type(learner)).get("test_inner_steps")
+        if taken is None:
             raise ValueError(f"{path} has no inner steps: leave out --test_inner_steps.")
-        learner.test_inner_steps = int(steps)
+        learner.test_inner_steps = options.read("test_inner_steps", steps, taken)
+    trained = {} if known is None else known.dotted()
+    if known is not None and changed.get("task", known.task) != known.task:
+        trained = {k: v for k, v in trained.items() if not k.startswith("task.") or k in SIZES}
+    config = Config.of(changed, trained)
+    if known is not None:
+        _refuse_others(path, trained, config.dotted())
     return learner, config
 
 
-def _refuse_others(path, known: Config, changed: Mapping) -> None:
-    trained = known.dotted()
-    for name, value in changed.items():
+def _refuse_others(path, trained: Mapping[str, object], asked: Mapping[str, object]) -> None:
+    """Refuses options of the learner that are not those that it was trained with."""
+    defaults = {field.name: field.default for field in dataclasses.fields(Config)}
+    for name in sorted({**trained, **asked}, key=lambda name: "." in name):
         if name in AFTER_TRAINING or name.startswith("task."):
             continue
-        own = trained[name] if name in trained else getattr(known, name, None)
-        if str(value) != str(own) and value != own:
+        own, other = (of.get(name, defaults.get(name)) for of in (trained, asked))
+        if own != other:
             raise ValueError(
-                f"{path} was trained with {name}={own}, not {value}: leave the option out, or "
+                f"{path} was trained with {name}={own}, not {other}: leave the option out, or "
                 "train another learner."
             )
 
@@ -97,7 +107,7 @@ def evaluate(path: os.PathLike, steps: Sequence[int], changed: Mapping[str, obje
     Raises:
         ValueError: as :func:`load_trained`.
     """
-    if "learner.test_inner_steps" in changed:
+    if STEPS in changed:
         raise ValueError("The inner steps are those of --inner: leave out --test_inner_steps.")
     learner, config = load_trained(path, changed)
     folder = run_folder(path)

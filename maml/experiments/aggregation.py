@@ -41,7 +41,7 @@ def aggregate(runs: pd.DataFrame, by: Sequence[str], keep: Sequence[str] = ()) -
     Args:
         runs: of :func:`as_frame`; rows whose ``diverged`` is not empty count as diverged only.
         by: columns that the runs of a group have in common.
-        keep: further columns, of which a row has the first run's value.
+        keep: further columns, of which a row has the value of its first run that ended.
 
     Returns:
         For each group, in the order of its first run: the columns ``by`` and ``keep``, ``seeds``,
@@ -54,7 +54,7 @@ def aggregate(runs: pd.DataFrame, by: Sequence[str], keep: Sequence[str] = ()) -
     ended = runs["diverged"].isna() if "diverged" in runs else pd.Series(True, runs.index)
     for key, group in runs.groupby([_hashable(runs[name]) for name in by], sort=False):
         own = group[ended[group.index]]
-        first = group.iloc[0]
+        first = (own if len(own) else group).iloc[0]
         row = {name: first[name] for name in (*by, *keep) if name in runs}
         row |= {"seeds": list(map(int, group["seed"])), "diverged": len(group) - len(own)}
         if len(own):

@@ -108,7 +108,8 @@ class Config:
         names = full_names(self.regularizer)
         object.__setattr__(self, "regularizer", ",".join(names) or "none")
         for role in ROLES:
-            given = _as_mapping(getattr(self, f"{role}_options"), role)
+            given = _as_mapping(getattr(self, f"{role}_options"))
+            given = _with_names(given, names) if role == "regularizer" else given
             object.__setattr__(self, f"{role}_options", given)
         self._choose("task", [self.task], TASKS)
         self._choose("learner", [self.learner], LEARNERS)
@@ -249,27 +250,23 @@ class Config:
                 f"Unknown option {unknown[0]!r} of a run: expected one of {', '.join(fields)}, or "
                 "ROLE.NAME for an option of a component."
             )
-        for key, value in (defaults or {}).items():
-            if "." in key and key not in dotted and cls._takes(chosen, key):
-                dotted[key] = value
-        roles: dict[str, dict] = {role: {} for role in ROLES}
-        for key, value in dotted.items():
-            role, _, name = key.partition(".")
-            if role in ROLES[:-1]:
-                roles[role][name] = value
-            else:
-                roles["regularizer"][f"{REGULARIZERS.full_name(role)}.{name}"] = value
-        for role, own in roles.items():
+        asked = _by_role(dotted)
+        own_head = not (defaults or {}).get("head") and not chosen.get("head")
+        further = _by_role(
+            {
+                key: value
+                for key, value in (defaults or {}).items()
+                if "." in key and (cls._takes(chosen, key) or own_head and key.startswith("head."))
+            }
+        )
+        for role in ROLES:
             field = f"{role}_options"
-            typed = _as_mapping(chosen.get(field, {}), role)
-            for name in own.keys() & typed.keys() if field in given else ():
-                if role in ROLES[:-1] and f"{role}.{name}" in given:
-                    raise ValueError(
-                        f"The option {name!r} of the {role} is given twice: give it once."
-                    )
-            # An option of a regularizer may be typed without the regularizer's name.
-            own = {k: v for k, v in own.items() if k in given or k.rpartition(".")[2] not in typed}
-            chosen[field] = own | typed
+            typed = _as_mapping(chosen.get(field, {}))
+            if role == "regularizer":
+                typed = _with_names(typed, full_names(chosen.get(role, cls.regularizer)))
+            for name in asked[role].keys() & typed.keys() if field in given else ():
+                raise ValueError(f"The option {name!r} of the {role} is given twice: give it once.")
+            chosen[field] = further[role] | asked[role] | typed
         return cls(**chosen)
 
     @classmethod
@@ -335,16 +332,46 @@ class Config:
         return " + ".join(names)
 
 
-def _as_mapping(given, role: str) -> dict:
-    """Options that may be text; a regularizer may be named by its short form."""
-    known = options.parse(given) if isinstance(given, str) else dict(given)
-    if role != "regularizer":
-        return known
-    parts = {key: key.rpartition(".") for key in known}
-    return {
-        f"{REGULARIZERS.full_name(of)}.{name}" if dot else name: known[key]
-        for key, (of, dot, name) in parts.items()
-    }
+def _as_mapping(given) -> dict:
+    """Options that may be text."""
+    return options.parse(given) if isinstance(given, str) else dict(given)
+
+
+def _by_role(dotted: Mapping[str, object]) -> dict[str, dict]:
+    """Options with dotted names by role; those of regularizers have the regularizer's full name."""
+    roles: dict[str, dict] = {role: {} for role in ROLES}
+    for key, value in dotted.items():
+        role, _, name = key.partition(".")
+        if role in ROLES[:-1]:
+            roles[role][name] = value
+        else:
+            roles["regularizer"][f"{REGULARIZERS.full_name(role)}.{name}"] = value
+    return roles
+
+
+def _with_names(given: Mapping[str, object], names: list[str]) -> dict[str, object]:
+    """Options of regularizers, each before it the full name of the only one that takes it.
+
+    Args:
+        given: option, or regularizer and option with a dot between them -> value.
+        names: of the chosen regularizers. What none or several of them take stays as it is.
+
+    Raises:
+        ValueError: there is no such regularizer, or an option is given twice.
+    """
+    found: dict[str, object] = {}
+    for key, value in given.items():
+        prefix, _, option = key.rpartition(".")
+        takers = [name for name in names if option in options.options_of(REGULARIZERS[name])]
+        if prefix:
+            prefix = REGULARIZERS.full_name(prefix)
+        elif len(takers) == 1:
+            prefix = takers[0]
+        key = f"{prefix}.{option}" if prefix else option
+        if key in found:
+            raise ValueError(f"The option {key!r} is given twice: give it once.")
+        found[key] = value
+    return found
 
 
 def _typed(item) -> str:

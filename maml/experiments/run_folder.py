@@ -3,6 +3,7 @@
 import contextlib
 import os
 import pathlib
+from collections.abc import Callable
 
 import filelock
 
@@ -14,21 +15,28 @@ CHECKPOINT, BEST, LOCK = "checkpoint.weights.h5", "best.weights.h5", ".lock"
 
 
 @contextlib.contextmanager
-def claim_run_dir(folder: os.PathLike, config: dict, resume: bool, data: dict):
+def claim_run_dir(
+    folder: os.PathLike,
+    config: dict,
+    resume: bool,
+    data: dict,
+    complete: Callable[[dict], dict] = dict,
+):
     """Makes a folder this run's own for as long as the context lasts.
 
     Args:
         folder: made if absent.
-        config: every option of the run, see :meth:`maml.experiments.Config.describe`. An option
-            that is newer than a run that is there has its default in it.
+        config: every option of the run, see :meth:`maml.experiments.Config.describe`.
         resume: whether to go on with a run that is there.
         data: what tells the run's data from others, as JSON holds it: must be the same for a run to
             go on, as far as both say it.
+        complete: adds to the options of a run that is there those that are newer than it, with
+            their defaults.
 
     Raises:
         FileExistsError: the folder holds another run, or one that was not asked to be resumed, or
             another process trains in it.
-        ValueError: the configuration there is damaged.
+        ValueError: the configuration there is damaged, or has an option that is not known here.
     """
     folder = pathlib.Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -40,13 +48,13 @@ def claim_run_dir(folder: os.PathLike, config: dict, resume: bool, data: dict):
             f"Another process trains in {folder}: wait until it is done, or name another folder."
         ) from None
     try:
-        _check_or_write(folder, config, resume, data)
+        _check_or_write(folder, config, resume, data, complete)
         yield folder
     finally:
         lock.release()  # The file stays: to remove it would let two processes hold it.
 
 
-def _check_or_write(folder, config, resume, data) -> None:
+def _check_or_write(folder, config, resume, data, complete) -> None:
     path = folder / CONFIG
     if not path.exists():
         reporting.write_json({"config": config, "data": data}, path)
@@ -55,6 +63,9 @@ def _check_or_write(folder, config, resume, data) -> None:
         raise FileExistsError(f"{folder} holds a run: pass --resume to go on, or another folder.")
     there = reporting.read_json(path, "config")
     different = different_options(there["config"], config)
+    if not different:
+        with _of_this_version(path):
+            different = different_options(complete(there["config"]), config)
     if not same_data(there.get("data", {}), data):
         different.append("data")
     if different:
@@ -65,10 +76,7 @@ def _check_or_write(folder, config, resume, data) -> None:
 
 
 def different_options(config: dict, other: dict) -> list[str]:
-    """Names of the options in which two configurations differ.
-
-    An option that only one of them has, since it is newer than the other, does not count.
-    """
+    """Names of the options in which two configurations differ, as far as both have them."""
     found = []
     for name in sorted(config.keys() & other.keys()):
         one, two = config[name], other[name]
@@ -94,8 +102,15 @@ def read_config(folder: os.PathLike) -> Config:
     """
     path = pathlib.Path(folder) / CONFIG
     content = reporting.read_json(path, "config")["config"]
-    try:
+    with _of_this_version(path):
         return Config(**content)
+
+
+@contextlib.contextmanager
+def _of_this_version(path: pathlib.Path):
+    """Names the file of a configuration that has no meaning here."""
+    try:
+        yield
     except (TypeError, ValueError) as error:
         raise ValueError(f"{path} is not a configuration of this version: {error}") from error
 

@@ -80,7 +80,7 @@ def run(
     learner = config.make_learner(problem)
     learner.create_weights(problem.train.sample(2, [config.seed, 5]))
     settings, data = config.describe(problem), dict(problem.data)
-    with claim_run_dir(folder, settings, resume, data):
+    with claim_run_dir(folder, settings, resume, data, lambda c: Config(**c).describe(problem)):
         finished = (folder / RESULTS).exists()
         if finished and not learner_is_missing(path, folder):
             return read_results(folder)
