@@ -233,3 +233,12 @@ def _refusal(role, names, components, taken, name) -> str:
         f"The option {name!r} has no effect with {role} {','.join(names) or 'none'}: {where}"
         f"{own or 'leave it out'}."
     )
+
+
+def check_at_least(least: float, **values) -> None:
+    """Raises ValueError if one of some values, given by name, is less than ``least``."""
+    for name, value in values.items():
+        if not value >= least:
+            raise ValueError(
+                f"Invalid value for `{name}`: expected at least {least}, received {value}."
+            )

@@ -119,7 +119,8 @@ def paired_gain(reference: pd.DataFrame, runs: pd.DataFrame, metric: str) -> dic
 
     Returns:
         ``mean`` and ``ci95`` of the differences over seeds; with a single seed over objects, where
-        the problem scores objects. None if no seed is common to both.
+        the problem scores objects, and without an interval where it does not. None if no seed is
+        common to both.
     """
     column = f"scores.test.{metric}.mean"
     if column not in reference or column not in runs:
@@ -135,7 +136,8 @@ def paired_gain(reference: pd.DataFrame, runs: pd.DataFrame, metric: str) -> dic
     for end in "ab":
         row = {k.removesuffix(f"_{end}"): v for k, v in pairs.iloc[0].items() if k.endswith(end)}
         ends[end] = objects_of(row, metric)
-    return mean_interval([ends["a"][name] - ends["b"][name] for name in ends["a"]] or [math.nan])
+    gains = [ends["a"][name] - ends["b"][name] for name in ends["a"]]
+    return mean_interval(gains or pairs[f"{column}_a"] - pairs[f"{column}_b"])
 
 
 def correlate(

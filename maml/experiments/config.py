@@ -306,10 +306,12 @@ class Config:
         components = {name: getattr(self, name) for name in ("task", "learner", "regularizer")}
         standard = type(self).of(components, defaults)
         own_head = type(self).of(components | {"head": self.head}, defaults)
+        # A preset may have another learner than a run without flags.
+        always = ("task", "learner") if defaults else ("task",)
         words = [
             f"--{name}={value}"
             for name, value in components.items()
-            if value != getattr(type(self), name) or name == "task"
+            if value != getattr(type(self), name) or name in always
         ]
         for field in dataclasses.fields(self):
             value, plain = getattr(self, field.name), getattr(standard, field.name)

@@ -6,6 +6,7 @@ import keras
 import tensorflow as tf
 
 from maml.core.episodes import Episode
+from maml.core.options import check_at_least
 from maml.core.registry import LEARNERS
 from maml.distributions.base import Head
 from maml.learners import inner_loop, task_map
@@ -84,6 +85,9 @@ class MAML(MetaLearner):
         )
 
     def _check(self):
+        check_at_least(0, inner_steps=self.inner_steps, test_inner_steps=self.test_inner_steps or 0)
+        if self.inner_batch_size is not None:
+            check_at_least(1, inner_batch_size=self.inner_batch_size)
         if self.inner_optimizer not in inner_loop.OPTIMIZERS:
             raise ValueError(
                 f"There is no inner_optimizer {self.inner_optimizer!r}; there are "

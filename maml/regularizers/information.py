@@ -7,6 +7,7 @@ import tensorflow as tf
 import mine
 from maml.core.episodes import concatenated, fold_in
 from maml.core.label_transforms import LabelTransform
+from maml.core.options import check_at_least
 from maml.regularizers.base import Regularizer
 
 CRITIC_BOUNDS = ("mine", "dv", "js", "nwj")
@@ -144,12 +145,3 @@ def predict_relabelled(learner, episode, training):
     """The learner's q(y* | x*, D) at the queries of embedded episodes."""
     state = learner.encode(episode.support_x, episode.support_y, training=training)
     return learner.decode(state, episode.query_x)
-
-
-def check_at_least(least: float, **values) -> None:
-    """Raises ValueError if one of some values, given by name, is less than ``least``."""
-    for name, value in values.items():
-        if not value >= least:
-            raise ValueError(
-                f"Invalid value for `{name}`: expected at least {least}, received {value}."
-            )

@@ -5,12 +5,12 @@ import tensorflow as tf
 import mine
 from maml.core.episodes import concatenated, fold_in
 from maml.core.label_transforms import LabelTransform
+from maml.core.options import check_at_least
 from maml.core.registry import REGULARIZERS
 from maml.distributions.base import log_prob_under_each
 from maml.regularizers.information import (
     CRITIC_BOUNDS,
     InformationTerm,
-    check_at_least,
     predict_relabelled,
     scale_gradient,
 )

@@ -5,13 +5,13 @@ import tensorflow as tf
 import mine
 from maml.core.episodes import concatenated, fold_in
 from maml.core.label_transforms import LabelTransform
+from maml.core.options import check_at_least
 from maml.core.registry import REGULARIZERS
 from maml.distributions.base import split_conditions
 from maml.distributions.categorical import Categorical
 from maml.regularizers.information import (
     CRITIC_BOUNDS,
     InformationTerm,
-    check_at_least,
     predict_relabelled,
     scale_gradient,
 )

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from maml.core.episodes import Episode, TaskFamily
 from maml.core.label_transforms import LabelPermutation
+from maml.core.options import check_at_least
 from maml.core.registry import TASKS
 from maml.diagnostics.metrics import accuracy
 from maml.distributions.categorical import CategoricalHead
@@ -136,6 +137,8 @@ def omniglot(
 def _problem(
     data, ways, shots, queries, labels, grouped, split, rotations, inverted, **network_defaults
 ) -> Problem:
+    check_at_least(2, ways=ways)
+    check_at_least(1, shots=shots, queries=queries)
     content = ImageFile.load(data)
     if split not in content.splits:
         there = ", ".join(content.splits)

@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from maml.core.episodes import Episode, TaskFamily
 from maml.core.label_transforms import LabelPermutation
+from maml.core.options import check_at_least
 from maml.core.registry import TASKS
 from maml.diagnostics.metrics import accuracy
 from maml.distributions.categorical import CategoricalHead
@@ -72,6 +73,8 @@ def clusters(
     Raises:
         ValueError: there is no such way of labelling, or there are too few classes.
     """
+    check_at_least(2, ways=ways)
+    check_at_least(1, shots=shots, queries=queries)
 
     def family(split, num_tasks):
         where, which = tf.unstack(tf.random.split(split_seed(split), 2))

@@ -11,7 +11,7 @@ from maml.core.episodes import TaskFamily
 from maml.core.label_transforms import LabelTransform
 from maml.core.options import parameters
 from maml.core.registry import HEADS, Networks
-from maml.diagnostics.scores import Evaluator
+from maml.diagnostics.scores import Evaluator, main_score
 from maml.distributions.base import Head
 from mine.reporting import mean_interval
 
@@ -110,8 +110,9 @@ class Problem:
         Returns:
             Name of a score -> ``mean`` and ``ci95`` over tasks; ``swap_gap`` among them.
         """
-        name = next(iter(self.metrics))
+        name, perfect = main_score(self.metrics, family)
         gap = scores[f"mismatched_support_{name}"] - scores[name]
+        gap = -gap if perfect else gap  # Of an accuracy, less is worse.
         every = scores | {"swap_gap": gap}
         return {name: mean_interval(values.mean(axis=(1, 2))) for name, values in every.items()}
 

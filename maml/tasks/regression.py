@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from maml.core.episodes import Episode, TaskFamily
 from maml.core.label_transforms import LabelScale
-from maml.core.options import parameters
+from maml.core.options import check_at_least, parameters
 from maml.core.registry import TASKS, Registry
 from maml.diagnostics.metrics import squared_error
 from maml.distributions.normal import NormalHead
@@ -273,8 +273,10 @@ def functions(
             needs no support set, and shows what can be reached at all (an oracle).
 
     Raises:
-        ValueError: there is no such shape, a range is no (low, high), or a noise is negative.
+        ValueError: there is no such shape, a range is no (low, high), a noise is negative, or there
+            are no shots or queries.
     """
+    check_at_least(1, shots=shots, queries=queries)
     trained = FunctionRange(shape, amplitude, phase, frequency, noise, x_range)
     changes = {
         "shape": test_shape,

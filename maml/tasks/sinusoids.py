@@ -6,6 +6,7 @@ import math
 import tensorflow as tf
 
 from maml.core.label_transforms import LabelScale
+from maml.core.options import check_at_least
 from maml.core.registry import TASKS
 from maml.diagnostics.metrics import squared_error
 from maml.distributions.normal import NormalHead
@@ -75,6 +76,7 @@ def nme_sinusoid(
         amplitudes: number of training tasks.
         signed: whether relabellings negate half of the tasks, beside scaling them.
     """
+    check_at_least(1, shots=shots, queries=queries)
     low, high = 0.1, 4.0
 
     def family(amplitude, number):
