@@ -3,8 +3,6 @@
 import dataclasses
 import functools
 import json
-import pathlib
-import re
 import shlex
 
 import commands
@@ -13,27 +11,24 @@ import pytest
 import toys
 
 import maml
-from maml import evaluate, train
-from maml.core.registry import check_kinds
-from maml.experiments import runs, tables
-from maml.experiments.callbacks import best_epoch
+from maml import evaluate
+from maml.experiments import callbacks, read_history, read_results, training
+from maml.experiments.config import Config
 from maml.tasks.image_file import ImageFile
 
-ROOT = pathlib.Path(__file__).parent.parent
 PYMETA = [
     "--dataset=sinusoid", "--num_train_samples_per_class=10", "--num_test_samples_per_class=100",
     "--num_inner_training_iterations=5", "--inner_batch_size=10", "--meta_lr=0.001",
     "--inner_lr=0.01", "--meta_batch_size=5", "--num_validation_batches=10",
 ]  # fmt: skip
-SMALL = {
-    "steps": 4, "steps_per_epoch": 2, "meta_batch_size": 4, "num_validation_batches": 1,
-    "num_test_tasks": 6, "num_validation_tasks": 6,
-    "inner_steps": 2, "hidden": 8, "dim_r": 8, "dim_z": 8,
-}  # fmt: skip
 
 
-def run(module, *arguments, cwd=ROOT):
+def run(module, *arguments, cwd):
     return commands.run(f"maml.{module}", *arguments, cwd=cwd)
+
+
+def is_picture(path):
+    return path.read_bytes()[1:4] == b"PNG"
 
 
 def test_commands_of_pymeta_run_as_they_are_written(tmp_path):
@@ -47,60 +42,69 @@ def test_commands_of_pymeta_run_as_they_are_written(tmp_path):
     assert "iMAML: mse " in process.stdout and "no normalisation" in process.stdout
     learner = maml.load(tmp_path / "saved/model.h5")
     assert (learner.regularization, learner.solver_steps, learner.inner_batch_size) == (0.5, 3, 10)
-    record = json.loads((tmp_path / "saved/model/results.json").read_text())
-    assert record["config"]["queries"] == 100 and record["steps"] == 4
-    assert record["command"].startswith("python -m maml.train --dataset=sinusoid")
-    for name in ("curves.png", "fits.png"):
-        assert (tmp_path / "saved/model" / name).read_bytes()[1:4] == b"PNG"
+    record = read_results(tmp_path / "saved/model")
+    assert record["config"]["task_options"]["queries"] == 100 and record["cost"]["steps"] == 4
+    assert record["config"]["learner_options"]["inner_steps"] == 5
+    assert (record["seed"], record["config"]["seed"], record["method"]) == (1, 1, "iMAML")
+    command = record["provenance"]["command"]
+    assert command.startswith("python -m maml.train --dataset=sinusoid")
+    for name in ("curves.png", "diagnosis.png", "fits.png"):
+        assert is_picture(tmp_path / "saved/model" / name)
     again = run("evaluate", "--model_save_filename=saved/model.h5", "--inner=0,2",
                 "--num_test_tasks=10", cwd=tmp_path)  # fmt: skip
     assert again.returncode == 0, again.stderr
-    rows = json.loads((tmp_path / "saved/model/evaluation.json").read_text())["rows"]
+    written = json.loads((tmp_path / "saved/model/evaluation.json").read_text())
+    rows = written["rows"]
     assert [row["inner_steps"] for row in rows] == [0, 2]
     none, two = (row["diagnosis"] for row in rows)
-    assert none["after"] == none["before"] and two["after"] != two["before"]
+    assert none["tasks"] == 10 == written["config"]["num_test_tasks"]
+    assert none["score"] == none["no_support"] and two["score"] != two["no_support"]
 
 
 @pytest.mark.parametrize(
-    ("dataset", "learner"),
+    ("task", "learner"),
     [("clusters", "reptile"), ("functions", "maml"), ("nme_sinusoid", "cnp")],
 )
-def test_datasets_train_and_are_scored(dataset, learner, tmp_path):
-    sizes = SMALL | {"shots": 3, "queries": 4, "num_test_tasks": 8}
-    config = train.Config(dataset=dataset, learner=learner, **sizes)
-    record = train.train(config, tmp_path / "model.keras", verbose=0)
+def test_tasks_train_and_are_scored(task, learner, tmp_path):
+    own = {"task": task, "learner": learner, "task.shots": 3, "task.queries": 4}
+    config = toys.small(own | {"num_test_tasks": 8})
+    folder = tmp_path / "run"
+    record = training.run(config, folder, verbose=0)
+    problem, found = config.make_problem(), maml.load(folder / "learner.keras")
+    assert type(found) is maml.LEARNERS[learner]
+    # Each split's scores are of its own tasks.
+    evaluator = problem.evaluator(found)
+    metric, means = record["metric"], {}
     for split, tasks in (("train", 6), ("validation", 6), ("test", 8)):
         diagnosis = maml.Diagnosis(**record["diagnosis"][split])
-        assert diagnosis.tasks == min(tasks, getattr(config.problem(), split).num_tasks)
-        assert np.isfinite(diagnosis.after["mean"]) and diagnosis.verdict
-    assert type(maml.load(tmp_path / "model.keras")) is maml.LEARNERS[learner]
-    # Each split's score is of its own tasks.
-    found, problem = maml.load(tmp_path / "model.keras"), config.problem()
-    evaluator = problem.evaluator(found)
-    for split, count in (("train", 6), ("validation", 6), ("test", 8)):
-        alone = train.diagnose(evaluator, getattr(problem, split), problem, config, count, "")
-        np.testing.assert_allclose(
-            record["diagnosis"][split]["after"]["mean"], alone.after["mean"], rtol=1e-4
-        )
-    ends = [
-        record["diagnosis"][split]["after"]["mean"] for split in ("train", "validation", "test")
-    ]
-    assert dataset == "clusters" or len(set(ends)) == 3
-    drawn = (tmp_path / "model/fits.png").exists()
-    assert drawn == (diagnosis.metric == "mse")
-    rows = evaluate.evaluate(tmp_path / "model.keras", [0, 3], num_test_tasks=8)["rows"]
+        family = problem.families[split]
+        assert diagnosis.tasks == min(tasks, family.num_tasks)
+        assert np.isfinite(diagnosis.score["mean"]) and diagnosis.verdict
+        assert record["scores"][split][metric] == diagnosis.score
+        swap_gap = record["scores"][split]["swap_gap"]
+        assert swap_gap == pytest.approx(diagnosis.swap_gap, rel=1e-4, abs=1e-6)
+        means[split] = diagnosis.score["mean"]
+        for name, value in evaluator(family, 1, 4, 0, tasks).items():
+            mean = record["scores"][split][name]["mean"]
+            np.testing.assert_allclose(mean, value.mean(), rtol=1e-3, atol=1e-5)
+    assert task == "clusters" or len(set(means.values())) == 3
+    assert (folder / "fits.png").exists() == (metric == "mse")
+    assert record == read_results(folder) and record["schema"] == 1
+    rows = evaluate.evaluate(folder / "learner.keras", [0, 3], {"num_test_tasks": 8})["rows"]
     assert len(rows) == (1 if learner == "cnp" else 2)
 
 
 def test_a_run_does_not_go_on_with_other_images(tmp_path):
-    given = {"learner": "cnp", "dataset": "omniglot", "ways": 3, "shots": 1, "queries": 2}
-    given |= SMALL | {"task_options": "filters=2"}
     content = ImageFile.load(toys.characters())
     content.save(tmp_path / "a.npz")
-    config = train.Config(data=str(tmp_path / "a.npz"), **given)
-    record = train.train(config, tmp_path / "m.keras", verbose=0, pictures=False)
+    config = toys.small(
+        {"learner": "cnp", "task": "omniglot", "task.ways": 3, "task.shots": 1, "task.queries": 2}
+        | {"task.data": str(tmp_path / "a.npz"), "network.filters": 2}
+    )
+    record = training.run(config, tmp_path / "m", verbose=0, pictures=False)
+    assert record["data"] == {"images": content.checksum()}
     go_on = functools.partial(
-        train.train, config, tmp_path / "m.keras", resume=True, verbose=0, pictures=False
+        training.run, config, tmp_path / "m", resume=True, verbose=0, pictures=False
     )
     assert go_on() == record
     dataclasses.replace(content, images=255 - content.images).save(tmp_path / "a.npz")
@@ -122,89 +126,133 @@ def test_a_run_does_not_go_on_with_other_images(tmp_path):
     ],
 )
 def test_commands_of_the_ancestors_classify_images(flags, tmp_path):
-    dataset = flags.split()[0].removeprefix("--dataset=")
+    task = flags.split()[0].removeprefix("--dataset=")
     small = [
-        f"--data={toys.characters()}", "--task_options=filters=4", "--num_test_tasks=10",
+        f"--data={toys.characters()}", "--network_options=filters=4", "--num_test_tasks=10",
         "--num_validation_tasks=10", "--steps=4", "--meta_batch_size=2",
         "--num_validation_batches=1", "--inner_steps=1",
     ]  # fmt: skip
     process = run("train", *flags.split(), *small, cwd=tmp_path)
     assert process.returncode == 0, process.stderr
     assert "accuracy " in process.stdout and "current batch (transductive)" in process.stdout
-    file = "saved/model.h5" if dataset == "omniglot" else "saved/model.keras"
-    record = json.loads((tmp_path / "saved/model/results.json").read_text())
+    file = "saved/model.h5" if task == "omniglot" else "saved/model.keras"
+    learner = maml.load(tmp_path / file)
+    assert learner.inner_batch_size is None and learner.inner_steps == 1
+    record = read_results(tmp_path / "saved/model")
     assert record["diagnosis"]["test"]["tasks"] == 10
+    assert record["config"]["network_options"]["filters"] == 4
     for name in ("curves.png", "episodes.png", "confusion.png"):
-        assert (tmp_path / "saved/model" / name).read_bytes()[1:4] == b"PNG"
+        assert is_picture(tmp_path / "saved/model" / name)
     # As it was trained, whatever is not said anew.
     again = run("train", "--mode=test", f"--model_save_filename={file}", cwd=tmp_path)
     assert again.returncode == 0, again.stderr
     assert str(maml.Diagnosis(**record["diagnosis"]["test"])) in again.stdout
 
 
-def test_a_learner_is_scored_on_other_tasks_but_keeps_what_it_was_trained_with(tmp_path):
-    path = tmp_path / "model.keras"
-    train.train(train.Config(shots=3, queries=4, **SMALL), path, verbose=0, pictures=False)
-    learner, config = train.trained(path, shots=5, num_test_tasks=9, test_inner_steps=7)
-    assert (config.shots, config.queries, config.num_test_tasks) == (5, 4, 9)
-    assert learner.test_inner_steps == 7
-    assert train.trained(path, test_inner_steps=-1)[0].test_inner_steps is None
-    train.trained(path, inner_steps=SMALL["inner_steps"])
-    with pytest.raises(ValueError, match="trained with --inner_steps=2, not 4: leave it out"):
-        train.trained(path, inner_steps=4)
-    with pytest.raises(ValueError, match="trained with --learner=maml, not cnp"):
-        evaluate.evaluate(path, [1], learner="cnp")
-    file = tmp_path / "model/config.json"
+@pytest.fixture(scope="module")
+def small_run(tmp_path_factory):
+    """A run of MAML on sinusoids: its configuration, folder and record."""
+    config = toys.small({"task.shots": 3, "task.queries": 4})
+    folder = tmp_path_factory.mktemp("run") / "maml"
+    return config, folder, training.run(config, folder, verbose=0, pictures=False)
+
+
+def test_a_learner_is_scored_on_other_tasks_but_keeps_what_it_was_trained_with(small_run):
+    path = small_run[1] / "learner.keras"
+    changed = {"task.shots": "5", "num_test_tasks": 9, "learner.test_inner_steps": "7"}
+    learner, config = evaluate.load_trained(path, changed)
+    assert config.task_options["shots"] == 5 and config.task_options["queries"] == 4
+    assert config.num_test_tasks == 9 and learner.test_inner_steps == 7
+    learner, _ = evaluate.load_trained(path, {"learner.test_inner_steps": "none"})
+    assert learner.test_inner_steps is None
+    same = {"learner.inner_steps": "2", "learner.inner_lr": "0.0100"}
+    assert evaluate.load_trained(path, same)[1].learner_options["inner_steps"] == 2
+    other = evaluate.load_trained(path, {"task": "functions", "task.noise": "0.5"})[1]
+    assert (other.task, other.task_options) == (
+        "functions",
+        {"shots": 3, "queries": 4, "noise": 0.5},
+    )
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        ({"learner.inner_steps": "4"}, "learner.inner_steps=2, not 4: leave the option out"),
+        ({"learner_options": "inner_steps=4"}, "learner.inner_steps=2, not 4"),
+        ({"learner": "cnp"}, "learner=maml, not cnp"),
+        ({"regularizer": "label_mi"}, "regularizer=none, not label_mi"),
+        ({"network.hidden": "9"}, "network.hidden="),
+        ({"head.scale": "0.25"}, "head.scale="),
+        ({"meta_lr": 0.5}, "meta_lr=0.001, not 0.5"),
+    ],
+)
+def test_options_that_a_learner_was_not_trained_with_are_refused(small_run, changed, told):
+    with pytest.raises(ValueError, match=f"learner.keras was trained with {told}"):
+        evaluate.evaluate(small_run[1] / "learner.keras", [1], changed)
+
+
+def test_a_configuration_that_is_missing_or_of_another_version_is_told(small_run, tmp_path):
+    config, folder, _ = small_run
+    for name in ("learner.keras", "config.json"):
+        (tmp_path / name).write_bytes((folder / name).read_bytes())
+    path, file = tmp_path / "learner.keras", tmp_path / "config.json"
     known = json.loads(file.read_text())["config"]
-    older = {name: value for name, value in known.items() if name != "mi_draws"}
+    # An option that is newer than the run has its default.
+    older = {name: value for name, value in known.items() if name != "meta_lr_decay"}
     file.write_text(json.dumps({"config": older}))
-    with pytest.raises(ValueError, match="trained with --mi_draws=1, not 8"):
-        train.trained(path, mi_draws=8)
-    file.write_text(json.dumps({"config": known | {"zeal": 1}}))
-    with pytest.raises(ValueError, match=r"config\.json has options that are not known here: zeal"):
-        train.trained(path)
+    assert (
+        evaluate.load_trained(path, {})[1] == evaluate.load_trained(folder / "learner.keras", {})[1]
+    )
+    with pytest.raises(ValueError, match="trained with meta_lr_decay=False, not True"):
+        evaluate.load_trained(path, {"meta_lr_decay": True})
+    for unknown in ({"zeal": 1}, {"learner_options": {"zeal": 1}}):
+        file.write_text(json.dumps({"config": known | unknown}))
+        told = r"config\.json is not a configuration of this version: .*'zeal'"
+        with pytest.raises(ValueError, match=told):
+            evaluate.load_trained(path, {})
     file.unlink()
     with pytest.raises(ValueError, match="config.json is missing, so name the tasks"):
-        train.trained(path)
-    assert train.trained(path, dataset="functions")[1].dataset == "functions"
+        evaluate.load_trained(path, {})
+    assert evaluate.load_trained(path, {"task": "functions"})[1].task == "functions"
 
 
-def test_a_run_that_is_resumed_under_another_name_writes_its_learner_there(tmp_path):
-    config = train.Config(learner="cnp", **SMALL)
-    first = train.train(config, tmp_path / "model.h5", verbose=0, pictures=False)
-    second = train.train(config, tmp_path / "model.keras", resume=True, verbose=0, pictures=False)
-    assert second == json.loads(json.dumps(first))
-    episode = config.problem().test.sample(3, [0, 0])
-    answers = [maml.load(tmp_path / f"model{suffix}")(episode) for suffix in (".h5", ".keras")]
-    np.testing.assert_array_equal(*answers)
+def test_a_run_that_is_resumed_under_another_name_writes_its_learner_there(small_run, tmp_path):
+    config, folder, first = small_run
+    go_on = functools.partial(training.run, config, folder, resume=True, verbose=0)
+    paths = [folder / "learner.keras", tmp_path / "model.h5", tmp_path / "model.keras"]
+    assert all(go_on(learner_path=path) == first for path in paths[1:])
+    episode = config.make_problem().test.sample(3, [0, 0])
+    answers = [maml.load(path)(episode) for path in paths]
+    np.testing.assert_array_equal(answers[0], answers[1])
+    np.testing.assert_array_equal(answers[0], answers[2])
 
 
 def test_training_stops_early_and_keeps_the_best_weights_when_cut_too(tmp_path):
     """A rate that grows: soon no later epoch is as good as an early one."""
-    config = train.Config(
-        dataset="clusters", learner="protonet", shots=1, queries=3, patience=2,
-        regularizer="mine", **(SMALL | {"steps": 40, "meta_lr": 0.3}),
-    )  # fmt: skip
-    whole = train.train(config, tmp_path / "whole.keras", verbose=0, pictures=False)
-    history = runs.read_history(tmp_path / "whole/history.csv")
+    config = toys.small(
+        {"task": "clusters", "learner": "protonet", "task.shots": 1, "task.queries": 3}
+        | {"patience": 2, "regularizer": "label_mi", "steps": 40, "meta_lr": 0.3}
+    )
+    whole = training.run(config, tmp_path / "whole", verbose=0, pictures=False)
+    history = read_history(tmp_path / "whole/history.csv")
     values = history["validation_accuracy"]
     best = int(values.argmax())
-    assert len(values) == best + 3 < 20 and whole["steps"] == 2 * len(values)
-    assert whole["terms"] and whole["terms"] == {
-        name: history[f"val_{name}"][best] for name in whole["terms"]
-    }
-    problem = config.problem()
-    learner = maml.load(tmp_path / "whole.keras")
+    assert len(values) == best + 3 < 20 and whole["cost"]["steps"] == 2 * len(values)
+    assert "label_mi_nats" in whole["terms"]
+    assert whole["terms"] == {name: history[f"val_{name}"][best] for name in whole["terms"]}
+    problem = config.make_problem()
+    learner = maml.load(tmp_path / "whole/learner.keras")
     again = problem.evaluator(learner)(problem.validation, 1, 4, 1, 4)["accuracy"]
     assert again.mean() == pytest.approx(values[best])
 
     # Cut after the last checkpoint, before the results: it neither trains on nor forgets.
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(train.maml, "save", lambda *_: (_ for _ in ()).throw(InterruptedError))
+        patch.setattr(training.saving, "save", lambda *_: (_ for _ in ()).throw(InterruptedError))
         with pytest.raises(InterruptedError):
-            train.train(config, tmp_path / "cut.keras", verbose=0, pictures=False)
-    cut = train.train(config, tmp_path / "cut.keras", resume=True, verbose=0, pictures=False)
-    assert cut["steps"] == whole["steps"] and cut["diagnosis"] == whole["diagnosis"]
+            training.run(config, tmp_path / "cut", verbose=0, pictures=False)
+    cut = training.run(config, tmp_path / "cut", resume=True, verbose=0, pictures=False)
+    assert cut["cost"]["steps"] == whole["cost"]["steps"]
+    assert cut["diagnosis"] == whole["diagnosis"] and cut["terms"] == whole["terms"]
 
 
 @pytest.mark.parametrize(
@@ -217,40 +265,42 @@ def test_training_stops_early_and_keeps_the_best_weights_when_cut_too(tmp_path):
     ],
 )
 def test_the_best_epoch_is_the_first_of_the_best_that_are_numbers(scores, larger, best):
-    assert best_epoch(scores, larger) == best
+    assert callbacks.best_epoch(scores, larger) == best
 
 
 def test_options_of_tasks_reach_them_and_the_command_repeats_the_run(tmp_path):
     options = "test_shape=square; x_range=-1:2.5; noise=0.5;told=true"
-    config = train.Config(dataset="functions", task_options=options, **SMALL)
-    problem = config.problem()
+    config = toys.small({"task": "functions", "task_options": options})
+    problem = config.make_problem()
     assert problem.test.shape == "square" and problem.train.shape == "sine"
     assert problem.test.x_range == (-1, 2.5) and problem.test.noise == 0.5
     assert problem.test.sample(2, [0, 0]).query_x.shape[-1] == 4
-    typed = shlex.split(train.as_command(config, tmp_path / "model.keras"))[3:]
-    assert typed[0] == "--dataset=functions" and f"--task_options={options}" in typed
-    process = run("train", *typed)
+    typed = shlex.split(training.as_command(config, tmp_path / "run"))[3:]
+    assert typed[0] == "--task=functions"
+    assert "--task_options=test_shape=square;x_range=-1.0:2.5;noise=0.5;told=true" in typed
+    process = run("train", *typed, cwd=tmp_path)
     assert process.returncode == 0, process.stderr
-    assert json.loads((tmp_path / "model/config.json").read_text())["config"] == runs.as_config(
-        config
-    )
+    record = read_results(tmp_path / "run")
+    assert record["config"] == config.describe(problem)
+    assert json.loads((tmp_path / "run/config.json").read_text())["config"] == record["config"]
 
 
 def test_training_lowers_the_error(tmp_path):
-    sizes = {"steps": 600, "steps_per_epoch": 300, "num_test_tasks": 200}
-    config = train.Config(learner="fomaml", **(SMALL | sizes))
-    record = train.train(config, tmp_path / "model.keras", verbose=0, pictures=False)
-    test = record["diagnosis"]["test"]
-    assert test["after"]["mean"] < 0.9 * test["chance"]["mean"]
-    assert test["after"]["mean"] < 0.9 * test["before"]["mean"]
+    config = toys.small(
+        {"learner": "fomaml", "steps": 600, "steps_per_epoch": 300, "num_test_tasks": 200}
+        | {"network.hidden": (40, 40)}
+    )
+    record = training.run(config, tmp_path / "run", verbose=0, pictures=False)
+    test = {name: score["mean"] for name, score in record["scores"]["test"].items()}
+    assert test["mse"] < 0.9 * test["constant_mse"]
+    assert test["mse"] < 0.9 * test["no_support_mse"]
 
 
 def test_a_run_that_was_cut_resumes_to_the_same_numbers(tmp_path):
-    config = train.Config(
-        dataset="nme_sinusoid", learner="cnp", regularizer="weights,mine", **SMALL
-    )
-    run = functools.partial(train.train, verbose=0, pictures=False)
-    whole = run(config, tmp_path / "whole.keras")
+    own = {"task": "nme_sinusoid", "learner": "cnp"}
+    config = toys.small(own | {"regularizer": "mr_w,mine"})
+    go = functools.partial(training.run, verbose=0, pictures=False)
+    whole = go(config, tmp_path / "whole")
 
     class Cut(Exception):
         pass
@@ -261,136 +311,87 @@ def test_a_run_that_was_cut_resumes_to_the_same_numbers(tmp_path):
     with pytest.MonkeyPatch.context() as patch:
         # After the first epoch's checkpoint, before the second epoch.
         patch.setattr(
-            runs.callbacks.StopOnDivergence,
+            callbacks.StopOnDivergence,
             "on_epoch_begin",
             lambda self, epoch, logs=None: stop() if epoch else None,
             raising=False,
         )
         with pytest.raises(Cut):
-            run(config, tmp_path / "cut.keras")
-    assert not (tmp_path / "cut.keras").exists()
+            go(config, tmp_path / "cut")
+    assert not (tmp_path / "cut/learner.keras").exists()
     with pytest.raises(FileExistsError, match="pass --resume"):
-        run(config, tmp_path / "cut.keras")
-    cut = run(config, tmp_path / "cut.keras", resume=True)
-    assert cut["diagnosis"] == whole["diagnosis"]
-    other = train.Config(dataset="nme_sinusoid", learner="cnp", regularizer="mine", **SMALL)
+        go(config, tmp_path / "cut")
+    cut = go(config, tmp_path / "cut", resume=True)
+    assert cut["diagnosis"] == whole["diagnosis"] and cut["scores"] == whole["scores"]
+    assert cut["terms"] == whole["terms"] and cut["cost"]["steps"] == 4
+    other = toys.small(own | {"regularizer": "mine"})
     with pytest.raises(FileExistsError, match="other regularizer"):
-        run(other, tmp_path / "cut.keras", resume=True)
-
-
-def test_an_option_that_is_newer_than_a_run_keeps_neither_its_folder_nor_its_name(tmp_path):
-    @dataclasses.dataclass(frozen=True)
-    class Newer(train.Config):
-        zeal: float = 0.5
-
-    older = train.Config(**SMALL)
-    runs.claim_run_dir(tmp_path, older, resume=False)
-    runs.claim_run_dir(tmp_path, Newer(**SMALL), resume=True)
-    assert tables.run_name(Newer(**SMALL)) == tables.run_name(older)
-    eager = Newer(**SMALL, zeal=1.0)
-    with pytest.raises(FileExistsError, match="other zeal"):
-        runs.claim_run_dir(tmp_path, eager, resume=True)
-    assert tables.run_name(eager) != tables.run_name(older)
-
-
-def test_a_run_goes_on_with_its_data_alone_as_far_as_it_says_which(tmp_path):
-    config, data = train.Config(**SMALL), {"train": "a"}
-    runs.claim_run_dir(tmp_path, config, resume=False, data=data)
-    # A newer version says more than the run does.
-    runs.claim_run_dir(tmp_path, config, resume=True, data=data | {"train_images": "b"})
-    with pytest.raises(FileExistsError, match="other data"):
-        runs.claim_run_dir(
-            tmp_path, config, resume=True, data={"train": "others", "train_images": "b"}
-        )
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ("hidden=40.5", "hidden is Sequence[int], not 40.5."),
-        ("hidden=40:8.5", "hidden is Sequence[int], not (40, 8.5)."),
-        ("noise=abc", "noise is float, not 'abc'."),
-        ("amplitude=5", "amplitude is Sequence[float], not 5."),
-        ("told=1", "told is bool, not 1."),
-        ("shape=3", "shape is str, not 3."),
-        ("seed_=1", "take no option 'seed_'"),
-        ("test_noise=abc", "test_noise is float | None, not 'abc'."),
-        ("test_phase=1", "test_phase is Sequence[float] | None, not 1."),
-    ],
-)
-def test_options_of_tasks_are_of_their_kind(options, message):
-    with pytest.raises(ValueError, match=re.escape(message)):
-        train.Config(dataset="functions", task_options=options).problem()
-
-
-def test_options_of_tasks_may_be_all_that_their_annotations_allow():
-    allowed = "noise=1;hidden=8:8;told=true;amplitude=1:2;test_noise=0.5;test_shape=square"
-    train.Config(dataset="functions", task_options=allowed).problem()
-
-    def own(scale=1, ends: tuple[float, float] = (0, 1), either: int | str = 0, odd: "int" = 0): ...
-
-    class Handed:
-        def __init__(self, **others): ...
-
-    typed = {"scale": 0.5, "ends": (0, 2), "either": "a", "odd": 0.5}
-    check_kinds(typed, own)
-    check_kinds(typed, Handed)
-    for name, value in {"ends": 1, "either": 0.5}.items():
-        with pytest.raises(TypeError, match=f"{name} is .* not {value}"):
-            check_kinds({name: value}, own)
+        go(other, tmp_path / "cut", resume=True)
 
 
 @pytest.mark.parametrize(
     ("module", "arguments", "message"),
     [
         ("train", ["--model_save_filename=model.pkl"], "in a .keras or .h5 file"),
-        ("train", ["--model_save_filename=m.h5", "--dataset=tea"], "no task 'tea'; there are"),
-        ("train", ["--model_save_filename=m.h5", "--metamodel=tea"], "no learner 'tea'"),
-        ("train", ["--model_save_filename=m.h5", "--steps=7", "--steps_per_epoch=2"], "7 steps"),
-        ("train", ["--model_save_filename=m.h5", "--shots=0"], "shots"),
-        ("train", ["--model_save_filename=m.h5", "--task_options=tea"], "write name=value"),
-        ("train", ["--model_save_filename=m.h5", "--task_options=tea=1"], "take no option 'tea'"),
-        ("train", ["--model_save_filename=m.h5", "--task_options=shots=1"], "no option 'shots'"),
-        ("train", ["--dataset=omniglot"], "no file 'omniglot.npz' of images"),
-        ("train", ["--mode=test"], "no file saved/model.keras"),
-        ("evaluate", ["--model_save_filename=nothing.h5"], "no file nothing.h5"),
+        ("train", ["--model_save_filename=m.h5", "--dataset=tea"], "Unknown task 'tea': expected"),
+        ("train", ["--model_save_filename=m.h5", "--metamodel=tea"], "Unknown learner 'tea'"),
+        ("train", ["--model_save_filename=m.h5", "--steps=7", "--steps_per_epoch=2"], "`steps`"),
+        ("train", ["--model_save_filename=m.h5", "--shots=0"], "`shots`: expected at least 1"),
+        (
+            "train",
+            ["--model_save_filename=m.h5", "--inner_steps=-1"],
+            "`inner_steps`: expected at least 0, received -1",
+        ),
+        ("train", ["--dataset=clusters", "--ways=1"], "`ways`: expected at least 2, received 1"),
+        ("train", ["--model_save_filename=m.h5", "--task_options=tea"], "expected name=value"),
+        ("train", ["--model_save_filename=m.h5", "--task_options=tea=1"], "'tea' has no effect"),
+        (
+            "train",
+            ["--model_save_filename=m.h5", "--task_options=shots=1", "--shots=2"],
+            "'shots' of the task is given twice",
+        ),
+        ("train", ["--dataset=omniglot"], "omniglot.npz"),
+        ("train", ["--mode=test"], "saved/model.keras"),
+        ("evaluate", ["--model_save_filename=nothing.h5"], "nothing.h5"),
         ("evaluate", ["--model_save_filename=nothing.h5", "--inner=x"], "whole numbers"),
         ("evaluate", ["--model_save_filename=m.h5", "--test_inner_steps=3"], "those of --inner"),
         (
             "train",
             ["--model_save_filename=m.h5", "--dataset=functions", "--task_options=noise=abc"],
-            "Error: --task_options=noise=abc: noise is float, not 'abc'.",
+            "Error: Invalid value for `noise`: expected float, received 'abc'.",
         ),
     ],
 )
 def test_errors_are_one_sentence(module, arguments, message, tmp_path):
     process = run(module, *arguments, cwd=tmp_path)
     assert process.returncode != 0 and message in process.stderr
-    assert "Traceback" not in process.stderr and not list(tmp_path.iterdir())
+    assert "Traceback" not in process.stderr and process.stderr.count("Error: ") == 1
+    assert not list(tmp_path.iterdir())
 
 
 def test_inner_steps_of_a_learner_that_has_none_are_refused(tmp_path):
-    config = train.Config(learner="cnp", **SMALL)
-    learner = config.make_learner(*_parts(config.problem()))
-    learner.create_weights(config.problem().train.sample(2, [0, 0]))
+    config = toys.small({"learner": "cnp"})
+    problem = config.make_problem()
+    learner = config.make_learner(problem)
+    learner.create_weights(problem.train.sample(2, [0, 0]))
     maml.save(learner, tmp_path / "cnp.keras")
-    train.trained(tmp_path / "cnp.keras", dataset="sinusoid")
+    evaluate.load_trained(tmp_path / "cnp.keras", {"task": "sinusoid"})
+    steps = {"learner.test_inner_steps": "3"}
     with pytest.raises(ValueError, match="cnp.keras has no inner steps: leave out"):
-        train.trained(tmp_path / "cnp.keras", dataset="sinusoid", test_inner_steps=3)
+        evaluate.load_trained(tmp_path / "cnp.keras", {"task": "sinusoid"} | steps)
+    with pytest.raises(ValueError, match="'inner_steps' has no effect with learner cnp: it is an"):
+        Config.of({"learner": "cnp", "learner.inner_steps": 3})
 
 
-def test_the_meta_learning_rate_falls_to_nothing_along_a_cosine():
-    config = train.Config(meta_lr=0.4, meta_lr_decay=True, **SMALL)
-    learner = config.make_learner(*_parts(config.problem()))
-    learner.create_weights(config.problem().train.sample(2, [0, 0]))
-    config.compile(learner)
+def test_the_meta_learning_rate_falls_to_zero_along_a_cosine():
+    config = toys.small({"meta_lr": 0.4, "meta_lr_decay": True})
+    problem = config.make_problem()
+    learner = config.make_learner(problem)
+    learner.create_weights(problem.train.sample(2, [0, 0]))
+    training.compile_learner(learner, config)
     rates = [float(learner.optimizer.learning_rate)]
     for _ in range(config.steps):
         learner.optimizer.iterations.assign_add(1)
         rates.append(float(learner.optimizer.learning_rate))
     expected = 0.2 * (1 + np.cos(np.pi * np.arange(config.steps + 1) / config.steps))
     np.testing.assert_allclose(rates, expected, atol=1e-7)
-
-
-def _parts(problem):
-    return problem.networks, problem.head, problem.label_transform

@@ -3,6 +3,7 @@
 import functools
 import pathlib
 import tempfile
+import time
 
 import keras
 import numpy as np
@@ -10,11 +11,41 @@ import tensorflow as tf
 
 import maml
 from maml.core.episodes import Episode
+from maml.experiments import Config
 from maml.nn import normalization
 from maml.tasks.image_file import ImageFile
 
 REGRESSIONS = ("functions", "nme_sinusoid", "sinusoid")
 """The registered tasks whose labels are numbers."""
+
+
+SMALL_RUN = {
+    "steps": 4, "steps_per_epoch": 2, "meta_batch_size": 4, "num_validation_batches": 1,
+    "num_test_tasks": 6, "num_validation_tasks": 6,
+}  # fmt: skip
+
+SMALL_COMPONENTS = {
+    "learner.inner_steps": 2, "learner.hidden": (8,), "learner.dim_r": 8, "learner.dim_z": 8,
+    "network.hidden": (8,), "network.embedding": (8,),
+}  # fmt: skip
+
+
+def small(given):
+    """The configuration of a run of seconds, with these options in place of its own."""
+    images = given.get("task") in ("folder", "miniimagenet", "omniglot")
+    own = {k: v for k, v in SMALL_COMPONENTS.items() if not (images and k.startswith("network."))}
+    return Config.of(given, SMALL_RUN | own)
+
+
+def waited(condition, seconds=120):
+    """What a condition gives once it holds."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        found = condition()
+        if found:
+            return found
+        time.sleep(0.1)
+    raise AssertionError("It never came to hold.")
 
 
 class Lines(maml.TaskFamily):
