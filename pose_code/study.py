@@ -12,6 +12,7 @@ import functools
 import math
 import pathlib
 import shlex
+import sys
 from collections.abc import Mapping
 
 from absl import flags
@@ -151,6 +152,8 @@ def cli():
 
     def main():
         values = flags.FLAGS
+        if "objects" in (values.tables or ()) and not values.extra_data_dir:
+            sys.exit("Error: --tables=objects needs --extra_data_dir, the folder of more objects.")
         make = functools.partial(make_study, values.data_dir, values.preset, values.extra_data_dir)
         study_command.main(make, write, "pose_code.study")
 

@@ -110,7 +110,7 @@ TOOLS = _twice(
         "as in the other tables": {},
         "mean over shots (CNP) in place of attention": {"learner": "cnp"},
         "circular head (a category every 6°)": {"head": "circular", "head.knots": 60},
-        "von Mises head (cos, sin)": {"head.harmonics": 1},
+        "von Mises head (cos, sin)": {"head": "von_mises", "head.harmonics": 1},
         "normal head": {"head": "normal"},
         "no normalization": {"network.embedding_normalization": "none"},
         "batch normalization": {"network.embedding_normalization": "batch"},

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 import re
 import shlex
 
@@ -11,9 +12,10 @@ import numpy as np
 import pytest
 
 import maml
-from maml.experiments import selection, sweep
-from maml.experiments.tables import Both, Table
-from pose_code import config, experiment, study, study_report, symmetry, together
+from maml.experiments import aggregation, ensembles, selection, sweep
+from maml.experiments.study import Both, Plan, Table, run_study
+from pose_code import study, study_report, symmetry
+from pose_code.presets import PRESETS
 from pose_code.tables import TABLES, more_objects
 from pose_data.tasks import PoseTasks
 
@@ -40,151 +42,221 @@ def test_a_disc_is_alike_from_all_sides_a_bar_from_two_and_a_hand_from_none():
 
 
 @pytest.mark.parametrize("name", [*TABLES, "objects"])
-def test_tables_hold_options_that_exist(name):
+def test_tables_hold_options_that_exist(name, data_dir, tmp_path):
     table = (TABLES | {"objects": more_objects("elsewhere")})[name]
-    tasks = PoseTasks(*hands.hands(2, 8, seed=0), 3, 3)
+    base = {key: of for key, of in table.base.items() if key != "task.extra_data_dir"}
+    plans = {
+        preset: Plan(study.make_study("data", preset, "elsewhere" * (name == "objects")), tmp_path)
+        for preset in PRESETS
+    }
+    problem = hands.tiny(data_dir).make_problem()
     for row in table.rows.values():
         if isinstance(row, Both):
             assert set(row) <= set(table.rows)
             continue
         for options in row:
-            for preset in config.PRESETS:
-                config.from_preset(preset, **(table.base | options))
+            for plan in plans.values():
+                chosen = plan.config(name, options, 0)
+                assert chosen.task_options["data_dir"] == "data"
+                assert (chosen.task_options["shots"], chosen.task_options["num_validation"]) == (
+                    (15, 6)
+                )
+                given = chosen.dotted()
+                # What a row says has an effect, and so has what all rows have in common.
+                assert all(given.get(key) == options[key] for key in options if "." in key)
+                kept = {key for key in base if key in given}
+                assert all(given[key] == (options | base)[key] for key in kept - set(options))
         # A layer that is named must be there.
-        settings = hands.tiny(**(table.base | row[0]))
-        learner = experiment.build(settings, 16)
-        learner.create_weights(tasks.sample(2, [0, 0]))
+        settings = hands.tiny(data_dir, **(base | row[0]))
+        learner = settings.make_learner(problem)
+        learner.create_weights(problem.train.sample(2, [0, 0]))
         assert len({selection.strength(options) for options in row}) == len(row)
 
 
-def record(row, validation, **more):
-    scores = {split: {"mse": {"mean": value}} for split, value in more.items()}
-    return {"table": "t", "row": row, "options": {"s": validation}, "seed": 0} | {
+def record(row, validation, test, seed=0):
+    """Of a run, as a study has it."""
+    scores = {
         "validation": {
             "mse": {"mean": validation},
-            "information_lower": {"mean": 1 / validation},
+            "label_information_lower": {"mean": 1 / validation},
             "swap_gap": {"mean": validation},
         },
-        **scores,
+        "test": {"mse": {"mean": test}},
     }
+    return {"table": "t", "row": row, "options": "{}", "seed": seed, "scores": scores}
 
 
 def test_rank_correlations_leave_out_what_diverged():
-    records = [record("a", value, test=value**2) for value in (0.5, 2.0, 1.0)]
-    lost = [record("a", 9, test=0) | {sweep.DIVERGED: "NaN"}, record("a", 9, test=np.nan)]
-    found = study.correlate([*records, *lost])
-    assert len(found["models"]) == 3
-    assert found["spearman"] == {"information": -1, "swap_gap": 1}
+    records = [record("a", value, value**2) for value in (0.5, 2.0, 1.0)]
+    lost = [
+        {"table": "t", "row": "a", "seed": 0, sweep.DIVERGED: "NaN"},
+        record("a", 9, np.nan),
+    ]
+    runs = aggregation.as_frame([*records, *lost])
+    for name, expected in (("label_information_lower", -1), ("swap_gap", 1)):
+        columns = f"scores.validation.{name}.mean", "scores.test.mse.mean"
+        found = aggregation.correlate(runs, {"all": ("a",), "of none": ("b",)}, *columns)
+        assert found["all"]["models"] == len(found["all"]["pairs"]) == 3
+        assert found["all"]["spearman"] == expected
+        assert found["of none"]["models"] == 0 and math.isnan(found["of none"]["spearman"])
 
 
 def test_gains_are_paired_by_seeds_and_of_one_seed_by_objects():
-    def run(seed, *errors):
-        objects = {str(i): {"mse": value} for i, value in enumerate(errors)}
-        return {"seed": seed, "test": {"mse": {"mean": np.mean(errors)}, "objects": objects}}
+    def runs(**errors):
+        records = []
+        for seed, values in errors.items():
+            objects = {str(i): {"mse": value} for i, value in enumerate(values)}
+            test = {"mse": {"mean": np.mean(values)}, "objects": objects}
+            records.append({"seed": int(seed[1:]), "scores": {"test": test}})
+        return aggregation.as_frame(records)
 
-    plain = [run(0, 4.0, 8.0), run(1, 1.0, 3.0), {"seed": 2, sweep.DIVERGED: "NaN"}]
+    plain = runs(s0=(4.0, 8.0), s1=(1.0, 3.0))
+    lost = aggregation.as_frame([{"seed": 2, sweep.DIVERGED: "NaN"}])
+    plain = aggregation.pd.concat([plain, lost])
+
+    def gain(**errors):
+        return aggregation.paired_gain(plain, runs(**errors), "mse")
+
     # Differences of 1 and 3: a mean of 2, and Student's t of one degree of freedom, 12.706.
-    found = study.gain(plain, [run(0, 3.0, 7.0), run(1, -2.0, 0.0), run(2, 1.0, 1.0)])
+    found = gain(s0=(3.0, 7.0), s1=(-2.0, 0.0), s2=(1.0, 1.0))
     assert found == pytest.approx({"mean": 2, "ci95": 12.706}, rel=1e-4)
-    found = study.gain(plain, [run(1, 0.0, 0.0)])
-    assert found == pytest.approx({"mean": 2, "ci95": 12.706}, rel=1e-4)
-    assert study.gain(plain, [run(2, 1.0, 1.0)]) is None
+    assert gain(s1=(0.0, 0.0)) == pytest.approx({"mean": 2, "ci95": 12.706}, rel=1e-4)
+    assert gain(s2=(1.0, 1.0)) is None
+
+
+def plan_of(data_dir, logdir, tables, seeds=None, workers=2, **given):
+    """A study of tiny runs."""
+    made = study.make_study(str(data_dir), "quick")
+    own = hands.TINY | given
+
+    def defaults(row):
+        return {**made.defaults(row), **own}
+
+    base = {"task.data_dir": str(data_dir)}
+    tables = {
+        name: dataclasses.replace(table, base=base | table.base) for name, table in tables.items()
+    }
+    tiny = dataclasses.replace(made, tables=tables, defaults=defaults)
+    return Plan(tiny, logdir, seeds=seeds, workers=workers)
+
+
+PROVENANCE = {
+    "workers": 2,
+    "provenance": {"command": "python", "hardware": "two", "date": "today"},
+}
+GIVEN = {
+    "task.num_validation": 4, "task.other_shots": (2,), "task.image_augmentation": ("shift",),
+}  # fmt: skip
 
 
 def test_the_study_chooses_trains_resumes_and_reports(data_dir, tmp_path):
-    measures = {
-        "nothing": [{"regularizer": "none"}],
-        "labels": [{"regularizer": "mine", "mi_weight": weight} for weight in (0.5, 1.0)],
+    regularizers = {
+        "none": [{"regularizer": "none"}],
+        "labels": selection.each("weight", (0.5, 1.0), regularizer="label_mi"),
     }
-    same = {"nothing": [{"regularizer": "none", "learner": "cnp"}]}
+    same = {"none": [{"regularizer": "none", "learner": "cnp"}]}
     tables = {
-        "one": Table("Measures", {"learner": "cnp"}, measures, seeds=1),
+        "one": Table("Regularizers", {"learner": "cnp"}, regularizers, seeds=1),
         "two": Table("The same run again", {}, same, seeds=2),
     }
-    changed = hands.TINY | {"num_validation": 4, "other_shots": "2", "image_augmentation": "shift"}
-    plan = study.Study(tables, str(data_dir), tmp_path / "runs", "quick", changed=changed)
-    result = study.study(plan)
+    plan = plan_of(data_dir, tmp_path / "runs", tables, **GIVEN)
+    result = run_study(plan) | PROVENANCE
+    output = tmp_path / "results"
+    output.mkdir()
+    text = study.write(result, plan, output)
 
     rows = {row["row"]: row for row in result["tables"]["one"]["rows"]}
-    assert list(rows) == list(measures)
+    assert list(rows) == list(regularizers)
     assert [row["seeds"] for row in rows.values()] == [[0]] * 2
     (row,) = result["tables"]["two"]["rows"]
-    assert row["seeds"] == [0, 1] and row["mse"]["ci95"] > 0
-    assert rows["nothing"]["gain"] is None and row["gain"] is None
-    errors = [rows[name]["mse"]["mean"] for name in measures]
+    assert row["seeds"] == [0, 1] and row["scores.test.mse.ci95"] > 0
+    assert rows["none"]["gain"] is None and row["gain"] is None
+    errors = [rows[name]["scores.test.mse.mean"] for name in regularizers]
     assert rows["labels"]["gain"]["mean"] == pytest.approx(errors[0] - errors[1], abs=1e-5)
     # Two seeds answer together as well, from one file that answers about images too.
-    assert row["together"]["mse"]["mean"] > 0 and rows["labels"]["together"] is None
+    assert row["together"]["scores"]["mse"]["mean"] > 0 and rows["labels"]["together"] is None
     (ensemble,) = (tmp_path / "runs/together").glob("*/learner.keras")
     assert len(maml.load(ensemble).members) == 2 and (ensemble.parent / "config.json").exists()
     # Of other runs, such as those that were trained anew, it is another.
-    content = json.loads((ensemble.parent / together.SCORES).read_text())
-    content |= {"members": [*content["members"][:1], "another"], "mse": {"mean": 0, "ci95": 0}}
-    (ensemble.parent / together.SCORES).write_text(json.dumps(content))
+    content = json.loads((ensemble.parent / ensembles.SCORES).read_text())
+    content["members"][1] = "another"
+    content["scores"]["mse"] = {"mean": 0, "ci95": 0}
+    (ensemble.parent / ensembles.SCORES).write_text(json.dumps(content))
     tried = [row for row in result["sweep"] if row["row"] == "labels"]
-    best = min(tried, key=lambda row: row["validation_mse"])["options"]["mi_weight"]
-    assert rows["labels"]["options"]["mi_weight"] == best
-    assert set(rows["labels"]["shots"]) == {"2"} and len(rows["labels"]["objects"]) == 8
+    assert [len(row["seeds"]) for row in tried] == [1, 1]
+    best = min(tried, key=lambda row: row["scores.validation.mse.mean"])["options"]
+    assert rows["labels"]["options"] == best and best["label_mi.weight"] in (0.5, 1.0)
+    assert rows["labels"]["further.shots.2.mse.mean"] > 0
+    assert len(aggregation.objects_of(rows["labels"], "mse")) == 8
 
     # What two tables want is trained once, with two seeds; there are two baselines.
     times = {p: p.stat().st_mtime_ns for p in (tmp_path / "runs").rglob("results.json")}
     assert len(times) == 2 + 2 + 2
-    again = study.study(plan)
-    assert json.dumps(again) == json.dumps(result)
+    again = run_study(plan)
+    for name in ("tables", "sweep", "training_seconds"):
+        assert json.dumps(again[name]) == json.dumps(result[name])
     assert times == {p: p.stat().st_mtime_ns for p in (tmp_path / "runs").rglob("results.json")}
 
     # The command that stands beside a row makes the same numbers.
     command = shlex.split(rows["labels"]["commands"][0])[2:]
     alone = commands.run(*command, f"--logdir={tmp_path / 'alone'}")
     assert alone.returncode == 0, alone.stderr
-    record = json.loads((tmp_path / "alone/results.json").read_text())
-    assert record["test"]["mse"]["mean"] == rows["labels"]["mse"]["mean"]
+    scores = json.loads((tmp_path / "alone/results.json").read_text())["scores"]
+    assert scores["test"]["mse"]["mean"] == rows["labels"]["scores.test.mse.mean"]
 
-    # What learns nothing is scored as the runs are, whatever was scored in this folder before.
-    changed = changed | {"eval_episodes": 2 * hands.TINY["eval_episodes"]}
-    more = dataclasses.replace(plan, tables={"two": tables["two"]}, seeds=1, changed=changed)
-    constants = [of["baselines"][0]["objects"] for of in (result, study.study(more))]
-    assert constants[0] != constants[1]
-    turned = result["data"] | {"test_images": "turned"}
-    with pytest.raises(FileExistsError, match="scores of other data: pass another --logdir"):
-        study._baselines(more, more.config(tables["two"], {}, 0), turned)
+    # Predictors without training are scored as the runs are, whatever was scored before.
+    more = plan_of(data_dir, tmp_path / "runs", tables, **GIVEN, episodes_per_task=4)
+    config = more.config("two", {}, 0)
+    problem = config.make_problem()
+    constants = [
+        aggregation.objects_of(of[0], "mse")
+        for of in (result["baselines"], study._baselines(more, config, problem))
+    ]
+    assert len(constants[0]) == 8 and constants[0] != constants[1]
+    turned = dataclasses.replace(problem, data=problem.data | {"test_images": "turned"})
+    with pytest.raises(ValueError, match="scores of other data: pass another --logdir"):
+        study._baselines(more, config, turned)
 
-    result |= {"command": "python", "hardware": "two", "date": "today", "workers": 2}
-    text = study_report.markdown(result)
-    assert "## Measures, 4 steps\n" in text
-    assert "| labels | λ = " in text and "| pixel kernel regression" in text
+    assert text == (output / "pose.md").read_text()
+    assert "## Regularizers, 4 steps\n" in text
+    assert "| labels | λ = " in text and "| kernel regression on pixels" in text
     assert "| hand (8) |" in text and "| hand/val0 |" in text
-    widths = {
-        len(re.findall(r"(?<!\\)\|", line))
-        for line in study_report._table(result["tables"]["one"]["rows"], result)
-    }
-    assert len(widths) == 1
-    study_report.draw(result, str(data_dir), tmp_path)
+    tables = re.findall(r"(?:^\|.*\n)+", text, flags=re.MULTILINE)
+    for table in tables:
+        assert len({len(re.findall(r"(?<!\\)\|", line)) for line in table.splitlines()}) == 1
+    # What the file holds is enough to write the page again.
+    kept = json.loads((output / "pose.json").read_text())
+    assert "\n".join(study_report.page(kept)) + "\n" == text
     for name in ("curves_one", "curves_two", "predictions", "information"):
-        assert (tmp_path / f"{name}.png").read_bytes()[1:4] == b"PNG"
+        assert (output / f"{name}.png").read_bytes()[1:4] == b"PNG"
 
 
-def test_a_study_whose_runs_all_diverged_reports_that(data_dir, tmp_path):
-    tables = {"one": Table("Measures", {"learner": "cnp"}, {"wild": [{"meta_lr": 1e30}]}, seeds=1)}
-    changed = hands.TINY | {"num_validation": 2, "steps": 20, "steps_per_epoch": 10}
-    plan = study.Study(tables, str(data_dir), tmp_path / "runs", "quick", 1, 1, changed=changed)
-    result = study.study(plan) | {"command": "python", "hardware": "two", "date": "today"}
-    text = study_report.markdown(result)
-    assert "| wild |  | 1 |  | diverged |" in text and "squared error (" in text
-    study_report.draw(result, str(data_dir), tmp_path)
-    assert not list(tmp_path.glob("*.png"))
+def test_a_row_whose_runs_diverged_says_so(data_dir, tmp_path):
+    wild = {"wild": [{"meta_lr": 1e30}]}
+    given = {"task.num_validation": 2, "steps": 20, "steps_per_epoch": 10}
+    tables = {"one": Table("Learning rates", {"learner": "cnp"}, wild | {"calm": [{}]}, seeds=1)}
+    plan = plan_of(data_dir, tmp_path / "runs", tables, workers=1, **given)
+    result = run_study(plan) | PROVENANCE
+    text = study.write(result, plan, tmp_path)
+    assert re.search(r"\| wild \|  \| 1 \(1 diverged\) \| diverged \|", text)
+    assert "| calm |  | 1 |" in text and "squared error (" in text
+    assert result["tables"]["one"]["rows"][1]["gain"] is None
+    # Alone it leaves nothing to compare.
+    alone = dataclasses.replace(plan, rows=("wild",))
+    with pytest.raises(ValueError, match="All runs diverged.*not finite.*Lower the learning rates"):
+        run_study(alone)
 
 
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
         (["--data_dir=nowhere"], "nowhere"),
-        (["--data_dir=nowhere", "--tables=chairs"], "--tables has 'chairs'"),
-        (["--data_dir=nowhere", "--methods=hope"], "--methods has 'hope'"),
+        (["--data_dir=nowhere", "--tables=chairs"], "`tables`: expected some of cnp"),
+        (["--data_dir=nowhere", "--rows=hope"], "`rows`: expected some of none, weight decay"),
         (["--data_dir=nowhere", "--tables=objects"], "needs --extra_data_dir"),
         (
             ["--data_dir=nowhere", "--extra_data_dir=x", "--tables=cnp,objects"],
-            "--tables has 'cnp'",
+            "`tables`: expected some of objects; received 'cnp'",
         ),
     ],
 )
