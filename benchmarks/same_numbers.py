@@ -57,6 +57,9 @@ OLD_WORDS: dict[str, str] = {
     "--mi_target=prediction --mi_",
     "--regularizer=mr_w --regularizer_options=weight": "--regularizer=weights --kl_weight",
     "--network_options=": "--task_options=",
+    # An option that the learner does not take was ignored, and is refused now.
+    "--labels=fixed ": "--labels=fixed --inner_lr=0.1 ",
+    "--learner=maml --inner_lr=0.1": "--learner=maml",
     "--learner_options='inner_clip=10;inner_steps=3'": "--inner_clip=10 --inner_steps=3",
     "--learner_options='inner_clip=10;inner_optimizer=adam' --learner=imaml --regularization=20 "
     "--inner_steps=10": "--inner_clip=10 --learner=imaml --regularization=20 --inner_steps=10 "
@@ -125,7 +128,7 @@ _META_SGD = (f"{_NME} --learner=metasgd --meta_lr=0.002 "
              "--learner_options='inner_clip=10;inner_steps=3'")
 _SINE = "--dataset=sinusoid --steps=40 --meta_lr_decay --inner_lr=0.02"
 _IMAGES = ("--dataset=folder --data={out}/images.npz --network_options='filters=8' --ways=3 "
-           "--shots=2 --queries=3 --meta_batch_size=4 --steps=40 --labels=fixed --inner_lr=0.1 "
+           "--shots=2 --queries=3 --meta_batch_size=4 --steps=40 --labels=fixed "
            "--regularizer=prediction_mi --regularizer_options=bound=exact")
 _CRITIC = "--data={data}/samples.npz --steps=100"
 
@@ -167,7 +170,7 @@ CASES = {
     "fewshot": Case((
         "python -m maml.tasks.prepare --dataset=folder --source={data}/pictures "
         "--output={out}/images.npz",
-        *_tasks(f"{_IMAGES} --learner=maml --inner_steps=2", f"{_IMAGES} --learner=protonet"),
+        *_tasks(f"{_IMAGES} --learner=maml --inner_lr=0.1 --inner_steps=2", f"{_IMAGES} --learner=protonet"),
     )),
     "mine": Case(_estimates(
         f"{_CRITIC} --bound=mine",

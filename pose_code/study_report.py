@@ -78,9 +78,9 @@ def _columns(rows: Sequence[Mapping], result: Mapping) -> list[Column]:
         ]
     return [
         *columns,
-        Column(f"ensemble: {SCORES[0]}", lambda row: _together(row, "mse")),
-        Column(SCORES[1], lambda row: _together(row, "angle")),
-        Column(SCORES[2], lambda row: _together_clear(row, result)),
+        Column(f"ensemble: {SCORES[0]}", lambda row: _ensemble(row, "mse")),
+        Column(SCORES[1], lambda row: _ensemble(row, "angle")),
+        Column(SCORES[2], lambda row: _ensemble_clear(row, result)),
     ]
 
 
@@ -95,17 +95,17 @@ def _further(row: Mapping, shots: str) -> str:
     return "" if found["mean"] is None else format_interval(found, 2)
 
 
-def _together(row: Mapping, name: str) -> str:
-    if not row.get("together"):
+def _ensemble(row: Mapping, name: str) -> str:
+    if not row.get("ensemble"):
         return ""
-    of = row["together"]["scores"][name]
+    of = row["ensemble"]["scores"][name]
     return format_interval(of, 2) if name == "mse" else f"{of['median']:.0f}°"
 
 
-def _together_clear(row: Mapping, result: Mapping) -> str:
-    if not row.get("together"):
+def _ensemble_clear(row: Mapping, result: Mapping) -> str:
+    if not row.get("ensemble"):
         return ""
-    objects = row["together"]["scores"]["objects"]
+    objects = row["ensemble"]["scores"]["objects"]
     return _clear({name: of["mse"] for name, of in objects.items()}, result)
 
 

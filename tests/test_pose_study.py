@@ -174,8 +174,8 @@ def test_the_study_chooses_trains_resumes_and_reports(data_dir, tmp_path):
     errors = [rows[name]["scores.test.mse.mean"] for name in regularizers]
     assert rows["labels"]["gain"]["mean"] == pytest.approx(errors[0] - errors[1], abs=1e-5)
     # Two seeds answer together as well, from one file that answers about images too.
-    assert row["together"]["scores"]["mse"]["mean"] > 0 and rows["labels"]["together"] is None
-    (ensemble,) = (tmp_path / "runs/together").glob("*/learner.keras")
+    assert row["ensemble"]["scores"]["mse"]["mean"] > 0 and rows["labels"]["ensemble"] is None
+    (ensemble,) = (tmp_path / "runs/ensembles").glob("*/learner.keras")
     assert len(maml.load(ensemble).members) == 2 and (ensemble.parent / "config.json").exists()
     # Of other runs, such as those that were trained anew, it is another.
     content = json.loads((ensemble.parent / ensembles.SCORES).read_text())

@@ -1,4 +1,4 @@
-"""The seeds of a row answering together, by the mean of their predictive distributions."""
+"""Ensembles of the seeds of a row, by the mean of their predictive distributions."""
 
 import functools
 import hashlib
@@ -15,11 +15,11 @@ from maml.learners import saving
 from maml.learners.ensemble import Ensemble
 from mine import reporting
 
-SCORES = "together.json"
+SCORES = "ensemble.json"
 
 
 def score_rows(runs: pd.DataFrame, plan) -> dict[tuple[str, str], dict]:
-    """Scores of each row's seeds together, by table and row.
+    """Scores of the ensemble of each row's seeds, by table and row.
 
     Heads whose mixtures are of another kind, such as normal ones, are left out.
 
@@ -36,13 +36,13 @@ def score_rows(runs: pd.DataFrame, plan) -> dict[tuple[str, str], dict]:
         if len(folders) > 1:
             names[key] = f"{folders[0].name}-and-{len(folders) - 1}-more"
             jobs[names[key]] = functools.partial(
-                score_together, folders, plan.logdir / "together" / names[key]
+                score_ensemble, folders, plan.logdir / "ensembles" / names[key]
             )
-    scored = sweep.run(jobs, plan.workers, "Scoring seeds together") if jobs else {}
+    scored = sweep.run(jobs, plan.workers, "Scoring ensembles") if jobs else {}
     return {key: scored[name] for key, name in names.items()}
 
 
-def score_together(folders: Sequence[pathlib.Path], folder: pathlib.Path) -> dict:
+def score_ensemble(folders: Sequence[pathlib.Path], folder: pathlib.Path) -> dict:
     """Scores the ensemble of some runs' learners on test tasks, and saves it as one learner.
 
     Args:

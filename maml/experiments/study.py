@@ -65,7 +65,7 @@ class Study:
         command_flags: flags of that command that choose a preset.
         preset: options that these flags stand for, a function of the run's configuration.
         further: scores that the study adds to a run, a function of the run's folder; kept in it.
-        ensembles: whether the seeds of a row also answer together.
+        ensembles: whether the ensemble of a row's seeds is scored, too.
         pictures: whether each run draws its own.
     """
 
@@ -234,13 +234,13 @@ def run_study(plan: Plan) -> dict:
     )
     if "diverged" in final and final["diverged"].notna().all():
         raise ValueError(f"All runs diverged; the last: {final['diverged'].iloc[-1]}")
-    together = ensembles.score_rows(final, plan) if plan.study.ensembles else {}
+    of_seeds = ensembles.score_rows(final, plan) if plan.study.ensembles else {}
     everything = pd.concat([tried, final]) if len(tried) else final
     everything = everything.drop_duplicates("folder")
     return {
         "tables": {
             name: {"about": table.about, "base": table.base}
-            | {"rows": rows_of(final[final["table"] == name], plan.study, together)}
+            | {"rows": rows_of(final[final["table"] == name], plan.study, of_seeds)}
             for name, table in tables.items()
         },
         "sweep": rows_of(tried, plan.study, by=("table", "row", "options")) if len(tried) else [],
@@ -250,7 +250,7 @@ def run_study(plan: Plan) -> dict:
 
 
 def rows_of(
-    runs: pd.DataFrame, study: Study, together: Mapping | None = None, by=("table", "row")
+    runs: pd.DataFrame, study: Study, of_seeds: Mapping | None = None, by=("table", "row")
 ) -> list:
     """Aggregated rows of some runs; each gain is paired by seed with the first row."""
     keep = ("options", "method", "normalization", "metric", "provenance.hardware")
@@ -260,7 +260,7 @@ def rows_of(
         own = runs[(runs["row"] == row["row"]) & (runs["options"] == row["options"])]
         is_first = row["row"] == runs["row"].iloc[0]
         row["gain"] = None if is_first else aggregation.paired_gain(first, own, study.metric)
-        row["together"] = (together or {}).get((row["table"], row["row"]))
+        row["ensemble"] = (of_seeds or {}).get((row["table"], row["row"]))
         row["options"] = json.loads(row["options"])
     return rows
 
@@ -285,8 +285,8 @@ def _choose_strengths(plan: Plan, tables: Mapping[str, Table]):
         (table, name): selection.combined(*(chosen[table, part] for part in row))
         for (table, name), row in both.items()
     }
-    more, together = _choose(plan, pairs, "Combining")
-    chosen |= together
+    more, of_pairs = _choose(plan, pairs, "Combining")
+    chosen |= of_pairs
     return pd.concat([tried, more]), {
         (name, row): chosen[source, row]
         for name, source in sources.items()
