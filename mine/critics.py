@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import keras
 import tensorflow as tf
 
+from mine import replicas
 from mine.bounds import check_momentum
 
 SCORE_CAP = 20.0
@@ -66,8 +67,8 @@ class Standardize(keras.layers.Layer):
             flat = tf.where(tf.math.is_finite(flat), flat, 0.0)
             for state, new in (
                 (self.weight, tf.ones((), flat.dtype)),
-                (self.first, tf.reduce_mean(flat, 0)),
-                (self.second, tf.reduce_mean(flat**2, 0)),
+                (self.first, replicas.mean(tf.reduce_mean(flat, 0))),
+                (self.second, replicas.mean(tf.reduce_mean(flat**2, 0))),
             ):
                 state.assign(state + tf.cast(share, flat.dtype) * (new - state))
         weight = tf.maximum(tf.convert_to_tensor(self.weight), 1e-12)

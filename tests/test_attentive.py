@@ -34,7 +34,7 @@ def test_prediction_is_softmax_attention_over_the_shots_by_hand():
         layer.set_weights([rng.normal(size=w.shape) for w in layer.get_weights()])
     keys, values = model.encode(model.embed(episode.support_x), episode.support_y)
     queries = model.embed(episode.query_x)
-    prediction = model.predict([keys, values], queries).mean()
+    prediction = model.decode([keys, values], queries).mean()
 
     # Weights of keras.layers.MultiHeadAttention: [features, heads, 2] thrice, and [heads, 2, dim].
     to_query, to_key, to_value, to_output = model.attention.get_weights()
@@ -82,7 +82,7 @@ def test_prior_has_the_form_of_a_task_state_and_an_empty_context():
     empty = tf.concat([tf.zeros([3, 3, 4]), queries], axis=-1)
     for layer in model.decoder:
         empty = layer(empty)
-    np.testing.assert_allclose(model.predict(prior, queries).mean(), empty, rtol=1e-5)
+    np.testing.assert_allclose(model.decode(prior, queries).mean(), empty, rtol=1e-5)
 
 
 def test_initial_weights_follow_from_the_seed():

@@ -66,9 +66,12 @@ def test_anil_adapts_the_last_layer_of_networks_within_networks():
 @pytest.mark.parametrize(
     ("layer", "message"),
     [
-        (keras.layers.Dropout(0.5, name="drop"), "noise of drop would be the same in all steps"),
-        (keras.layers.GaussianNoise(0.1, name="jitter"), "noise of jitter"),
-        (keras.layers.Dense(1, kernel_regularizer="l2", name="small"), "small/kernel is not part"),
+        (keras.layers.Dropout(0.5, name="drop"), "layers drop: expected layers that draw no noise"),
+        (keras.layers.GaussianNoise(0.1, name="jitter"), "layers jitter: expected"),
+        (
+            keras.layers.Dense(1, kernel_regularizer="l2", name="small"),
+            "small/kernel: it is not",
+        ),
         (keras.layers.Dropout(0.0, name="idle"), None),
         (keras.layers.Dense(1), None),
     ],
@@ -100,5 +103,5 @@ def test_recurrent_networks_train_unless_they_are_noisy():
     model.compile("sgd")
     (loss,) = model.fit(tf.data.Dataset.from_tensors(episode), verbose=0).history["loss"]
     assert loss > 0
-    with pytest.raises(ValueError, match="noise of lstm_cell"):
+    with pytest.raises(ValueError, match="layers lstm_cell"):
         learner(0.1).create_weights(episode)

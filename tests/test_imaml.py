@@ -222,11 +222,11 @@ def test_only_the_last_of_the_weights_visited_has_a_gradient():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"solver": "cholesky"}, f"no solver 'cholesky'; there are {', '.join(SOLVERS)}"),
+        ({"solver": "cholesky"}, f"expected one of {', '.join(SOLVERS)}, or a function"),
         ({"regularization": 0.0}, "regularization > 0"),
         ({"solver_steps": 0}, "solver_steps >= 1"),
         ({"damping": -1.0}, "damping >= 0"),
-        ({"first_order": True}, "use FOMAML"),
+        ({"first_order": True}, "Use FOMAML"),
     ],
 )
 def test_options_without_a_meaning_are_refused(options, message):

@@ -1,4 +1,4 @@
-"""Episodes, distributions, label_transforms, training and diagnostics of meta-learners."""
+"""Episodes, distributions, label transforms, training and diagnostics of meta-learners."""
 
 import itertools
 import math
@@ -17,8 +17,8 @@ from mine.reporting.statistics import mean_interval
 
 SEED = tf.constant([5, 7])
 PERIOD = 10.0
-INTERVENTIONS = {
-    "shift": maml.LabelOffset(PERIOD),
+TRANSFORMS = {
+    "offset": maml.LabelOffset(PERIOD),
     "scale": maml.LabelScale(),
     "swap": maml.LabelSwap(),
     "same": maml.SameTask(),
@@ -28,10 +28,10 @@ TERMS = {
     "none": None,
     "label-ba": ("scale", "label", "ba"),
     "label-mine": ("scale", "label", "mine"),
-    "label-dv": ("shift", "label", "dv"),
+    "label-dv": ("offset", "label", "dv"),
     "label-js": ("swap", "label", "js"),
     "prediction-mine": ("scale", "prediction", "mine"),
-    "prediction-js": ("shift", "prediction", "js"),
+    "prediction-js": ("offset", "prediction", "js"),
     "prediction-same": ("same", "prediction", "mine"),
     "prediction-other": ("other", "prediction", "dv"),
 }
@@ -42,7 +42,8 @@ def build(kind, term, head="normal", weight=0.5, **options):
     regularizers = []
     if TERMS[term]:
         label_transform, target, bound = TERMS[term]
-        regularizers = [maml.LabelMI(INTERVENTIONS[label_transform], target, bound, weight=weight)]
+        kind_of_term = {"label": maml.LabelMI, "prediction": maml.PredictionMI}[target]
+        regularizers = [kind_of_term(TRANSFORMS[label_transform], bound, weight=weight)]
     model = learner(kind, HEADS[head], 9, regularizers, **options)
     model.create_weights(Lines().sample(4, SEED))
     model.compile(
@@ -173,7 +174,7 @@ def test_harmonics_are_a_generalised_von_mises_density_by_quadrature():
 
 def test_normal_log_prob_matches_scipy_and_its_head_is_squared_error():
     y, location = np.array([[1.0, 2.0]]), np.array([[0.5, -1.0]])
-    normal = maml.distributions.base.Normal(tf.constant(location), 0.7)
+    normal = maml.Normal(tf.constant(location), 0.7)
     expected = stats.norm(location, 0.7).logpdf(y).sum(-1)
     np.testing.assert_allclose(normal.log_prob(tf.constant(y)), expected, rtol=1e-12)
     head = maml.NormalHead(dim=2)
@@ -187,14 +188,13 @@ def test_bounded_outputs_stay_inside_and_are_the_identity_in_the_middle():
     np.testing.assert_allclose(means, [-1.0, 5.01, 11.0], atol=1e-4)
 
 
-# -- label transforms
-# -------------------------------------------------------------------------------
+# -- label transforms -----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", INTERVENTIONS)
-def test_interventions_are_drawn_from_their_seed_and_keep_shapes(name):
+@pytest.mark.parametrize("name", TRANSFORMS)
+def test_label_transforms_are_drawn_from_their_seed_and_keep_shapes(name):
     episode = Lines().sample(6, SEED)
-    first, again, other = (INTERVENTIONS[name](episode, s) for s in ([1, 1], [1, 1], [1, 2]))
+    first, again, other = (TRANSFORMS[name](episode, s) for s in ([1, 1], [1, 1], [1, 2]))
     assert all(a.shape == b.shape for a, b in zip(first, episode, strict=True))
     for a, b in zip(first, again, strict=True):
         np.testing.assert_array_equal(a, b)
@@ -202,7 +202,7 @@ def test_interventions_are_drawn_from_their_seed_and_keep_shapes(name):
     np.testing.assert_array_equal(first.query_x, episode.query_x)
 
 
-def test_label_shift_moves_support_and_query_of_a_task_alike():
+def test_label_offset_moves_support_and_query_of_a_task_alike():
     episode = Lines().sample(6, SEED)
     shifted = maml.LabelOffset(PERIOD)(episode, SEED)
     moves = [
@@ -267,18 +267,18 @@ def test_same_task_draws_from_the_support_with_its_labels():
 
 
 @pytest.mark.parametrize(
-    ("options", "message"),
+    ("make", "options", "message"),
     [
-        ({"target": "labels"}, "target must be"),
-        ({"bound": "infonce"}, "bound must be"),
-        ({"target": "prediction", "bound": "ba"}, "needs target='label'"),
-        ({"label_transform": maml.SameTask()}, "does not relabel"),
-        ({"draws": 0}, "draws must be at least 1"),
+        (maml.LabelMI, {"bound": "infonce"}, "`bound` of LabelMI: expected one of ba, plugin"),
+        (maml.LabelMI, {"bound": "exact"}, "`bound` of LabelMI"),
+        (maml.PredictionMI, {"bound": "ba"}, "`bound` of PredictionMI: expected one of mine"),
+        (maml.LabelMI, {"label_transform": maml.SameTask()}, "does not relabel"),
+        (maml.LabelMI, {"num_relabelings": 0}, "num_relabelings"),
     ],
 )
-def test_meaningless_terms_are_refused(options, message):
+def test_meaningless_terms_are_refused(make, options, message):
     with pytest.raises(ValueError, match=message):
-        maml.LabelMI(**({"label_transform": maml.LabelScale()} | options))
+        make(**({"label_transform": maml.LabelScale()} | options))
 
 
 # -- training -------------------------------------------------------------------------------------
@@ -293,7 +293,7 @@ def test_meaningless_terms_are_refused(options, message):
     ],
 )
 def test_every_learner_trains_with_every_term(kind, term):
-    head = "circular" if "shift" in str(TERMS[term]) else "normal"
+    head = "circular" if "offset" in str(TERMS[term]) else "normal"
     model = build(kind, term, head, **({} if "cnp" in kind else {"inner_steps": 1}))
     before = [v.numpy() for v in model.learner_variables]
     history = fit(model)
@@ -305,7 +305,9 @@ def test_every_learner_trains_with_every_term(kind, term):
 @pytest.mark.parametrize("kind", LEARNERS)
 def test_every_learner_is_scored(kind):
     model = build(kind, "none", **({} if "cnp" in kind else {"inner_steps": 1}))
-    values = maml.Evaluator(model, label_transform=maml.LabelScale(), draws=2)(Lines(), 2, 4, 0)
+    values = maml.Evaluator(model, label_transform=maml.LabelScale(), num_relabelings=2)(
+        Lines(), 2, 4, 0
+    )
     assert all(v.shape[:2] == (8, 2) and np.isfinite(v).all() for v in values.values())
 
 
@@ -314,14 +316,14 @@ def test_training_traces_its_step_once(kind):
     """A step that is traced again costs seconds: the trap that makes training crawl."""
     model = build(kind, "label-mine", **({} if "cnp" in kind else {"inner_steps": 1}))
     traces = 0
-    objective = model.objective
+    forward = model.forward
 
     def counted(*arguments, **options):
         nonlocal traces
         traces += 1
-        return objective(*arguments, **options)
+        return forward(*arguments, **options)
 
-    model.objective = counted
+    model.forward = counted
     fit(model, steps=3, epochs=3)
     assert traces == 1
 
@@ -351,17 +353,17 @@ def test_weight_warms_up_over_training_steps():
     model.create_weights(Lines().sample(2, SEED))
     model.compile()
     history = fit(model, steps=1, epochs=6)
-    np.testing.assert_allclose(history["mi_weight"], [0.5, 1.0, 1.5, 2.0, 2.0, 2.0])
+    np.testing.assert_allclose(history["label_mi_weight"], [0.5, 1.0, 1.5, 2.0, 2.0, 2.0])
 
 
 @pytest.mark.parametrize("bound", ["ba", "mine"])
-def test_several_relabellings_are_a_batch_of_so_many_tasks(bound):
-    """The mean over draws is the value of one draw for each of as many copies of a task."""
+def test_several_relabellings_are_a_batch_of_copies_of_the_tasks(bound):
+    """The mean over relabellings is the value of one relabelling of each copy of a task."""
     episode = Lines().sample(3, SEED)
     copies = maml.Episode(*(tf.tile(part, [4, 1, 1]) for part in episode))
     terms = []
-    for draws, batch in ((1, copies), (4, episode)):
-        term = maml.LabelMI(maml.LabelScale(), bound=bound, draws=draws)
+    for count, batch in ((1, copies), (4, episode)):
+        term = maml.LabelMI(maml.LabelScale(), bound=bound, num_relabelings=count)
         model = learner("cnp", maml.NormalHead(), 9, [term])
         model.create_weights(episode)
         value, _ = term.term(model, model_features(model, batch), None, None, SEED, training=False)
@@ -375,8 +377,8 @@ def test_a_capped_term_pulls_only_below_the_cap(nats, pulls, monkeypatch):
     model = learner("cnp", maml.NormalHead(), 9, [term])
     episode = Lines().sample(3, SEED)
     model.create_weights(episode)
-    bound = term._bound
-    monkeypatch.setattr(term, "_bound", lambda *args: bound(*args)._replace(nats=tf.constant(nats)))
+    value = term.value
+    monkeypatch.setattr(term, "value", lambda *args: value(*args)._replace(nats=tf.constant(nats)))
     with tf.GradientTape() as tape:
         batch = model_features(model, episode)
         value, _ = term.term(model, batch, None, None, SEED, training=False)
@@ -392,12 +394,12 @@ def model_features(model, episode):
 
 def test_nats_are_reported_on_held_out_batches_only():
     model = build("cnp", "label-mine")
-    assert "mi_nats" not in fit(model)
+    assert "label_mi_nats" not in fit(model)
     held_out = model.evaluate(Lines().dataset(4, seed=9).take(2), verbose=0, return_dict=True)
-    assert np.isfinite(held_out["mi_nats"])
+    assert np.isfinite(held_out["label_mi_nats"])
 
 
-def test_step_with_a_gradient_that_is_no_number_is_skipped_and_counted():
+def test_step_whose_gradient_is_not_finite_is_skipped_and_counted():
     model = build("cnp", "label-mine")
     good = Lines().sample(4, SEED)
     bad = good._replace(query_y=good.query_y * math.nan)
@@ -434,16 +436,18 @@ def test_divergence_names_the_task_and_the_inner_step(mode):
     # Single precision ends at 3e38: the square of 1e18 fits, its growth in one inner step does not.
     size = tf.constant([1.0, 1e18, 1.0, 1.0])[:, tf.newaxis, tf.newaxis]
     data = tf.data.Dataset.from_tensors(good._replace(support_y=size * good.support_y))
-    with pytest.raises(FloatingPointError, match="inner loss of task 2.*before step 2.*Lower the"):
+    with pytest.raises(
+        FloatingPointError, match="inner loss of task 2.*before inner step 2.*Lower the"
+    ):
         model.fit(data, verbose=0, callbacks=[callbacks.StopOnDivergence()])
 
 
-def test_gamed_critic_is_called_out_once(capsys):
+def test_exploited_critic_is_reported_once(capsys):
     watch = callbacks.StopOnDivergence()
     watch.set_params({"steps": 10})
     for _ in range(2):
-        watch.on_epoch_end(0, {"loss": 1.0, "skipped_steps": 0.0, "power_ratio": 7.0})
-    assert capsys.readouterr().out.count("being gamed") == 1
+        watch.on_epoch_end(0, {"loss": 1.0, "skipped_steps": 0.0, "prediction_mi_power_ratio": 7.0})
+    assert capsys.readouterr().out.count("being exploited") == 1
 
 
 @pytest.mark.parametrize(("tasks", "each"), [(3, 3), (5, 2), (40, 1)])
@@ -455,6 +459,7 @@ def test_small_families_are_scored_on_several_episodes_of_a_task(tasks, each):
         asked.append((per_task, num_tasks))
         return {"mse": np.ones((num_tasks, per_task, 1))}
 
+    score.metrics = {"mse": maml.squared_error}
     families = {"few": Lines(num_tasks=tasks)}
     monitor = callbacks.Monitor(score, families, 4, episodes=10, report=False)
     fit(model, more=[monitor])
@@ -499,7 +504,7 @@ class Memorizer(maml.MetaLearner):
     def encode(self, x, y, training=False):
         return tf.zeros([tf.shape(x)[0], 1])
 
-    def predict(self, d, x):
+    def decode(self, state, x):
         return self.head(x[..., :1] * tf.linalg.matvec(x[..., 1:], self.slopes)[..., tf.newaxis])
 
     def initial_state(self, batch_size):
@@ -512,23 +517,23 @@ class LeastSquares(Memorizer):
     def encode(self, x, y, training=False):
         return tf.reduce_sum(x[..., :1] * y, 1) / tf.reduce_sum(x[..., :1] ** 2, 1)
 
-    def predict(self, d, x):
-        return self.head(x[..., :1] * d[:, tf.newaxis])
+    def decode(self, state, x):
+        return self.head(x[..., :1] * state[:, tf.newaxis])
 
 
 def test_diagnostics_tell_a_memorizer_from_a_learner():
     family = Lines()
-    options = {"label_transform": maml.LabelScale(), "draws": 16}
+    options = {"label_transform": maml.LabelScale(), "num_relabelings": 16}
     memorizer, adapter = (
         {k: v.mean() for k, v in maml.Evaluator(cls(family), **options)(family, 4, 4, 0).items()}
         for cls in (Memorizer, LeastSquares)
     )
     assert memorizer["mse"] == pytest.approx(0, abs=1e-9)
     assert memorizer["mismatched_support_mse"] == memorizer["no_support_mse"] == memorizer["mse"]
-    assert memorizer["information_lower"] == pytest.approx(0, abs=1e-6)
+    assert memorizer["label_information_lower"] == pytest.approx(0, abs=1e-6)
     assert adapter["mse"] == pytest.approx(0, abs=1e-9)
     assert adapter["mismatched_support_mse"] > 1 and adapter["no_support_mse"] > 1
-    assert 1 < adapter["information_lower"] <= math.log(16) + 1e-6
+    assert 1 < adapter["label_information_lower"] <= math.log(16) + 1e-6
 
 
 def test_label_information_of_a_linear_gaussian_learner_is_the_closed_form():
@@ -555,13 +560,13 @@ def test_label_information_of_every_second_batch_is_that_of_all():
 
     def scored(**options):
         evaluate = maml.Evaluator(
-            LeastSquares(family), label_transform=maml.LabelScale(), draws=3, **options
+            LeastSquares(family), label_transform=maml.LabelScale(), num_relabelings=3, **options
         )
         return evaluate(family, per_task=2, batch_size=2, seed=0)
 
     some, every = scored(information_every=2), scored()
     for name, values in every.items():
-        if name.startswith("information"):
+        if name.startswith("label_information"):
             values = values[[0, 1, 4, 5]]
         np.testing.assert_allclose(some[name], values, rtol=1e-5, err_msg=name)
 

@@ -26,7 +26,7 @@ def gradient_of(model, episode, variables):
     return gradients()
 
 
-@pytest.mark.parametrize("tasks", [task_map.FEW, task_map.FEW + 1])
+@pytest.mark.parametrize("tasks", [task_map.UNROLLED_EAGERLY, task_map.UNROLLED_EAGERLY + 1])
 def test_few_tasks_outside_a_graph_have_the_same_objective(tasks):
     episode = Lines(dtype=tf.float64).sample(tasks, SEED)
     model = learner("maml", maml.NormalHead(), 9, dtype="float64")
@@ -58,12 +58,13 @@ def test_meta_gradient_equals_finite_differences(kind, head):
 
 @pytest.mark.parametrize("kind", ["maml", "cnp"])
 @pytest.mark.parametrize(
-    ("target", "bound"), [("label", "ba"), ("label", "dv"), ("prediction", "js")]
+    ("term", "bound"),
+    [(maml.LabelMI, "ba"), (maml.LabelMI, "dv"), (maml.PredictionMI, "js")],
 )
-def test_gradient_with_information_term_equals_finite_differences(kind, target, bound):
+def test_gradient_with_information_term_equals_finite_differences(kind, term, bound):
     """At weight 1 nothing is rescaled, so the sum of both players' objectives has this gradient."""
     episode = Lines(dtype=tf.float64).sample(3, SEED)
-    term = maml.LabelMI(maml.LabelScale(), target, bound, weight=1.0, hidden=(4,), dtype="float64")
+    term = term(maml.LabelScale(), bound, weight=1.0, hidden=(4,), dtype="float64")
     model = learner(kind, maml.NormalHead(), 9, [term], "float64")
     model.create_weights(episode)
     for variable in term.critic_variables:  # Away from the kinks of rectifiers at zero.
@@ -81,16 +82,18 @@ def test_gradient_with_information_term_equals_finite_differences(kind, target, 
 
 
 @pytest.mark.parametrize("bound", ["mine", "dv", "js"])
-@pytest.mark.parametrize("target", ["label", "prediction"])
-def test_one_pass_gives_each_player_its_own_gradient(target, bound):
+@pytest.mark.parametrize("kind", ["label", "prediction"])
+def test_one_pass_gives_each_player_its_own_gradient(kind, bound):
     """The learner's gradient is that of task loss - lambda I, the critic's that of -I."""
     episode = Lines(dtype=tf.float64).sample(3, SEED)
     weight = 0.3
 
     def build(weight):
-        term = maml.LabelMI(
-            maml.LabelScale(), target, bound, weight=weight, dtype="float64", power_penalty=0.0
-        )
+        options = {"weight": weight, "dtype": "float64"}
+        if kind == "label":
+            term = maml.LabelMI(maml.LabelScale(), bound, **options)
+        else:
+            term = maml.PredictionMI(maml.LabelScale(), bound, power_penalty=0.0, **options)
         model = learner("cnp", maml.NormalHead(), 9, [term], "float64")
         model.create_weights(episode)
         return model, term
@@ -166,7 +169,7 @@ def test_how_it_is_computed_changes_nothing(variant):
 def test_without_inner_steps_the_prior_predicts():
     episode = Lines(dtype=tf.float64).sample(2, SEED)
     model = learner("maml", maml.NormalHead(), 9, dtype="float64", test_inner_steps=0)
-    expected = model.predict(model.initial_state(2), episode.query_x).mean()
+    expected = model.decode(model.initial_state(2), episode.query_x).mean()
     np.testing.assert_array_equal(model(episode), expected)
 
 
@@ -183,7 +186,7 @@ def test_inner_step_by_hand():
     )
     network.set_weights([np.array([[0.5]]), np.array([0.1])])
     model = maml.MAML(network, maml.NormalHead(), inner_lr=0.1, inner_steps=1, dtype="float64")
-    w, b = model.adapt(tf.constant(x), tf.constant(y), 1)
+    w, b = model.adapted_weights(tf.constant(x), tf.constant(y), 1)
     error = 0.5 * x + 0.1 - y
     assert w.numpy().item() == pytest.approx(0.5 - 0.1 * (2 * error * x).mean(), abs=1e-12)
     assert b.numpy().item() == pytest.approx(0.1 - 0.1 * (2 * error).mean(), abs=1e-12)

@@ -21,15 +21,18 @@ def mixed():
 
 def made(kind, terms):
     network = perceptron(9, 6 if "cnp" in kind else 1)  # In single precision, whatever the policy.
-    terms = maml.make_regularizers(terms, label_transform=maml.LabelScale(), mi_bound="mine")
-    sizes = {"hidden": (7,), "dim_r": 6, "dim_z": 4, "heads": 2, "inner_steps": 2}
+    options = {"label_mi": {"bound": "mine"}}
+    terms = maml.make_regularizers(terms, options, label_transform=maml.LabelScale())
+    sizes = {"hidden": (7,), "dim_r": 6, "dim_z": 4} if "cnp" in kind else {"inner_steps": 2}
+    if kind == "acnp":
+        sizes["heads"] = 2
     learner = maml.LEARNERS.make(kind, network, maml.NormalHead(), regularizers=terms, **sizes)
     learner.create_weights(EPISODE)
     return learner
 
 
 @pytest.mark.parametrize("kind", ["maml", "metasgd", "cnp", "acnp"])
-@pytest.mark.parametrize("terms", ["none", "weights,activations,mine"])
+@pytest.mark.parametrize("terms", ["none", "mr_w,mr_a,label_mi"])
 def test_learners_and_terms_are_as_exact_under_a_mixed_policy(kind, terms, request):
     expected = made(kind, terms)
     request.getfixturevalue("mixed")

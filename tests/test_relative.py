@@ -55,7 +55,7 @@ def test_densities_on_a_circle_turn_with_the_labels_of_the_support():
 
     def at(shift):
         d = model.encode(model.embed(episode.support_x), episode.support_y + shift)
-        return model.predict(d, model.embed(episode.query_x)).log_knots.numpy()
+        return model.decode(d, model.embed(episode.query_x)).log_knots.numpy()
 
     assert np.ptp(at(0.0), axis=-1).max() > 0.5
     # Three knots are 1.5; what lies between knots turns too, which knots cannot show exactly.
@@ -81,7 +81,7 @@ def test_von_mises_densities_turn_with_the_labels_of_the_support():
 
     def at(shift):
         d = model.encode(model.embed(episode.support_x), episode.support_y + shift)
-        return model.predict(d, model.embed(episode.query_x)).log_knots.numpy()
+        return model.decode(d, model.embed(episode.query_x)).log_knots.numpy()
 
     np.testing.assert_allclose(at(1.5), np.roll(at(0.0), 3, axis=-1), atol=1e-9)
 

@@ -14,7 +14,7 @@ import tensorflow as tf
 from toys import LEARNERS, Lines, learner
 
 import maml
-from maml.core.serialization import argument_names
+from maml.core.options import parameters
 
 SEED = tf.constant([1, 2])
 EPISODE = Lines().sample(3, SEED)
@@ -33,7 +33,7 @@ for path in sys.argv[2:]:
 
 
 def trained(kind):
-    term = maml.LabelMI(maml.LabelScale(), "label", "mine", hidden=(5,))
+    term = maml.LabelMI(maml.LabelScale(), "mine", hidden=(5,))
     model = learner(kind, maml.NormalHead(bounds=(-20, 20)), 9, [term])
     model.create_weights(EPISODE)
     for variable in model.trainable_variables:  # As if trained: no weight as it was made.
@@ -139,7 +139,7 @@ def test_lambdas_are_not_run(tmp_path):
     model = maml.MAML(network, maml.NormalHead())
     model.create_weights(EPISODE)
     maml.save(model, tmp_path / "learner.keras")
-    with pytest.raises(ValueError, match="no learner that can be loaded"):
+    with pytest.raises(ValueError, match="Cannot load a learner from"):
         maml.load(tmp_path / "learner.keras")
 
 
@@ -152,26 +152,100 @@ def test_damaged_files_are_refused_in_one_sentence(suffix, damage, tmp_path):
     path.write_bytes(
         {"empty": b"", "cut": content[: len(content) // 2], "other": b"abc" * 99}[damage]
     )
-    with pytest.raises(ValueError, match=f"learner{suffix} is no learner that can be loaded"):
+    with pytest.raises(ValueError, match=f"Cannot load a learner from .*learner{suffix}"):
         maml.load(path)
 
 
 def test_what_cannot_be_saved_or_loaded_is_said(tmp_path):
     model = learner("maml", maml.NormalHead(), 9)
-    with pytest.raises(ValueError, match="call create_weights first"):
+    with pytest.raises(ValueError, match="expects a learner with weights"):
         maml.save(model, tmp_path / "learner.keras")
-    with pytest.raises(ValueError, match="in a .keras or .h5 file"):
+    with pytest.raises(ValueError, match="expected a file ending in .keras or .h5"):
         maml.load(tmp_path / "learner.pkl")
-    with pytest.raises(ValueError, match="There is no file"):
+    with pytest.raises(ValueError, match="expected an existing file"):
         maml.load(tmp_path / "learner.keras")
     network = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
     network.save(tmp_path / "network.keras")
-    with pytest.raises(ValueError, match="holds a Sequential"):
+    with pytest.raises(ValueError, match="received a Sequential"):
         maml.load(tmp_path / "network.keras")
     assert os.listdir(tmp_path) == ["network.keras"]
 
 
 def test_arguments_are_found_through_keyword_arguments():
-    names = argument_names(maml.MetaSGD)
+    names = parameters(maml.MetaSGD)
     assert {"network", "head", "inner_lr", "adapt_only", "regularizers", "seed"} <= set(names)
     assert "kwargs" not in names and "name" not in names
+
+
+NOTEBOOK = """
+import sys
+import keras
+import tensorflow as tf
+import maml
+{definition}
+{body}
+"""
+
+DEFINITION = """
+class Slope(maml.MetaLearner):
+    network_kind = "embedding"
+
+    def __init__(self, embedding, head, ridge=1.0, **kwargs):
+        super().__init__(head, **kwargs)
+        self.embedding, self.ridge = embedding, ridge
+
+    def embed(self, x):
+        return maml.per_input(self.embedding, x)
+
+    def encode(self, x, y, training=False):
+        return tf.reduce_sum(x * y, 1) / (self.ridge + tf.reduce_sum(x * x, 1))
+
+    def decode(self, state, x):
+        return self.head(x * state[:, tf.newaxis])
+
+    def initial_state(self, batch_size):
+        return tf.zeros([batch_size, 1])
+"""
+
+SAVE = """
+network = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+learner = Slope(network, maml.NormalHead(), ridge=2.0)
+rng = tf.random.Generator.from_seed(1)
+x, y = rng.normal([2, 3, 2]), rng.normal([2, 3, 1])
+learner.create_weights(maml.Episode(x, y, x, y))
+maml.save(learner, sys.argv[1])
+print(learner.predict_episode(x, y, x).numpy().tolist())
+"""
+
+LOAD = """
+loaded = maml.load(sys.argv[1])
+rng = tf.random.Generator.from_seed(1)
+x, y = rng.normal([2, 3, 2]), rng.normal([2, 3, 1])
+assert type(loaded) is Slope and loaded.ridge == 2.0
+print(loaded.predict_episode(x, y, x).numpy().tolist())
+"""
+
+
+@pytest.mark.parametrize("suffix", [".keras", ".h5"])
+@pytest.mark.parametrize("saved_by", ["a notebook", "a module"])
+def test_classes_of_a_notebook_load_where_a_script_defines_them_too(suffix, saved_by, tmp_path):
+    path = tmp_path / f"learner{suffix}"
+    (tmp_path / "slopes.py").write_text(NOTEBOOK.format(definition=DEFINITION, body=""))
+    here, there = DEFINITION, "from slopes import Slope"
+    found = []
+    definitions = (here, there) if saved_by == "a notebook" else (there, here)
+    for definition, body in zip((*definitions, definitions[0]), (SAVE, LOAD, LOAD), strict=True):
+        script = NOTEBOOK.format(definition=definition, body=body)
+        process = subprocess.run(
+            [sys.executable, "-c", script, str(path)], capture_output=True, text=True, cwd=tmp_path
+        )
+        assert process.returncode == 0, process.stderr[-2000:]
+        found.append(process.stdout.splitlines()[-1])
+    assert len(set(found)) == 1
+    script = NOTEBOOK.format(definition="", body="maml.load(sys.argv[1])")
+    process = subprocess.run(
+        [sys.executable, "-c", script, str(path)], capture_output=True, text=True, cwd=tmp_path
+    )
+    assert "Cannot load a learner" in process.stderr and "not defined here" in " ".join(
+        process.stderr.split()
+    )

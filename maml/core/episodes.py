@@ -21,9 +21,34 @@ class Episode(NamedTuple):
     query_y: tf.Tensor
 
 
+class PaddedEpisode(NamedTuple):
+    """A batch of tasks whose support sets differ in size: an :class:`Episode`, and a mask.
+
+    ``support_mask`` [tasks, shots], boolean: which shots are real. The others are padding, which
+    follows the real ones. :meth:`maml.MetaLearner.encode_episode` gives the mask to learners.
+    """
+
+    support_x: tf.Tensor
+    support_y: tf.Tensor
+    query_x: tf.Tensor
+    query_y: tf.Tensor
+    support_mask: tf.Tensor
+
+
+def as_episode(parts) -> Episode | PaddedEpisode:
+    """The episode of a sequence of four tensors, or of five if its support sets are padded."""
+    parts = tuple(parts)
+    return (Episode if len(parts) == len(Episode._fields) else PaddedEpisode)(*parts)
+
+
+def support_mask(episode):
+    """The mask of a batch of padded support sets [tasks, shots]; None where nothing is padded."""
+    return getattr(episode, "support_mask", None)
+
+
 def concatenated(batches: Iterable[Episode]) -> Episode:
     """One batch of the tasks of several, one batch after the other."""
-    return Episode(*(tf.concat(parts, axis=0) for parts in zip(*batches, strict=True)))
+    return as_episode(tf.concat(parts, axis=0) for parts in zip(*batches, strict=True))
 
 
 def fold_in(seed, number) -> tf.Tensor:

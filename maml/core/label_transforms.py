@@ -1,6 +1,6 @@
-"""LabelTransforms on the labels of a task, which make tasks mutually exclusive by hand.
+"""Random relabellings of tasks, which make them mutually exclusive.
 
-In a non-mutually-exclusive family, x* alone gives the task away, so I(y*; D | x*) is zero in the
+In a non-mutually-exclusive family, x* alone determines the task, so I(y*; D | x*) is zero in the
 data and there is nothing to maximise. A label transform draws a transformation g per task and
 relabels support and query alike: now y*' = g(y*) cannot be known without reading D' = (X, g(Y)).
 A label transform is a function ``(episode, seed) -> episode`` plus what is known of its randomness.
@@ -11,7 +11,7 @@ import math
 
 import tensorflow as tf
 
-from maml.core.episodes import Episode
+from maml.core.episodes import Episode, PaddedEpisode, support_mask
 from maml.core.serialization import Configured
 
 
@@ -70,7 +70,10 @@ class LabelScale(LabelTransform):
 
     def __init__(self, low: float = 0.5, high: float = 2.0, signed: bool = True):
         if not 0 < low <= high:
-            raise ValueError(f"LabelScale needs 0 < low <= high, not {low} and {high}.")
+            raise ValueError(
+                f"Invalid values for `low` and `high`: expected 0 < low <= high; received {low} "
+                f"and {high}."
+            )
         self.low, self.high, self.signed = low, high, signed
 
     def __call__(self, episode, seed):
@@ -114,9 +117,14 @@ class LabelSwap(LabelTransform):
 
     def __call__(self, episode, seed):
         other = _other_task(episode, seed)
-        return episode._replace(
+        swapped = episode._replace(
             support_y=tf.gather(episode.support_y, other), query_y=tf.gather(episode.query_y, other)
         )
+        mask = support_mask(episode)
+        if mask is None:
+            return swapped
+        # A shot needs an input of its own task and a label of the other.
+        return swapped._replace(support_mask=tf.logical_and(mask, tf.gather(mask, other)))
 
 
 class OtherTask(LabelTransform):
@@ -130,10 +138,7 @@ class OtherTask(LabelTransform):
 
     def __call__(self, episode, seed):
         other = _other_task(episode, seed)
-        return episode._replace(
-            support_x=tf.gather(episode.support_x, other),
-            support_y=tf.gather(episode.support_y, other),
-        )
+        return _with_supports(episode, lambda part: tf.gather(part, other))
 
 
 class SameTask(LabelTransform):
@@ -146,12 +151,22 @@ class SameTask(LabelTransform):
     relabels_queries = False
 
     def __call__(self, episode, seed):
-        shape = tf.shape(episode.support_y)[:2]
+        shape, mask = tf.shape(episode.support_y)[:2], support_mask(episode)
         index = tf.random.stateless_uniform(shape, seed, 0, shape[1], tf.int32)
+        if mask is not None:
+            # Any real shot is equally likely, and padding keeps its places.
+            real = tf.reduce_sum(tf.cast(mask, tf.float32), axis=1, keepdims=True)
+            index = tf.cast(tf.random.stateless_uniform(shape, seed) * real, tf.int32)
         return episode._replace(
             support_x=tf.gather(episode.support_x, index, batch_dims=1),
             support_y=tf.gather(episode.support_y, index, batch_dims=1),
         )
+
+
+def _with_supports(episode, change) -> Episode | PaddedEpisode:
+    """The episode after ``change`` of all parts of its support sets."""
+    names = [name for name in episode._fields if name.startswith("support")]
+    return episode._replace(**{name: change(getattr(episode, name)) for name in names})
 
 
 def _other_task(episode: Episode, seed) -> tf.Tensor:

@@ -102,7 +102,7 @@ def predict_with_mismatched_supports(
     shifts = [index * tasks // count for index in range(count)]
     state = tf.nest.map_structure(
         lambda part: tf.concat([tf.roll(part, shift, axis=0) for shift in shifts], axis=0),
-        learner.encode(embedded.support_x, embedded.support_y),
+        learner.encode_episode(embedded),
     )
     return learner.decode(state, tf.concat([embedded.query_x] * count, axis=0)), count
 
@@ -125,7 +125,7 @@ def label_information(
     relabelled = concatenated(
         label_transform(embedded, fold_in(seed, 2 * index)) for index in range(num_relabelings)
     )
-    state = learner.encode(relabelled.support_x, relabelled.support_y)
+    state = learner.encode_episode(relabelled)
     return sandwich(learner.decode(state, relabelled.query_x), num_relabelings, fold_in(seed, 1))
 
 

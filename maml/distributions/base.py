@@ -26,7 +26,7 @@ class Distribution(abc.ABC):
         """The expected label, [..., dim]."""
 
     def mode(self) -> tf.Tensor:
-        """The single best answer, [..., dim]: the mean, unless labels wrap."""
+        """The single best prediction, [..., dim]: the mean, unless labels wrap."""
         return self.mean()
 
     @abc.abstractmethod
@@ -40,16 +40,19 @@ class Distribution(abc.ABC):
     @property
     @abc.abstractmethod
     def critic_noise(self) -> float:
-        """Standard deviation of the noise that makes information about the code finite."""
+        """Standard deviation of the noise that makes information about the features finite."""
 
     @classmethod
     def mixture(cls, parts: Sequence["Distribution"]) -> "Distribution":
         """The mean of some distributions of this kind, which is of this kind too.
 
         Raises:
-            ValueError: it is not, of this kind.
+            ValueError: the mean of distributions of this kind is of another kind.
         """
-        raise ValueError(f"A mixture of {cls.__name__} is of another kind: it cannot be averaged.")
+        raise ValueError(
+            f"{cls.__name__} distributions have no mixture: expected predictions whose mean is of "
+            "their own kind, such as Categorical or Circular."
+        )
 
 
 def split_conditions(values, conditions: int) -> tf.Tensor:
@@ -90,7 +93,7 @@ class Head(Configured, abc.ABC):
         """The distribution that ``outputs`` [..., units] stand for."""
 
     def features(self, y) -> tf.Tensor:
-        """Labels [..., dim] as a network sees them, [..., features]; a sure prediction's code."""
+        """Labels [..., dim] as a network sees them, [..., features]."""
         return y
 
     def loss(self, distribution: Distribution, y) -> tf.Tensor:
@@ -99,14 +102,14 @@ class Head(Configured, abc.ABC):
 
     @property
     def relative_units(self) -> int:
-        """Number of outputs that say where a label is *from another label*.
+        """Number of outputs that describe a label *relative to another label*.
 
         Raises:
-            ValueError: this head cannot say that.
+            ValueError: this head does not define that.
         """
         raise ValueError(
-            f"{type(self).__name__} says no label relative to another, as the learner 'relative' "
-            "would: give it relative_units and relative, or take another learner."
+            f"{type(self).__name__} has no labels relative to another, which RelativeCNP expects: "
+            "define its relative_units and relative, or use another learner."
         )
 
     def relative(self, outputs, y) -> tf.Tensor:
@@ -116,6 +119,6 @@ class Head(Configured, abc.ABC):
         of classes.
 
         Returns:
-            [..., units], as ``__call__`` takes them; means of several are an answer too.
+            [..., units], as ``__call__`` takes them, and means of several too.
         """
         raise NotImplementedError

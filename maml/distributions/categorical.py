@@ -43,7 +43,7 @@ class Categorical(Distribution):
 
     @property
     def critic_noise(self):
-        # Sure answers, sqrt(2) apart, stay distinguishable; a few percent of probability do not.
+        # Certain predictions, sqrt(2) apart, stay distinguishable; a few percent do not.
         return 0.25
 
     def _one_hot(self, scores):

@@ -57,8 +57,8 @@ class Circular(Distribution):
 
     def mode(self):
         """The circular mean, [..., 1], in [0, period)."""
-        code = self.critic_features()
-        turn = tf.atan2(code[..., 1:], code[..., :1]) / (2 * math.pi)
+        point = self.critic_features()
+        turn = tf.atan2(point[..., 1:], point[..., :1]) / (2 * math.pi)
         return tf.math.floormod(turn, 1.0) * self.period
 
     @classmethod
@@ -90,7 +90,7 @@ class CircularHead(Head):
     given_by_problem = ("period",)
 
     HARMONICS = 12
-    """Of the log-density in answers relative to a label; 12 resolve some 10 degrees."""
+    """Of the log-density relative to a label; 12 resolve some 10 degrees."""
 
     def __init__(self, period: float, knots: int = 100):
         self.period, self.units = period, knots

@@ -1,10 +1,11 @@
 """The interface of every meta-learner: a Keras model that trains on batches of episodes.
 
-A learner answers three questions, each for a whole batch of tasks at once:
+A learner defines three functions, each of a whole batch of tasks at once:
 
-* ``embed(x)``: what of an input does not depend on the task? Computed once, however many times the
-  labels are transformed. (MAML: nothing, the input itself. CNP: the image features.)
-* ``encode(x, y) -> state``: what does the support set say? (MAML: adapted weights. CNP: a context.)
+* ``embed(x)``: the part of an input's processing that does not depend on the task. Computed once,
+  however many times labels are transformed. (MAML: the input itself. CNP: the image features.)
+* ``encode(x, y) -> state``: the task state of a support set. (MAML: adapted weights. CNP: a
+  context.)
 * ``decode(state, x) -> Distribution``: the prediction q(y* | x*, state) at the queries.
 
 Regularizers and diagnostics use nothing else, so each works for every learner. All the rest (loops,
@@ -13,18 +14,24 @@ callbacks, progress bars, checkpoints, distribution) is Keras.
 
 import abc
 import contextlib
+import inspect
 
 import keras
 import tensorflow as tf
 
-from maml.core.episodes import Episode, fold_in
+from maml.core.episodes import Episode, as_episode, fold_in, support_mask
 from maml.core.serialization import Configured
 from maml.distributions.base import Distribution, Head
+from maml.learners.prediction import Predictor
+from maml.learners.trainer import Trainer
 from maml.nn import normalization
 
+PADDING_SCORE = -1e9
+"""Score before a softmax over shots that gives padding a weight of exactly zero."""
 
-class MetaLearner(Configured, keras.Model, abc.ABC):
-    """Meta-trains by ``compile`` and ``fit`` on a dataset of :class:`Episode`.
+
+class MetaLearner(Configured, Predictor, Trainer, abc.ABC):
+    """Meta-trains by ``compile`` and ``fit`` on a :class:`TaskFamily` or a dataset of episodes.
 
     The objective is ``mean task loss at the queries + sum of the regularizers' terms``. One
     backward pass serves two players: variables that belong to a regularizer's critic are stepped by
@@ -44,7 +51,7 @@ class MetaLearner(Configured, keras.Model, abc.ABC):
     """What tables call the learner; the name of its class if empty."""
 
     network_kind = "network"
-    """Which of a problem's networks the constructor takes first, see :func:`maml.make_learner`."""
+    """Which network of a problem the constructor takes first, see :func:`maml.make_learner`."""
 
     classification_only = False
     """Whether it learns classification only."""
@@ -61,6 +68,8 @@ class MetaLearner(Configured, keras.Model, abc.ABC):
             names += regularizer.metric_names
         self.trackers = {name: keras.metrics.Mean(name=name) for name in names}
         self.skipped = keras.metrics.Sum(name="skipped_steps")
+        # Keras would compile predictions of a learner that is not compiled by XLA.
+        self.jit_compile = False
         self._compiled_steps = {}
 
     @classmethod
@@ -77,6 +86,10 @@ class MetaLearner(Configured, keras.Model, abc.ABC):
     @abc.abstractmethod
     def encode(self, x, y, training: bool = False):
         """Support embeddings and labels, [tasks, shots, ...] each -> the task state.
+
+        A learner whose ``encode`` has another argument, ``mask=None``, takes padded support sets:
+        the mask [tasks, shots], boolean, says which shots are real, and the state must not depend
+        on the others.
 
         Returns:
             A tensor or nest of tensors, each with leading axis ``tasks``.
@@ -104,7 +117,7 @@ class MetaLearner(Configured, keras.Model, abc.ABC):
         Returns:
             ``(loss, prediction)``: a scalar, and q(y* | x*, state) at the queries.
         """
-        state = self.encode(embedded.support_x, embedded.support_y, training=training)
+        state = self.encode_episode(embedded, training)
         prediction = self.decode(state, embedded.query_x)
         return tf.reduce_mean(self.head.loss(prediction, embedded.query_y)), prediction
 
@@ -113,11 +126,11 @@ class MetaLearner(Configured, keras.Model, abc.ABC):
         self.embed(x)
 
     def divergence(self) -> str | None:
-        """Where a computation was last no finite number, in words; None if nowhere known."""
+        """A description of where a value was last not finite; None if that is not known."""
         return None
 
     def query_layers(self) -> list[keras.layers.Layer]:
-        """Layers on the way from x* to the prediction: where a memory of tasks would be."""
+        """Layers between x* and the prediction, whose weights could store training tasks."""
         return self.own_layers()
 
     def own_layers(self) -> list[keras.layers.Layer]:
@@ -144,11 +157,54 @@ class MetaLearner(Configured, keras.Model, abc.ABC):
             stages.append(regularizer.transform(stages[-1], noise))
         return stages
 
+    def encode_episode(self, embedded: Episode, training: bool = False):
+        """The task state of a batch of episodes: :meth:`encode`, with their mask if they have one.
+
+        Args:
+            embedded: episodes whose inputs went through :meth:`features`.
+            training: as of :meth:`encode`.
+
+        Returns:
+            The task state.
+
+        Raises:
+            ValueError: the support sets are padded, and this learner takes no padded ones.
+        """
+        x, y = embedded.support_x, embedded.support_y
+        mask = support_mask(embedded)
+        if mask is None:
+            return self.encode(x, y, training=training)
+        self.check_takes_masks()
+        return self.encode(x, y, training=training, mask=mask)
+
+    def check_takes_masks(self):
+        """Refuses padded support sets where they would change predictions.
+
+        Raises:
+            ValueError: :meth:`encode` has no argument ``mask``, or a network normalises by the
+                current batch, which the padding would be part of.
+        """
+        if "mask" not in inspect.signature(self.encode).parameters:
+            raise ValueError(
+                f"Invalid support sets for {type(self).__name__}: expected sets of one size, since "
+                "its method encode has no argument `mask`; received a support_mask. Give encode "
+                "the argument, or draw episodes with a fixed number of shots."
+            )
+        if "current batch" in self.normalization:
+            raise ValueError(
+                f"Invalid support sets for {type(self).__name__}: expected sets of one size, since "
+                f"its network normalises by the {self.normalization}, which padding would be part "
+                "of; received a support_mask. Use normalization 'layer', 'frozen' or 'none'."
+            )
+
     def call(self, episode: Episode, training: bool = False) -> tf.Tensor:
         """Expected query labels [tasks, queries, dim] after seeing the support set."""
-        episode = Episode(*episode)
-        state = self.encode(self.features(episode.support_x), episode.support_y, training=training)
+        episode = as_episode(episode)
+        state = self.encode_episode(self._embedded_support(episode), training)
         return self.decode(state, self.features(episode.query_x)).mean()
+
+    def _embedded_support(self, episode):
+        return episode._replace(support_x=self.features(episode.support_x))
 
     def objective(self, episode: Episode, seed, training: bool = False):
         """The meta-loss of a batch of episodes.
@@ -162,7 +218,13 @@ class MetaLearner(Configured, keras.Model, abc.ABC):
         Returns:
             ``(objective, logs)``: a scalar to descend, and a dict of scalars to watch.
         """
-        episode = Episode(*episode)
+        return self.forward(as_episode(episode), seed, training)[:2]
+
+    def forward(self, episode: Episode, seed, training: bool = False):
+        """What :meth:`objective` returns, the prediction at the queries and their labels.
+
+        The labels are those of the episode that the regularizers put in this one's place.
+        """
         if training:
             for index, regularizer in enumerate(self.regularizers):
                 episode = regularizer.augment(episode, fold_in(fold_in(seed, index), -1))
@@ -185,7 +247,7 @@ class MetaLearner(Configured, keras.Model, abc.ABC):
                 )
                 objective += term
                 logs |= values
-        return objective, logs | {"loss": objective}
+        return objective, logs | {"loss": objective}, prediction, episode.query_y
 
     @contextlib.contextmanager
     def _perturbed(self, seed):
@@ -200,44 +262,46 @@ class MetaLearner(Configured, keras.Model, abc.ABC):
             return
         with keras.StatelessScope(state_mapping=mapping) as scope:
             yield
-        # The scope holds back what layers assign, such as running moments: hand it on.
+        # The scope holds back what layers assign, such as running moments.
         for variable in self.non_trainable_variables:
             value = scope.get_current_value(variable)
             if value is not None:
                 variable.assign(value)
 
     def create_weights(self, episode: Episode):
-        """Creates every variable from one batch of episodes, so that optimizers know them all.
+        """Creates every variable from one batch of episodes.
 
-        Called before ``compile``; ``fit`` and ``load_weights`` need it.
+        :meth:`fit`, :meth:`evaluate` and :meth:`predict` do it where it was not done. It is needed
+        before ``load_weights``.
 
         Raises:
             ValueError: a network has a layer that draws noise, or a Keras regularizer of weights.
         """
-        two = Episode(*(part[:2] for part in episode))
+        two = Episode(*(part[:2] for part in episode[:4]))
         self._episode_spec = [([None, *part.shape[1:]], part.dtype.name) for part in two]
-        self.objective(two, tf.constant([0, 0], tf.int32))
-        self._refuse_unheeded()
-        self.built = True
-        if self._has_running_statistics():
-            with normalization.collecting():
-                self.update_normalization_statistics(two.support_x)
+        with self._scope():
+            self.objective(two, tf.constant([0, 0], tf.int32))
+            self._refuse_ignored_layers()
+            self.built = True
+            if self._has_running_statistics():
+                with normalization.collecting():
+                    self.update_normalization_statistics(two.support_x)
 
-    def _refuse_unheeded(self):
-        """Refuses what Keras networks may ask for in training, and these hooks would not do."""
+    def _refuse_ignored_layers(self):
+        """Refuses what Keras networks may ask for in training and this class would ignore."""
         own = self.own_layers()
         noisy = [layer.name for layer in own if _draws_noise(layer)]
         if noisy:
             raise ValueError(
-                f"The noise of {', '.join(noisy)} would be the same in all steps, and in scores "
-                "too: leave it out, or set its rate to 0; noise in training is what maml.MRW "
-                "and maml.MRA are for."
+                f"Invalid layers {', '.join(noisy)}: expected layers that draw no noise, since it "
+                "would be the same in all steps, and present in scores. Remove them or set their "
+                "rates to 0, and use maml.MRW or maml.MRA for noise in training."
             )
         regularized = [v.path for layer in own for v in layer.trainable_variables if v.regularizer]
         if regularized:
             raise ValueError(
-                f"The Keras regularizer of {regularized[0]} is not part of the meta-loss: leave it "
-                "out, and pass regularizers=[maml.WeightDecay()] for one that is."
+                f"Invalid Keras regularizer of {regularized[0]}: it is not part of the meta-loss. "
+                "Remove it, and pass regularizers=[maml.WeightDecay()]."
             )
 
     @property
@@ -253,93 +317,8 @@ class MetaLearner(Configured, keras.Model, abc.ABC):
 
     @property
     def normalization(self) -> str:
-        """How the networks normalise, in words that stand beside every score."""
+        """How the networks normalise, as it is written beside every score."""
         return normalization.describe(self)
-
-    # -- training -----------------------------------------------------------------------------
-
-    @property
-    def prefers_xla(self) -> bool:
-        """Whether XLA makes a training step faster, on CPU."""
-        return False
-
-    def compile(self, optimizer="adam", critic_optimizer=None, jit_compile="auto", **kwargs):
-        """As ``keras.Model.compile``, and ``critic_optimizer`` for the regularizers' critics.
-
-        With ``jit_compile="auto"`` XLA compiles the steps of learners that are faster with it;
-        convolutions on CPU become several times slower. From the same seed XLA draws other random
-        numbers, so a run is repeated exactly with the same setting only.
-        """
-        super().compile(optimizer=optimizer, jit_compile=False, **kwargs)
-        self._xla = self.prefers_xla if jit_compile == "auto" else jit_compile
-        self._compiled_steps.clear()
-        self.optimizer.build(self.learner_variables)
-        self.critic_optimizer = None
-        if self.critic_variables:
-            self.critic_optimizer = keras.optimizers.get(critic_optimizer or "adam")
-            self.critic_optimizer.build(self.critic_variables)
-
-    def fit(self, x=None, *args, shuffle=False, **kwargs):
-        """As ``keras.Model.fit``, ``x`` a ``tf.data.Dataset`` of :class:`Episode`."""
-        if self._xla and isinstance(x, tf.data.Dataset):
-            self._compile_step(Episode(*x.element_spec))
-        return super().fit(x, *args, shuffle=shuffle, **kwargs)
-
-    def _compile_step(self, specs: Episode):
-        """Compiles the training step for episodes of these shapes by XLA, if all are known.
-
-        It is traced outside of XLA first. Traced inside, what ``tf.vectorized_map`` computes would
-        become compile-time constants of its gradient, and every step would be compiled anew.
-        """
-        key = tuple(tuple(spec.shape) for spec in specs)
-        if key in self._compiled_steps or not all(spec.shape.is_fully_defined() for spec in specs):
-            return
-        step = tf.function(self._step, autograph=False).get_concrete_function(specs)
-        self._compiled_steps[key] = tf.function(
-            lambda episode: step(*episode), autograph=False, jit_compile=True
-        )
-
-    # AutoGraph would read and rewrite all that a step calls, for seconds, and find nothing to do.
-    @tf.autograph.experimental.do_not_convert
-    def train_step(self, episode: Episode) -> dict:
-        episode = Episode(*episode)
-        key = tuple(tuple(part.shape) for part in episode)
-        return self._compiled_steps.get(key, self._step)(episode)
-
-    def _step(self, episode) -> dict:
-        seed = fold_in(tf.constant([self.seed, 2], tf.int32), self.optimizer.iterations)
-        players = [(self.optimizer, self.learner_variables)]
-        if self.critic_optimizer is not None:
-            players.append((self.critic_optimizer, self.critic_variables))
-        with tf.GradientTape() as tape:
-            objective, logs = self.objective(episode, seed, training=True)
-        gradients = tape.gradient(objective, [variables for _, variables in players])
-
-        norm = tf.linalg.global_norm(tf.nest.flatten(gradients))
-        finite = tf.math.is_finite(norm)
-        for (optimizer, variables), player_gradients in zip(players, gradients, strict=True):
-            _apply_if(finite, optimizer, player_gradients, variables)
-        if self._has_running_statistics():
-            with normalization.collecting():
-                self.update_normalization_statistics(episode.support_x)
-        self.skipped.update_state(1.0 - tf.cast(finite, tf.float32))
-        return self._track(logs, finite) | {"skipped_steps": self.skipped.result()}
-
-    @tf.autograph.experimental.do_not_convert
-    def test_step(self, episode: Episode) -> dict:
-        _, logs = self.objective(episode, tf.constant([self.seed, 3], tf.int32))
-        return self._track(logs)
-
-    def _has_running_statistics(self) -> bool:
-        kind = normalization.FrozenBatchNormalization
-        return any(isinstance(layer, kind) for layer in self._flatten_layers())
-
-    def _track(self, logs: dict, counts=True) -> dict:
-        """Takes values into the epoch's means, unless they are of a step that does not count."""
-        for name, value in logs.items():
-            finite = tf.where(counts, value, tf.zeros_like(value))
-            self.trackers[name].update_state(finite, sample_weight=tf.cast(counts, finite.dtype))
-        return {name: self.trackers[name].result() for name in logs}
 
     # -- files --------------------------------------------------------------------------------
 
@@ -351,7 +330,7 @@ class MetaLearner(Configured, keras.Model, abc.ABC):
         self.create_weights(Episode(*parts))
 
     def compile_from_config(self, config):
-        """Nothing: a learner that was loaded predicts; it is compiled anew to train on."""
+        """Does nothing: a learner that was loaded predicts; compile it to train it further."""
 
 
 def per_input(network: keras.Model, x) -> tf.Tensor:
@@ -368,20 +347,14 @@ def per_input(network: keras.Model, x) -> tf.Tensor:
     return tf.ensure_shape(tf.reshape(outputs, shape), [*x.shape[:2], *outputs.shape[1:]])
 
 
+def masked_mean(values, mask) -> tf.Tensor:
+    """Mean over the real shots, [tasks, shots, features] -> [tasks, features]."""
+    weights = tf.cast(mask, values.dtype)[..., tf.newaxis]
+    return tf.reduce_sum(weights * values, axis=1) / tf.maximum(tf.reduce_sum(weights, axis=1), 1)
+
+
 def _draws_noise(layer) -> bool:
     """Whether a layer draws random numbers; recurrent cells could, at a rate that is often 0."""
     rates = ("rate", "dropout", "recurrent_dropout")
     rates = [getattr(layer, rate) for rate in rates if hasattr(layer, rate)]
     return bool(layer._seed_generators) and (any(rates) or not rates)
-
-
-def _apply_if(condition, optimizer, gradients, variables):
-    """Steps the optimizer if ``condition``; counts the step either way."""
-
-    def skip():
-        optimizer.iterations.assign_add(1)
-
-    def step():
-        optimizer.apply(gradients, variables)
-
-    tf.cond(condition, step, skip)

@@ -2,18 +2,19 @@
 
 from collections.abc import Sequence
 
+from maml.core.episodes import Episode, PaddedEpisode
 from maml.learners.base import MetaLearner
 
 
 class Ensemble(MetaLearner):
-    r"""Answers by the mean of its members' predictive distributions.
+    r"""Predicts by the mean of its members' predictive distributions.
 
     :math:`q(y^* | x^*, D) = \frac1M \sum_m q_m(y^* | x^*, D)` (deep ensembles, Lakshminarayanan et
-    al. 2017, arXiv 1612.01474): where members that differ in their seeds alone disagree, none of
-    them knew. The task state is the list of the members' states.
+    al. 2017, arXiv 1612.01474). Members that differ in their seeds disagree where they are
+    uncertain. The task state is the list of the members' states.
 
     Args:
-        members: trained learners with heads of one kind, which must know mixtures:
+        members: trained learners with heads of one kind, whose distributions have mixtures:
             classes, or a density on a circle.
         dtype: Keras dtype policy.
 
@@ -23,15 +24,23 @@ class Ensemble(MetaLearner):
 
     def __init__(self, members: Sequence[MetaLearner], dtype=None):
         if not members:
-            raise ValueError("An ensemble needs members.")
+            raise ValueError(
+                "Invalid value for `members`: expected at least one learner; received none."
+            )
         super().__init__(members[0].head, dtype=dtype)
         self.members = list(members)
         if all(member.built for member in members):
-            # As create_weights would leave it.
+            # As create_weights does.
             self._episode_spec, self.built = members[0]._episode_spec, True
 
-    def encode(self, x, y, training=False):
-        return [member.encode(member.features(x), y, training=training) for member in self.members]
+    def encode(self, x, y, training=False, mask=None):
+        episodes = [Episode(member.features(x), y, x, y) for member in self.members]
+        if mask is not None:
+            episodes = [PaddedEpisode(*episode, mask) for episode in episodes]
+        return [
+            member.encode_episode(episode, training)
+            for member, episode in zip(self.members, episodes, strict=True)
+        ]
 
     def decode(self, state, x):
         predictions = [

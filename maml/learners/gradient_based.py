@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import keras
 import tensorflow as tf
 
-from maml.core.episodes import Episode
+from maml.core.episodes import Episode, support_mask
 from maml.core.options import check_at_least
 from maml.core.registry import LEARNERS
 from maml.distributions.base import Head
@@ -14,7 +14,7 @@ from maml.learners.base import MetaLearner, per_input
 from maml.nn import functional, normalization
 
 AFTER_LAST_STEP = 2**31
-"""The "step" of predictions: after all inner steps, however many."""
+"""The step number of predictions: after any number of inner steps."""
 
 
 @LEARNERS.register("maml")
@@ -46,8 +46,8 @@ class MAML(MetaLearner):
         **kwargs: of :class:`MetaLearner`.
 
     Raises:
-        ValueError: an option has no meaning, or ``network`` holds a layer whose second derivative
-            is wrong.
+        ValueError: an option has an invalid value, or ``network`` holds a layer whose second
+            derivative is wrong.
     """
 
     second_order = True
@@ -90,16 +90,17 @@ class MAML(MetaLearner):
             check_at_least(1, inner_batch_size=self.inner_batch_size)
         if self.inner_optimizer not in inner_loop.OPTIMIZERS:
             raise ValueError(
-                f"There is no inner_optimizer {self.inner_optimizer!r}; there are "
-                f"{', '.join(inner_loop.OPTIMIZERS)}."
+                "Invalid value for `inner_optimizer`: expected one of "
+                f"{', '.join(inner_loop.OPTIMIZERS)}; received {self.inner_optimizer!r}."
             )
         task_map.choose(self.task_map, self.network)
         wrong = normalization.wrong_second_derivatives(self.network)
         if wrong and self.second_order and not self.first_order:
             raise ValueError(
-                f"The second derivative of Keras' own normalisation ({', '.join(wrong)}) is wrong, "
-                "and so would be the meta-gradient: use those of maml.nn.normalization, such as "
-                "maml.CurrentBatchNormalization, or first_order=True."
+                f"Invalid layers {', '.join(wrong)} of `network`: the second derivative of Keras' "
+                "own normalisation is wrong, and so would be the meta-gradient. Use the layers of "
+                "maml.nn.normalization, such as maml.CurrentBatchNormalization, or "
+                "first_order=True."
             )
 
     # -- the inner loop -----------------------------------------------------------------------
@@ -109,23 +110,34 @@ class MAML(MetaLearner):
         weights = self.functional.variables
         return [[tf.constant(self.inner_lr, w.dtype) for w in weights] for _ in range(steps)]
 
-    def inner_loss(self, weights, shared, x, y, step: int = AFTER_LAST_STEP) -> tf.Tensor:
-        """The loss of one task's support set [shots, ...] at these weights, []."""
-        prediction = self.head(self.functional(weights, shared, x, step))
-        return tf.reduce_mean(self.head.loss(prediction, y))
+    def inner_loss(
+        self, weights, shared, x, y, step: int = AFTER_LAST_STEP, mask=None
+    ) -> tf.Tensor:
+        """The loss of one task's support set [shots, ...] at these weights, [].
 
-    def path(self, x, y, steps: int) -> inner_loop.Path:
-        """What the inner loop goes through on *one* task's support, [shots, ...] each."""
+        ``mask`` [shots] has ones for the real shots, and zeros for padding; None: all are real.
+        """
+        prediction = self.head(self.functional(weights, shared, x, step))
+        losses = self.head.loss(prediction, y)
+        if mask is None:
+            return tf.reduce_mean(losses)
+        return tf.reduce_sum(mask * losses) / tf.maximum(tf.reduce_sum(mask), 1)
+
+    def path(self, x, y, steps: int, mask=None) -> inner_loop.Path:
+        """The weights and losses of the inner loop on *one* task's support, [shots, ...] each."""
         shared = functional.tensors(self.functional.shared)
+        support = [x, y] if mask is None else [x, y, mask]
+        parts = len(support)
 
         def loss(weights, arguments, step):
-            x, y, *shared = arguments
-            return self.inner_loss(weights, shared, *self._batch(x, y, step), step)
+            support, shared = arguments[:parts], arguments[parts:]
+            x, y, mask = self._batch(step, *support)
+            return self.inner_loss(weights, shared, x, y, step, mask)
 
         return inner_loop.descend(
             loss,
             functional.tensors(self.functional.variables),
-            [x, y, *shared],
+            [*support, *shared],
             self.rates(steps),
             self.inner_optimizer,
             self.inner_clip,
@@ -133,18 +145,22 @@ class MAML(MetaLearner):
             self.recompute,
         )
 
-    def adapt(self, x, y, steps: int) -> list[tf.Tensor]:
+    def adapted_weights(self, x, y, steps: int) -> list[tf.Tensor]:
         """Weights after ``steps`` inner steps on *one* task's support, [shots, ...] each."""
         visited = self.path(x, y, steps).weights
         return visited[-1] if visited else functional.tensors(self.functional.variables)
 
-    def _batch(self, x, y, step):
-        """The shots of one inner step."""
+    def _batch(self, step, x, y, mask=None):
+        """The shots of one inner step: ``(x, y, mask)``."""
         size = self.inner_batch_size
         if size is None:
-            return x, y
-        index = tf.math.floormod(step * size + tf.range(size), tf.shape(x)[0])
-        return tf.gather(x, index), tf.gather(y, index)
+            return x, y, mask
+        count = tf.shape(x)[0]
+        if mask is not None:
+            count = tf.maximum(tf.cast(tf.reduce_sum(mask), tf.int32), 1)
+        index = tf.math.floormod(step * size + tf.range(size), count)
+        parts = [part if part is None else tf.gather(part, index) for part in (x, y, mask)]
+        return tuple(parts)
 
     def steps(self, training: bool) -> int:
         """Inner steps in training, and elsewhere."""
@@ -157,18 +173,21 @@ class MAML(MetaLearner):
     def embed(self, x):
         return x if self.embedding is None else per_input(self.embedding, x)
 
-    def encode(self, x, y, training=False):
-        return self.encode_path(x, y, training)[-1]
+    def encode(self, x, y, training=False, mask=None):
+        return self.encode_path(x, y, training, mask)[-1]
 
-    def encode_path(self, x, y, training: bool = False) -> list[list[tf.Tensor]]:
+    def encode_path(self, x, y, training: bool = False, mask=None) -> list[list[tf.Tensor]]:
         """The task state after no step, one step, and so on: ``steps + 1`` of them."""
         steps = self.steps(training)
         if not steps:
             return [self.initial_state(tf.shape(x)[0])]
         own = [tf.TensorSpec(v.shape, v.dtype) for v in self.functional.variables]
         signature = inner_loop.Path([own] * steps, tf.TensorSpec([steps], own[0].dtype))
-        visited = self.map_tasks(lambda task: self.path(*task, steps), (x, y), signature)
-        self._watch(visited.losses)
+        support = padded_support(x, y, mask)
+        visited = self.map_tasks(
+            lambda task: self.path(*task[:2], steps, *task[2:]), support, signature
+        )
+        self._note_divergence(visited.losses)
         return [self.initial_state(tf.shape(x)[0]), *visited.weights]
 
     def decode(self, state, x, step: int = AFTER_LAST_STEP):
@@ -200,8 +219,8 @@ class MAML(MetaLearner):
     def prefers_xla(self):
         return task_map.choose(self.task_map, self.network) == "vectorized"
 
-    def _watch(self, losses):
-        """Notes where an inner loss [tasks, steps] is no finite number, for :meth:`divergence`."""
+    def _note_divergence(self, losses):
+        """Notes where an inner loss [tasks, steps] is not finite, for :meth:`divergence`."""
         broken = tf.logical_not(tf.math.is_finite(losses))
         first = tf.argmax(tf.reshape(broken, [-1]), output_type=tf.int32)
         width = tf.maximum(tf.shape(losses)[1], 1)
@@ -211,17 +230,22 @@ class MAML(MetaLearner):
         )
 
     def divergence(self) -> str | None:
-        """Where an inner loss was last no finite number, in words; None if all were finite."""
+        """A description of where an inner loss was last not finite; None if all were finite."""
         task, step = self.diverged.numpy()
         if not task:
             return None
-        return f"the inner loss of task {task} of a batch was no finite number before step {step}"
+        return f"the inner loss of task {task} of a batch was not finite before inner step {step}"
+
+
+def padded_support(x, y, mask) -> tuple[tf.Tensor, ...]:
+    """``(x, y)``, or ``(x, y, mask)`` with the mask as numbers if there is one."""
+    return (x, y) if mask is None else (x, y, tf.cast(mask, y.dtype))
 
 
 @LEARNERS.register("fomaml")
 class FOMAML(MAML):
-    """First-order MAML (Finn et al. 2017, section 5.2): the gradient of *every* inner step is taken
-    for a constant, so the meta-gradient is the query loss's at the adapted weights.
+    """First-order MAML (Finn et al. 2017, section 5.2): the gradient of *every* inner step is
+    treated as a constant, so the meta-gradient is the query loss's at the adapted weights.
 
     Args:
         *args: of :class:`MAML`.
@@ -296,7 +320,7 @@ class MAMLPlusPlus(MAML):
         **kwargs: of :class:`MAML`.
 
     Raises:
-        ValueError: as :class:`MAML`, or there is no inner step.
+        ValueError: as :class:`MAML`, or ``inner_steps`` is less than 1.
     """
 
     title = "MAML++"
@@ -313,7 +337,8 @@ class MAMLPlusPlus(MAML):
         super().__init__(network, head, inner_lr=inner_lr, inner_steps=inner_steps, **kwargs)
         if inner_steps < 1:
             raise ValueError(
-                f"MAML++ learns by its inner steps: there must be some, not {inner_steps}."
+                "Invalid value for `inner_steps`: MAML++ expects 1 or more, since its loss is that "
+                f"after each of them; received {inner_steps}."
             )
         self.multi_step = multi_step
         # A layer's variables, such as kernel and bias, share a rate.
@@ -339,7 +364,11 @@ class MAMLPlusPlus(MAML):
     def task_loss(self, embedded: Episode, training=False):
         if not training:
             return super().task_loss(embedded, training)
-        states = self.encode_path(embedded.support_x, embedded.support_y, training=True)[1:]
+        mask = support_mask(embedded)
+        if mask is not None:
+            self.check_takes_masks()
+        x, y = embedded.support_x, embedded.support_y
+        states = self.encode_path(x, y, training=True, mask=mask)[1:]
         predictions = [
             self.decode(state, embedded.query_x, k + 1) for k, state in enumerate(states)
         ]

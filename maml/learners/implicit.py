@@ -5,7 +5,7 @@ from collections.abc import Callable
 import tensorflow as tf
 
 from maml.core.registry import LEARNERS
-from maml.learners.gradient_based import AFTER_LAST_STEP, MAML
+from maml.learners.gradient_based import AFTER_LAST_STEP, MAML, padded_support
 from maml.nn import functional
 
 
@@ -68,15 +68,15 @@ class IMAML(MAML):
 
     .. math:: \phi^* = \arg\min_\phi L_D(\phi) + \frac\lambda2 \lVert \phi - \theta \rVert^2,
 
-    to which the inner loop is only a way. The meta-gradient follows from the solution alone: with g
+    which the inner loop approximates. The meta-gradient follows from the solution alone: with g
     that of the query loss at :math:`\phi^*` it is :math:`(I + \nabla^2 L_D(\phi^*) / \lambda)^{-1}
     g` (lemma 1), found by ``solver_steps`` products with the Hessian. Memory does not grow with
     ``inner_steps``. The embedding and the layers that do not adapt move the solution too, and get
     the gradient of that.
 
-    It is right at a solution only: take enough inner steps, at a rate below :math:`2 / (\lambda +
+    It is exact at a solution only: take enough inner steps, at a rate below :math:`2 / (\lambda +
     c)` with c the largest curvature of :math:`L_D`. With few, it is an approximation. ``damping``
-    makes it bear that, and curvature that is negative: it stands beside :math:`\lambda` under the
+    makes it robust to that, and to negative curvature: it is added to :math:`\lambda` under the
     Hessian, as if the solution were held more firmly, up to FOMAML's gradient at infinity.
 
     Args:
@@ -95,7 +95,7 @@ class IMAML(MAML):
         **kwargs: of :class:`MAML`. ``recompute`` has no effect: no inner step is kept anyway.
 
     Raises:
-        ValueError: an option has no meaning.
+        ValueError: an option has an invalid value.
     """
 
     title = "iMAML"
@@ -115,44 +115,44 @@ class IMAML(MAML):
         self.solver, self.solver_steps = solver, solver_steps
         if self.first_order:
             raise ValueError(
-                "IMAML has no first_order=True, since its meta-gradient is made of the Hessian: "
-                "use FOMAML for a gradient without it."
+                "Invalid value for `first_order`: expected False, since IMAML's meta-gradient is "
+                "made of the Hessian; received True. Use FOMAML for a gradient without it."
             )
         if not regularization > 0 or solver_steps < 1 or not damping >= 0:
             raise ValueError(
-                "IMAML needs regularization > 0, solver_steps >= 1 and damping >= 0, not "
-                f"{regularization}, {solver_steps} and {damping}."
+                "Invalid values for IMAML: expected regularization > 0, solver_steps >= 1 and "
+                f"damping >= 0; received {regularization}, {solver_steps} and {damping}."
             )
         if not callable(solver) and solver not in SOLVERS:
             raise ValueError(
-                f"There is no solver {solver!r}; there are {', '.join(SOLVERS)}, or pass a "
-                "function (matvec, b, steps) -> x."
+                f"Invalid value for `solver`: expected one of {', '.join(SOLVERS)}, or a function "
+                f"(matvec, b, steps) -> x; received {solver!r}."
             )
 
-    def inner_loss(self, weights, shared, x, y, step=AFTER_LAST_STEP):
+    def inner_loss(self, weights, shared, x, y, step=AFTER_LAST_STEP, mask=None):
         """The regularized loss [] of one task's support set [shots, ...] at these weights.
 
-        All steps go down one function: normalisation by step takes that of the predictions.
+        All steps minimise one function: normalisation by step takes that of the predictions.
         """
         start = functional.tensors(self.functional.variables)
         distance = tf.add_n(
             [tf.reduce_sum(tf.square(w - s)) for w, s in zip(weights, start, strict=True)]
         )
-        return super().inner_loss(weights, shared, x, y) + self.regularization / 2 * distance
+        loss = super().inner_loss(weights, shared, x, y, mask=mask)
+        return loss + self.regularization / 2 * distance
 
-    def encode_path(self, x, y, training=False):
+    def encode_path(self, x, y, training=False, mask=None):
         """The task state after no step, one step, and so on: ``steps + 1`` of them.
 
-        The last is taken for the solution and has its gradient. Those on the way solve nothing and
-        are constants.
+        The last is treated as the solution and has its gradient. Those before it are constants.
         """
-        start, *visited = super().encode_path(x, y, training)
+        start, *visited = super().encode_path(x, y, training, mask)
         visited = tf.nest.map_structure(tf.stop_gradient, visited)
         if visited:
-            visited[-1] = self._solution(visited[-1], start, x, y)
+            visited[-1] = self._solution(visited[-1], start, x, y, mask)
         return [start, *visited]
 
-    def _solution(self, solution, start, x, y):
+    def _solution(self, solution, start, x, y, mask=None):
         """The adapted weights [tasks, ...] as a function of all that the inner problem holds.
 
         For all tasks at once, since ``tf.vectorized_map`` drops custom gradients inside of it.
@@ -166,8 +166,8 @@ class IMAML(MAML):
                     lambda part: tf.TensorSpec(part.shape[1:], part.dtype), (start, x, y)
                 ) + ([tf.TensorSpec(part.shape, part.dtype) for part in shared],)
                 by_start, by_x, by_y, by_shared = self.map_tasks(
-                    lambda task: self._pull_back(*task, shared),
-                    (list(upstream), solution, x, y),
+                    lambda task: self._pull_back(task[0], task[1], shared, *task[2:]),
+                    (list(upstream), solution, *padded_support(x, y, mask)),
                     signature,
                 )
                 return [*by_start, by_x, by_y, *(tf.reduce_sum(part, 0) for part in by_shared)]
@@ -176,7 +176,7 @@ class IMAML(MAML):
 
         return solve(*start, x, y, *shared)
 
-    def _pull_back(self, upstream, solution, x, y, shared):
+    def _pull_back(self, upstream, solution, shared, x, y, mask=None):
         r"""From the gradient g at one task's solution to those at what the solution depends on.
 
         Optimality, :math:`F = \nabla_\phi L(\phi; x, y, s) + \lambda (\phi - \theta) = 0`, holds
@@ -187,7 +187,7 @@ class IMAML(MAML):
             tape.watch([solution, x, y, shared])
             with tf.GradientTape() as inner:
                 inner.watch(solution)
-                loss = super().inner_loss(solution, shared, x, y)
+                loss = super().inner_loss(solution, shared, x, y, mask=mask)
             # slope = grad_phi L
             slope = inner.gradient(loss, solution, unconnected_gradients="zero")
 

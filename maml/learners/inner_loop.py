@@ -7,12 +7,14 @@ import tensorflow as tf
 
 OPTIMIZERS = ("sgd", "adam")
 
-_FAST, _SLOW = 0.9, 0.999
-_EPSILON = 1e-8
+BETA_1, BETA_2 = 0.9, 0.999
+"""Adam's decay rates of the first and second moment (Kingma & Ba 2015)."""
+
+EPSILON = 1e-8
 
 
 class Path(NamedTuple):
-    """What the inner loop went through.
+    """The weights and losses of an inner loop.
 
     Attributes:
         weights: after each step, a list of lists of tensors.
@@ -33,12 +35,12 @@ def descend(
     first_order: bool = False,
     recompute: bool = False,
 ) -> Path:
-    """Steps down a loss (MAML, Finn et al. 2017, eq. 1).
+    """Minimises a loss by gradient steps (MAML, Finn et al. 2017, eq. 1).
 
     Args:
         loss: ``loss(weights, arguments, step)`` gives a scalar.
         weights: where to start.
-        arguments: what else the loss depends on, differentiably; given to it unchanged.
+        arguments: the other tensors that the loss depends on; given to it unchanged.
         rates: for each step and each of ``weights`` its learning rate, which broadcasts.
         optimizer: "sgd", or "adam" (Kingma & Ba 2015), whose moments start at zero.
         clip: largest global norm of a step's gradient; None for any.
@@ -79,19 +81,19 @@ def descend(
 
 
 def recomputed(function: Callable) -> Callable:
-    """The same function, which its gradient runs again rather than keep what it went through.
+    """The same function, whose gradient runs it again rather than keep intermediate values.
 
     Not ``tf.recompute_grad``, which stops all tapes while it runs the function: one that takes a
     gradient itself, as an inner step does, would silently get zeros.
 
     Args:
-        function: of tensors, all it depends on, to a list of tensors.
+        function: from all tensors it depends on to a list of tensors.
     """
 
     @tf.custom_gradient
     def run(*inputs):
         def gradient(*upstream):
-            # Without the dependency the graph optimizer would find both runs to be one.
+            # Without the dependency the graph optimizer would merge both runs.
             with tf.control_dependencies(upstream), tf.GradientTape() as tape:
                 again = [tf.identity(value) for value in inputs]
                 tape.watch(again)
@@ -117,14 +119,14 @@ def _adam(gradients, slots, number):
     must not make the meta-gradient NaN.
     """
     count = len(gradients)
-    first = [_FAST * m + (1 - _FAST) * g for m, g in zip(slots[:count], gradients, strict=True)]
+    first = [BETA_1 * m + (1 - BETA_1) * g for m, g in zip(slots[:count], gradients, strict=True)]
     second = [
-        _SLOW * v + (1 - _SLOW) * tf.square(g)
+        BETA_2 * v + (1 - BETA_2) * tf.square(g)
         for v, g in zip(slots[count:], gradients, strict=True)
     ]
-    fast, slow = 1 - _FAST ** (number + 1), 1 - _SLOW ** (number + 1)
+    fast, slow = 1 - BETA_1 ** (number + 1), 1 - BETA_2 ** (number + 1)
     directions = [
-        m / fast * tf.math.rsqrt(v / slow + _EPSILON) for m, v in zip(first, second, strict=True)
+        m / fast * tf.math.rsqrt(v / slow + EPSILON) for m, v in zip(first, second, strict=True)
     ]
     return directions, first + second
 

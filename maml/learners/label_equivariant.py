@@ -1,4 +1,4 @@
-"""A learner that answers relative to its shots, so that it has nothing to memorize."""
+"""A learner whose prediction moves with the labels of its shots, so that it cannot memorize."""
 
 from collections.abc import Sequence
 
@@ -7,27 +7,28 @@ import tensorflow as tf
 
 from maml.core.registry import LEARNERS
 from maml.distributions.base import Head
-from maml.learners.base import MetaLearner, per_input
+from maml.learners.base import PADDING_SCORE, MetaLearner, per_input
 from maml.nn.mlp import DenseLayers, product, through
 
 
 @LEARNERS.register("relative")
 class RelativeCNP(MetaLearner):
-    r"""A neural process whose answers move as the labels of its support set move.
+    r"""A neural process whose predictions move as the labels of its support set move.
 
-    For each pair of a query and a shot a perceptron on their embeddings says how the query's label
-    differs from the shot's, and how much that counts:
+    For each pair of a query and a shot a perceptron on their embeddings gives how the query's label
+    differs from the shot's, and the weight of that shot:
 
     .. math:: \mathrm{outputs}(x^*) = \sum_k \mathrm{softmax}_k(a(x^*, x_k)) \,
         \mathrm{relative}(r(x^*, x_k), y_k)
 
     with the head's own idea of relative (:meth:`maml.Head.relative`): a turn of a density on a
     circle, a difference of numbers, the class of the shot. Labels enter nowhere else. So if a
-    relabelling turns the support's labels, it turns the prediction: no weights can hold which label
-    an input has in a training task, only how inputs differ. Memory is out of reach by construction,
-    and with it what a relabelling could teach.
+    relabelling turns the support's labels, it turns the prediction: weights can hold how inputs
+    differ, and not which label an input has in a training task. The learner cannot memorize by
+    construction, and label augmentation adds nothing to it.
 
-    The task state is the support set: embeddings [tasks, shots, features] and labels.
+    The task state is the support set: embeddings [tasks, shots, features] and labels; and the mask
+    [tasks, shots] of padded support sets.
 
     Args:
         embedding: as of :class:`maml.CNP`.
@@ -60,16 +61,20 @@ class RelativeCNP(MetaLearner):
     def embed(self, x):
         return per_input(self.embedding, x)
 
-    def encode(self, x, y, training=False):
-        return [x, y]
+    def encode(self, x, y, training=False, mask=None):
+        return [x, y] if mask is None else [x, y, mask]
 
     def decode(self, state, x):
-        shots, labels = state
+        shots, labels, *mask = state
         of_query = tf.repeat(x[:, :, tf.newaxis], tf.shape(shots)[1], axis=2)
         of_shot = tf.repeat(shots[:, tf.newaxis], tf.shape(x)[1], axis=1)
         pairs = [of_query, of_shot, *product(self.products, of_query, of_shot)]
         outputs = through(self.comparison, tf.concat(pairs, axis=-1))
-        weights = tf.nn.softmax(outputs[..., :1], axis=2)
+        scores = outputs[..., :1]
+        if mask:
+            real = mask[0][:, tf.newaxis, :, tf.newaxis]
+            scores = tf.where(real, scores, tf.cast(PADDING_SCORE, scores.dtype))
+        weights = tf.nn.softmax(scores, axis=2)
         answers = self.head.relative(outputs[..., 1:], labels[:, tf.newaxis])
         return self.head(tf.reduce_sum(weights * answers, axis=2))
 

@@ -1,24 +1,24 @@
-"""Learners that compare: a query is of the class whose shots it is near to."""
+"""Metric-based learners: a query belongs to the class whose shots are near to it."""
 
 import keras
 import tensorflow as tf
 
 from maml.core.registry import LEARNERS
 from maml.distributions.categorical import CategoricalHead
-from maml.learners.base import MetaLearner, per_input
+from maml.learners.base import PADDING_SCORE, MetaLearner, per_input
 
 
 class MetricBased(MetaLearner):
-    """What both kinds share: an embedding, and nothing else that is learned.
+    """The base of metric-based learners: only an embedding is learned.
 
     Args:
         embedding: Keras network from inputs [n, ...] to features [n, features], shared by support
             and queries.
-        head: of classes.
+        head: a :class:`maml.CategoricalHead`.
         **kwargs: of :class:`MetaLearner`.
 
     Raises:
-        ValueError: the head is of no classes.
+        ValueError: another head.
     """
 
     network_kind = "embedding"
@@ -28,8 +28,8 @@ class MetricBased(MetaLearner):
         super().__init__(head, **kwargs)
         if not isinstance(head, CategoricalHead):
             raise ValueError(
-                f"{type(self).__name__} compares classes, and labels here are none: take another "
-                "learner."
+                f"Invalid value for `head`: {type(self).__name__} expects a CategoricalHead, since "
+                f"it compares classes; received {type(head).__name__}. Use another learner."
             )
         self.embedding = embedding
 
@@ -50,7 +50,9 @@ class PrototypicalNetwork(MetricBased):
 
     title = "prototypical network"
 
-    def encode(self, x, y, training=False):
+    def encode(self, x, y, training=False, mask=None):
+        if mask is not None:
+            y *= tf.cast(mask, y.dtype)[..., tf.newaxis]
         count = tf.reduce_sum(y, axis=1)[..., tf.newaxis]
         # A class without shots has its prototype at zero.
         return tf.matmul(y, x, transpose_a=True) / tf.maximum(count, 1.0)
@@ -60,7 +62,7 @@ class PrototypicalNetwork(MetricBased):
         return self.head(-distance)
 
     def initial_state(self, batch_size):
-        """All prototypes in one place: no class is nearer than another."""
+        """All prototypes equal: no class is nearer than another."""
         features = self.embedding.output_shape[-1]
         return tf.zeros([batch_size, self.head.classes, features], self.compute_dtype)
 
@@ -72,12 +74,13 @@ class MatchingNetwork(MetricBased):
     :math:`p(y^* | x^*) = \sum_k \mathrm{softmax}_k(\cos(e^*, e_k) / \tau) \, y_k` (their equations
     1 and 2; they have :math:`\tau = 1`, which keeps probabilities far from 0 and 1).
 
-    The task state is the support set: embeddings [tasks, shots, features] and labels.
+    The task state is the support set: embeddings [tasks, shots, features] and labels; and the mask
+    [tasks, shots] of padded support sets.
 
     Args:
         embedding: as of :class:`MetricBased`.
         head: as of :class:`MetricBased`.
-        temperature: the cosine's unit, tau.
+        temperature: tau, which divides the cosine.
         **kwargs: of :class:`MetaLearner`.
     """
 
@@ -87,19 +90,23 @@ class MatchingNetwork(MetricBased):
         super().__init__(embedding, head, **kwargs)
         self.temperature = temperature
 
-    def encode(self, x, y, training=False):
-        return [x, y]
+    def encode(self, x, y, training=False, mask=None):
+        return [x, y] if mask is None else [x, y, mask]
 
     def decode(self, state, x):
-        shots, labels = (_unit(state[0]), state[1])
-        cosine = tf.matmul(_unit(x), shots, transpose_b=True)
-        weights = tf.nn.log_softmax(cosine / self.temperature, axis=-1)
+        shots, labels, *mask = state
+        cosine = tf.matmul(_unit(x), _unit(shots), transpose_b=True)
+        scores = cosine / self.temperature
+        if mask:
+            real = mask[0][:, tf.newaxis]
+            scores = tf.where(real, scores, tf.cast(PADDING_SCORE, scores.dtype))
+        weights = tf.nn.log_softmax(scores, axis=-1)
         log_labels = tf.math.log(labels + 1e-12)
         both = weights[..., tf.newaxis] + log_labels[:, tf.newaxis]
         return self.head(tf.reduce_logsumexp(both, axis=2))
 
     def initial_state(self, batch_size):
-        """A shot of each class in one place: no class is nearer than another."""
+        """An equal shot of each class: no class is nearer than another."""
         classes, features = self.head.classes, self.embedding.output_shape[-1]
         labels = tf.eye(classes, batch_shape=[batch_size], dtype=self.compute_dtype)
         return [tf.zeros([batch_size, classes, features], self.compute_dtype), labels]

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from maml.core.registry import LEARNERS
 from maml.distributions.base import Head
-from maml.learners.base import MetaLearner, per_input
+from maml.learners.base import MetaLearner, masked_mean, per_input
 from maml.nn.mlp import DenseLayers, product, through
 
 
@@ -16,9 +16,10 @@ class CNP(MetaLearner):
     """Conditional neural process (Garnelo et al. 2018, arXiv 1807.01613).
 
     ``state = project(mean_k encoder([embed(x_k), lift(y_k)]))`` and the prediction at x* is
-    ``decoder([d, embed(x*)])``. With ``interaction``, both also see products: ``A embed(x_k) *
-    B y_k`` and ``A' embed(x*) * B' d``. An answer that is *relative* to the support (an angle from
-    a reference) is such a product, which a perceptron over the two side by side is slow to find.
+    ``decoder([state, embed(x*)])``. With ``interaction``, both also see products: ``A embed(x_k) *
+    B y_k`` and ``A' embed(x*) * B' state``. A label that is *relative* to the support (an angle
+    from a reference) is such a product, which a perceptron over the two side by side is slow to
+    find.
 
     Args:
         embedding: Keras network from inputs [n, ...] to features [n, features], shared by support
@@ -72,8 +73,11 @@ class CNP(MetaLearner):
         pairs = [context, x, *product(self.products[2:], x, context)]
         return self.head(through(self.decoder, tf.concat(pairs, axis=-1)))
 
-    def encode(self, x, y, training=False):
-        return self.project(tf.reduce_mean(self.represent(x, y), axis=1))
+    def encode(self, x, y, training=False, mask=None):
+        represented = self.represent(x, y)
+        if mask is None:
+            return self.project(tf.reduce_mean(represented, axis=1))
+        return self.project(masked_mean(represented, mask))
 
     def decode(self, state, x):
         return self.decode_context(tf.repeat(state[:, tf.newaxis], tf.shape(x)[1], axis=1), x)
@@ -94,7 +98,7 @@ class AttentiveCNP(CNP):
     :math:`r_k = \mathrm{project}(\mathrm{encoder}([e_k, \mathrm{lift}(y_k)]))` and e the
     embeddings, :math:`d(x^*) = \mathrm{attention}(e^*, (e_k, r_k)_k)` and the prediction is
     ``decoder([d(x*), embed(x*)])``. The task state is the keys e, [tasks, shots, features], and the
-    values r, [tasks, shots, dim_z].
+    values r, [tasks, shots, dim_z]; and the mask [tasks, shots] of padded support sets.
 
     Args:
         embedding: as of :class:`CNP`.
@@ -119,12 +123,17 @@ class AttentiveCNP(CNP):
             dtype=self.dtype_policy,
         )
 
-    def encode(self, x, y, training=False):
-        return [x, self.project(self.represent(x, y))]
+    def encode(self, x, y, training=False, mask=None):
+        state = [x, self.project(self.represent(x, y))]
+        return state if mask is None else [*state, mask]
 
     def decode(self, state, x):
-        keys, values = state
-        return self.decode_context(self.attention(x, values, keys), x)
+        keys, values, *mask = state
+        if not mask:
+            return self.decode_context(self.attention(x, values, keys), x)
+        # [tasks, 1, shots]: the same shots for each query.
+        real = mask[0][:, tf.newaxis]
+        return self.decode_context(self.attention(x, values, keys, attention_mask=real), x)
 
     def query_layers(self):
         return [*super().query_layers(), self.attention.query_dense, self.attention.output_dense]

@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from maml.core.episodes import Episode
+from maml.core.episodes import Episode, support_mask
 from maml.core.registry import LEARNERS
 from maml.learners.gradient_based import MAML
 from maml.nn import functional
@@ -38,11 +38,8 @@ class Reptile(MAML):
     def task_loss(self, embedded: Episode, training=False):
         if not training:
             return super().task_loss(embedded, training)
-        x, y = embedded.support_x, embedded.support_y
-        if self.pool:
-            x = tf.concat([x, embedded.query_x], axis=1)
-            y = tf.concat([y, embedded.query_y], axis=1)
-        adapted = self.encode(x, y, training=True)
+        seen = self._pooled(embedded) if self.pool else embedded
+        adapted = self.encode_episode(seen, training=True)
         constant = [tf.stop_gradient(w) for w in adapted]
         prediction = self.decode(constant, embedded.query_x)
         loss = tf.reduce_mean(self.head.loss(prediction, embedded.query_y))
@@ -53,5 +50,17 @@ class Reptile(MAML):
                 for w, a in zip(start, constant, strict=True)
             ]
         )
-        # The value to watch is the query loss; its gradient with respect to what adapts is none.
+        # The logged value is the query loss; the gradient of what adapts is the distance's.
         return loss + distance - tf.stop_gradient(distance), prediction
+
+    def _pooled(self, embedded: Episode) -> Episode:
+        """Episodes whose support sets hold the queries too."""
+        mask = support_mask(embedded)
+        pooled = embedded._replace(
+            support_x=tf.concat([embedded.support_x, embedded.query_x], axis=1),
+            support_y=tf.concat([embedded.support_y, embedded.query_y], axis=1),
+        )
+        if mask is None:
+            return pooled
+        queries = tf.ones(tf.shape(embedded.query_y)[:2], tf.bool)
+        return pooled._replace(support_mask=tf.concat([mask, queries], axis=1))

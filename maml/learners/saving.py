@@ -11,6 +11,7 @@ import zipfile
 import h5py
 import keras
 
+from maml.core.serialization import find_classes
 from maml.learners.base import MetaLearner
 
 _CONFIG = "maml_learner"
@@ -22,7 +23,7 @@ def save(learner: MetaLearner, path: os.PathLike) -> None:
     Written to a temporary name and renamed, so a file is whole or not there.
 
     Args:
-        learner: its weights exist, see :meth:`MetaLearner.create_weights`.
+        learner: with weights; training makes them, and :meth:`MetaLearner.create_weights`.
         path: ending in ``.keras``, the archive of Keras, or ``.h5``, the weights in one HDF5 file
             with the rest in an attribute.
 
@@ -32,7 +33,9 @@ def save(learner: MetaLearner, path: os.PathLike) -> None:
     path = pathlib.Path(path)
     check_path(path)
     if not learner.built:
-        raise ValueError("The learner has no weights yet: call create_weights first.")
+        raise ValueError(
+            "save expects a learner with weights: call fit, or create_weights, before."
+        )
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp" + _WEIGHTS[path.suffix])
     try:
@@ -51,7 +54,7 @@ def save(learner: MetaLearner, path: os.PathLike) -> None:
 
 @contextlib.contextmanager
 def _without_optimizers(learner: MetaLearner):
-    """Keras would write their state as well, which is twice that of the learner."""
+    """Without it Keras would write the optimizers' state, twice the size of the learner."""
     kept = [
         (one, name, getattr(one, name))
         for one in (learner, *learner.layers)  # An ensemble's members are its layers.
@@ -73,7 +76,8 @@ _WEIGHTS = {".keras": ".keras", ".h5": ".weights.h5"}
 def load(path: os.PathLike) -> MetaLearner:
     """Reads what :func:`save` wrote. Compile the learner anew to train it on.
 
-    Classes of one's own must be imported before, see :func:`maml.import_files`.
+    Classes of one's own must be imported or defined before, see :func:`maml.import_files`. Those of
+    a notebook are found by their names where a script defines them too.
 
     Args:
         path: of the file.
@@ -82,22 +86,25 @@ def load(path: os.PathLike) -> MetaLearner:
         A learner with the same predictions.
 
     Raises:
-        ValueError: there is no such file, it is damaged, holds something else than a learner, or
-            one whose class is not known.
+        ValueError: the file does not exist, is damaged, holds no learner, or one whose class is not
+            defined.
     """
     path = pathlib.Path(path)
     check_path(path)
     if not path.is_file():
-        raise ValueError(f"There is no file {path} to load a learner from.")
+        raise ValueError(f"Cannot load a learner from {path}: expected an existing file.")
     if path.suffix == ".keras" and not zipfile.is_zipfile(path):
-        raise ValueError(f"{path} is no learner that can be loaded: it is damaged, no archive.")
+        raise ValueError(f"Cannot load a learner from {path}: not a valid .keras archive.")
     try:
         if path.suffix == ".keras":
-            learner = keras.saving.load_model(path, compile=False)
+            with zipfile.ZipFile(path) as archive:
+                config = json.loads(archive.read("config.json"))
+            learner = keras.saving.load_model(path, find_classes(config), compile=False)
         else:
             with h5py.File(path) as file:
                 config = json.loads(file.attrs[_CONFIG])
-            learner = keras.saving.deserialize_keras_object(config)
+            with keras.saving.custom_object_scope(find_classes(config)):
+                learner = keras.saving.deserialize_keras_object(config)
             # Keras tells the formats of weights apart by their names.
             with tempfile.TemporaryDirectory() as folder:
                 named = shutil.copy(path, pathlib.Path(folder) / "learner.weights.h5")
@@ -105,17 +112,23 @@ def load(path: os.PathLike) -> MetaLearner:
     except (OSError, KeyError, ValueError, TypeError, zipfile.BadZipFile) as error:
         reason = str(error).strip().partition("\n")[0]
         raise ValueError(
-            f"{path} is no learner that can be loaded: it is damaged, or of a class that was not "
-            f"imported ({reason})."
+            f"Cannot load a learner from {path}: the file is damaged, or a class in it is not "
+            f"defined here ({reason}). Import or define the class before, see maml.import_files."
         ) from error
     if not isinstance(learner, MetaLearner):
-        raise ValueError(f"{path} holds a {type(learner).__name__}, which is no learner.")
+        raise ValueError(
+            f"Cannot load a learner from {path}: expected a maml.MetaLearner; received a "
+            f"{type(learner).__name__}."
+        )
     return learner
 
 
 def check_path(path: pathlib.Path) -> None:
     """Raises ValueError unless a learner can be saved in a file of this name."""
     if path.is_dir():
-        raise ValueError(f"{path} is a folder: name a file in it.")
+        raise ValueError(f"Invalid value for `path`: expected a file; received the folder {path}.")
     if path.suffix not in _WEIGHTS:
-        raise ValueError(f"A learner is saved in a .keras or .h5 file, which {path.name} is not.")
+        raise ValueError(
+            f"Invalid value for `path`: expected a file ending in .keras or .h5; received "
+            f"{path.name}."
+        )

@@ -15,9 +15,9 @@ import tensorflow as tf
 
 MODES = ("auto", "vectorized", "map_fn", "unrolled")
 
-FEW = 8
-"""Tasks that ``vectorized`` writes out, too, outside a ``tf.function``: there ``tf.vectorized_map``
-traces anew in each call, and ten to twenty tasks are done in the meantime."""
+UNROLLED_EAGERLY = 8
+"""Largest number of tasks that ``vectorized`` writes out outside a ``tf.function``: there
+``tf.vectorized_map`` traces anew in each call, which takes as long as ten to twenty tasks."""
 
 _ONE_BY_ONE = (
     keras.layers.Conv1D,
@@ -33,13 +33,15 @@ _ONE_BY_ONE = (
 
 
 def choose(mode: str, network: keras.Model) -> str:
-    """The mode that "auto" stands for; others stand for themselves.
+    """The mode that "auto" stands for; other modes are returned as they are.
 
     Raises:
-        ValueError: there is no such mode.
+        ValueError: an unknown mode.
     """
     if mode not in MODES:
-        raise ValueError(f"There is no task_map {mode!r}; the modes are {', '.join(MODES)}.")
+        raise ValueError(
+            f"Invalid value for `task_map`: expected one of {', '.join(MODES)}; received {mode!r}."
+        )
     if mode != "auto":
         return mode
     one_by_one = any(isinstance(part, _ONE_BY_ONE) for part in network._flatten_layers())
@@ -62,12 +64,15 @@ def map_tasks(function, elements, mode: str, signature):
         ValueError: mode "unrolled" and a number of tasks that is not known when tracing.
     """
     tasks = tf.nest.flatten(elements)[0].shape[0]
-    if mode == "vectorized" and not (tf.executing_eagerly() and tasks <= FEW):
+    if mode == "vectorized" and not (tf.executing_eagerly() and tasks <= UNROLLED_EAGERLY):
         return tf.vectorized_map(function, elements, fallback_to_while_loop=False)
     if mode == "map_fn":
         return tf.map_fn(function, elements, fn_output_signature=signature)
     if tasks is None:
-        raise ValueError("task_map='unrolled' needs batches whose number of tasks is known.")
+        raise ValueError(
+            "Invalid value for `task_map`: 'unrolled' expects batches whose number of tasks is "
+            "known; received an unknown number. Use 'map_fn'."
+        )
     parts = [tf.unstack(element) for element in tf.nest.flatten(elements)]
     results = [
         function(tf.nest.pack_sequence_as(elements, part)) for part in zip(*parts, strict=True)

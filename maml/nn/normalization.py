@@ -46,7 +46,9 @@ def layer(mode: str, steps: int = 1, scale: bool = True, **kwargs) -> keras.laye
         ValueError: there is no such mode.
     """
     if mode not in MODES:
-        raise ValueError(f"There is no normalisation {mode!r}; the modes are {', '.join(MODES)}.")
+        raise ValueError(
+            f"Invalid value for `mode`: expected one of {', '.join(MODES)}; received {mode!r}."
+        )
     if mode == "none":
         return keras.layers.Activation("linear", **kwargs)
     if mode == "step":

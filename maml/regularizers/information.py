@@ -143,5 +143,5 @@ class InformationTerm(Regularizer):
 
 def predict_relabelled(learner, episode, training):
     """The learner's q(y* | x*, D) at the queries of embedded episodes."""
-    state = learner.encode(episode.support_x, episode.support_y, training=training)
+    state = learner.encode_episode(episode, training)
     return learner.decode(state, episode.query_x)

@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from maml.core.episodes import Episode, fold_in
+from maml.core.episodes import Episode, as_episode, fold_in
 from maml.core.label_transforms import LabelTransform
 from maml.core.registry import REGULARIZERS
 from maml.regularizers.base import Regularizer
@@ -54,4 +54,4 @@ def some_of(changed: Episode, episode: Episode, probability: float, seed) -> Epi
         own = tf.reshape(chosen, [-1] + [1] * (old.shape.rank - 1))
         return tf.where(own, new, old)
 
-    return Episode(*(pick(*pair) for pair in zip(changed, episode, strict=True)))
+    return as_episode(pick(*pair) for pair in zip(changed, episode, strict=True))

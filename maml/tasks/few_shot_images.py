@@ -111,7 +111,10 @@ def images(
         ValueError: there is no such file or split, it has too few classes, or an option has no
             meaning.
     """
-    return _problem(data, ways, shots, queries, labels, grouped, split, rotations, inverted)
+    content = ImageFile.load(data)
+    return image_problem(
+        content, data, ways, shots, queries, labels, grouped, split, rotations, inverted
+    )
 
 
 @TASKS.register("omniglot")
@@ -130,16 +133,45 @@ def omniglot(
     Arguments as of :func:`images`; ``split`` is "characters" or "alphabets", see
     :func:`maml.tasks.prepare.omniglot`. Blocks of the network have strides (Finn et al. 2017).
     """
-    networks = {"filters": 64, "pooling": False}
-    return _problem(data, ways, shots, queries, labels, grouped, split, rotations, True, **networks)
+    content, networks = ImageFile.load(data), {"filters": 64, "pooling": False}
+    return image_problem(
+        content, data, ways, shots, queries, labels, grouped, split, rotations, True, **networks
+    )
 
 
-def _problem(
-    data, ways, shots, queries, labels, grouped, split, rotations, inverted, **network_defaults
+def image_problem(
+    content: ImageFile,
+    data: str,
+    ways: int,
+    shots: int,
+    queries: int,
+    labels: str = "shuffled",
+    grouped: bool = False,
+    split: str = "classes",
+    rotations: bool = False,
+    inverted: bool = False,
+    **network_defaults,
 ) -> Problem:
+    """The problem of classes of images, arguments as of :func:`images`.
+
+    Args:
+        content: the images.
+        data: where they are from, for messages.
+        ways: classes of a task.
+        shots: support images of each class.
+        queries: query images of each class.
+        labels: "shuffled" or "fixed".
+        grouped: whether classes always stand with the same others.
+        split: name of a split.
+        rotations: whether turned classes are classes of their own.
+        inverted: whether black becomes white.
+        **network_defaults: other defaults of :func:`maml.nn.convolutions.convolutional_networks`.
+
+    Raises:
+        ValueError: as :func:`images`.
+    """
     check_at_least(2, ways=ways)
     check_at_least(1, shots=shots, queries=queries)
-    content = ImageFile.load(data)
     if split not in content.splits:
         there = ", ".join(content.splits)
         raise ValueError(f"{data} has no split {split!r}; it has {there}.")

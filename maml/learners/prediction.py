@@ -1,0 +1,90 @@
+"""Predictions from arrays, outside of training: adapt, predict_episode and export."""
+
+import os
+
+import tensorflow as tf
+
+from maml.core.episodes import Episode, PaddedEpisode
+from maml.learners.saved_model import write_saved_model
+
+
+class Predictor:
+    """The part of :class:`maml.MetaLearner` that takes raw inputs, and no query labels."""
+
+    def adapt(self, support_x, support_y, support_mask=None):
+        """The task state after seeing support sets, as they are outside of training.
+
+        Predictions at inputs ``x`` are then ``learner.decode(state, learner.features(x))``, any
+        number of times; :meth:`predict_episode` does both.
+
+        Args:
+            support_x: inputs [tasks, shots, ...]; of a single task [1, shots, ...].
+            support_y: labels [tasks, shots, dim].
+            support_mask: which shots are real, [tasks, shots]; all if None.
+
+        Returns:
+            A tensor or nest of tensors, each with leading axis ``tasks``.
+
+        Raises:
+            ValueError: arrays of other shapes, such as without the axis of tasks.
+        """
+        x, y, _ = self._raw(support_x, support_y, support_x)
+        episode = Episode(self.features(x), y, x, y)
+        if support_mask is not None:
+            episode = PaddedEpisode(*episode, tf.cast(support_mask, tf.bool))
+        return self.encode_episode(episode)
+
+    def _raw(self, support_x, support_y, query_x) -> list[tf.Tensor]:
+        """Raw inputs and labels as tensors, after a check of their shapes."""
+        parts = {"support_x": support_x, "support_y": support_y, "query_x": query_x}
+        for name, part in parts.items():
+            parts[name] = part if tf.is_tensor(part) else tf.cast(part, self.compute_dtype)
+        x, y, queries = parts.values()
+        if not self.built:
+            self.create_weights(Episode(x, y, queries, y))
+        for index, (name, part) in enumerate(parts.items()):
+            expected = self._episode_spec[index][0]
+            axes = ["tasks", "queries" if index == 2 else "shots", *expected[2:]]
+            if part.shape.rank != len(expected) or list(part.shape[2:]) != list(expected[2:]):
+                raise ValueError(
+                    f"Invalid shape of `{name}`: expected [{', '.join(map(str, axes))}]; received "
+                    f"{list(part.shape)}. A single task has a first axis of size 1."
+                )
+        return [x, y, queries]
+
+    def predict_distribution(self, support_x, support_y, query_x, support_mask=None):
+        """The prediction q(y* | x*, D) itself; arguments as of :meth:`predict_episode`."""
+        _, _, queries = self._raw(support_x, support_y, query_x)
+        state = self.adapt(support_x, support_y, support_mask)
+        return self.decode(state, self.features(queries))
+
+    def predict_episode(self, support_x, support_y, query_x, support_mask=None) -> tf.Tensor:
+        """Expected query labels, without knowing any.
+
+        Args:
+            support_x: as of :meth:`adapt`.
+            support_y: as of :meth:`adapt`.
+            query_x: inputs [tasks, queries, ...].
+            support_mask: as of :meth:`adapt`.
+
+        Returns:
+            Expected labels [tasks, queries, dim].
+
+        Raises:
+            ValueError: as :meth:`adapt`.
+        """
+        return self.predict_distribution(support_x, support_y, query_x, support_mask).mean()
+
+    def export(self, path: os.PathLike, samples: int = 16, seed: int = 0) -> None:
+        """Writes predictions as a TensorFlow SavedModel, see
+        :func:`maml.learners.saved_model.write_saved_model`.
+
+        Args:
+            path: of the folder.
+            samples: number of draws of each label.
+            seed: of the draws.
+
+        Raises:
+            ValueError: the learner has no weights yet.
+        """
+        write_saved_model(self, path, samples, seed)

@@ -1,0 +1,389 @@
+"""Keras' ``compile``, ``fit``, ``evaluate`` and ``predict`` for models that train on episodes."""
+
+import contextlib
+import types
+
+import keras
+import tensorflow as tf
+
+from maml.core.episodes import Episode, TaskFamily, as_episode, fold_in
+from maml.learners import replicas
+from maml.learners.arguments import check_optimizer, compiled_metrics, schedule
+from maml.nn import normalization
+
+BATCH_SIZE = 32
+"""Tasks in a batch of a :class:`maml.TaskFamily`, as Keras' own default."""
+
+EVALUATION_STEPS = 10
+"""Batches of a :class:`maml.TaskFamily`, which has no end, that are evaluated or predicted."""
+
+
+class Trainer(keras.Model):
+    """What Keras does with a learner: the part of :class:`maml.MetaLearner` that trains it.
+
+    It trains on several devices under ``tf.distribute.MirroredStrategy``, if learner, networks and
+    optimizers are made within ``strategy.scope()``. Each replica gets an equal part of the tasks of
+    a batch. The step is that of one device, up to rounding, as far as the meta-loss is a mean over
+    tasks: the task loss of every learner, Label-MI, and Prediction-MI with the bounds "exact", "js"
+    and "mine", whose running normaliser the replicas share. Three things depend on the number of
+    devices. Random numbers (relabellings, noise) are other draws from the same distributions.
+    Negatives, and normalisation by the current batch across tasks, come from the tasks of the
+    replica; so "dv" takes the logarithm of a smaller mean. Values in nats are means over the
+    replicas' own values. A step whose gradient is not finite in one replica is skipped in all.
+    """
+
+    # What compile was given, in an object that Keras does not look into: it is not saved.
+    _given = types.SimpleNamespace(functions={}, keras={}, critic_optimizer=None)
+
+    # -- what it trains -----------------------------------------------------------------------
+
+    @property
+    def metrics(self):
+        return [*super().metrics, *self._given.keras.values()]
+
+    @property
+    def prefers_xla(self) -> bool:
+        """Whether XLA makes a training step faster, on CPU."""
+        return False
+
+    def compile(
+        self,
+        optimizer="adam",
+        critic_optimizer=None,
+        loss=None,
+        metrics=None,
+        jit_compile="auto",
+        **kwargs,
+    ):
+        """As ``keras.Model.compile``, and ``critic_optimizer`` for the regularizers' critics.
+
+        Args:
+            optimizer: of the learner's variables, as Keras takes it.
+            critic_optimizer: of the critics' variables; Adam if None.
+            loss: refused, since the loss belongs to the head.
+            metrics: what to log beside the losses, of the predictions at the queries: a dictionary
+                from names to functions ``(distribution, y) -> [tasks, queries]``, such as
+                ``{"accuracy": maml.accuracy}``, or to Keras metrics, which get the expected labels;
+                or a list of Keras metrics or their names.
+            jit_compile: whether XLA compiles the training step. With "auto" it does for learners
+                that are faster with it; convolutions on CPU become several times slower. From the
+                same seed XLA draws other random numbers, so a run is repeated exactly with the same
+                setting only.
+            **kwargs: ``run_eagerly`` and ``steps_per_execution`` of ``keras.Model.compile``.
+
+        Raises:
+            ValueError: an argument that would have no effect, or a wrong one.
+        """
+        if loss is not None:
+            raise ValueError(
+                f"Invalid value for `loss`: expected None, since a learner's loss is that of its "
+                f"head; received {loss!r}. Change the learner's `head`, whose method `loss` says "
+                "what is minimised."
+            )
+        for name in ("loss_weights", "weighted_metrics"):
+            if kwargs.pop(name, None) is not None:
+                raise ValueError(
+                    f"Invalid value for `{name}`: expected None, since episodes have no sample "
+                    "weights. Use `metrics`, and the `weight` of each regularizer."
+                )
+        parallel = self.distribute_strategy.num_replicas_in_sync > 1
+        if parallel and jit_compile is True:
+            raise ValueError(
+                "Invalid value for `jit_compile`: expected False or 'auto' under a strategy of "
+                "several replicas; received True. XLA cannot compile a step that communicates."
+            )
+        with self._scope():
+            compiled = compiled_metrics(metrics, self.trackers)
+            optimizer = keras.optimizers.get(optimizer)
+            check_optimizer(optimizer, beside_critics=bool(self.critic_variables))
+            if critic_optimizer is not None:
+                critic_optimizer = keras.optimizers.get(critic_optimizer)
+                check_optimizer(critic_optimizer, beside_critics=True)
+            super().compile(optimizer=optimizer, jit_compile=False, **kwargs)
+        self._xla = self.prefers_xla if jit_compile == "auto" else jit_compile
+        self._xla = self._xla and not tf.distribute.has_strategy() and not parallel
+        self._compiled_steps.clear()
+        self._given = compiled
+        self._given.critic_optimizer, self.critic_optimizer = critic_optimizer, None
+        if self.built:
+            self._build_optimizers()
+
+    def _build_optimizers(self):
+        """Makes the optimizers' variables, which takes the learner's and the critics'."""
+        critics = self.critic_variables
+        check_optimizer(self.optimizer, bool(critics))
+        replicas.check_scope(self, [])
+        with self._scope():
+            self.optimizer.build(self.learner_variables)
+            if critics:
+                self.critic_optimizer = self._given.critic_optimizer or keras.optimizers.Adam()
+                self.critic_optimizer.build(critics)
+        optimizers = [self.optimizer, self.critic_optimizer]
+        replicas.check_scope(self, [o for o in optimizers if o is not None])
+
+    def _scope(self):
+        strategy = self.distribute_strategy
+        parallel = strategy.num_replicas_in_sync > 1
+        return strategy.scope() if parallel else contextlib.nullcontext()
+
+    # -- fit, evaluate, predict ---------------------------------------------------------------
+
+    def fit(
+        self,
+        x,
+        *,
+        batch_size: int | None = None,
+        steps: int | None = None,
+        epochs: int | None = None,
+        steps_per_epoch: int | None = None,
+        validation_data=None,
+        validation_batch_size: int | None = None,
+        validation_steps: int | None = None,
+        shuffle: bool = False,
+        **kwargs,
+    ):
+        """Trains on a family of tasks, or on a dataset of batches of episodes.
+
+        Weights that do not exist yet are made from the first tasks. A family is an endless stream
+        whose batch i depends on the learner's seed and i only, and i counts the training steps of
+        the optimizer: two calls with ``steps=10`` are one call with ``steps=20``.
+
+        Args:
+            x: a :class:`maml.TaskFamily`, a ``tf.data.Dataset`` of :class:`maml.Episode` (each a
+                batch of tasks), or one :class:`maml.Episode`.
+            batch_size: tasks in a batch of a family; 32 if None. Of episodes it is given.
+            steps: training steps in all, divided equally among the epochs.
+            epochs: number of epochs; if None, ``steps / steps_per_epoch``, or 1.
+            steps_per_epoch: training steps of an epoch; if None, ``steps / epochs``, or all batches
+                of a dataset that ends.
+            validation_data: as ``x``; evaluated after each epoch, always on the same episodes.
+            validation_batch_size: tasks in a batch of validation; as in training if None.
+            validation_steps: batches of validation; of a family 10, of episodes all, if None.
+            shuffle: refused if true; the order of episodes is that of ``x``.
+            **kwargs: ``callbacks``, ``verbose``, ``initial_epoch`` and ``validation_freq`` of
+                ``keras.Model.fit``.
+
+        Returns:
+            Keras' ``History``.
+
+        Raises:
+            ValueError: the learner is not compiled, or the numbers of steps and epochs are missing
+                or contradict each other.
+        """
+        self._check_compiled("fit")
+        unknown = kwargs.keys() - {"callbacks", "verbose", "initial_epoch", "validation_freq"}
+        if unknown or shuffle:
+            raise ValueError(
+                f"Invalid argument `{min(unknown, default='shuffle')}` of fit: episodes hold their "
+                "labels and have an order; give x, batch_size, steps, epochs, steps_per_epoch, "
+                "validation_data, callbacks or verbose."
+            )
+        epochs, steps_per_epoch = schedule(steps, epochs, steps_per_epoch)
+        if isinstance(x, TaskFamily) and steps_per_epoch is None:
+            raise ValueError(
+                "Missing argument `steps`: a TaskFamily is an endless stream, so fit expects "
+                "`steps` (in all) or `steps_per_epoch`."
+            )
+        self._make_weights(x)
+        start = int(self.optimizer.iterations.numpy())
+        data = self._batches(x, batch_size, start)
+        if validation_data is not None:
+            size = validation_batch_size or (batch_size if _is_family(validation_data) else None)
+            validation_data, validation_steps = self._finite(
+                validation_data, size, validation_steps
+            )
+        if self._xla:
+            self._compile_step(as_episode(data.element_spec))
+        return super().fit(
+            data,
+            epochs=epochs,
+            steps_per_epoch=steps_per_epoch,
+            validation_data=validation_data,
+            validation_steps=validation_steps,
+            shuffle=False,
+            **kwargs,
+        )
+
+    def evaluate(self, x=None, batch_size: int | None = None, steps: int | None = None, **kwargs):
+        """Losses and metrics of episodes, as ``keras.Model.evaluate``.
+
+        Args:
+            x: as of :meth:`fit`.
+            batch_size: tasks in a batch of a family; 32 if None.
+            steps: number of batches; of a family 10, of episodes all, if None.
+            **kwargs: ``verbose``, ``callbacks`` and ``return_dict`` of ``keras.Model.evaluate``.
+
+        Returns:
+            The means in the order of the logs, or a dictionary if ``return_dict``.
+
+        Raises:
+            ValueError: the learner is not compiled.
+        """
+        self._check_compiled("evaluate")
+        self._make_weights(x)
+        data, steps = self._finite(x, batch_size, steps)
+        return super().evaluate(data, steps=steps, **kwargs)
+
+    def predict(self, x, batch_size: int | None = None, steps: int | None = None, **kwargs):
+        """Expected query labels after seeing the support sets, as ``keras.Model.predict``.
+
+        Args:
+            x: as of :meth:`fit`. All its episodes have the same number of queries.
+            batch_size: tasks in a batch of a family; 32 if None.
+            steps: number of batches; of a family 10, of episodes all, if None.
+            **kwargs: ``verbose`` and ``callbacks`` of ``keras.Model.predict``.
+
+        Returns:
+            An array [tasks, queries, dim], of all batches.
+        """
+        self._make_weights(x)
+        data, steps = self._finite(x, batch_size, steps)
+        return super().predict(data, steps=steps, **kwargs)
+
+    def _check_compiled(self, method: str):
+        if not self.compiled:
+            raise ValueError(
+                f"{method} expects a compiled learner: call compile, such as "
+                'learner.compile("adam"), before.'
+            )
+
+    def _make_weights(self, x):
+        """Creates weights and the optimizers' variables where they do not exist yet."""
+        if not self.built:
+            if isinstance(x, TaskFamily):
+                episode = x.sample(2, tf.constant([self.seed, 5], tf.int32))
+            else:
+                episode = next(iter(self._batches(x)))
+            self.create_weights(as_episode(episode))
+        if self.compiled and not self.optimizer.built:
+            self._build_optimizers()
+
+    def _batches(self, x, batch_size=None, start=0) -> tf.data.Dataset:
+        """A dataset of the batches that ``x`` stands for."""
+        if isinstance(x, TaskFamily):
+            size, number = batch_size or BATCH_SIZE, self.distribute_strategy.num_replicas_in_sync
+            if size % number:
+                raise ValueError(
+                    f"Invalid value for `batch_size`: expected a multiple of the {number} "
+                    f"replicas of the strategy; received {size}."
+                )
+            return x.dataset(size, seed=self.seed, start=start)
+        if batch_size is not None:
+            raise ValueError(
+                "Invalid argument `batch_size`: it is of a TaskFamily, whereas episodes are "
+                "batches already; batch the dataset, or give a TaskFamily."
+            )
+        if isinstance(x, tf.data.Dataset):
+            if not isinstance(x.element_spec, tuple) or len(x.element_spec) not in (4, 5):
+                raise ValueError(
+                    "Invalid value for `x`: expected a dataset of maml.Episode; received one of "
+                    f"{x.element_spec}."
+                )
+            return x
+        if isinstance(x, tuple) and hasattr(x, "support_x"):
+            return tf.data.Dataset.from_tensors(x)
+        raise ValueError(
+            "Invalid value for `x`: expected a maml.TaskFamily, a tf.data.Dataset of maml.Episode, "
+            f"or a maml.Episode; received {type(x).__name__}."
+        )
+
+    def _finite(self, x, batch_size, steps):
+        """The batches to evaluate, and how many."""
+        if isinstance(x, TaskFamily) and steps is None:
+            steps = EVALUATION_STEPS
+        data = self._batches(x, batch_size)
+        return (data, None) if steps is None else (data.take(steps), steps)
+
+    # -- one step -----------------------------------------------------------------------------
+
+    def _compile_step(self, specs: Episode):
+        """Compiles the training step for episodes of these shapes by XLA, if all are known.
+
+        It is traced outside of XLA first. Traced inside, what ``tf.vectorized_map`` computes would
+        become compile-time constants of its gradient, and every step would be compiled anew.
+        """
+        key = tuple(tuple(spec.shape) for spec in specs)
+        if key in self._compiled_steps or not all(spec.shape.is_fully_defined() for spec in specs):
+            return
+        step = tf.function(self._step, autograph=False).get_concrete_function(specs)
+        self._compiled_steps[key] = tf.function(
+            lambda episode: step(*episode), autograph=False, jit_compile=True
+        )
+
+    # AutoGraph would read and rewrite all that a step calls, for seconds, and find nothing to do.
+    @tf.autograph.experimental.do_not_convert
+    def train_step(self, episode: Episode) -> dict:
+        episode = as_episode(episode)
+        key = tuple(tuple(part.shape) for part in episode)
+        return self._compiled_steps.get(key, self._step)(episode)
+
+    def _step(self, episode) -> dict:
+        seed = fold_in(tf.constant([self.seed, 2], tf.int32), self.optimizer.iterations)
+        seed = replicas.own_seed(seed)
+        players = [(self.optimizer, self.learner_variables)]
+        if self.critic_optimizer is not None:
+            players.append((self.critic_optimizer, self.critic_variables))
+        with replicas.agreed_assignments(self.non_trainable_variables):
+            with tf.GradientTape() as tape:
+                objective, logs, prediction, y = self.forward(episode, seed, training=True)
+                # Keras adds gradients up over replicas; this is the objective itself on one.
+                share = objective / replicas.count() if replicas.count() > 1 else objective
+            gradients = tape.gradient(share, [variables for _, variables in players])
+
+        norm = tf.linalg.global_norm(tf.nest.flatten(gradients))
+        finite = replicas.all_finite(tf.math.is_finite(norm))
+        for (optimizer, variables), player_gradients in zip(players, gradients, strict=True):
+            replicas.apply_if(finite, optimizer, player_gradients, variables)
+        if self._has_running_statistics():
+            with (
+                replicas.agreed_assignments(self.non_trainable_variables),
+                normalization.collecting(),
+            ):
+                self.update_normalization_statistics(episode.support_x)
+        # Each replica counts its share: Keras reads the sum over replicas after an epoch.
+        number = replicas.count()
+        self.skipped.update_state((1.0 - tf.cast(finite, tf.float32)) / number)
+        logs = self._track(logs, prediction, y, finite)
+        return logs | {"skipped_steps": self.skipped.result() * number}
+
+    @tf.autograph.experimental.do_not_convert
+    def test_step(self, episode: Episode) -> dict:
+        seed = replicas.own_seed(tf.constant([self.seed, 3], tf.int32))
+        with replicas.agreed_assignments(self.non_trainable_variables):
+            _, logs, prediction, y = self.forward(as_episode(episode), seed, training=False)
+        return self._track(logs, prediction, y)
+
+    @tf.autograph.experimental.do_not_convert
+    def predict_step(self, episode: Episode):
+        with replicas.agreed_assignments(self.non_trainable_variables):
+            return self(as_episode(episode), training=False)
+
+    def _has_running_statistics(self) -> bool:
+        kind = normalization.FrozenBatchNormalization
+        return any(isinstance(layer, kind) for layer in self._flatten_layers())
+
+    def _track(self, logs: dict, prediction, y, counts=True) -> dict:
+        """Takes values into the epoch's means, unless they are of a step that does not count."""
+        for name, value in logs.items():
+            finite = tf.where(counts, value, tf.zeros_like(value))
+            self.trackers[name].update_state(finite, sample_weight=tf.cast(counts, finite.dtype))
+        given = self._given
+        weight = tf.cast(counts, y.dtype)
+        for name, metric in given.keras.items():
+            function = given.functions.get(name)
+            if function is not None:
+                value = tf.cast(tf.reduce_mean(function(prediction, y)), y.dtype)
+                value = tf.where(counts, value, tf.zeros_like(value))
+                metric.update_state(value, sample_weight=weight)
+            else:
+                labels, mean = (
+                    tf.where(counts, v, tf.zeros_like(v)) for v in (y, prediction.mean())
+                )
+                weights = tf.fill(tf.shape(y)[:2], weight)
+                metric.update_state(labels, mean, sample_weight=weights)
+        results = {name: self.trackers[name].result() for name in logs}
+        return results | {name: metric.result() for name, metric in given.keras.items()}
+
+
+def _is_family(data) -> bool:
+    return isinstance(data, TaskFamily)

@@ -1,0 +1,100 @@
+"""Tasks that are arrays in memory: each a set of inputs and labels."""
+
+from collections.abc import Sequence
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from maml.core.episodes import Episode, PaddedEpisode, TaskFamily
+
+
+class ArrayTasks(TaskFamily):
+    """Tasks from arrays: an episode draws support and queries of a task, no example in both.
+
+    With a range of ``shots`` each episode of a task has a support set of its own size, uniform in
+    the range. The support sets of a batch are then padded to the largest size of the range by
+    repeating their own shots, and the batch is a :class:`maml.PaddedEpisode`, whose mask learners
+    take into account or refuse.
+
+    Args:
+        x: inputs, an array [tasks, n, ...], or a list of arrays [n_i, ...] of tasks of any size.
+        y: labels, an array [tasks, n, dim], or a list of arrays [n_i, dim]: numbers, or classes one
+            hot.
+        shots: number of support examples, or the range (fewest, most).
+        queries: number of query examples.
+
+    Raises:
+        ValueError: arrays that do not fit together, or a task with fewer than ``shots + queries``
+            examples.
+    """
+
+    def __init__(self, x, y, shots: int | Sequence[int] = 10, queries: int = 10):
+        low, high = (shots, shots) if isinstance(shots, int) else shots
+        if not 0 < low <= high or queries < 1:
+            raise ValueError(
+                "Invalid value for `shots` or `queries`: expected 0 < fewest <= most shots and 1 "
+                f"query or more; received shots={shots} and queries={queries}."
+            )
+        x, y = ([np.asarray(part) for part in of] for of in (x, y))
+        _check(x, y, high + queries)
+        self.num_tasks, self.shots, self.queries = len(x), (low, high), queries
+        kind = keras.config.floatx()
+        self._counts = np.array([len(part) for part in x], np.int32)
+        self._first = np.cumsum(self._counts, dtype=np.int32) - self._counts
+        # All examples in a row: tasks of different sizes need no padding.
+        self._x, self._y = (np.concatenate(of).astype(kind) for of in (x, y))
+
+    def episodes(self, tasks, seed):
+        order, size = tf.unstack(tf.random.split(seed, 2))
+        low, high = self.shots
+        count = tf.gather(self._counts, tasks)[:, tf.newaxis]
+        # Examples in a random order; places that a smaller task does not have are last.
+        most = int(self._counts.max())
+        chance = tf.random.stateless_uniform([tf.shape(tasks)[0], most], order)
+        chance = tf.where(tf.range(most) < count, chance, 2.0)
+        chosen = tf.argsort(chance, axis=-1)[:, : high + self.queries]
+        index = chosen + tf.gather(self._first, tasks)[:, tf.newaxis]
+        queries, support = index[:, : self.queries], index[:, self.queries :]
+        mask = None
+        if low < high:
+            drawn = tf.random.stateless_uniform(
+                [tf.shape(tasks)[0], 1], size, low, high + 1, tf.int32
+            )
+            mask = tf.range(high) < drawn
+            support = tf.gather(support, tf.math.floormod(tf.range(high), drawn), batch_dims=1)
+        parts = [tf.gather(of, at) for at in (support, queries) for of in (self._x, self._y)]
+        return Episode(*parts) if mask is None else PaddedEpisode(*parts, mask)
+
+
+def _check(x: list, y: list, least: int) -> None:
+    """Refuses arrays that do not fit together, with the number of the task."""
+    if len(x) != len(y) or not x:
+        raise ValueError(
+            "Invalid values for `x` and `y`: expected inputs and labels of the same tasks, at "
+            f"least one; received {len(x)} and {len(y)} tasks."
+        )
+    for task, (inputs, labels) in enumerate(zip(x, y, strict=True)):
+        if labels.ndim != 2:
+            raise ValueError(
+                f"Invalid value for `y`: expected labels [n, dim] of each task; received "
+                f"{list(labels.shape)} of task {task}. Use y[..., None] for numbers, and one-hot "
+                "vectors for classes."
+            )
+        if inputs.ndim < 2 or len(inputs) != len(labels):
+            raise ValueError(
+                f"Invalid value for `x`: expected inputs [n, ...] of each task, as many as labels; "
+                f"received {list(inputs.shape)} and labels {list(labels.shape)} of task {task}."
+            )
+        if inputs.shape[1:] != x[0].shape[1:] or labels.shape[1:] != y[0].shape[1:]:
+            raise ValueError(
+                f"Invalid values for `x` and `y`: expected one shape of inputs and labels; task "
+                f"{task} has {inputs.shape[1:]} and {labels.shape[1:]}, task 0 has "
+                f"{x[0].shape[1:]} and {y[0].shape[1:]}."
+            )
+        if len(inputs) < least:
+            raise ValueError(
+                f"Invalid value for `shots` or `queries`: expected at most as many as a task has "
+                f"examples; task {task} has {len(inputs)}, and {least} are needed. Lower them, or "
+                "leave out the task."
+            )

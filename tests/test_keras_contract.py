@@ -1,0 +1,274 @@
+"""fit, compile, evaluate, predict, adapt and export mean what Keras users expect."""
+
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from toys import Lines, learner
+
+import maml
+
+SEED = tf.constant([5, 7])
+EPISODE = Lines().sample(4, SEED)
+
+
+def made(kind="cnp", regularizers=(), **options):
+    model = learner(kind, maml.NormalHead(), 9, regularizers, inner_steps=1) if (
+        kind == "maml"
+    ) else learner(kind, maml.NormalHead(), 9, regularizers, **options)  # fmt: skip
+    model.compile(keras.optimizers.Adam(1e-2), keras.optimizers.Adam(1e-2), jit_compile=False)
+    return model
+
+
+def weights(model):
+    return [v.numpy() for v in model.trainable_variables]
+
+
+def assert_same_weights(one, other):
+    for a, b in zip(weights(one), weights(other), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+# -- fit ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["maml", "cnp"])
+def test_fit_on_a_family_is_fit_on_its_dataset_with_weights_made_before(kind):
+    by_family, by_dataset = made(kind), made(kind)
+    history = by_family.fit(Lines(), batch_size=4, steps=6, verbose=0).history
+    assert len(history["loss"]) == 1
+    by_dataset.create_weights(Lines().sample(2, [0, 5]))
+    data = Lines().dataset(4, seed=by_dataset.seed)
+    by_dataset.fit(data, epochs=2, steps_per_epoch=3, verbose=0)
+    assert_same_weights(by_family, by_dataset)
+
+
+def test_two_calls_of_fit_go_on_where_one_call_would_be():
+    terms = lambda: [maml.LabelMI(maml.LabelScale(), "mine")]  # noqa: E731
+    whole, parts = made(regularizers=terms()), made(regularizers=terms())
+    whole.fit(Lines(), batch_size=4, steps=6, verbose=0)
+    for _ in range(2):
+        parts.fit(Lines(), batch_size=4, steps=3, verbose=0)
+    assert_same_weights(whole, parts)
+
+
+@pytest.mark.parametrize(
+    ("options", "epochs"),
+    [
+        ({"steps": 6}, 1),
+        ({"steps": 6, "epochs": 3}, 3),
+        ({"steps": 6, "steps_per_epoch": 2}, 3),
+        ({"steps_per_epoch": 3, "epochs": 2}, 2),
+        ({"steps_per_epoch": 3}, 1),
+    ],
+)
+def test_steps_are_in_all_and_epochs_divide_them(options, epochs):
+    model = made()
+    history = model.fit(Lines(), batch_size=2, verbose=0, **options).history
+    assert len(history["loss"]) == epochs
+    assert int(model.optimizer.iterations) == options.get("steps", 3 * epochs)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({}, "Missing argument `steps`"),
+        ({"steps": 5, "epochs": 2}, "`steps`: expected epochs"),
+        ({"steps": 6, "epochs": 2, "steps_per_epoch": 2}, "2 epochs and 2 steps per epoch"),
+        ({"steps": 0}, "`steps`: expected 1 or more; received 0"),
+        ({"steps": 1, "validation_split": 0.1}, "Invalid argument `validation_split`"),
+        ({"steps": 1, "shuffle": True}, "Invalid argument `shuffle`"),
+    ],
+)
+def test_schedules_that_contradict_themselves_are_refused(options, message):
+    with pytest.raises(ValueError, match=message):
+        made().fit(Lines(), batch_size=2, **options)
+
+
+def test_fit_before_compile_is_refused_in_a_sentence():
+    model = learner("cnp", maml.NormalHead(), 9)
+    with pytest.raises(ValueError, match="fit expects a compiled learner: call compile"):
+        model.fit(Lines(), steps=1)
+    with pytest.raises(ValueError, match="evaluate expects a compiled learner"):
+        model.evaluate(Lines())
+
+
+@pytest.mark.parametrize(
+    ("x", "options", "message"),
+    [
+        (np.zeros([2, 3]), {}, "`x`: expected a maml.TaskFamily.*received ndarray"),
+        (tf.data.Dataset.from_tensors((1, 2)), {}, "expected a dataset of maml.Episode"),
+        (EPISODE, {"batch_size": 2}, "Invalid argument `batch_size`"),
+    ],
+)
+def test_other_data_than_episodes_is_refused(x, options, message):
+    with pytest.raises(ValueError, match=message):
+        made().fit(x, **options)
+
+
+def test_validation_is_on_the_same_episodes_in_every_epoch():
+    model = made()
+    model.compile(keras.optimizers.SGD(0.0), jit_compile=False)  # The weights stay.
+    history = model.fit(
+        Lines(), batch_size=4, steps=4, epochs=2, validation_data=Lines(), validation_steps=2,
+        verbose=0,
+    ).history  # fmt: skip
+    first, second = history["val_mse"]
+    assert first == second
+    expected = model.evaluate(Lines(), batch_size=4, steps=2, verbose=0, return_dict=True)
+    assert first == pytest.approx(expected["mse"], rel=1e-6)
+
+
+# -- compile --------------------------------------------------------------------------------------
+
+
+def test_loss_is_refused_with_the_argument_to_change():
+    with pytest.raises(ValueError, match="`loss`: expected None.*received 'mse'.*`head`"):
+        made().compile("adam", loss="mse")
+    with pytest.raises(ValueError, match="`weighted_metrics`: expected None"):
+        made().compile("adam", weighted_metrics=["mse"])
+
+
+def test_metrics_are_functions_of_the_prediction_or_keras_metrics():
+    model = learner("cnp", maml.NormalHead(), 9)
+    metrics = {
+        "absolute": lambda prediction, y: tf.abs(prediction.mean() - y),
+        "keras": keras.metrics.MeanAbsoluteError(),
+    }
+    model.compile("adam", metrics=metrics, jit_compile=False)
+    history = model.fit(Lines(), batch_size=4, steps=2, verbose=0).history
+    assert np.isfinite(history["absolute"]).all()
+    assert history["absolute"] == pytest.approx(history["keras"], rel=1e-6)
+    found = model.evaluate(EPISODE, verbose=0, return_dict=True)
+    expected = np.abs(model(EPISODE) - EPISODE.query_y).mean()
+    assert found["absolute"] == pytest.approx(expected, rel=1e-6)
+    assert found["keras"] == pytest.approx(expected, rel=1e-6)
+
+
+def test_names_of_keras_metrics_work_and_taken_names_are_refused():
+    model = learner("cnp", maml.NormalHead(), 9)
+    model.compile("adam", metrics=["mae"], jit_compile=False)
+    expected = np.abs(model(EPISODE) - EPISODE.query_y).mean()
+    assert model.evaluate(EPISODE, verbose=0, return_dict=True)["mae"] == pytest.approx(expected)
+    with pytest.raises(ValueError, match="'mse' is logged anyway"):
+        model.compile("adam", metrics=["mse"])
+
+
+def test_skipped_steps_do_not_count_in_metrics():
+    model = learner("cnp", maml.NormalHead(), 9)
+    metrics = {"own": lambda prediction, y: tf.abs(y), "keras": keras.metrics.MeanAbsoluteError()}
+    model.compile("adam", metrics=metrics, jit_compile=False)
+    bad = EPISODE._replace(query_y=EPISODE.query_y * np.nan)
+    data = tf.data.Dataset.from_tensors(bad).concatenate(tf.data.Dataset.from_tensors(EPISODE))
+    history = model.fit(data, verbose=0).history
+    assert history["skipped_steps"] == [1]
+    assert history["own"] == pytest.approx([np.abs(EPISODE.query_y).mean()])
+    assert np.isfinite(history["keras"]).all()
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "message"),
+    [
+        (keras.optimizers.LossScaleOptimizer(keras.optimizers.Adam()), "LossScaleOptimizer"),
+        (keras.optimizers.Adam(gradient_accumulation_steps=2), "gradient_accumulation_steps=2"),
+        (keras.optimizers.Adam(use_ema=True), "use_ema=True"),
+    ],
+)
+@pytest.mark.parametrize("of_critic", [False, True])
+def test_optimizers_that_a_step_would_misuse_are_refused(optimizer, message, of_critic):
+    model = learner("cnp", maml.NormalHead(), 9, [maml.LabelMI(maml.LabelScale(), "mine")])
+    model.create_weights(EPISODE)
+    with pytest.raises(ValueError, match=message):
+        model.compile(*(["adam", optimizer] if of_critic else [optimizer]))
+
+
+def test_averaged_weights_are_those_of_the_optimizer_without_a_critic():
+    model = learner("cnp", maml.NormalHead(), 9)
+    model.compile(keras.optimizers.SGD(1e-2, use_ema=True, ema_momentum=0.5), jit_compile=False)
+    model.fit(Lines(), batch_size=4, steps=3, verbose=0)
+    averages = model.optimizer._model_variables_moving_average
+    for variable, average in zip(model.learner_variables, averages, strict=True):
+        np.testing.assert_array_equal(variable, average)
+
+
+# -- predict, adapt, decode -----------------------------------------------------------------------
+
+
+def test_predict_gives_expected_labels_of_episodes_datasets_and_families():
+    model = made()
+    model.fit(Lines(), batch_size=4, steps=2, verbose=0)
+    expected = model(EPISODE)
+    np.testing.assert_allclose(model.predict(EPISODE, verbose=0), expected, rtol=1e-6)
+    data = Lines().dataset(4, seed=model.seed).take(3)
+    stacked = np.concatenate([model(episode) for episode in data])
+    np.testing.assert_allclose(model.predict(data, verbose=0), stacked, rtol=1e-5, atol=1e-6)
+    found = model.predict(Lines(), batch_size=4, steps=3, verbose=0)
+    np.testing.assert_allclose(found, stacked, rtol=1e-5, atol=1e-6)
+    assert model.predict(Lines(), batch_size=4, verbose=0).shape == (40, 3, 1)
+
+
+@pytest.mark.parametrize("kind", ["maml", "cnp", "acnp", "relative-cnp"])
+def test_adapt_and_decode_and_predict_episode_need_no_query_labels(kind):
+    model, raw = learner(kind, maml.NormalHead(), 9), [part.numpy() for part in EPISODE]
+    model.create_weights(EPISODE)
+    expected = model(EPISODE)
+    found = model.predict_episode(*raw[:3])
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
+    state = model.adapt(*raw[:2])
+    prediction = model.decode(state, model.features(EPISODE.query_x))
+    np.testing.assert_allclose(prediction.mean(), expected, rtol=1e-6)
+    assert prediction.log_prob(EPISODE.query_y).shape == (4, 3)
+
+
+def test_arrays_without_an_axis_of_tasks_are_refused():
+    model = learner("cnp", maml.NormalHead(), 9)
+    model.create_weights(EPISODE)
+    x, y, queries, _ = EPISODE
+    with pytest.raises(ValueError, match=r"`support_x`: expected \[tasks, shots, 9\]; received"):
+        model.adapt(x[0], y[0])
+    with pytest.raises(ValueError, match=r"`query_x`: expected \[tasks, queries, 9\]"):
+        model.predict_episode(x, y, queries[..., :2])
+
+
+# -- export ---------------------------------------------------------------------------------------
+
+LOAD = """
+import sys
+import numpy as np
+import tensorflow as tf
+
+parts = np.load(sys.argv[2])
+served = tf.saved_model.load(sys.argv[1]).signatures["serving_default"]
+found = served(**{name: tf.constant(parts[name]) for name in parts.files})
+np.savez(sys.argv[3], **{name: value.numpy() for name, value in found.items()})
+assert not {"maml", "mine", "keras"} & set(sys.modules) - {"keras"}, "more than TensorFlow"
+"""
+
+
+@pytest.mark.parametrize("kind", ["maml", "maml-map_fn", "imaml", "cnp", "acnp", "relative-cnp"])
+def test_exported_learner_predicts_where_there_is_only_tensorflow(kind, tmp_path):
+    model = learner(kind, maml.NormalHead(scale=0.5), 9)
+    model.create_weights(EPISODE)
+    model.export(tmp_path / "model", samples=200)
+    # Other numbers of tasks, shots and queries than it was made with.
+    family = Lines(shots=6, queries=5)
+    episode = family.sample(3, [1, 1])
+    raw = {name: getattr(episode, name).numpy() for name in maml.Episode._fields[:3]}
+    np.savez(tmp_path / "raw.npz", **raw)
+    files = [tmp_path / "model", tmp_path / "raw.npz", tmp_path / "found.npz"]
+    subprocess.run([sys.executable, "-c", LOAD, *map(str, files)], check=True, cwd=tmp_path,
+                   env={"TF_CPP_MIN_LOG_LEVEL": "3", "PATH": ""})  # fmt: skip
+    found = np.load(tmp_path / "found.npz")
+    np.testing.assert_allclose(found["mean"], model(episode), rtol=1e-4, atol=1e-5)
+    samples = found["samples"]
+    assert samples.shape == (200, 3, 5, 1)
+    np.testing.assert_allclose(samples.mean(0), found["mean"], atol=0.2)
+    assert np.std(samples - found["mean"]) == pytest.approx(0.5, rel=0.1)
+
+
+def test_export_without_weights_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="export expects a learner with weights"):
+        learner("cnp", maml.NormalHead(), 9).export(tmp_path / "model")

@@ -1,0 +1,215 @@
+"""Support sets of any size: padding changes no prediction, and arrays in memory are tasks."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from scipy import stats
+from toys import LEARNERS, Lines, learner, perceptron
+
+import maml
+from maml.core.episodes import as_episode
+
+SEED = tf.constant([5, 7])
+TRANSDUCTIVE = ("maml-batch", "maml-step")
+
+
+def padded(episode, sizes, garbage=3.0):
+    """The first shots of each task, and garbage in the place of the others."""
+    shots = episode.support_y.shape[1]
+    mask = tf.sequence_mask(sizes, shots)
+    keep = tf.cast(mask, episode.support_x.dtype)[..., tf.newaxis]
+    return maml.PaddedEpisode(
+        support_x=episode.support_x * keep + garbage * (1 - keep),
+        support_y=episode.support_y * keep + (1 - keep) * tf.cast(garbage, keep.dtype),
+        query_x=episode.query_x,
+        query_y=episode.query_y,
+        support_mask=mask,
+    )
+
+
+def assert_padding_changes_nothing(model, episode, sizes):
+    model.create_weights(episode)
+    found = model(padded(episode, sizes))
+    for task, size in enumerate(sizes):
+        alone = maml.Episode(*(part[task : task + 1] for part in episode))
+        alone = alone._replace(
+            support_x=alone.support_x[:, :size], support_y=alone.support_y[:, :size]
+        )
+        np.testing.assert_allclose(found[task], model(alone)[0], rtol=1e-4, atol=1e-5)
+    full = [episode.support_y.shape[1]] * len(sizes)
+    np.testing.assert_allclose(model(padded(episode, full)), model(episode), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", [k for k in LEARNERS if k not in TRANSDUCTIVE])
+def test_padding_changes_no_prediction(kind):
+    model = learner(kind, maml.NormalHead(), 9)
+    assert_padding_changes_nothing(model, Lines(shots=5).sample(3, SEED), [5, 2, 3])
+
+
+@pytest.mark.parametrize("kind", [maml.PrototypicalNetwork, maml.MatchingNetwork])
+def test_padding_changes_no_prediction_of_classes(kind):
+    rng = np.random.default_rng(0)
+    x = tf.constant(rng.normal(size=(3, 9, 4)), tf.float32)
+    y = tf.one_hot(tf.constant([[0, 1, 2, 0, 1, 2, 0, 1, 2]] * 3), 3)
+    episode = maml.Episode(x[:, :6], y[:, :6], x[:, 6:], y[:, 6:])
+    model = kind(perceptron(4, 5), maml.CategoricalHead(3))
+    assert_padding_changes_nothing(model, episode, [6, 3, 4])
+
+
+def test_padding_changes_no_prediction_of_an_ensemble():
+    head, episode = maml.CircularHead(10.0, 11), Lines(shots=5).sample(3, SEED)
+    members = [learner(kind, head, 9) for kind in ("cnp", "acnp")]
+    for member in members:
+        member.create_weights(episode)
+    assert_padding_changes_nothing(maml.Ensemble(members), episode, [5, 2, 3])
+
+
+@pytest.mark.parametrize("kind", ["cnp", "maml", "imaml", "maml++", "maml-recompute", "reptile"])
+def test_padding_changes_no_gradient(kind):
+    episode = Lines(shots=5, dtype=tf.float64).sample(2, SEED)
+    options = {"pool": False} if kind == "reptile" else {}
+    model = learner(kind, maml.NormalHead(), 9, dtype="float64", **options)
+    model.create_weights(episode)
+    short = episode._replace(support_x=episode.support_x[:, :3], support_y=episode.support_y[:, :3])
+
+    def gradients(batch):
+        with tf.GradientTape() as tape:
+            objective, _ = model.objective(batch, SEED, training=True)
+        return tape.gradient(objective, model.learner_variables, unconnected_gradients="zero")
+
+    for found, expected in zip(gradients(padded(episode, [3, 3])), gradients(short), strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-9)
+
+
+@pytest.mark.parametrize("kind", TRANSDUCTIVE)
+def test_networks_that_normalise_by_the_batch_refuse_padding(kind):
+    model, episode = learner(kind, maml.NormalHead(), 9), Lines(shots=5).sample(3, SEED)
+    model.create_weights(episode)
+    with pytest.raises(ValueError, match="current batch.*which padding would be part of"):
+        model(padded(episode, [5, 2, 3]))
+
+
+def test_learner_whose_encode_takes_no_mask_refuses_padding():
+    class Mean(maml.MetaLearner):
+        def encode(self, x, y, training=False):
+            return tf.reduce_mean(y, axis=1)
+
+        def decode(self, state, x):
+            return self.head(tf.repeat(state[:, tf.newaxis], tf.shape(x)[1], axis=1))
+
+        def initial_state(self, batch_size):
+            return tf.zeros([batch_size, 1])
+
+    episode = Lines().sample(3, SEED)
+    model = Mean(maml.NormalHead())
+    assert model(episode).shape == (3, 3, 1)
+    with pytest.raises(ValueError, match="Mean: expected sets of one size.*no argument `mask`"):
+        model(padded(episode, [4, 2, 3]))
+
+
+@pytest.mark.parametrize(
+    "transform", [maml.LabelScale(), maml.LabelSwap(), maml.OtherTask(), maml.SameTask()]
+)
+def test_label_transforms_keep_the_mask_of_what_they_take(transform):
+    sizes, garbage = [5, 2, 3], 1e9
+    changed = transform(padded(Lines(shots=5).sample(3, SEED), sizes, garbage), SEED)
+    real = changed.support_mask.numpy()
+    assert real.any(axis=1).all()
+    for part in (changed.support_x, changed.support_y):
+        assert np.abs(part.numpy()[real]).max() < garbage / 10
+
+
+def test_predict_episode_takes_a_mask():
+    model, episode = learner("cnp", maml.NormalHead(), 9), Lines(shots=5).sample(3, SEED)
+    model.create_weights(episode)
+    batch = padded(episode, [5, 2, 3])
+    found = model.predict_episode(
+        batch.support_x, batch.support_y, batch.query_x, support_mask=batch.support_mask
+    )
+    np.testing.assert_allclose(found, model(batch), rtol=1e-6)
+
+
+# -- arrays in memory -----------------------------------------------------------------------------
+
+
+def tasks(sizes=(20, 15, 30)):
+    """Inputs that name their task and place, and labels that repeat them."""
+    x = [np.stack([np.full(n, float(t)), np.arange(n)], axis=1) for t, n in enumerate(sizes)]
+    return x, [part[:, :1] * 100 + part[:, 1:] for part in x]
+
+
+def test_episodes_draw_examples_of_their_task_once_and_pad_by_repeating():
+    family = maml.ArrayTasks(*tasks(), shots=(2, 5), queries=4)
+    assert family.num_tasks == 3
+    episode = family.episodes(tf.constant([2, 0, 1, 1]), SEED)
+    assert [part.shape for part in episode] == [
+        (4, 5, 2), (4, 5, 1), (4, 4, 2), (4, 4, 1), (4, 5)
+    ]  # fmt: skip
+    for task, x, y, qx, qy, mask in zip([2, 0, 1, 1], *(p.numpy() for p in episode), strict=True):
+        size = mask.sum()
+        assert 2 <= size <= 5 and mask[:size].all()
+        drawn = [*x[:size, 1], *qx[:, 1]]
+        assert len(set(drawn)) == len(drawn)  # No example twice, none in both.
+        assert (x[:, 0] == task).all() and (qx[:, 0] == task).all()
+        np.testing.assert_array_equal(x[size:], x[np.arange(size, 5) % size])
+        np.testing.assert_array_equal(y[:, 0], 100 * task + x[:, 1])
+        np.testing.assert_array_equal(qy[:, 0], 100 * task + qx[:, 1])
+
+
+def test_support_sizes_are_uniform_and_examples_equally_likely():
+    family = maml.ArrayTasks(*tasks([8]), shots=(1, 4), queries=2)
+    episode = family.episodes(tf.zeros([4000], tf.int32), SEED)
+    sizes = np.bincount(tf.reduce_sum(tf.cast(episode.support_mask, tf.int32), 1))[1:]
+    assert stats.chisquare(sizes).pvalue > 1e-3
+    queries = np.bincount(episode.query_x[..., 1].numpy().astype(int).ravel())
+    assert len(queries) == 8 and stats.chisquare(queries).pvalue > 1e-3
+
+
+def test_same_seed_same_episodes_and_a_fixed_size_has_no_mask():
+    x, y = (np.stack([part[:15] for part in of]) for of in tasks())
+    family = maml.ArrayTasks(x, y, shots=5, queries=10)
+    one, same = (family.sample(3, SEED) for _ in range(2))
+    assert isinstance(one, maml.Episode) and one.support_x.dtype == tf.float32
+    for a, b in zip(one, same, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("kind", ["cnp", "acnp", "relative-cnp", "maml"])
+def test_learners_train_on_arrays_of_random_support_sizes(kind):
+    rng = np.random.default_rng(0)
+    x = rng.uniform(-1, 1, (16, 30, 1))
+    y = x * rng.uniform(-2, 2, (16, 1, 1))
+    family = maml.ArrayTasks(x, y, shots=(3, 10), queries=10)
+    term = maml.LabelMI(maml.LabelScale())
+    model = learner(kind, maml.NormalHead(), 1, [term])
+    model.compile("adam", jit_compile=False)
+    history = model.fit(family, batch_size=4, steps=4, validation_data=family, validation_steps=1,
+                        verbose=0).history  # fmt: skip
+    assert np.isfinite(history["loss"]).all() and np.isfinite(history["val_loss"]).all()
+    assert model.predict(family, batch_size=4, steps=2, verbose=0).shape == (8, 10, 1)
+    evaluate = maml.Evaluator(model, label_transform=maml.LabelScale(), num_relabelings=2)
+    scores = evaluate(family, per_task=1, batch_size=4, seed=0)
+    assert all(np.isfinite(values).all() for values in scores.values())
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "options", "message"),
+    [
+        (*tasks(), {"shots": (5, 12), "queries": 5}, "task 1 has 15, and 17 are needed"),
+        (*tasks(), {"shots": (5, 2)}, "0 < fewest <= most"),
+        (np.zeros([3, 5, 2]), np.zeros([3, 5]), {}, r"labels \[n, dim\].*Use y\[..., None\]"),
+        (np.zeros([3, 5, 2]), np.zeros([2, 5, 1]), {}, "received 3 and 2 tasks"),
+        (np.zeros([3, 5, 2]), np.zeros([3, 4, 1]), {}, "as many as labels"),
+        ([np.zeros([9, 2]), np.zeros([9, 3])], [np.zeros([9, 1])] * 2, {"shots": 2, "queries": 2},
+         "task 1 has"),
+    ],
+)  # fmt: skip
+def test_arrays_that_do_not_fit_are_refused(x, y, options, message):
+    with pytest.raises(ValueError, match=message):
+        maml.ArrayTasks(x, y, **options)
+
+
+def test_an_episode_of_five_parts_is_padded():
+    parts = [1, 2, 3, 4, 5]
+    assert as_episode(parts).support_mask == 5
+    assert isinstance(as_episode(parts[:4]), maml.Episode)
