@@ -77,7 +77,7 @@ def _numbers(runs: pd.DataFrame) -> dict[str, float]:
         if not name.startswith(("scores.", "further.", "cost.", "terms.")):
             continue
         values = pd.to_numeric(runs[name], errors="coerce").to_numpy(float)
-        if np.isnan(values).all() and runs[name].map(type).eq(str).any():
+        if np.isnan(values).all():  # Of other rows' runs, or no number.
             continue
         if name.endswith(".mean"):
             known = mean_interval(values)
@@ -158,7 +158,8 @@ def correlate(
 
     result = {}
     for name, rows in groups.items():
-        pairs = runs[runs["row"].isin(rows)][[information, error]].astype(float)
+        own = runs[runs["row"].isin(rows)].reindex(columns=[information, error])
+        pairs = own.astype(float)
         pairs = pairs[np.isfinite(pairs).all(axis=1)].to_numpy()
         rank = stats.spearmanr(pairs).statistic if len(pairs) > 2 else math.nan
         result[name] = {"models": len(pairs), "spearman": float(rank), "pairs": pairs.tolist()}

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from absl import flags
 
 from maml.experiments import determinism, sweep
+from maml.experiments.command_line import distinct
 from maml.experiments.study import Plan, Study, run_study
 from mine import reporting
 
@@ -39,6 +40,9 @@ def plan_from_flags(study: Study, **changed) -> Plan:
         ValueError: a table or row is unknown.
     """
     values = flags.FLAGS
+    for name in ("tables", "rows"):
+        if values[name].value is not None:
+            distinct(values[name].value, name)  # Refuses a flag without a value.
     if values.steps is not None:
         changed["steps"] = values.steps
     plan = Plan(

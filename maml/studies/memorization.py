@@ -13,6 +13,8 @@ Writes ``memorization.{md,json}`` and pictures.
 
 import pathlib
 
+import numpy as np
+
 from maml.experiments import aggregation, plots, report, study_command
 from maml.experiments.selection import each, strength
 from maml.experiments.study import Both, Plan, Study, Table
@@ -123,7 +125,8 @@ def page(result: dict) -> list[str]:
     correlation = reporting.markdown_table(
         ["models", "number", "rank correlation of I(ŷ;Y|x,X) with test MSE"],
         (
-            [name, str(group["models"]), f"{group['spearman']:.2f}"]
+            # JSON has null in place of a correlation of too few models.
+            [name, str(group["models"]), f"{np.float64(group['spearman']):.2f}"]
             for name, group in result["correlation"].items()
         ),
     )

@@ -26,7 +26,7 @@ from maml.studies import robustness_plots, task_shift
 from maml.studies.function_errors import Scorer
 from maml.studies.task_shift import AXES, SHAPED, SHOTS, SOLVED, TASKS, key, limit_of, read_score
 from mine import reporting
-from mine.reporting import commands, format_interval
+from mine.reporting import commands, format_interval, rank
 
 LEARNERS = {
     "MAML": [{"learner": "maml"}],
@@ -97,7 +97,7 @@ def _errors(learner, problem, told: bool, pretrained: bool) -> dict[str, dict[st
             learner.inner_lr = rate
             scorer = Scorer(learner)
             validated[scorer(problem.validation)[0].mean()] = scorer
-        errors[str(count)] = interval(validated[min(validated)](problem.test)[0].mean())
+        errors[str(count)] = interval(validated[min(validated, key=rank)](problem.test)[0].mean())
     return errors
 
 

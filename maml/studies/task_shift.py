@@ -7,6 +7,7 @@ import dataclasses
 import math
 from collections.abc import Mapping
 
+from maml.experiments.aggregation import interval_of
 from maml.studies.function_errors import Scorer
 from maml.tasks.problem import TEST, split_seed
 from maml.tasks.regression import SHAPES, FunctionRange
@@ -134,8 +135,7 @@ def read_score(row: Mapping, kind: str, name: str, score: str) -> dict[str, floa
         name: a value, shape or number.
         score: "error", "no_support" or "solved".
     """
-    column = f"further.{kind}.{name}.{score}"
-    return {"mean": row[f"{column}.mean"], "ci95": row[f"{column}.ci95"]}
+    return interval_of(row, f"further.{kind}.{name}.{score}")
 
 
 def limit(distances: list[float], solved: list[float], half: float = 0.5) -> float:
