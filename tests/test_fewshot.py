@@ -1,123 +1,159 @@
 """The few-shot study: its tables, what it chooses, how it goes on, and what it reports."""
 
+import dataclasses
 import json
+import pathlib
 import re
+import shlex
 
 import commands
 import pytest
 import toys
 
-from maml import train
-from maml.core.registry import parse_options
-from maml.experiments import sweep
-from maml.experiments.options import Options
-from maml.experiments.tables import Table
-from maml.studies import fewshot, fewshot_report
-from maml.studies.fewshot_tables import PUBLISHED, TABLES
+from maml.experiments import Config, read_results, sweep
+from maml.experiments.selection import each
+from maml.experiments.study import Plan, Table, rows_of, run_study
+from maml.studies import fewshot
 
 SMALL = {
-    "ways": 3, "shots": 1, "queries": 2, "meta_batch_size": 2, "steps": 2, "steps_per_epoch": 2,
-    "num_validation_batches": 1, "num_test_tasks": 6, "num_validation_tasks": 4,
-    "task_options": "filters=2",
+    "task.ways": 3, "task.shots": 1, "task.queries": 2, "meta_batch_size": 2, "steps": 2,
+    "steps_per_epoch": 2, "num_validation_batches": 1, "num_test_tasks": 6,
+    "num_validation_tasks": 4, "network.filters": 2,
 }  # fmt: skip
+FILES = {"omniglot": toys.characters(), "miniimagenet": toys.characters()}
+TOLD = {"provenance": {"command": "python", "hardware": "two", "date": "today"}, "workers": 2}
 
 
-@pytest.mark.parametrize("name", TABLES)
-def test_tables_hold_options_that_exist(name):
-    table = TABLES[name]
-    plan = fewshot.Study(TABLES, {table.base["dataset"]: str(toys.characters())}, None)
-    assert set(PUBLISHED.get(name, {})) <= set(table.rows)
+@pytest.mark.parametrize("name", fewshot.TABLES)
+def test_tables_hold_options_that_exist(name, tmp_path):
+    plan = Plan(fewshot.with_files(FILES), tmp_path)
+    table = plan.chosen[name]
+    assert set(fewshot.PUBLISHED.get(name, {})) <= set(table.rows)
     for row in table.rows.values():
         for options in row:
-            config = plan.config(table, options, 3)
-            assert isinstance(config, Options) and config.seed == 3
+            config = plan.config(name, options, 3)
+            assert isinstance(config, Config) and config.seed == 3
             assert config.steps % config.epoch_steps() == 0
-            problem = config.problem(ways=2, shots=1, queries=1)
+            assert set(config.network_options) <= {"filters", "normalization"}
+            sizes = {"ways": 2, "shots": 1, "queries": 1}
+            small = dataclasses.replace(config, task_options={**config.task_options, **sizes})
+            problem = small.make_problem()
             assert problem.mutually_exclusive == (name != "fixed")
-            known = {"filters", "normalization", "rotations"}
-            assert set(parse_options(config.task_options)) <= known
-            config.make_learner(problem.networks, problem.head, problem.label_transform)
+            learner = small.make_learner(problem)
+            assert len(learner.regularizers) == (config.regularizer != "none")
 
 
-def test_strengths_are_chosen_by_validation_classes():
-    diagnosis = {of: {"after": {"mean": mean}} for of, mean in
-                 {"train": 0.9, "validation": 0.7, "test": 0.6}.items()}  # fmt: skip
-    assert fewshot.error({"diagnosis": diagnosis}) == pytest.approx(0.3)
+def test_tables_whose_file_is_not_given_are_left_out():
+    study = fewshot.with_files({"omniglot": "a.npz", "miniimagenet": ""})
+    assert list(study.tables) == ["omniglot5", "omniglot20", "fixed"]
+    assert {table.base["task.data"] for table in study.tables.values()} == {"a.npz"}
+    assert [table.seeds for table in study.tables.values()] == [1, 1, 3]
+    assert study.metric == "accuracy" and study.larger_is_better and study.pictures
 
 
-def test_the_study_chooses_trains_resumes_and_reports(tmp_path):
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A plan of two rows, one with a choice, its result, and where it was run."""
     rows = {
         "near": [{"learner": "protonet"}],
         "augmented": [
-            {"learner": "protonet", "regularizer": "augment", "augment_probability": probability}
-            for probability in (0.5, 1.0)
+            {"learner": "protonet", **options}
+            for options in each("probability", (0.5, 1.0), regularizer="label_augmentation")
         ],
     }
-    tables = {"three": Table("Three ways", {"dataset": "omniglot"} | SMALL, rows, seeds=2)}
-    data = {"omniglot": str(toys.characters())}
-    plan = fewshot.Study(tables, data, tmp_path / "runs", seeds=None)
-    result = fewshot.study(plan)
-    near, augmented = result["tables"]["three"]["rows"]
+    base = {"task": "omniglot", "task.data": toys.characters(), **SMALL}
+    tables = {"omniglot5": Table("Three ways", base, rows, seeds=2)}
+    folder = tmp_path_factory.mktemp("fewshot")
+    plan = Plan(dataclasses.replace(fewshot.STUDY, tables=tables), folder / "runs")
+
+    def run(jobs, workers, title):
+        return {name: sweep._call(job) for name, job in jobs.items()}
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sweep, "run", run)
+        result = run_study(plan)
+        times = {path: path.stat().st_mtime_ns for path in folder.rglob("results.json")}
+        again = run_study(plan)
+    assert times == {path: path.stat().st_mtime_ns for path in folder.rglob("results.json")}
+    for key in ("tables", "sweep", "training_seconds"):
+        assert json.dumps(again[key]) == json.dumps(result[key])
+    return plan, result, folder
+
+
+def test_the_study_chooses_trains_and_resumes(finished):
+    plan, result, folder = finished
+    near, augmented = result["tables"]["omniglot5"]["rows"]
     assert near["seeds"] == augmented["seeds"] == [0, 1]
-    assert len(near["commands"]) == 2 and near["accuracy"]["test"]["after"]["ci95"] > 0
-    best = min(result["sweep"], key=lambda row: -row["accuracy"]["validation"]["after"]["mean"])
-    assert augmented["options"] == best["options"] and len(result["sweep"]) == 2
+    assert len(near["commands"]) == 2 and near["scores.test.accuracy.ci95"] > 0
+    # Strengths are chosen by the accuracy on validation classes: the largest.
+    assert len(result["sweep"]) == 2
+    best = max(result["sweep"], key=lambda row: row["scores.validation.accuracy.mean"])
+    assert augmented["options"] == best["options"]
     # The command of a row is that of its run, seed and all.
-    words = dict(word[2:].split("=", 1) for word in near["commands"][1].split()[3:])
-    assert words["seed"] == "1" and words["ways"] == "3" and words["learner"] == "protonet"
+    words = shlex.split(near["commands"][1])
+    given = dict(word[2:].split("=", 1) for word in words[3:])
+    assert given["seed"] == "1" and given["learner"] == "protonet"
+    assert "ways=3" in given["task_options"].split(";")
+    assert given["logdir"] == near["folders"][1]
+    assert len(list(folder.rglob("results.json"))) == 2 + 3
+    record = read_results(near["folders"][0])
+    assert record["provenance"]["command"] == near["commands"][0]
+    for name in ("curves.png", "episodes.png", "confusion.png"):
+        assert (pathlib.Path(near["folders"][0]) / name).exists()
 
-    times = {p: p.stat().st_mtime_ns for p in (tmp_path / "runs").rglob(train.RESULTS)}
-    assert len(times) == 2 + 3
-    assert json.dumps(fewshot.study(plan)) == json.dumps(result)
-    assert times == {p: p.stat().st_mtime_ns for p in (tmp_path / "runs").rglob(train.RESULTS)}
 
-    told = {"command": "python", "hardware": "two", "date": "today", "workers": 2}
-    text = fewshot_report.markdown(result | told)
+def test_the_study_reports(finished, tmp_path):
+    plan, result, _ = finished
+    text = fewshot.write(result | TOLD, plan, tmp_path)
+    near = result["tables"]["omniglot5"]["rows"][0]
     assert "| augmented | p = " in text and "current batch (transductive)" in text
-    assert "## Three ways (`characters.npz`)" in text
+    about = fewshot.TABLES["omniglot5"].about
+    assert f"## {about} (`characters.npz`)" in text
     assert near["commands"][0] in text.splitlines()
     rows = [line for line in text.splitlines() if line.startswith(("| method", "| near"))]
     assert len({len(re.findall(r"(?<!\\)\|", line)) for line in rows}) == 1
-    for name, histories in fewshot.curves(result).items():
-        fewshot_report.draw_curves(histories, tmp_path / f"{name}.png")
-    fewshot_report.copy_pictures(result, tmp_path)
-    for name in ("three", "episodes_three", "confusion_three"):
+    accuracy = 100 * near["scores.test.accuracy.mean"]
+    assert f"| {accuracy:.1f} ± " in rows[1]
+    assert "## Every strength that was tried" in text
+    for name in ("curves_omniglot5", "episodes_omniglot5", "confusion_omniglot5"):
         assert (tmp_path / f"{name}.png").read_bytes()[1:4] == b"PNG"
+    # The page is made of its JSON file.
+    kept = json.loads((tmp_path / "fewshot.json").read_text())
+    assert "\n".join(fewshot.page(kept)) + "\n" == text == (tmp_path / "fewshot.md").read_text()
 
 
-def test_a_divergence_is_a_row():
-    record = {"table": "three", "row": "wild", "options": {"learner": "maml"}, "seed": 0}
-    rows = fewshot.tabulate([record | {"folder": "x", sweep.DIVERGED: "the loss became NaN"}])
-    table = {"about": "Three ways", "images": "x.npz", "rows": rows}
-    result = {"tables": {"three": table}, "sweep": rows}
-    told = {"command": "python", "hardware": "two", "date": "today", "workers": 2}
-    text = fewshot_report.markdown(result | told)
-    assert "| wild |  | 1 (1 diverged) | diverged |" in text
-    assert fewshot.curves(result) == {"three": {}}
+def test_a_divergence_is_a_row(finished, tmp_path):
+    plan, result, _ = finished
+    runs = result["runs"]
+    near = runs[runs["row"] == "near"]
+    lost = near.assign(diverged="the loss became NaN", row="wild", options='{"learner": "maml"}')
+    (wild,) = rows_of(lost[near.columns.tolist() + ["diverged"]], fewshot.STUDY)
+    tables = {"omniglot5": {"about": "Three ways", "base": {}, "rows": [wild]}}
+    told = result | TOLD | {"tables": tables, "sweep": [wild]}
+    text = fewshot.write(told, plan, tmp_path)
+    assert text.count("| wild |  | 2 (2 diverged) | diverged |") == 1
+    assert not (tmp_path / "episodes_omniglot5.png").exists()
 
 
-def test_pictures_of_a_row_are_of_the_first_run_that_ended():
-    interval = {"mean": 0.5, "ci95": 0.1}
-    scores = {key: interval for key in ("after", "before", "swapped")}
-    scores["label_information"] = {"lower": interval}
-    common = {"table": "three", "row": "wild", "options": {}, "config": {"learner": "maml"}}
-    common |= {"diagnosis": dict.fromkeys(("train", "validation", "test"), scores)}
-    names = ("normalization", "steps", "hardware", "train_seconds", "seconds_per_step", "command")
-    common |= dict.fromkeys(names, 1)
-    runs = [common | {"seed": seed, "folder": f"seed{seed}"} for seed in range(3)]
-    (row,) = fewshot.tabulate([runs[0] | {sweep.DIVERGED: "NaN"}, *runs[1:]])
-    assert row["folder"] == "seed1" and row[sweep.DIVERGED] == 1
+def test_pictures_of_a_row_are_of_the_first_run_that_ended(finished):
+    _, result, _ = finished
+    runs = result["runs"]
+    near = runs[runs["row"] == "near"].sort_values("seed")
+    cut = near.assign(diverged=["NaN", None])
+    (row,) = rows_of(cut, fewshot.STUDY)
+    assert row["folders"] == [near["folder"].iloc[1]] and row[sweep.DIVERGED] == 1
+    assert row["seeds"] == [0, 1] and len(row["commands"]) == 1
 
 
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        ([], "give a file of images by --omniglot or --miniimagenet"),
-        (["--tables=miniimagenet5"], "give the file of images by --miniimagenet"),
-        (["--omniglot=nowhere.npz", "--tables=omniglot5"], "no file 'nowhere.npz' of images"),
-        (["--tables=chairs"], "--tables has 'chairs'"),
-        (["--methods=hope"], "--methods has 'hope'"),
-        (["--omniglot=nowhere.npz", "--tables="], "--tables is empty"),
+        ([], "Give a file of images by --omniglot or --miniimagenet"),
+        (["--omniglot=x.npz", "--tables=miniimagenet5"], "`tables`: expected some of omniglot5"),
+        (["--omniglot=nowhere.npz", "--tables=omniglot5"], "nowhere.npz"),
+        (["--omniglot=x.npz", "--tables=chairs"], "`tables`: expected some of"),
+        (["--omniglot=x.npz", "--rows=hope"], "`rows`: expected some of MAML"),
+        (["--omniglot=nowhere.npz", "--tables="], "`tables`: expected at least one value"),
     ],
 )
 def test_the_command_says_what_is_wrong(flags, message, tmp_path):

@@ -1,31 +1,27 @@
-"""Studies: grids of runs, what is chosen from them, tables, words and pictures."""
+"""Studies: jobs side by side, what is chosen from them, tables, words and pictures."""
 
+import dataclasses
 import functools
 import json
 import math
 import os
 import pathlib
+import re
 import signal
 import subprocess
 import sys
-import time
 
 import commands
 import numpy as np
 import pytest
 import tensorflow as tf
+import toys
 
 import maml
-from maml import train
-from maml.experiments import selection, sweep, tables
-from maml.studies import (
-    memorization,
-    memorization_report,
-    robustness,
-    robustness_report,
-    sinusoids,
-    task_shift,
-)
+from maml.experiments import Config, report, run_folder, selection, sweep, training
+from maml.experiments.study import Both, Plan, Study, Table, Wanted, run_name, run_study
+from maml.learners import saving
+from maml.studies import fewshot, memorization, robustness, task_shift
 from maml.studies.function_errors import Scorer
 from maml.tasks.regression import FunctionRange
 
@@ -33,11 +29,15 @@ ROOT = pathlib.Path(__file__).parent.parent
 TINY = {
     "steps": 2, "steps_per_epoch": 2, "meta_batch_size": 4, "num_validation_batches": 1,
     "num_test_tasks": 4, "num_validation_tasks": 4,
-    "inner_steps": 1, "hidden": 8, "dim_r": 8, "dim_z": 8,
 }  # fmt: skip
+TOLD = {"provenance": {"command": "python", "hardware": "two", "date": "today"}, "workers": 2}
 
 
-# -- the grid ---------------------------------------------------------------------------------
+def is_picture(path):
+    return path.read_bytes()[1:4] == b"PNG"
+
+
+# -- jobs side by side ------------------------------------------------------------------------
 
 
 def square(x):
@@ -71,197 +71,311 @@ def test_workers_end_with_the_process_that_was_killed(tmp_path):
     program = tmp_path / "jobs.py"
     program.write_text(
         "import functools, os, pathlib, time\n"
-        "from maml.studies import grid\n"
+        "from maml.experiments import sweep\n"
         "def job(folder):\n"
         "    (pathlib.Path(folder) / str(os.getpid())).touch()\n"
         "    time.sleep(600)\n"
         "if __name__ == '__main__':\n"
-        f"    grid.run({{'a': functools.partial(job, {str(tmp_path / 'pids')!r})}}, 1, 'long')\n"
+        f"    sweep.run({{'a': functools.partial(job, {str(tmp_path / 'pids')!r})}}, 1, 'long')\n"
     )
     (tmp_path / "pids").mkdir()
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     with subprocess.Popen(
         [sys.executable, program], env=environment, stderr=subprocess.DEVNULL
     ) as process:
-        pids = waited(lambda: list((tmp_path / "pids").iterdir()))
+        pids = toys.waited(lambda: list((tmp_path / "pids").iterdir()))
         process.send_signal(signal.SIGKILL)
     worker = pathlib.Path("/proc") / pids[0].name
-    waited(lambda: not worker.exists() or "Z" in (worker / "stat").read_text().split()[2])
+    toys.waited(lambda: not worker.exists() or "Z" in (worker / "stat").read_text().split()[2])
 
 
-def waited(condition, seconds=120):
-    """What a condition gives once it holds."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        found = condition()
-        if found:
-            return found
-        time.sleep(0.2)
-    raise AssertionError("It never came to hold.")
+@pytest.fixture
+def in_process(monkeypatch):
+    """Jobs run one after the other in this process: to start another takes seconds."""
+
+    def run(jobs, workers, title):
+        return {name: sweep._call(job) for name, job in jobs.items()}
+
+    monkeypatch.setattr(sweep, "run", run)
 
 
 # -- tables -----------------------------------------------------------------------------------
 
+ROWS = {
+    "both": Both("MR-W", "Label-MI"),
+    "none": [{"regularizer": "none"}],
+    "MR-W": selection.each("weight", (1.0, 0.75), regularizer="mr_w", layers=("all",)),
+    "Label-MI": selection.each("weight", (0.1, 0.5, 2.0), regularizer="label_mi"),
+}
+TABLES = {
+    "a": Table("Methods", {"learner": "cnp", "mr_w.sigma": 0.5}, ROWS, seeds=2),
+    "b": Table("Once", {}, {"none": [{"regularizer": "none"}]}, seeds=1),
+    "c": Table("More shots", {"learner": "cnp", "task.shots": 20}, ROWS, seeds=1, chosen_in="a"),
+}
 
-def test_a_table_chooses_by_one_seed_combines_what_was_chosen_and_runs_all_seeds():
-    measures = {
-        "both": tables.Both("MR-W", "labels"),
-        "nothing": [{"regularizer": "none"}],
-        "MR-W": selection.each("kl_weight", (1.0, 0.75), regularizer="weights", kl_layers="all"),
-        "labels": selection.each("mi_weight", (0.1, 0.5, 2.0), regularizer="mine"),
-    }
-    once = {"nothing": [{"regularizer": "none"}]}
-    given = {
-        "a": tables.Table("Measures", {}, measures, seeds=2),
-        "b": tables.Table("Once", {}, once, seeds=1),
-    }
+
+def distance(config):
+    """A made-up error, least for the weights 0.25 of MR-W and 0.5 of Label-MI."""
+    own = config.regularizers
+    weights = own.get("mr_w", {}).get("weight", 0.25), own.get("label_mi", {}).get("weight", 0)
+    return abs(weights[0] - 0.25) + abs(weights[1] - 0.5)
+
+
+@pytest.fixture
+def made_up(monkeypatch):
+    """Titles and configurations of the jobs of each sweep, whose runs are made up."""
     calls = []
 
-    def run(wanted, title):
-        calls.append((title, wanted))
-        return [want._asdict() for want in wanted]
+    def run(jobs, workers, title):
+        configs = {name: job.args[0] for name, job in jobs.items()}
+        calls.append((title, configs))
+        return {
+            name: {
+                "scores": {
+                    split: {"mse": {"mean": distance(config) + config.seed * more, "ci95": 0.5}}
+                    for split, more in (("validation", 0), ("test", 1))
+                },
+                "cost": {"train_seconds": 1.0, "seconds_per_step": 1.0},
+                "provenance": {"command": " ".join(config.as_flags())},
+            }
+            for name, config in configs.items()
+        }
 
-    def error(record):
-        options = record["options"]
-        return abs(options.get("kl_weight", 0.25) - 0.25) + abs(options.get("mi_weight", 0) - 0.5)
+    monkeypatch.setattr(sweep, "run", run)
+    return calls
 
-    tried, final = tables.train(given, run, error, None)
-    assert [title for title, _ in calls] == [
+
+def test_a_table_chooses_by_one_seed_combines_what_was_chosen_and_runs_all_seeds(made_up, tmp_path):
+    study = Study("made_up", "Made up", {name: TABLES[name] for name in "ab"})
+    result = run_study(Plan(study, tmp_path))
+    assert [title for title, _ in made_up] == [
         "Choosing strengths", "Combining", "Training with all seeds"
     ]  # fmt: skip
-    assert [len(wanted) for _, wanted in calls] == [2 + 3, 2, 4 * 2 + 1]
-    assert len(tried) == 5 + 2 and all(record["seed"] == 0 for record in tried)
-    rows = {(record["table"], record["row"]): record["options"] for record in final}
-    assert list(rows) == [("a", row) for row in measures] + [("b", "nothing")]
-    assert rows["a", "MR-W"]["kl_weight"] == 0.75 and rows["a", "labels"]["mi_weight"] == 0.5
+    assert [len(configs) for _, configs in made_up] == [2 + 3, 2, 4 * 2 + 1]
+    tried = [config for _, configs in made_up[:2] for config in configs.values()]
+    assert all(config.seed == 0 for config in tried) and len(result["sweep"]) == 5 + 2
+    rows = {
+        (name, row["row"]): row["options"]
+        for name, table in result["tables"].items()
+        for row in table["rows"]
+    }
+    assert list(rows) == [("a", row) for row in ROWS] + [("b", "none")]
+    assert rows["a", "MR-W"]["mr_w.weight"] == 0.75
+    assert rows["a", "Label-MI"]["label_mi.weight"] == 0.5
     # A third of its strength is better still beside the other, and nothing else is lost.
     assert rows["a", "both"] == {
-        "regularizer": "weights,mine", "kl_weight": 0.25, "kl_layers": "all", "mi_weight": 0.5
+        "regularizer": "mr_w,label_mi", "mr_w.weight": 0.25, "mr_w.layers": ["all"],
+        "label_mi.weight": 0.5,
     }  # fmt: skip
+    # Options of components that a row does not choose are left out of it.
+    final = {config.method_name(): config for config in made_up[2][1].values()}
+    assert final["CNP + MR-W (β = 0.75)"].regularizers["mr_w"]["sigma"] == 0.5
+    assert final["CNP"].regularizer_options == {} and final["MAML"].learner == "maml"
+    # Numbers of a row are means over seeds, and gains are over the first row, paired by seed.
+    table = {row["row"]: row for row in result["tables"]["a"]["rows"]}
+    assert table["none"]["seeds"] == [0, 1] and result["tables"]["b"]["rows"][0]["seeds"] == [0]
+    assert table["none"]["scores.test.mse.mean"] == pytest.approx(0.5 + 0.5)
+    assert table["both"]["gain"] is None
+    assert table["none"]["gain"] == pytest.approx({"mean": -0.5, "ci95": 0.0})
+    assert result["training_seconds"] == 7 + 9 - 3  # A run that chose, too, counts once.
 
+
+def test_rows_that_are_asked_for_are_run_and_what_they_are_put_together_from(made_up, tmp_path):
+    study = Study("made_up", "Made up", TABLES)
+    result = run_study(Plan(study, tmp_path, tables=("a",), rows=("both",), seeds=3))
     # What a row is put together from is chosen although it is not wanted itself.
-    tried, final = tables.train(given, run, error, 3, ["both"])
-    assert len(tried) == 5 + 2
+    assert len(result["sweep"]) == 5 + 2
     # More seeds than a table's own, if they are asked for.
-    assert [(record["row"], record["seed"]) for record in final] == [("both", s) for s in range(3)]
+    (row,) = result["tables"]["a"]["rows"]
+    assert (row["row"], row["seeds"]) == ("both", [0, 1, 2])
+    assert [len(configs) for _, configs in made_up] == [5, 2, 3]
+
+
+def test_a_table_takes_what_another_has_chosen(made_up, tmp_path):
+    """Though it was not asked for: nothing is chosen with 20 shots."""
+    result = run_study(Plan(Study("made_up", "Made up", TABLES), tmp_path, tables=("c",)))
+    shots = [[c.task_options.get("shots") for c in configs.values()] for _, configs in made_up]
+    assert shots == [[None] * 5, [None] * 2, [20] * 4]
+    rows = {row["row"]: row["options"] for row in result["tables"]["c"]["rows"]}
+    assert rows["both"]["mr_w.weight"] == 0.25 and rows["Label-MI"]["label_mi.weight"] == 0.5
+
+
+def test_tables_without_a_row_that_is_asked_for_are_left_out(tmp_path):
+    every = {name: Table(name, {}, {row: [{}] for row in rows}) for name, rows in
+             {"one": ["a", "b, too"], "two": ["b, too", "c"]}.items()}  # fmt: skip
+    study = Study("made_up", "Made up", every)
+
+    def chosen(tables, rows):
+        return list(Plan(study, tmp_path, tuple(tables), tuple(rows)).chosen)
+
+    assert chosen(["one", "two"], []) == chosen([], []) == ["one", "two"]
+    assert chosen(["one", "two"], ["c"]) == ["two"]
+    for tables, rows, told in (
+        (["one"], ["c"], "`rows`: expected some of a, \"b, too\"; received 'c'"),
+        (["one", "one"], [], "`tables`: expected each value once, received 'one' twice"),
+        (["one"], ["a", "a"], "`rows`: expected each value once, received 'a' twice"),
+        (["three"], [], "`tables`: expected some of one, two; received 'three'"),
+        (["one"], ["d"], "`rows`: expected some of"),
+    ):
+        with pytest.raises(ValueError, match=told):
+            chosen(tables, rows)
+
+
+@pytest.mark.parametrize("lost", [None, math.nan, math.inf])
+def test_a_run_whose_error_is_not_finite_is_not_chosen(lost):
+    records = [{"options": "lost", "error": lost}, {"options": "kept", "error": 3.0}]
+    assert selection.best(records, lambda record: record["error"]) == "kept"
+
+
+def test_combinations_are_of_the_chosen_strengths_and_of_thirds():
+    first = {"regularizer": "mr_w", "mr_w.weight": 0.3}
+    second = {"regularizer": "prediction_mi", "prediction_mi.weight": 3.0, "task.signed": False}
+    both = selection.combined(first, second)
+    assert all(one["regularizer"] == "mr_w,prediction_mi" for one in both)
+    assert all(one["task.signed"] is False for one in both)
+    weights = sorted((round(one["mr_w.weight"], 6), one["prediction_mi.weight"]) for one in both)
+    assert weights == [(0.1, 3.0), (0.3, 3.0)]
+
+
+@pytest.mark.parametrize("study", [memorization.STUDY, robustness.STUDY], ids=lambda s: s.name)
+def test_runs_of_a_study_have_names_and_strengths_of_their_own(study, tmp_path):
+    """They are names of folders, too; each run makes its networks."""
+    plan, names = Plan(study, tmp_path), {}
+    for table, of in study.tables.items():
+        for row, options in of.rows.items():
+            if isinstance(options, Both):
+                assert set(options) <= set(of.rows)
+                continue
+            last = options[0]
+            told = [memorization._strength({"options": own}) for own in options]
+            assert len(set(told)) == len(told)
+            for own in options:
+                config = plan.config(table, own, 3)
+                assert config.seed == 3 and config.steps % config.epoch_steps() == 0
+                described = json.dumps(dataclasses.asdict(config), sort_keys=True)
+                assert names.setdefault(run_name(config), described) == described
+                assert "seed3" in run_name(config) and row
+    some = plan.config(table, last, 0)
+    some.make_learner(some.make_problem())
 
 
 # -- the memorization table -------------------------------------------------------------------
 
+CNP = {"learner.hidden": (8,), "learner.dim_r": 8, "learner.dim_z": 8, "network.embedding": (8,)}
 
-def record(learner, method, validation, test, strength=0.0, seed=0, shots=5, nats=0.1):
-    """A run as the study sees it."""
-    scores = {"train": 0.1, "validation": validation, "test": test}
-    diagnosis = {
-        split: {
-            "after": {"mean": score},
-            "swap_gap": {"mean": 1.0},
-            "label_information": {"lower": {"mean": nats}},
-        }
-        for split, score in scores.items()
-    }
-    return {
-        "learner": learner, "method": method, "options": {"regularizer": method, "s": strength},
-        "shots": shots, "seed": seed, "diagnosis": diagnosis, "steps": 7, "train_seconds": 2.0,
-        "command": "python", "terms": {},
+
+@pytest.fixture
+def small_memorization(tmp_path):
+    """The first options of some rows, at a tiny size."""
+    counts = {"none": 1, "MR-W": 2, "Prediction-MI (MINE)": 1}
+    rows = {name: memorization.ROWS[name][:count] for name, count in counts.items()}
+    rows["MR-W + Prediction-MI (MINE)"] = memorization.ROWS["MR-W + Prediction-MI (MINE)"]
+    table = dataclasses.replace(memorization.TABLES["cnp_5"], rows=rows)
+    study = dataclasses.replace(memorization.STUDY, tables={"cnp_5": table})
+    return Plan(study, tmp_path / "runs", seeds=2, changed=TINY | CNP | {"task.shots": 3})
+
+
+def test_the_memorization_study_runs_resumes_and_reports(small_memorization, in_process, tmp_path):
+    plan = small_memorization
+    result = run_study(plan)
+    rows = result["tables"]["cnp_5"]["rows"]
+    assert [row["row"] for row in rows] == [
+        "none", "MR-W", "Prediction-MI (MINE)", "MR-W + Prediction-MI (MINE)"
+    ]  # fmt: skip
+    assert all(row["seeds"] == [0, 1] and row["diverged"] == 0 for row in rows)
+    assert len(result["sweep"]) == 2 + 2
+    mine = [row for row in result["sweep"] if row["row"].endswith("(MINE)")]
+    assert all(row["terms.prediction_mi_power_ratio"] > 0 for row in mine)
+    assert set(result["runs"]["config.task_options.shots"]) == {3}
+    # The strength that was chosen had the least validation error.
+    tried = [row for row in result["sweep"] if row["row"] == "MR-W"]
+    best = min(tried, key=lambda row: row["scores.validation.mse.mean"])
+    assert rows[1]["options"] == best["options"]
+
+    times = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("results.json")}
+    assert len(times) == 4 * 2 + 2
+    again = run_study(plan)
+    assert times == {path: path.stat().st_mtime_ns for path in tmp_path.rglob("results.json")}
+    for key in ("tables", "sweep", "training_seconds"):
+        assert json.dumps(again[key]) == json.dumps(result[key])
+
+    (tmp_path / "out").mkdir()
+    text = memorization.write(result | TOLD, plan, tmp_path / "out")
+    assert "## CNP, 5 shots" in text and "| MR-W + Prediction-MI (MINE) | β = " in text
+    assert "rank correlation" in text and "not trained on information, CNP | " in text
+    assert "| positive scales |" in text.replace("λ = 0.1, ", "")
+    assert (tmp_path / "out/memorization.md").read_text() == text
+    kept = json.loads((tmp_path / "out/memorization.json").read_text())
+    assert [row["row"] for row in kept["tables"]["cnp_5"]["rows"]] == [row["row"] for row in rows]
+    groups = kept["correlation"]
+    assert groups["all"]["models"] == 10 and groups["not trained on information"]["models"] == 5
+    for name in ("sweep", "diagnosis"):
+        assert is_picture(tmp_path / f"out/{name}.png")
+    # A page is made of its JSON file, and each row's command makes its run.
+    assert "\n".join(memorization.page(kept)) + "\n" == text
+    command = rows[1]["commands"][1]
+    assert command.startswith("python -m maml.train --task=nme_sinusoid --learner=cnp")
+    assert "--seed=1" in command and "--regularizer_options=mr_w.weight=" in command
+
+
+def test_groups_of_the_correlation_hold_every_row_once():
+    rows = [row for group in memorization.GROUPS.values() for row in group]
+    assert sorted(rows) == sorted(memorization.ROWS)
+
+
+def test_divergences_are_told_in_tables_and_pictures(small_memorization, monkeypatch, tmp_path):
+    """Of a row all of whose runs diverged, and of one that lost one; and of a study, an error."""
+    lost = {sweep.DIVERGED: "the loss became NaN"}
+    content = {
+        "scores": {
+            split: dict.fromkeys(("mse", "label_information_lower"), {"mean": 1.0, "ci95": 0.5})
+            for split in ("validation", "test")
+        },
+        "config": {"learner": "cnp"}, "cost": {"train_seconds": 1.0, "seconds_per_step": 1.0},
+        "provenance": {"command": "python", "hardware": "two"},
     }  # fmt: skip
 
+    def run(jobs, workers, title):
+        def ended(config):
+            return "mr_w" not in config.regularizer and (config.regularizer, config.seed) != (
+                "prediction_mi", 0,
+            )  # fmt: skip
 
-def test_strengths_are_chosen_on_validation_tasks_for_each_learner():
-    diverged = record("cnp", "MR-W", 0, 0, 9.0) | {sweep.DIVERGED: "NaN"}
-    records = [
-        record("cnp", "MR-W", 0.5, 0.1, 1.0),
-        record("cnp", "MR-W", 0.3, 0.9, 2.0),
-        record("cnp", "MR-W", 0.4, 0.0, 3.0),
-        record("maml", "MR-W", 0.2, 0.9, 1.0),
-        diverged,
-    ]
-    chosen = memorization.choose(records)
-    assert chosen["cnp", "MR-W"]["s"] == 2.0 and chosen["maml", "MR-W"]["s"] == 1.0
+        return {name: content if ended(job.args[0]) else lost for name, job in jobs.items()}
 
-
-def test_what_a_method_chooses_from_has_different_names():
-    """They are names of files too."""
-    for methods in memorization.SINGLE.values():
-        assert len({memorization_report.strength(method) for method in methods}) == len(methods)
-
-
-def test_combinations_are_of_the_chosen_strengths_and_of_thirds():
-    first = {"regularizer": "weights", "kl_weight": 0.3}
-    second = {"regularizer": "mine", "mi_target": "prediction", "mi_weight": 3.0}
-    both = selection.combined(first, second)
-    assert all(one["regularizer"] == "weights,mine" for one in both)
-    assert all(one["mi_target"] == "prediction" for one in both)
-    weights = sorted((round(one["kl_weight"], 6), one["mi_weight"]) for one in both)
-    assert weights == [(0.1, 3.0), (0.3, 3.0)]
+    monkeypatch.setattr(sweep, "run", run)
+    result = run_study(small_memorization)
+    rows = {row["row"]: row for row in result["tables"]["cnp_5"]["rows"]}
+    assert [row["diverged"] for row in rows.values()] == [0, 2, 1, 2]
+    assert rows["Prediction-MI (MINE)"]["provenance.hardware"] == "two"
+    text = memorization.write(result | TOLD, small_memorization, tmp_path)
+    assert text.count("| 2 (2 diverged) | diverged |") == 2
+    assert "| Prediction-MI (MINE) | λ = 0.1, positive scales | 2 (1 diverged) |" in text
+    assert len(re.findall(r"\(1 diverged\) \| diverged", text)) == 4  # Each of those that chose.
+    assert is_picture(tmp_path / "sweep.png") and is_picture(tmp_path / "diagnosis.png")
+    monkeypatch.setattr(sweep, "run", lambda jobs, *_: dict.fromkeys(jobs, lost))
+    with pytest.raises(ValueError, match="All runs diverged; the last: the loss became NaN"):
+        run_study(small_memorization)
 
 
-def test_rows_are_means_over_seeds_and_count_divergences():
-    records = [record("cnp", "MINE", 1, test, seed=seed) for seed, test in enumerate((1.0, 3.0))]
-    records.append(record("cnp", "MINE", 0, 0, seed=2) | {sweep.DIVERGED: "NaN"})
-    (row,) = memorization.tabulate(records)
-    assert row["mean"] == 2.0 and math.isclose(row["ci95"], 12.7062, rel_tol=1e-4)
-    assert (row["seeds"], row[sweep.DIVERGED], row["steps"]) == ([0, 1, 2], 1, 7)
+def test_the_command_of_a_study_trains_in_processes_and_writes_its_page(tmp_path):
+    command = [
+        sys.executable, "-m", "maml.studies.memorization", "--logdir=runs", "--output=out/of/it",
+        "--tables=cnp_5", "--rows=none", "--seeds=1", "--steps=2", "--workers=1",
+    ]  # fmt: skip
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    process = subprocess.run(
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300
+    )
+    assert process.returncode == 0, process.stderr
+    assert "tables and pictures in out/of/it." in process.stdout
+    page = (tmp_path / "out/of/it/memorization.md").read_text()
+    assert page in process.stdout and "| none |" in page and "maml.studies.memorization" in page
+    (folder,) = (tmp_path / "runs").iterdir()
+    assert {"results.json", "learner.keras"} <= {path.name for path in folder.iterdir()}
 
 
-def test_rank_correlations_are_of_distinct_runs_in_their_groups():
-    points = [(0.1, 0.9), (0.2, 0.5), (0.3, 0.6), (0.4, 0.2)]
-    records = [
-        record("cnp", "MR-A", 0, test, strength=i, nats=nats)
-        for i, (nats, test) in enumerate(points)
-    ]
-    lost = record("cnp", "MR-A", 0, math.nan, strength=9, nats=0.5)
-    found = memorization.correlate([*records, *records[:2], lost])
-    group = found["not trained on it"]
-    assert group["models"] == 4 and math.isclose(group["spearman"], -0.8)
-    assert math.isnan(found["trained on it, by a free critic"]["spearman"])
-
-
-def test_the_memorization_study_runs_resumes_and_reports(tmp_path, monkeypatch):
-    chosen = {"nothing": 1, "MR-W": 2, "MINE": 1}
-    fewer = {name: memorization.SINGLE[name][:count] for name, count in chosen.items()}
-    monkeypatch.setattr(memorization, "SINGLE", fewer)
-    monkeypatch.setattr(memorization, "COMBINED", {"MR-W + MINE": ("MR-W", "MINE")})
-    monkeypatch.setitem(memorization.LEARNERS, "cnp", {"learner": "cnp"})
-    plan = memorization.Study(tmp_path, ("cnp",), (3,), 2, 2, TINY)
-    result = memorization.study(plan)
-    assert [row["regularizer"] for row in result["rows"]] == [*chosen, "MR-W + MINE"]
-    assert all(row["seeds"] == [0, 1] and row["shots"] == 3 for row in result["rows"])
-    assert len(result["sweep"]) == 4 + 2
-    mine = [row for row in result["sweep"] if row["method"] == "MINE"]
-    assert all(row["power_ratio"] > 0 for row in mine)
-    times = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("results.json")}
-    assert len(times) == 8 + 2
-    again = memorization.study(plan)
-    assert json.dumps(again) == json.dumps(result)
-    assert times == {path: path.stat().st_mtime_ns for path in tmp_path.rglob("results.json")}
-    result |= {"command": "python", "hardware": "two", "date": "today", "workers": 2}
-    text = memorization_report.markdown(result)
-    assert "| CNP | MR-W + MINE | β = " in text and "rank correlation" in text
-    memorization_report.draw_sweep(result, tmp_path / "sweep.png")
-    memorization_report.draw_correlation(result, tmp_path / "diagnosis.png")
-    assert all((tmp_path / f"{n}.png").read_bytes()[1:4] == b"PNG" for n in ("sweep", "diagnosis"))
-
-
-def test_a_study_whose_runs_all_diverged_reports_that(tmp_path):
-    records = [
-        record("cnp", method, 0, 0) | {sweep.DIVERGED: "NaN"} for method in ("nothing", "MINE")
-    ]
-    for one in records:
-        one["options"]["mi_weight"] = 0.3
-    result = {
-        "rows": memorization.tabulate(records),
-        "sweep": [memorization.summary(one) for one in records],
-        "correlation": memorization.correlate(records),
-        "training_seconds": 0.0,
-    }
-    told = {"command": "python", "hardware": "two", "date": "today", "workers": 2}
-    assert memorization_report.markdown(result | told).count("| diverged |") == 4
-    memorization_report.draw_sweep(result, tmp_path / "sweep.png")
-    memorization_report.draw_correlation(result, tmp_path / "diagnosis.png")
-
-
-# -- sinusoids and drift ----------------------------------------------------------------------
+# -- sinusoids and shifts ---------------------------------------------------------------------
 
 
 class Answers:
@@ -281,8 +395,8 @@ class Answers:
     def initial_state(self, batch_size):
         return tf.zeros([batch_size, 1, 1])
 
-    def predict(self, d, x):
-        return maml.NormalHead()(d * x)
+    def decode(self, state, x):
+        return maml.NormalHead()(state * x)
 
 
 def test_scores_are_against_the_truth_without_noise():
@@ -297,46 +411,45 @@ def test_scores_are_against_the_truth_without_noise():
     assert after.shape == (10,)
 
 
+MAML = {"network.hidden": (8,)}
+
+
 @pytest.fixture(scope="module")
 def pretrained(tmp_path_factory):
-    """A network that is fine-tuned at test time: its options, file and record."""
-    config = sinusoids.config("pretrained", 3, 0, TINY | {"inner_steps": 0})
-    path = tmp_path_factory.mktemp("pretrained") / "p.keras"
-    return config, path, sinusoids.job(config, path, "pretrained")
+    """A network that is fine-tuned at test time, and one that is told the parameters."""
+    folder, found = tmp_path_factory.mktemp("pretrained"), {}
+    plan = Plan(robustness.STUDY, folder, changed=TINY | MAML | {"task.shots": 3})
+    for row, (options,) in robustness.YARDSTICKS.items():
+        config = plan.config("shots_5", options, 0)
+        record = training.run(config, folder / row, verbose=0, pictures=False)
+        found[row] = config, folder / row, robustness.further(folder / row, record)
+    return found
 
 
-def test_the_sinusoid_job_scores_each_number_of_steps_and_chooses_rates(pretrained, tmp_path):
-    config, path, record = pretrained
-    assert list(record["errors"]) == [str(count) for count in sinusoids.COUNTS]
-    assert len(set(record["errors"].values())) == len(sinusoids.COUNTS)
-    again = sinusoids.job(config, path, "pretrained")
-    assert again == record
-    oracle = sinusoids.config("oracle", 3, 0, TINY | {"inner_steps": 0})
-    errors = sinusoids.job(oracle, tmp_path / "o.keras", "oracle")["errors"]
-    assert len(set(errors.values())) == 1
-    keys = [("pretrained", 3, 0), ("pretrained", 3, 1), ("oracle", 3, 0)]
-    lost = {sweep.DIVERGED: ""}
-    rows = sinusoids.tabulate(dict(zip(keys, [record, record, lost], strict=True)))
-    assert [row["inner_steps"] for row in rows[:-1]] == list(sinusoids.COUNTS)
-    assert rows[2]["mean"] == record["errors"]["5"] and rows[2]["ci95"] == 0.0
-    result = {"command": "c", "hardware": "h", "date": "d", "training_seconds": 60, "workers": 2}
-    text = sinusoids.markdown(result | {"rows": rows})
-    assert "| oracle | 3 | diverged |" in text and "of 2 diverged" not in text
-    rows = sinusoids.tabulate(dict(zip(keys, [lost, record, record], strict=True)))
-    assert "(1 of 2 diverged) |" in sinusoids.markdown(result | {"rows": rows})
+def test_errors_are_after_each_number_of_steps_and_told_learners_need_none(pretrained):
+    _, _, found = pretrained["pretrained"]
+    assert list(found) == ["mse_after"]  # Shifts are of learners that adapt, with 10 shots.
+    errors = {count: of["mean"] for count, of in found["mse_after"].items()}
+    assert list(errors) == [str(count) for count in robustness.COUNTS]
+    assert len(set(errors.values())) == len(robustness.COUNTS)
+    config, folder, found = pretrained["oracle"]
+    assert len({of["mean"] for of in found["mse_after"].values()}) == 1
+    assert config.make_problem().test.sample(2, [0, 0]).query_x.shape[-1] == 4
+    scores = Scorer(saving.load(folder / "learner.keras"))(config.make_problem().test)
+    assert found["mse_after"]["5"]["mean"] == pytest.approx(scores[0].mean(), rel=1e-5)
 
 
 def test_the_rate_of_fine_tuning_is_the_best_on_validation_tasks(pretrained):
-    config, path, record = pretrained
-    errors = record["errors"]
-    learner, problem = maml.load(path), config.problem()
-    learner.test_inner_steps, found = 5, {}
-    for learner.inner_lr in sinusoids.RATES:
+    config, folder, found = pretrained["pretrained"]
+    learner, problem = saving.load(folder / "learner.keras"), config.make_problem()
+    learner.test_inner_steps, tried = 5, {}
+    for learner.inner_lr in robustness.RATES:
         scorer = Scorer(learner)
-        found[scorer(problem.validation)[0].mean()] = scorer(problem.test)[0].mean()
-    assert len(found) == len(sinusoids.RATES)
-    np.testing.assert_allclose(errors["5"], found[min(found)], rtol=1e-5)
-    assert min(abs(errors["5"] / of - 1) for of in found) > 1e-3, "no validation error"
+        tried[scorer(problem.validation)[0].mean()] = scorer(problem.test)[0].mean()
+    assert len(tried) == len(robustness.RATES)
+    error = found["mse_after"]["5"]["mean"]
+    np.testing.assert_allclose(error, tried[min(tried)], rtol=1e-5)
+    assert min(abs(error / of - 1) for of in tried) > 1e-3, "no validation error"
 
 
 @pytest.mark.parametrize(
@@ -358,73 +471,100 @@ def test_axes_begin_inside_the_training_distribution():
         assert sum(distance > 0 for distance in axis.distances) >= 4
 
 
-def test_the_study_of_drift_scores_reports_and_draws(tmp_path, monkeypatch):
+def test_the_study_of_shifts_scores_resumes_reports_and_draws(in_process, monkeypatch, tmp_path):
     monkeypatch.setattr(task_shift, "TASKS", 100)
-    plan = sinusoids.Study(tmp_path / "runs", seeds=2)
-    records, scores = {}, {}
-    for name, options in {"MAML": {"learner": "maml"}, "CNP": {"learner": "cnp"}}.items():
-        for seed in range(2):
-            config = train.Config(**(TINY | options | {"shots": 10, "seed": seed}))
-            path = plan.path(name, 10, seed)
-            records[name, 10, seed] = train.train(config, path, verbose=0, pictures=False)
-            scores.setdefault(name, []).append(task_shift.drift(path))
-            assert task_shift.drift(path) == scores[name][-1]
-    result = task_shift.aggregate(scores)
-    zero = [result["MAML"]["axes"][axis][0]["error"]["mean"] for axis in ("noise", "range of x")]
-    assert zero[0] == pytest.approx(zero[1])  # Both are the training distribution.
-    steps = result["MAML"]["inner_steps"]
-    assert steps[0]["error"] == steps[0]["before"] and not result["CNP"]["inner_steps"]
-    text = robustness_report.words(result)
-    assert "drifts best" in text and "octaves above" in text
-    table = robustness.rows(result, records)
+    base = robustness.COMMON | TINY | MAML | {"learner.inner_steps": 2} | CNP
+    base |= {"network.hidden": (8,), "task.shots": 10}
+    rows = {name: robustness.LEARNERS[name] for name in ("MAML", "CNP")}
+    study = dataclasses.replace(
+        robustness.STUDY, tables={"shots_10": Table("10 support points", base, rows)}
+    )
+    plan = Plan(study, tmp_path / "runs", seeds=2)
+    result = run_study(plan)
+    learned, context = result["tables"]["shots_10"]["rows"]
+    assert [row["seeds"] for row in (learned, context)] == [[0, 1]] * 2
+    zero = [
+        task_shift.read_score(learned, f"shift.{axis}", "0", "error")
+        for axis in ("noise", "range of x")
+    ]
+    assert zero[0] == pytest.approx(zero[1]) and zero[0]["ci95"] > 0  # Both as in training.
+    kept = json.loads((pathlib.Path(learned["folders"][0]) / "robustness.json").read_text())
+    assert kept["shots"]["10"]["error"]["mean"] == pytest.approx(
+        kept["shift"]["noise"]["0"]["error"]["mean"]
+    )
+    none = [
+        task_shift.read_score(learned, "inner_steps", "0", score)
+        for score in ("error", "no_support")
+    ]
+    assert none[0] == none[1]
+    assert "further.inner_steps.0.error.mean" not in context
+    pretrained = {"row": "pretrained", "seeds": [0, 1]}  # It has no errors under shifts.
+    table = {"rows": [learned, pretrained, context]}
+    assert robustness.shifted_rows({"tables": {"shots_10": table}}) == [learned, context]
+    # Nothing is trained or scored again.
+    times = {path: path.stat().st_mtime_ns for path in (tmp_path / "runs").rglob("r*.json")}
+    assert len(times) == 2 * 4
+    again = run_study(plan)
+    assert json.dumps(again["tables"]) == json.dumps(result["tables"])
+    assert times == {path: path.stat().st_mtime_ns for path in (tmp_path / "runs").rglob("r*.json")}
+
+    (tmp_path / "out").mkdir()
+    text = robustness.write(result | TOLD, plan, tmp_path / "out")
+    assert "tolerates the largest shifts" in text and "octaves above" in text
     values = sum(len(axis.values) for axis in task_shift.AXES.values()) + len(task_shift.SHAPED)
-    assert len(table) == 2 * values and table[0]["seeds"] == [0, 1]
-    run = {"command": "python", "hardware": "two", "date": "today"}
-    assert "| shape | square |" in robustness_report.markdown(run | {"rows": table, "answer": text})
-    json.dumps(table)
-    plan.path("MAML", 10, 0).unlink()  # As after a divergence: the next seed is drawn.
-    robustness_report.draw(result, plan, tmp_path)
-    assert len(list(tmp_path.glob("*.png"))) == 5 + 2
+    kinds = "|".join([*task_shift.AXES, "shape"])
+    assert len(re.findall(rf"^\| ({kinds}) \|", text, re.MULTILINE)) == values
+    assert re.search(r"^\| shape \| square \| ", text, re.MULTILINE)
+    assert len(list((tmp_path / "out").glob("*.png"))) == 5 + 2
+    assert all(is_picture(path) for path in (tmp_path / "out").glob("*.png"))
+
+
+def test_a_learner_that_diverges_in_inner_steps_is_told():
+    rows = [
+        {"row": "pretrained", "seeds": [0, 1], "diverged": 1, "further.mse_after.0.mean": 1.0,
+         "further.mse_after.0.ci95": 0.25, "cost.train_seconds": 3.0, "options": {}},
+        {"row": "oracle", "seeds": [0], "diverged": 1, "options": {}},
+    ]  # fmt: skip
+    lines = report.table(robustness.COLUMNS, rows)
+    assert lines[2].startswith("| pretrained | 2 (1 diverged) | 1.000 ± 0.250 | diverges |")
+    assert lines[3].startswith("| oracle | 1 (1 diverged) | diverged |")
+
+
+# -- what commands refuse ---------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    ("module", "flag", "message"),
+    ("module", "flags", "message"),
     [
-        ("memorization", "--learners=tea", "--learners has 'tea'; there are cnp, metasgd, maml"),
-        ("memorization", "--learners=cnp,cnp", "--learners has 'cnp' twice"),
-        ("memorization", "--shots=x", "--shots takes whole numbers"),
-        ("sinusoids", "--shots=5,0", "--shots takes whole numbers of 1 or more"),
-        ("sinusoids", "--shots=5,05", "--shots has 5 twice"),
-        ("robustness", "--shots=", "--shots is empty"),
-        ("sinusoids", "--steps=7000", "no whole number of epochs"),
+        ("memorization", ["--tables=tea"], "`tables`: expected some of cnp_5, cnp_10, metasgd_5"),
+        ("memorization", ["--tables=cnp_5,cnp_5"], "`tables`: expected each value once"),
+        ("memorization", ["--tables="], "`tables`: expected at least one value, received none"),
+        ("memorization", ["--rows=tea"], "`rows`: expected some of none, MR-W"),
+        ("memorization", ["--rows="], "`rows`: expected at least one value, received none"),
+        ("robustness", ["--rows=MAML,MAML"], "`rows`: expected each value once"),
+        ("robustness", ["--steps=7000"], "`steps`: expected a multiple of 3000"),
     ],
 )
-def test_studies_refuse_in_one_sentence(module, flag, message, tmp_path):
+def test_studies_refuse_in_one_sentence(module, flags, message, tmp_path):
     folders = [f"--logdir={tmp_path / 'runs'}", f"--output={tmp_path / 'out'}"]
-    process = commands.run(f"maml.studies.{module}", *folders, flag, cwd=ROOT)
-    assert process.returncode != 0 and message in process.stderr
-    assert not (tmp_path / "out").exists()
+    process = commands.run(f"maml.studies.{module}", *folders, *flags, cwd=ROOT)
+    assert process.returncode == 1 and message in process.stderr
+    assert process.stderr.count("Error: ") == 1 and "Traceback" not in process.stderr
+    assert not list(tmp_path.iterdir())
 
 
-def test_tables_without_a_row_that_is_asked_for_are_left_out():
-    every = {name: tables.Table(name, {}, {row: [{}] for row in rows}) for name, rows in
-             {"one": ["a", "b, too"], "two": ["b, too", "c"]}.items()}  # fmt: skip
-    assert list(tables.selected(every, ["one", "two"], None)) == ["one", "two"]
-    assert list(tables.selected(every, ["one", "two"], ["c"])) == ["two"]
-    for names, rows, told in (
-        (["one"], ["c"], "--methods has 'c'; there are a, \"b, too\"."),
-        ([], None, "--tables is empty"),
-        (["one", "one"], None, "--tables has 'one' twice"),
-        (["one"], ["a", "a"], "--methods has 'a' twice"),
-        (["one"], [], "--methods is empty"),
-        (["three"], None, "--tables has 'three'"),
-        (["one"], ["d"], "--methods has 'd'"),
-    ):
-        with pytest.raises(ValueError, match=told):
-            tables.selected(every, names, rows)
-
-
-@pytest.mark.parametrize("lost", [None, math.nan, math.inf])
-def test_a_run_whose_error_is_not_finite_is_not_chosen(lost):
-    records = [{"options": "lost", "error": lost}, {"options": "kept", "error": 3.0}]
-    assert selection.best(records, lambda record: record["error"]) == "kept"
+def test_a_run_that_a_study_wants_is_the_one_that_its_command_makes(tmp_path):
+    """Of each study, and of a row that has options of every kind."""
+    plan = Plan(fewshot.with_files({"omniglot": toys.characters()}), tmp_path)
+    for table, row in (("omniglot5", "Reptile, not transductive"), ("fixed", "MR-W")):
+        (want, *_) = [
+            Wanted(table, row, options, 2) for options in plan.chosen[table].rows[row]
+        ]  # fmt: skip
+        config = plan.config(table, want.options, 2)
+        words = plan._command(config, tmp_path / "run").split()
+        assert words[:3] == ["python", "-m", "maml.train"] and words[-1].startswith("--logdir=")
+        assert isinstance(config, Config) and run_folder.CONFIG == "config.json"
+        text = " ".join(words)
+        for key, value in want.options.items():
+            name = key.rpartition(".")[2]
+            assert f"{name}={str(value).lower()}" in text, key
