@@ -279,4 +279,4 @@ def main() -> None:
 def cli() -> None:
     """The command ``mine-benchmark``."""
     define_flags()
-    commands.run(main)
+    commands.run(main, ["output"])
