@@ -1,7 +1,5 @@
 """What all commands refuse before they do anything, and what they say of it."""
 
-import json
-import math
 import subprocess
 import sys
 
@@ -9,29 +7,26 @@ import commands
 import pytest
 
 import maml
-from maml.experiments import runs
-from mine import reporting
 
 FOLDERS = {
+    "maml.compare": ["output"],
     "mine.benchmarks": ["output"],
     "maml.studies.fewshot": ["logdir", "output"],
     "maml.studies.memorization": ["logdir", "output"],
     "maml.studies.robustness": ["logdir", "output"],
-    "maml.studies.sinusoids": ["logdir", "output"],
     "pose_code.baselines": ["logdir"],
-    "pose_code.compare": ["output"],
     "pose_code.predict": ["output"],
     "pose_code.study": ["logdir", "output"],
     "pose_code.train": ["logdir"],
 }
 """Commands -> flags of the folders that they write to."""
 
-OTHERS = ["mine.estimators", "maml.evaluate", "maml.tasks.prepare", "maml.train"]
+OTHERS = ["mine.estimators", "maml.components", "maml.evaluate", "maml.tasks.prepare", "maml.train"]
 
 REQUIRED = {
+    "maml.compare": ["--runs=x"],
     "maml.evaluate": ["--model_save_filename=x.keras"],
     "maml.tasks.prepare": ["--dataset=folder", "--source=x", "--output=x.npz"],
-    "pose_code.compare": ["--logdirs=x"],
     "pose_code.predict": ["--model=x", "--support=x", "--query=x"],
     "pose_code.study": ["--data_dir=x"],
 }
@@ -91,10 +86,11 @@ def test_a_file_that_fails_to_be_imported_is_told_where(tmp_path, text, told):
 
 def test_an_operation_has_one_core_so_that_numbers_do_not_depend_on_how_many_there_are():
     code = (
-        "from maml import threads; import tensorflow as tf; threads.share_cores(3);"
+        "from maml.experiments import determinism; import tensorflow as tf;"
+        "determinism.share_cores(3);"
         "read = tf.config.threading;"
         "print(read.get_intra_op_parallelism_threads(), read.get_inter_op_parallelism_threads());"
-        "tf.zeros(1); threads.share_cores(2)"  # Too late, and no error.
+        "tf.zeros(1); determinism.share_cores(2)"  # Too late, and no error.
     )
     process = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
@@ -123,31 +119,3 @@ def test_a_file_is_imported_again_as_it_is_now(tmp_path):
         maml.import_files([str(path)])
     assert sys.modules["own_terms"].number == 1
     del sys.modules["own_terms"]
-
-
-@pytest.mark.parametrize("text", ["{}", "junk", "[1]", '{"config": '])
-def test_damaged_files_of_a_run_are_named(tmp_path, text):
-    path = tmp_path / "results.json"
-    path.write_text(text)
-    with pytest.raises(ValueError, match=r"results\.json"):
-        reporting.read_json(path, "config")
-    path.write_text(json.dumps({"config": 1}))
-    assert reporting.read_json(path, "config") == {"config": 1}
-
-
-def test_a_mean_that_is_no_number_is_none_after_it_was_written_too(tmp_path):
-    path = tmp_path / "results.json"
-    reporting.write_json({"error": {"mean": math.inf, "ci95": math.nan}, "best": math.nan}, path)
-    read = reporting.read_json(path, "error")
-    assert math.isnan(read["error"]["mean"]) and f"{read['error']['mean']:.3f}" == "nan"
-    assert read["error"]["ci95"] is None and read["best"] is None
-
-
-@pytest.mark.parametrize(
-    "text", ["", "junk\n", "epoch,loss\n", "epoch,loss\n0,many\n", "epoch,loss\n1,2\n0"]
-)
-def test_a_damaged_history_is_named(tmp_path, text):
-    path = tmp_path / "history.csv"
-    path.write_text(text)
-    with pytest.raises(ValueError, match=r"history\.csv is damaged"):
-        runs.read_history(path)

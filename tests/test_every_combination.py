@@ -6,9 +6,15 @@ import tensorflow as tf
 import toys
 
 import maml
+from maml.experiments import Config
 
-SMALL = {"hidden": (8,), "embedding": (8,), "network": "perceptron"}
-LEARNER = {"inner_steps": 2, "hidden": (8,), "dim_r": 8, "dim_z": 8}
+SMALL = {
+    "learner.inner_steps": 2, "learner.hidden": (8,), "learner.dim_r": 8, "learner.dim_z": 8,
+    "task.shots": 2, "task.queries": 3, "task.data": toys.characters(),
+}  # fmt: skip
+NETWORKS = {"folder": {"network.kind": "perceptron"}}
+"""Task -> options of its networks; those of vectors have one small layer."""
+
 BATCH = 2
 
 
@@ -18,12 +24,11 @@ def trained(task, kind, term=False):
     One graph is traced and run three times: run eagerly, ``tf.vectorized_map`` would trace its
     function anew in every step, which took three times as long.
     """
-    sizes = SMALL | {"data": toys.characters()}
-    problem = maml.TASKS.make(task, shots=2, queries=3, **sizes)
-    regularizers = [maml.LabelMI(problem.label_transform)] if term else []
-    learner = maml.make_learner(
-        kind, problem.networks, problem.head, regularizers=regularizers, **LEARNER
-    )
+    defaults = SMALL | NETWORKS.get(task, {"network.hidden": (8,), "network.embedding": (8,)})
+    given = {"task": task, "learner": kind, "regularizer": "label_mi" if term else "none"}
+    config = Config.of(given, defaults)
+    problem = config.make_problem()
+    learner = config.make_learner(problem)
     learner.create_weights(problem.train.sample(BATCH, tf.constant([0, 0])))
     learner.compile(jit_compile=False)
     before = {v.path: v.numpy() for v in learner.learner_variables}
@@ -56,13 +61,12 @@ def test_trains_predicts_and_is_evaluated(task, kind):
     assert prediction.shape == episode.query_y.shape and np.isfinite(prediction).all()
 
     evaluate = maml.Evaluator(
-        learner, label_transform=problem.label_transform, draws=2, metrics=problem.metrics
+        learner, label_transform=problem.label_transform, num_relabelings=2, metrics=problem.metrics
     )
     scores = evaluate(problem.test, per_task=1, batch_size=BATCH, seed=0, num_tasks=BATCH)
     main = next(iter(problem.metrics))
-    assert {main, f"no_support_{main}", f"mismatched_support_{main}", "information_lower"} <= set(
-        scores
-    )
+    assert {main, f"no_support_{main}", f"mismatched_support_{main}"} <= set(scores)
+    assert {"label_information_lower", "support_information_upper"} <= set(scores)
     for score in scores.values():
         assert score.shape[:2] == (BATCH, 1) and np.isfinite(score).all()
 
@@ -71,7 +75,9 @@ def test_trains_predicts_and_is_evaluated(task, kind):
 def test_trains_with_the_information_term_of_the_problem(kind):
     _, _, history, moved = trained("clusters", kind, term=True)
     assert moved and all(distance > 0 for distance in moved.values())
-    loss, task_loss, surrogate = (history[name] for name in ("loss", "task_loss", "mi_surrogate"))
+    loss, task_loss, surrogate = (
+        history[name] for name in ("loss", "task_loss", "label_mi_surrogate")
+    )
     assert loss[0] == pytest.approx(task_loss[0] - surrogate[0], abs=1e-4)
     if not maml.LEARNERS[kind].classification_only:  # Those can compare from the start.
         assert surrogate[0] < -0.5  # Near log(1/5) nats before anything is learned.
