@@ -7,7 +7,7 @@ import tensorflow as tf
 from toys import GRADIENT_BASED, LEARNERS, VARIANTS, Lines, finite_differences, learner
 
 import maml
-from maml.learners import task_map
+from maml.nn import task_map
 from maml.regularizers.label_mi import scale_gradient
 
 SEED = tf.constant([3, 1])

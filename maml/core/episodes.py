@@ -46,7 +46,7 @@ def support_mask(episode):
     return getattr(episode, "support_mask", None)
 
 
-def concatenated(batches: Iterable[Episode]) -> Episode:
+def concatenated(batches: Iterable[Episode | PaddedEpisode]) -> Episode | PaddedEpisode:
     """One batch of the tasks of several, one batch after the other."""
     return as_episode(tf.concat(parts, axis=0) for parts in zip(*batches, strict=True))
 

@@ -41,8 +41,9 @@ def plan_from_flags(study: Study, **changed) -> Plan:
     """
     values = flags.FLAGS
     for name in ("tables", "rows"):
-        if values[name].value is not None:
-            distinct(values[name].value, name)  # Refuses a flag without a value.
+        typed = values[name].value
+        if typed is not None:
+            distinct(typed, name)  # Refuses a flag without a value.
     if values.steps is not None:
         changed["steps"] = values.steps
     plan = Plan(

@@ -9,9 +9,9 @@ from maml.core.episodes import Episode, support_mask
 from maml.core.options import check_at_least
 from maml.core.registry import LEARNERS
 from maml.distributions.base import Head
-from maml.learners import inner_loop, task_map
+from maml.learners import inner_loop
 from maml.learners.base import MetaLearner, per_input
-from maml.nn import functional, normalization
+from maml.nn import functional, normalization, task_map
 
 AFTER_LAST_STEP = 2**31
 """The step number of predictions: after any number of inner steps."""
@@ -40,7 +40,7 @@ class MAML(MetaLearner):
         inner_optimizer: "sgd" or "adam".
         inner_clip: largest global norm of an inner step's gradient; None for any.
         inner_batch_size: shots an inner step sees, the next ones in turn; None for all.
-        task_map: how tasks are mapped, see :mod:`maml.learners.task_map`.
+        task_map: how tasks are mapped, see :mod:`maml.nn.task_map`.
         recompute: compute inner steps again in the backward pass: less memory, more time. Not for
             task_map "vectorized", which keeps all steps anyway.
         **kwargs: of :class:`MetaLearner`.
@@ -211,7 +211,7 @@ class MAML(MetaLearner):
         self.network(tf.reshape(features, [-1, *features.shape[2:]]))
 
     def map_tasks(self, function, elements, signature):
-        """``function`` of each task, in this learner's way; see :mod:`maml.learners.task_map`."""
+        """``function`` of each task, in this learner's way; see :mod:`maml.nn.task_map`."""
         mode = task_map.choose(self.task_map, self.network)
         return task_map.map_tasks(function, elements, mode, signature)
 

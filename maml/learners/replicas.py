@@ -1,6 +1,6 @@
 """A training step on several devices, ``tf.distribute``'s replicas, each with a part of the tasks.
 
-Replicas differ from one device in four ways, which :class:`Replicas` takes care of:
+Replicas differ from one device in four ways, which are taken care of here:
 
 * Keras adds gradients up over replicas, so each replica's loss is divided by their number.
 * Random numbers come from seeds that all replicas share, so the replica's number is folded in.
