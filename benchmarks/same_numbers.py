@@ -170,7 +170,10 @@ CASES = {
     "fewshot": Case((
         "python -m maml.tasks.prepare --dataset=folder --source={data}/pictures "
         "--output={out}/images.npz",
-        *_tasks(f"{_IMAGES} --learner=maml --inner_lr=0.1 --inner_steps=2", f"{_IMAGES} --learner=protonet"),
+        *_tasks(
+            f"{_IMAGES} --learner=maml --inner_lr=0.1 --inner_steps=2",
+            f"{_IMAGES} --learner=protonet",
+        ),
     )),
     "mine": Case(_estimates(
         f"{_CRITIC} --bound=mine",
