@@ -17,9 +17,6 @@ from pose_code.networks import pose_networks
 ROOT = pathlib.Path(__file__).parent.parent
 GLOSSARY = ROOT / "docs/reference/glossary.md"
 
-NOT_YET = ("maml/learners/*",)
-"""Files that still have the old vocabulary; empty when the renaming is complete."""
-
 SYNONYMS = {
     "Label-MI": [
         "information on (the )?labels",
@@ -93,9 +90,7 @@ def files():
     patterns = ["*.md", "docs/**/*.md", "results/**/*.md", "notebooks/*.ipynb", "run.sh"]
     patterns += [f"{name}/**/*.py" for name in ("maml", "mine", "pose_code", "pose_data")]
     patterns += ["pose_code/run.sh"]
-    found = {path for pattern in patterns for path in ROOT.glob(pattern)}
-    excluded = {path for pattern in NOT_YET for path in ROOT.glob(pattern)}
-    return sorted(found - excluded)
+    return sorted({path for pattern in patterns for path in ROOT.glob(pattern)})
 
 
 @pytest.mark.parametrize("path", files(), ids=lambda path: str(path.relative_to(ROOT)))
