@@ -171,7 +171,7 @@ def jensen_shannon(joint, marginal) -> Bound:
 def smile(joint, marginal, clip: float = 5.0) -> tf.Tensor:
     """SMILE's value: Donsker-Varadhan with the negatives' scores clipped (Song & Ermon 2020).
 
-    A value only, and **not a bound**: clipping lowers the normaliser, so it can exceed the
+    A value only, and **not a bound**: clipping lowers the normalizer, so it can exceed the
     information. It is not an objective; train the critic by :func:`jensen_shannon`, as its authors
     do.
 

@@ -30,7 +30,7 @@ def cap(scores, limit: float = SCORE_CAP) -> tf.Tensor:
 class Standardize(keras.layers.Layer):
     """Shifts and scales each feature by running moments, free of start-up bias.
 
-    Unlike batch normalisation it treats joint and marginal pairs alike: both see the same moments,
+    Unlike batch normalization it treats joint and marginal pairs alike: both see the same moments,
     so the critic cannot tell them apart by the statistics of the batch.
 
     Args:

@@ -29,7 +29,7 @@ class Objective(keras.layers.Layer):
 
     Args:
         bound: one of ``mine.bound_names.BOUNDS``. "smile" ascends Jensen-Shannon and reads SMILE.
-        momentum: weight of the past batches in MINE's running normaliser, in [0, 1), as Keras
+        momentum: weight of the past batches in MINE's running normalizer, in [0, 1), as Keras
             counts it: the newest batch has the weight ``1 - momentum``.
 
     Raises:

@@ -58,7 +58,7 @@ def categorical(log_prob) -> tf.Tensor:
     predictions).
 
     Args:
-        log_prob: normalised log-probabilities [M, ..., classes].
+        log_prob: normalized log-probabilities [M, ..., classes].
 
     Returns:
         [...], in [0, log M].
@@ -79,7 +79,7 @@ def plug_in_categories(log_prob) -> Sandwich:
     from more, the information over all of them lies between the two in expectation.
 
     Args:
-        log_prob: normalised log q(y | x, d_n), [N, ..., classes].
+        log_prob: normalized log q(y | x, d_n), [N, ..., classes].
 
     Returns:
         :class:`Sandwich` of shape [...].

@@ -64,7 +64,7 @@ def embedding(
     Args:
         image_size: side of the images, in pixels.
         dim_w: number of features.
-        mode: how its convolutions are normalised, see :mod:`maml.nn.normalization`.
+        mode: how its convolutions are normalized, see :mod:`maml.nn.normalization`.
         seed: seed of the initial weights.
         dtype: Keras dtype policy of the layers.
 
@@ -86,12 +86,12 @@ def tower(
 ) -> keras.Model:
     """First part of MAML's network: [n, size, size, 1] -> [n, dim_w].
 
-    Linear but for its pooling and last layer, as in the original, and for what normalises it.
+    Linear but for its pooling and last layer, as in the original, and for what normalizes it.
 
     Args:
         image_size: side of the images, in pixels.
         dim_w: number of features.
-        mode: how its convolutions are normalised, see :mod:`maml.nn.normalization`.
+        mode: how its convolutions are normalized, see :mod:`maml.nn.normalization`.
         seed: seed of the initial weights.
         dtype: Keras dtype policy of the layers.
 
@@ -119,7 +119,7 @@ def convolutions(
         outputs: number of outputs.
         dim_w: a square number.
         filters: of each of the four convolutions.
-        mode: how they are normalised, see :mod:`maml.nn.normalization`.
+        mode: how they are normalized, see :mod:`maml.nn.normalization`.
         steps: inner steps, for mode "step".
         seed: seed of the initial weights.
         dtype: Keras dtype policy of the layers.

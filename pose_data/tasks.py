@@ -10,7 +10,7 @@ from maml.core.episodes import Episode, TaskFamily
 from pose_data import pickles, records
 
 PERIOD = 10.0
-"""A full turn, in the label's unit: labels are the normalised angle times ten, as in the papers."""
+"""A full turn, in the label's unit: labels are the normalized angle times ten, as in the papers."""
 
 
 class PoseTasks(TaskFamily):

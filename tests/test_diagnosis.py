@@ -107,7 +107,7 @@ def test_ridge_regression_adapts(adapter):
     power = np.mean([np.mean(e.query_x[..., 0] ** 2) for e in episodes])
     assert adapter.swap_gap["mean"] == pytest.approx(12 * power, rel=0.15)
     assert adapter.no_support["mean"] == pytest.approx(25.5 * power, rel=0.15)
-    assert adapter.tasks == 8 and adapter.normalization == "no normalisation"
+    assert adapter.tasks == 8 and adapter.normalization == "no normalization"
     for information in (adapter.label_information, adapter.support_information):
         assert 1 < information["lower"]["mean"] <= math.log(8) + 1e-6
         assert information["upper"]["mean"] > math.log(8)
@@ -292,7 +292,7 @@ def test_labels_that_are_all_the_same_tell_nothing():
         for name in ("mse", "no_support_mse", "mismatched_support_mse", "constant_mse")
     }
     scores |= {f"support_information_{side}": np.zeros((3, 2, 4)) for side in ("lower", "upper")}
-    found = maml.Diagnosis.from_scores(scores, "no normalisation")
+    found = maml.Diagnosis.from_scores(scores, "no normalization")
     assert found.verdict == "cannot tell" and found.label_information is None
 
 
@@ -303,9 +303,9 @@ def test_json_brings_the_diagnosis_back(adapter):
     assert maml.Diagnosis(**json.loads(json.dumps(adapter.to_json()))) == adapter
 
 
-def test_text_names_every_number_and_the_normalisation(adapter):
+def test_text_names_every_number_and_the_normalization(adapter):
     lines = str(adapter).splitlines()
-    assert lines[0].startswith("adapts (no normalisation; ")
+    assert lines[0].startswith("adapts (no normalization; ")
     assert "8 tasks" in lines[0] and lines[-1].strip() == adapter.reason
     for line, value in zip(
         lines[1:6],

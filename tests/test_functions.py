@@ -15,7 +15,7 @@ SEED = tf.constant([4, 2])
 REACH = 5 + math.pi
 
 
-def normalised(values, coefficients):
+def normalized(values, coefficients):
     return values / np.abs(coefficients).sum()
 
 
@@ -26,9 +26,9 @@ REFERENCE = {
     "square": lambda theta, c: signal.square(theta),
     "triangle": lambda theta, c: signal.sawtooth(theta + np.pi / 2, 0.5),
     "sawtooth": lambda theta, c: signal.sawtooth(theta + np.pi),
-    "harmonics": lambda theta, c: normalised(c @ np.sin(np.outer([1, 2, 3], theta)), c),
+    "harmonics": lambda theta, c: normalized(c @ np.sin(np.outer([1, 2, 3], theta)), c),
     "damped_sine": lambda theta, c: np.sin(theta) / np.exp(np.abs(theta) / (2 * np.pi)),
-    "polynomial": lambda theta, c: normalised(np.poly1d(c[::-1])(theta / REACH), c),
+    "polynomial": lambda theta, c: normalized(np.poly1d(c[::-1])(theta / REACH), c),
     "step": lambda theta, c: np.where(theta < 0, -1.0, 1.0),
     "linear": lambda theta, c: theta / REACH,
 }

@@ -234,7 +234,7 @@ def test_options_without_a_meaning_are_refused(options, message):
         linear(**options)
 
 
-def test_keras_normalisation_is_refused_since_products_with_the_hessian_need_second_derivatives():
+def test_keras_normalization_is_refused_since_products_with_the_hessian_need_second_derivatives():
     network = keras.Sequential(
         [keras.Input((2,)), keras.layers.BatchNormalization(name="norm"), keras.layers.Dense(1)]
     )

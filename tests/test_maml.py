@@ -158,16 +158,16 @@ def test_one_harmonic_is_a_von_mises_density_by_scipy():
 def test_harmonics_are_a_generalised_von_mises_density_by_quadrature():
     a, b = np.array([1.0, -2.0, 0.5]), np.array([0.3, 1.5, -0.7])
 
-    def unnormalised(label):
+    def unnormalized(label):
         angle = 2 * np.pi / PERIOD * np.arange(1, 4) * label
         return np.exp(a @ np.cos(angle) + b @ np.sin(angle))
 
-    total, _ = integrate.quad(unnormalised, 0, PERIOD, epsabs=1e-10)
+    total, _ = integrate.quad(unnormalized, 0, PERIOD, epsabs=1e-10)
     density = maml.VonMisesHead(PERIOD, 3, 200)(tf.constant([np.concatenate([a, b])]))
     label = PERIOD * np.arange(0, 200, 7) / 200
     np.testing.assert_allclose(
         np.exp(density.log_prob(tf.constant(label[:, None]))),
-        [unnormalised(y) / total for y in label],
+        [unnormalized(y) / total for y in label],
         rtol=1e-5,
     )
 
@@ -357,8 +357,8 @@ def test_weight_warms_up_over_training_steps():
 
 
 @pytest.mark.parametrize("bound", ["ba", "mine"])
-def test_several_relabellings_are_a_batch_of_copies_of_the_tasks(bound):
-    """The mean over relabellings is the value of one relabelling of each copy of a task."""
+def test_several_relabelings_are_a_batch_of_copies_of_the_tasks(bound):
+    """The mean over relabelings is the value of one relabeling of each copy of a task."""
     episode = Lines().sample(3, SEED)
     copies = maml.Episode(*(tf.tile(part, [4, 1, 1]) for part in episode))
     terms = []

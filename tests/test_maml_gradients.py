@@ -205,7 +205,7 @@ def test_batch_of_tasks_equals_loop_over_tasks(kind):
 
 
 @pytest.mark.parametrize("kind", ["Batch", "Layer", "Group"])
-def test_keras_normalisation_is_refused_where_its_second_derivative_matters(kind):
+def test_keras_normalization_is_refused_where_its_second_derivative_matters(kind):
     options = {"groups": 1} if kind == "Group" else {}
     norm = getattr(keras.layers, f"{kind}Normalization")(name="norm", **options)
     network = keras.Sequential([keras.Input((2,)), norm, keras.layers.Dense(1)])
@@ -214,7 +214,7 @@ def test_keras_normalisation_is_refused_where_its_second_derivative_matters(kind
     maml.MAML(network, maml.NormalHead(), first_order=True)
 
 
-def test_current_batch_normalisation_equals_keras_in_training_mode():
+def test_current_batch_normalization_equals_keras_in_training_mode():
     x = np.random.default_rng(0).normal(2.0, 3.0, (16, 4, 4, 3)).astype(np.float32)
     ours = maml.CurrentBatchNormalization()(x)
     theirs = keras.layers.BatchNormalization()(x, training=True)

@@ -167,7 +167,7 @@ def test_split_pairs_needs_two_pairs():
         mine.split_pairs(np.zeros((1, 1)))
 
 
-def test_running_normaliser_is_a_weighted_mean_without_start_up_bias():
+def test_running_normalizer_is_a_weighted_mean_without_start_up_bias():
     batches, momentum = np.array([3.0, -2.0, 5.0, 0.0]), 0.9
     state = mine.Normalizer.initial(tf.float64)
     for index, log_mean in enumerate(batches):

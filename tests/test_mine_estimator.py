@@ -184,7 +184,7 @@ def test_warns_where_few_negatives_decide():
 
 def test_warns_of_smile():
     (found,) = intervals.warnings("smile", 0.5, 500, [equal_scores(500)], 128)
-    assert "not a bound, since it clips the normaliser: the value can be too high" in found
+    assert "not a bound, since it clips the normalizer: the value can be too high" in found
 
 
 def test_strong_dependence_in_few_samples_is_warned_of():

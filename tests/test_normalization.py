@@ -1,4 +1,4 @@
-"""Running statistics of frozen normalisation: of what they are, when they move, what they skip."""
+"""Running statistics of frozen normalization: of what they are, when they move, what they skip."""
 
 import math
 

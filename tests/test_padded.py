@@ -82,7 +82,7 @@ def test_padding_changes_no_gradient(kind):
 
 
 @pytest.mark.parametrize("kind", TRANSDUCTIVE)
-def test_networks_that_normalise_by_the_batch_refuse_padding(kind):
+def test_networks_that_normalize_by_the_batch_refuse_padding(kind):
     model, episode = learner(kind, maml.NormalHead(), 9), Lines(shots=5).sample(3, SEED)
     model.create_weights(episode)
     with pytest.raises(ValueError, match="current batch.*which padding would be part of"):

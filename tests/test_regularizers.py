@@ -407,9 +407,9 @@ def test_the_mine_critic_sees_predictions_through_its_noise(noise, deviation, mo
 
     monkeypatch.setattr(term, "critic", spy)
     term.term(model, episode, None, None, SEED, False)
-    relabelled = SCALE(episode, fold_in(SEED, 0))
-    state = model.encode(relabelled.support_x, relabelled.support_y)
-    noise = seen[0][:500] - model.decode(state, relabelled.query_x).critic_features().numpy()
+    relabeled = SCALE(episode, fold_in(SEED, 0))
+    state = model.encode(relabeled.support_x, relabeled.support_y)
+    noise = seen[0][:500] - model.decode(state, relabeled.query_x).critic_features().numpy()
     assert noise.std() == pytest.approx(deviation, rel=0.05)
     assert abs(noise.mean()) < 5 * deviation / math.sqrt(noise.size)
 
@@ -418,7 +418,7 @@ def test_the_mine_critic_sees_predictions_through_its_noise(noise, deviation, mo
 
 
 @pytest.mark.parametrize("probability", [0.0, 0.3, 1.0])
-def test_tasks_are_relabelled_with_a_probability_support_and_queries_alike(probability):
+def test_tasks_are_relabeled_with_a_probability_support_and_queries_alike(probability):
     term = maml.LabelAugmentation(SCALE, probability)
     episode = Lines().sample(2000, SEED)
     changed = term.augment(episode, SEED)
@@ -427,10 +427,10 @@ def test_tasks_are_relabelled_with_a_probability_support_and_queries_alike(proba
     support = np.squeeze(changed.support_y / episode.support_y, -1)
     factors = np.concatenate([support, np.squeeze(changed.query_y / episode.query_y, -1)], axis=1)
     np.testing.assert_allclose(factors, factors[:, :1] * np.ones_like(factors), rtol=1e-4)
-    relabelled = np.sum(np.abs(factors[:, 0] - 1) > 1e-6)
-    assert stats.binomtest(int(relabelled), 2000, probability).pvalue > 1e-3
+    relabeled = np.sum(np.abs(factors[:, 0] - 1) > 1e-6)
+    assert stats.binomtest(int(relabeled), 2000, probability).pvalue > 1e-3
     if probability in (0.0, 1.0):
-        assert relabelled == 2000 * probability
+        assert relabeled == 2000 * probability
     other = term.augment(episode, SEED + 1)
     assert np.array_equal(changed.query_y, other.query_y) == (probability == 0.0)
 
@@ -442,9 +442,9 @@ def test_augmentation_is_of_training_only_and_before_all_else():
         own = logs_of(model, episode, training=False)[name]
         assert own == pytest.approx(logs_of(plain, episode, training=False)[name], rel=1e-12)
     seed = fold_in(fold_in(SEED, 0), -1)
-    relabelled = model.regularizers[0].augment(episode, seed)
-    assert not np.allclose(relabelled.query_y, episode.query_y)
-    expected = logs_of(plain, relabelled)
+    relabeled = model.regularizers[0].augment(episode, seed)
+    assert not np.allclose(relabeled.query_y, episode.query_y)
+    expected = logs_of(plain, relabeled)
     assert logs_of(model, episode) == pytest.approx(expected, rel=1e-12)
 
 
@@ -618,7 +618,7 @@ def test_predictions_of_more_power_than_labels_cost(gain, penalty):
 
 
 def test_exact_information_of_classes_by_hand():
-    """The entropy of the mean prediction under three relabellings, less their mean entropy."""
+    """The entropy of the mean prediction under three relabelings, less their mean entropy."""
     problem = maml.TASKS.make("clusters", shots=2, queries=4)
     term = PredictionMI(problem.label_transform, "exact", num_relabelings=3)
     model = maml.make_learner("protonet", problem.networks, problem.head, regularizers=[term])

@@ -107,7 +107,7 @@ def test_a_bounded_head_is_relative_about_its_middle():
     np.testing.assert_allclose(head(head.relative(zero, y)).mean(), [[5.0], [5.5]], atol=0.01)
 
 
-def test_relabelling_teaches_a_relative_learner_nothing():
+def test_relabeling_teaches_a_relative_learner_nothing():
     """The loss of turned tasks is that of the tasks: there is no memory for it to unlearn."""
     model, episode = made(maml.CircularHead(10.0, 20))
     turn = tf.constant([0.5, 3.0, 8.5], tf.float64)[:, tf.newaxis, tf.newaxis]  # Whole knots.

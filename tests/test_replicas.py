@@ -38,7 +38,7 @@ class InTurn(maml.LabelTransform):
 
 
 class Affine(maml.LabelTransform):
-    '''The same relabelling always.'''
+    '''The same relabeling always.'''
 
     def __call__(self, episode, seed):
         return episode._replace(

@@ -64,7 +64,7 @@ class Lines(maml.TaskFamily):
         return Episode(full[:, :k], slope * x[:, :k], full[:, k:], slope * x[:, k:])
 
 
-def perceptron(inputs, outputs, seed=0, dtype="float32", normalise=None, steps=1):
+def perceptron(inputs, outputs, seed=0, dtype="float32", normalize=None, steps=1):
     """One hidden layer of smooth units, so that finite differences are exact enough."""
     layers = [
         keras.Input((inputs,), dtype=dtype),
@@ -72,8 +72,8 @@ def perceptron(inputs, outputs, seed=0, dtype="float32", normalise=None, steps=1
             5, "tanh", kernel_initializer=keras.initializers.GlorotNormal(seed), dtype=dtype
         ),
     ]
-    if normalise:
-        layers.append(normalization.layer(normalise, steps, dtype=dtype))
+    if normalize:
+        layers.append(normalization.layer(normalize, steps, dtype=dtype))
     layers.append(
         keras.layers.Dense(
             outputs, kernel_initializer=keras.initializers.GlorotNormal(seed + 1), dtype=dtype
@@ -113,10 +113,10 @@ GRADIENT_BASED = {
 }
 
 VARIANTS = {
-    "maml-batch": {"normalise": "batch"},
-    "maml-step": {"normalise": "step"},
-    "maml-frozen": {"normalise": "frozen"},
-    "maml-layer": {"normalise": "layer"},
+    "maml-batch": {"normalize": "batch"},
+    "maml-step": {"normalize": "step"},
+    "maml-frozen": {"normalize": "frozen"},
+    "maml-layer": {"normalize": "layer"},
     "maml-adam": {"inner_optimizer": "adam", "inner_lr": 0.02},
     "maml-clip": {"inner_clip": 0.5},
     "maml-minibatch": {"inner_batch_size": 3},
@@ -143,10 +143,10 @@ def learner(kind, head, inputs, regularizers=(), dtype="float32", seed=0, **opti
             return maml.AttentiveCNP(embedding, head, heads=2, **options)
         return maml.CNP(embedding, head, interaction=5 if kind == "cnp-products" else 0, **options)
     options = {"inner_lr": 0.1, "inner_steps": 3} | VARIANTS.get(kind, {}) | options
-    normalise = options.pop("normalise", None)
+    normalize = options.pop("normalize", None)
     if options.pop("embedding", False):
         options["embedding"], inputs = perceptron(inputs, 4, seed + 10, dtype), 4
-    network = perceptron(inputs, head.units, seed, dtype, normalise, options["inner_steps"])
+    network = perceptron(inputs, head.units, seed, dtype, normalize, options["inner_steps"])
     return GRADIENT_BASED.get(kind, maml.MAML)(network, head, **options)
 
 

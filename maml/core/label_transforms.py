@@ -1,4 +1,4 @@
-"""Random relabellings of tasks, which make them mutually exclusive.
+"""Random relabelings of tasks, which make them mutually exclusive.
 
 In a non-mutually-exclusive family, x* alone determines the task, so I(y*; D | x*) is zero in the
 data and there is nothing to maximise. A label transform draws a transformation g per task and

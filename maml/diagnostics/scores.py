@@ -3,7 +3,7 @@
 * The score with the right support set, with another task's, without any, and of a constant
   predictor. The swap gap is the difference of the first two; it is 0 where the support set is
   ignored.
-* Label information I(y^; Y | x, X): how much relabelling the support set changes the prediction.
+* Label information I(y^; Y | x, X): how much relabeling the support set changes the prediction.
 * Support information I(y^; D | x): how much exchanging the whole support set changes it. The inputs
   X alone tell many tasks apart, so a learner that memorizes tasks by their inputs scores high here
   and zero above.
@@ -42,8 +42,8 @@ def score_episodes(
         learner: a :class:`maml.MetaLearner`.
         episode: at least two different tasks; each is also scored with the support sets of others.
         seed: stateless seed [2].
-        label_transform: draws the relabellings for the label information; None leaves it out.
-        num_relabelings: number N of relabellings, and the most support sets for each task, the
+        label_transform: draws the relabelings for the label information; None leaves it out.
+        num_relabelings: number N of relabelings, and the most support sets for each task, the
             right one included. Lower bounds cannot exceed log N.
         metrics: name -> function(distribution, y) -> [tasks, queries].
 
@@ -110,23 +110,23 @@ def predict_with_mismatched_supports(
 def label_information(
     learner, embedded: Episode, label_transform: LabelTransform, num_relabelings: int, seed
 ) -> mine.Sandwich:
-    """I(y^; Y' | x*, X) of the learner's predictions under ``num_relabelings`` relabellings.
+    """I(y^; Y' | x*, X) of the learner's predictions under ``num_relabelings`` relabelings.
 
     Args:
         learner: a :class:`maml.MetaLearner`.
         embedded: episodes whose inputs went through ``learner.features``.
-        label_transform: draws the relabellings.
-        num_relabelings: number of relabellings.
+        label_transform: draws the relabelings.
+        num_relabelings: number of relabelings.
         seed: stateless seed [2].
 
     Returns:
         As :func:`sandwich`.
     """
-    relabelled = concatenated(
+    relabeled = concatenated(
         label_transform(embedded, fold_in(seed, 2 * index)) for index in range(num_relabelings)
     )
-    state = learner.encode_episode(relabelled)
-    return sandwich(learner.decode(state, relabelled.query_x), num_relabelings, fold_in(seed, 1))
+    state = learner.encode_episode(relabeled)
+    return sandwich(learner.decode(state, relabeled.query_x), num_relabelings, fold_in(seed, 1))
 
 
 def sandwich(prediction: Distribution, conditions: int, seed) -> mine.Sandwich:
@@ -171,7 +171,7 @@ class Evaluator:
     Args:
         learner: a :class:`maml.MetaLearner`.
         metrics: name -> function(distribution, y) -> [tasks, queries].
-        label_transform: draws the relabellings for the label information; None leaves it out.
+        label_transform: draws the relabelings for the label information; None leaves it out.
         information_every: the label information, which adapts ``num_relabelings`` times to each
             task, is read
             on every k-th batch only.
@@ -192,11 +192,11 @@ class Evaluator:
         self._with_information, self._without = (
             tf.function(
                 functools.partial(
-                    score_episodes, learner, label_transform=relabelling, metrics=metrics, **options
+                    score_episodes, learner, label_transform=relabeling, metrics=metrics, **options
                 ),
                 autograph=False,
             )
-            for relabelling in (label_transform, None)
+            for relabeling in (label_transform, None)
         )
 
     def __call__(
@@ -269,13 +269,13 @@ def diagnose(
     Args:
         learner: a :class:`maml.MetaLearner`.
         tasks: those of meta-training show a memorizer, held-out ones what its memory is worth.
-        label_transform: draws relabellings for the label information, such as
+        label_transform: draws relabelings for the label information, such as
             :class:`maml.LabelOffset` for angles; None leaves it out.
         metrics: name -> function(distribution, y) -> [tasks, queries]; the first is judged by.
         per_task: episodes of each task.
         batch_size: tasks a batch; each is also scored with the support sets of others.
         seed: of episodes and draws.
-        num_relabelings: relabellings, and the most support sets for each task, behind the
+        num_relabelings: relabelings, and the most support sets for each task, behind the
             informations:
             their lower bounds cannot exceed log ``num_relabelings``.
 

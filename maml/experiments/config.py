@@ -98,7 +98,7 @@ class Config:
     )
     eval_batch_size: int = option(0, "Tasks of a batch of scores. 0: as meta_batch_size.")
     num_relabelings: int = option(
-        8, "Relabelled support sets behind the label information of the scores.", at_least=2
+        8, "Relabeled support sets behind the label information of the scores.", at_least=2
     )
     information_every: int = option(
         1, "Estimate label information on every k-th evaluation batch only.", at_least=1

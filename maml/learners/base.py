@@ -122,7 +122,7 @@ class MetaLearner(Configured, Predictor, Trainer, abc.ABC):
         return tf.reduce_mean(self.head.loss(prediction, embedded.query_y)), prediction
 
     def update_normalization_statistics(self, x):
-        """Runs the networks on support inputs for the statistics of frozen normalisation."""
+        """Runs the networks on support inputs for the statistics of frozen normalization."""
         self.embed(x)
 
     def divergence(self) -> str | None:
@@ -181,7 +181,7 @@ class MetaLearner(Configured, Predictor, Trainer, abc.ABC):
         """Refuses padded support sets where they would change predictions.
 
         Raises:
-            ValueError: :meth:`encode` has no argument ``mask``, or a network normalises by the
+            ValueError: :meth:`encode` has no argument ``mask``, or a network normalizes by the
                 current batch, which the padding would be part of.
         """
         if "mask" not in inspect.signature(self.encode).parameters:
@@ -193,7 +193,7 @@ class MetaLearner(Configured, Predictor, Trainer, abc.ABC):
         if "current batch" in self.normalization:
             raise ValueError(
                 f"Invalid support sets for {type(self).__name__}: expected sets of one size, since "
-                f"its network normalises by the {self.normalization}, which padding would be part "
+                f"its network normalizes by the {self.normalization}, which padding would be part "
                 "of; received a support_mask. Use normalization 'layer', 'frozen' or 'none'."
             )
 
@@ -317,7 +317,7 @@ class MetaLearner(Configured, Predictor, Trainer, abc.ABC):
 
     @property
     def normalization(self) -> str:
-        """How the networks normalise, as it is written beside every score."""
+        """How the networks normalize, as it is written beside every score."""
         return normalization.describe(self)
 
     # -- files --------------------------------------------------------------------------------

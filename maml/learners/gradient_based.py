@@ -27,7 +27,7 @@ class MAML(MetaLearner):
 
     Args:
         network: maps what ``embedding`` gives, [n, ...], to outputs [n, head.units]; built. For
-            second order its batch normalisation must be one of :mod:`maml.nn.normalization`, since
+            second order its batch normalization must be one of :mod:`maml.nn.normalization`, since
             the second derivative of Keras' own is wrong.
         head: from outputs to a distribution over labels; its loss is the inner loss too.
         embedding: Keras network from inputs [n, ...] to what ``network`` takes, shared by all
@@ -98,7 +98,7 @@ class MAML(MetaLearner):
         if wrong and self.second_order and not self.first_order:
             raise ValueError(
                 f"Invalid layers {', '.join(wrong)} of `network`: the second derivative of Keras' "
-                "own normalisation is wrong, and so would be the meta-gradient. Use the layers of "
+                "own normalization is wrong, and so would be the meta-gradient. Use the layers of "
                 "maml.nn.normalization, such as maml.CurrentBatchNormalization, or "
                 "first_order=True."
             )
@@ -308,7 +308,7 @@ class MAMLPlusPlus(MAML):
 
     The training loss is :math:`\sum_k v_k L^*(\phi_k)` over the query losses after each inner step.
     The weights v start equal and move to the last step linearly over ``multi_step`` training steps.
-    The paper's normalisation by step is ``maml.nn.normalization.layer("step")`` in the network, its
+    The paper's normalization by step is ``maml.nn.normalization.layer("step")`` in the network, its
     derivative-order annealing is ``first_order`` for a start.
 
     Args:

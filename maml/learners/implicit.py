@@ -132,7 +132,7 @@ class IMAML(MAML):
     def inner_loss(self, weights, shared, x, y, step=AFTER_LAST_STEP, mask=None):
         """The regularized loss [] of one task's support set [shots, ...] at these weights.
 
-        All steps minimise one function: normalisation by step takes that of the predictions.
+        All steps minimise one function: normalization by step takes that of the predictions.
         """
         start = functional.tensors(self.functional.variables)
         distance = tf.add_n(

@@ -23,7 +23,7 @@ class RelativeCNP(MetaLearner):
 
     with the head's own idea of relative (:meth:`maml.Head.relative`): a turn of a density on a
     circle, a difference of numbers, the class of the shot. Labels enter nowhere else. So if a
-    relabelling turns the support's labels, it turns the prediction: weights can hold how inputs
+    relabeling turns the support's labels, it turns the prediction: weights can hold how inputs
     differ, and not which label an input has in a training task. The learner cannot memorize by
     construction, and label augmentation adds nothing to it.
 

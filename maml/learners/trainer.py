@@ -25,9 +25,9 @@ class Trainer(keras.Model):
     optimizers are made within ``strategy.scope()``. Each replica gets an equal part of the tasks of
     a batch. The step is that of one device, up to rounding, as far as the meta-loss is a mean over
     tasks: the task loss of every learner, Label-MI, and Prediction-MI with the bounds "exact", "js"
-    and "mine", whose running normaliser the replicas share. Three things depend on the number of
-    devices. Random numbers (relabellings, noise) are other draws from the same distributions.
-    Negatives, and normalisation by the current batch across tasks, come from the tasks of the
+    and "mine", whose running normalizer the replicas share. Three things depend on the number of
+    devices. Random numbers (relabelings, noise) are other draws from the same distributions.
+    Negatives, and normalization by the current batch across tasks, come from the tasks of the
     replica; so "dv" takes the logarithm of a smaller mean. Values in nats are means over the
     replicas' own values. A step whose gradient is not finite in one replica is skipped in all.
     """

@@ -19,7 +19,7 @@ def convolutional_networks(
 ) -> Networks:
     """A classifier for learners whose networks adapt, and its body as an embedding for the others.
 
-    * ``conv``: four blocks of a convolution, normalisation and ReLU (Vinyals et al. 2016);
+    * ``conv``: four blocks of a convolution, normalization and ReLU (Vinyals et al. 2016);
     * ``perceptron``: layers of 256, 128, 64 and 64 units (Santoro et al. 2016; Finn et al. 2017);
     * ``resnet12``: four residual blocks of three convolutions (Oreshkin et al. 2018), the first of
       ``filters``, each of twice as many as the one before.
@@ -29,12 +29,12 @@ def convolutional_networks(
         kind: one of :data:`KINDS`.
         filters: of a convolution.
         pooling: whether blocks of ``conv`` halve the image by pooling; by strides if not.
-        normalization: how layers are normalised, see :mod:`maml.nn.normalization`.
+        normalization: how layers are normalized, see :mod:`maml.nn.normalization`.
         norm_steps: inner steps, for normalization by step.
         seed: seed of the initial weights (Glorot uniform).
 
     Raises:
-        ValueError: there is no such network, or no such normalisation.
+        ValueError: there is no such network, or no such normalization.
     """
     if kind not in KINDS:
         raise ValueError(
@@ -92,7 +92,7 @@ def _perceptron(layers, x):
 class _Layers:
     """Makes layers, each with the next seed.
 
-    What normalises each channel on its own takes away any bias before it, so there is none.
+    What normalizes each channel on its own takes away any bias before it, so there is none.
     """
 
     def __init__(self, mode, steps, seed):

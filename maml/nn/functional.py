@@ -48,7 +48,7 @@ class Functional:
             weights: in place of ``variables``.
             shared: in place of ``shared``.
             x: inputs [n, ...].
-            step: number of the inner step, for layers that are normalised by step.
+            step: number of the inner step, for layers that are normalized by step.
 
         Returns:
             Outputs [n, units], in the dtype of the weights, whatever the network computes in.
@@ -56,7 +56,7 @@ class Functional:
         own, others = iter(weights), iter(shared)
         trainable = [next(own) if adapts else next(others) for adapts in self._adapts]
         state = [tf.convert_to_tensor(v) for v in self.network.non_trainable_variables]
-        # In training mode Keras' batch normalisation takes the statistics of the batch at hand.
+        # In training mode Keras' batch normalization takes the statistics of the batch at hand.
         with normalization.inner_step(step):
             outputs, _ = self.network.stateless_call(trainable, state, x, training=True)
         return tf.cast(outputs, weights[0].dtype)

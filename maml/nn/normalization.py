@@ -1,4 +1,4 @@
-"""Normalisation inside networks that adapt, each mode by its name.
+"""Normalization inside networks that adapt, each mode by its name.
 
 =========== ================================================================ ==============
 mode        statistics                                                       transductive
@@ -15,7 +15,7 @@ mode        statistics                                                       tra
 in few-shot classification: scores are comparable only within one mode, so the mode stands beside
 every score.
 
-Keras' own batch, layer and group normalisation have wrong second derivatives (``tf.nn.moments``
+Keras' own batch, layer and group normalization have wrong second derivatives (``tf.nn.moments``
 cuts the gradient of the mean inside the variance: its first derivative is zero, its second is not),
 so second-order learners refuse them. Where they are allowed, ``keras.layers.BatchNormalization``
 works as ``batch``, and as ``frozen`` with ``trainable=False``.
@@ -34,7 +34,7 @@ _COLLECTING = contextvars.ContextVar("collecting statistics", default=False)
 
 
 def layer(mode: str, steps: int = 1, scale: bool = True, **kwargs) -> keras.layers.Layer:
-    """A normalisation layer.
+    """A normalization layer.
 
     Args:
         mode: one of ``MODES``.
@@ -62,7 +62,7 @@ def layer(mode: str, steps: int = 1, scale: bool = True, **kwargs) -> keras.laye
 
 
 def describe(network: keras.Model) -> str:
-    """A phrase that says how a network normalises, to stand beside a score."""
+    """A phrase that says how a network normalizes, to stand beside a score."""
     words = []
     for part in network._flatten_layers():
         frozen = isinstance(part, keras.layers.BatchNormalization) and not part.trainable
@@ -74,7 +74,7 @@ def describe(network: keras.Model) -> str:
             words.append("current batch (transductive)")
         elif isinstance(part, (LayerNormalization, keras.layers.LayerNormalization)):
             words.append("layer norm")
-    return ", ".join(dict.fromkeys(words)) or "no normalisation"
+    return ", ".join(dict.fromkeys(words)) or "no normalization"
 
 
 def wrong_second_derivatives(network: keras.Model) -> list[str]:
@@ -89,7 +89,7 @@ def wrong_second_derivatives(network: keras.Model) -> list[str]:
 
 
 def transductive(network: keras.Model) -> bool:
-    """Whether Keras' own batch normalisation in ``network`` is to see the batch at hand."""
+    """Whether Keras' own batch normalization in ``network`` is to see the batch at hand."""
     return any(
         isinstance(part, keras.layers.BatchNormalization) and part.trainable
         for part in network._flatten_layers()
@@ -98,7 +98,7 @@ def transductive(network: keras.Model) -> bool:
 
 @contextlib.contextmanager
 def inner_step(number: int):
-    """Within it, layers that are normalised by step take those of step ``number``."""
+    """Within it, layers that are normalized by step take those of step ``number``."""
     token = _STEP.set(number)
     try:
         yield
@@ -108,7 +108,7 @@ def inner_step(number: int):
 
 @contextlib.contextmanager
 def collecting():
-    """Within it, frozen normalisation takes the batch at hand into its running statistics."""
+    """Within it, frozen normalization takes the batch at hand into its running statistics."""
     token = _COLLECTING.set(True)
     try:
         yield
@@ -132,7 +132,7 @@ class _Normalization(keras.layers.Layer):
     def _shape(self, channels):
         return (channels,)
 
-    def _normalise(self, x, mean, variance):
+    def _normalize(self, x, mean, variance):
         # What is of channels is put together first: one product and one sum of whole layers.
         factor = tf.math.rsqrt(variance + self.epsilon)
         if self.scale:
@@ -164,7 +164,7 @@ def _moments(x, axes=None):
 
 @keras.saving.register_keras_serializable("maml")
 class CurrentBatchNormalization(_Normalization):
-    """Batch normalisation by the statistics of the batch at hand, always (transductive).
+    """Batch normalization by the statistics of the batch at hand, always (transductive).
 
     Args:
         scale: whether to learn a factor for each channel; the shift is always learned.
@@ -172,13 +172,13 @@ class CurrentBatchNormalization(_Normalization):
     """
 
     def call(self, x):
-        """Normalises ``x`` [n, ..., channels] over all axes but the last."""
-        return self._normalise(*_moments(x))
+        """Normalizes ``x`` [n, ..., channels] over all axes but the last."""
+        return self._normalize(*_moments(x))
 
 
 @keras.saving.register_keras_serializable("maml")
 class PerStepBatchNormalization(_Normalization):
-    """Batch normalisation with scale and shift of their own for each inner step (MAML++).
+    """Batch normalization with scale and shift of their own for each inner step (MAML++).
 
     They are meta-learned and do not adapt. After the last step, and in longer loops than it was
     made for, the last ones are used.
@@ -202,8 +202,8 @@ class PerStepBatchNormalization(_Normalization):
         return tf.convert_to_tensor(weight)[min(_STEP.get(), self.steps)]
 
     def call(self, x):
-        """Normalises ``x`` [n, ..., channels] over all axes but the last."""
-        return self._normalise(*_moments(x))
+        """Normalizes ``x`` [n, ..., channels] over all axes but the last."""
+        return self._normalize(*_moments(x))
 
     def get_config(self):
         return super().get_config() | {"steps": self.steps}
@@ -211,7 +211,7 @@ class PerStepBatchNormalization(_Normalization):
 
 @keras.saving.register_keras_serializable("maml")
 class FrozenBatchNormalization(_Normalization):
-    """Batch normalisation by running statistics, the same for every task and inner step.
+    """Batch normalization by running statistics, the same for every task and inner step.
 
     A learner takes the support inputs of each training step in, at its own weights, before they
     adapt; see :func:`collecting`. Their mean has no start-up bias.
@@ -238,7 +238,7 @@ class FrozenBatchNormalization(_Normalization):
         self.mean, self.variance = (add(n, (input_shape[-1],)) for n in ("mean", "variance"))
 
     def call(self, x):
-        """Normalises ``x`` [n, ..., channels] over all axes but the last."""
+        """Normalizes ``x`` [n, ..., channels] over all axes but the last."""
         if _COLLECTING.get():
             inputs = tf.cast(tf.stop_gradient(x), self.variance.dtype)
             mean, variance = tf.nn.moments(inputs, list(range(x.shape.rank - 1)))
@@ -251,7 +251,7 @@ class FrozenBatchNormalization(_Normalization):
         weight = tf.convert_to_tensor(self.weight)
         known = tf.maximum(weight, tf.cast(1e-12, weight.dtype))
         variance = tf.where(weight > 0, self.variance / known, tf.ones_like(self.variance))
-        return self._normalise(x, self.mean / known, variance)
+        return self._normalize(x, self.mean / known, variance)
 
     def get_config(self):
         return super().get_config() | {"rate": self.rate}
@@ -259,7 +259,7 @@ class FrozenBatchNormalization(_Normalization):
 
 @keras.saving.register_keras_serializable("maml")
 class LayerNormalization(_Normalization):
-    """Normalises each example by the statistics of all its features (Ba et al. 2016).
+    """Normalizes each example by the statistics of all its features (Ba et al. 2016).
 
     Args:
         scale: whether to learn a factor for each channel; the shift is always learned.
@@ -267,5 +267,5 @@ class LayerNormalization(_Normalization):
     """
 
     def call(self, x):
-        """Normalises ``x`` [n, ..., channels] over all axes but the first."""
-        return self._normalise(*_moments(x, list(range(1, x.shape.rank))))
+        """Normalizes ``x`` [n, ..., channels] over all axes but the first."""
+        return self._normalize(*_moments(x, list(range(1, x.shape.rank))))

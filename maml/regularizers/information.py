@@ -1,4 +1,4 @@
-"""What the two information terms share: a bound, its weight, and relabelled tasks."""
+"""What the two information terms share: a bound, its weight, and relabeled tasks."""
 
 from collections.abc import Sequence
 
@@ -21,7 +21,7 @@ def scale_gradient(x, factor):
 
 
 class InformationTerm(Regularizer):
-    r"""A term :math:`-\lambda I` of the meta-loss, I an information about relabelled tasks in nats.
+    r"""A term :math:`-\lambda I` of the meta-loss, I an information about relabeled tasks in nats.
 
     A label transform g relabels a task: Y' = g(Y), y*' = g(y*). Learner and critic ascend the
     *same* bound in one backward pass; the gradient that reaches the learner is scaled by
@@ -32,7 +32,7 @@ class InformationTerm(Regularizer):
         bound: one of the class's ``BOUNDS``.
         weight: lambda, per nat.
         warmup: training steps over which lambda rises linearly from 0; the critic learns all along.
-        num_relabelings: relabelled copies of each task in a step.
+        num_relabelings: relabeled copies of each task in a step.
         cap: nats of a batch above which the term has no gradient; 0: none.
         hidden: units of the critic's hidden layers.
         momentum: of MINE's running normalizer, as Keras counts it: the share of the past.
@@ -136,12 +136,12 @@ class InformationTerm(Regularizer):
         value = tf.reduce_mean(joint)
         return mine.Bound(value, value)
 
-    def relabelled(self, episode, count: int, seed):
-        """``count`` relabelled copies of the tasks in one batch: an inner loop is traced once."""
+    def relabeled(self, episode, count: int, seed):
+        """``count`` relabeled copies of the tasks in one batch: an inner loop is traced once."""
         return concatenated(self.label_transform(episode, fold_in(seed, i)) for i in range(count))
 
 
-def predict_relabelled(learner, episode, training):
+def predict_relabeled(learner, episode, training):
     """The learner's q(y* | x*, D) at the queries of embedded episodes."""
     state = learner.encode_episode(episode, training)
     return learner.decode(state, episode.query_x)

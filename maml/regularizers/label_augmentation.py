@@ -1,4 +1,4 @@
-"""Meta-augmentation: new tasks by relabelling."""
+"""Meta-augmentation: new tasks by relabeling."""
 
 import tensorflow as tf
 
@@ -10,7 +10,7 @@ from maml.regularizers.base import Regularizer
 
 @REGULARIZERS.register("label_augmentation")
 class LabelAugmentation(Regularizer):
-    """Label augmentation: trains on relabelled tasks (Rajendran et al. 2020, arXiv 2007.05549).
+    """Label augmentation: trains on relabeled tasks (Rajendran et al. 2020, arXiv 2007.05549).
 
     In a training step each task is, with ``probability``, replaced by a draw of the
     label_transform,
@@ -18,8 +18,8 @@ class LabelAugmentation(Regularizer):
     H(y* | x*): x* no longer gives the label away, so memorizing it does not pay.
 
     Args:
-        label_transform: draws the relabelling.
-        probability: of each task to be relabelled.
+        label_transform: draws the relabeling.
+        probability: of each task to be relabeled.
 
     Raises:
         ValueError: the label_transform does not relabel the queries, or ``probability`` is none.
@@ -41,8 +41,8 @@ class LabelAugmentation(Regularizer):
         self.label_transform, self.probability = label_transform, probability
 
     def augment(self, episode, seed):
-        relabelled = self.label_transform(episode, fold_in(seed, 0))
-        return some_of(relabelled, episode, self.probability, fold_in(seed, 1))
+        relabeled = self.label_transform(episode, fold_in(seed, 0))
+        return some_of(relabeled, episode, self.probability, fold_in(seed, 1))
 
 
 def some_of(changed: Episode, episode: Episode, probability: float, seed) -> Episode:

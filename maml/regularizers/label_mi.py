@@ -11,7 +11,7 @@ from maml.distributions.base import log_prob_under_each
 from maml.regularizers.information import (
     CRITIC_BOUNDS,
     InformationTerm,
-    predict_relabelled,
+    predict_relabeled,
     scale_gradient,
 )
 
@@ -20,13 +20,13 @@ from maml.regularizers.information import (
 class LabelMI(InformationTerm):
     r"""Label-MI: raises the information that the support labels carry about the query label.
 
-    That is :math:`I(y^{*\prime}; Y' \mid x^*, X)` of relabelled tasks. The critic is the learner's
+    That is :math:`I(y^{*\prime}; Y' \mid x^*, X)` of relabeled tasks. The critic is the learner's
     own likelihood, :math:`T = \log q(y^{*\prime} \mid x^*, D') - h`:
 
     * ``bound="ba"`` drops the learned marginal h: the Barber-Agakov bound :math:`E \log
       q(y^{*\prime} \mid x^*, D') + H(y^{*\prime})`, which is label augmentation (Rajendran et al.
       2020) read as a bound on an information;
-    * ``bound="plugin"`` takes for h the mean likelihood over N = ``negatives + 1`` relabelled
+    * ``bound="plugin"`` takes for h the mean likelihood over N = ``negatives + 1`` relabeled
       support sets, :math:`E \log q(y^{*\prime} \mid x^*, D'_n) - \log \frac1N \sum_m
       q(y^{*\prime} \mid x^*, D'_m)` (:func:`mine.plug_in`; Poole et al. 2019, eq. 12 with the
       likelihood as critic). Nothing is learned beside the learner, and the value is in nats
@@ -41,7 +41,7 @@ class LabelMI(InformationTerm):
     Args:
         label_transform: draws g; it must relabel queries as it relabels support sets.
         bound: "ba", "plugin", "mine", "dv", "js" or "nwj".
-        negatives: relabelled tasks that a pair is compared with.
+        negatives: relabeled tasks that a pair is compared with.
         **kwargs: of :class:`maml.regularizers.information.InformationTerm`. The term is the mean
             over ``num_relabelings`` (with "plugin" it has ``negatives + 1`` instead). More make its
             gradient less noisy: cheap where networks only embed inputs, since a task is embedded
@@ -79,8 +79,8 @@ class LabelMI(InformationTerm):
         if self.bound == "plugin":
             return self._plug_in(learner, episode, weight, seed, training), None, 0.0, {}
         episode = concatenated([episode] * self.num_relabelings)
-        relabelled = self.label_transform(episode, fold_in(seed, 0))
-        predicted = predict_relabelled(learner, relabelled, training)
+        relabeled = self.label_transform(episode, fold_in(seed, 0))
+        predicted = predict_relabeled(learner, relabeled, training)
 
         def score(y):
             log_prob = scale_gradient(predicted.log_prob(y), weight)
@@ -89,7 +89,7 @@ class LabelMI(InformationTerm):
             inputs = [learner.head.features(y), learner.head.features(episode.query_y)]
             return self.critic(log_prob, inputs, training=training)
 
-        joint = score(relabelled.query_y)
+        joint = score(relabeled.query_y)
         if self.bound == "ba":
             return joint, None, 0.0, {}
         others = [
@@ -99,9 +99,9 @@ class LabelMI(InformationTerm):
 
     def _plug_in(self, learner, episode, weight, seed, training):
         count = self.negatives + 1
-        relabelled = self.relabelled(episode, count, seed)
-        predicted = predict_relabelled(learner, relabelled, training)
-        log_prob = log_prob_under_each(predicted, relabelled.query_y, count)
+        relabeled = self.relabeled(episode, count, seed)
+        predicted = predict_relabeled(learner, relabeled, training)
+        log_prob = log_prob_under_each(predicted, relabeled.query_y, count)
         return mine.plug_in(scale_gradient(log_prob, weight)).lower
 
     def value(self, joint, marginal, training):

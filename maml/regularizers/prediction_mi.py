@@ -12,7 +12,7 @@ from maml.distributions.categorical import Categorical
 from maml.regularizers.information import (
     CRITIC_BOUNDS,
     InformationTerm,
-    predict_relabelled,
+    predict_relabeled,
     scale_gradient,
 )
 
@@ -24,15 +24,15 @@ POWER_LIMIT = 1.2
 class PredictionMI(InformationTerm):
     r"""Prediction-MI: raises the information that the support labels carry about the prediction.
 
-    That is :math:`I(\hat y^*; Y' \mid x^*, X)` of relabelled tasks, Definition 1 of Yin et al.
+    That is :math:`I(\hat y^*; Y' \mid x^*, X)` of relabeled tasks, Definition 1 of Yin et al.
     2020 with X held fixed. A critic (MINE, Belghazi et al. 2018, arXiv 1801.04062) sees the
-    learner's noisy predictions and the relabelled support set. The term rewards predictions for
+    learner's noisy predictions and the relabeled support set. The term rewards predictions for
     *depending* on the support labels, right or wrong, so it can be exploited: any invertible
     recoding of the prediction counts. Bound the outputs, or let ``power_penalty`` limit predictions
     whose mean square exceeds ``POWER_LIMIT`` times that of the labels.
 
     Of classes it has a closed form, ``bound="exact"``: the entropy of the mean of the predictions
-    under N relabelled support sets less the mean of their entropies (:func:`mine.categorical`), at
+    under N relabeled support sets less the mean of their entropies (:func:`mine.categorical`), at
     most log N.
 
     Args:
@@ -40,7 +40,7 @@ class PredictionMI(InformationTerm):
         bound: "mine", "dv", "js" or "nwj" with a critic, or "exact" for predictions of classes.
         noise: standard deviation of the noise through which the critic sees predictions, in the
             unit of their ``critic_features()``; 0: that of the learner's likelihood. Where it is
-            large beside what a relabelling changes at first, the critic receives no signal.
+            large beside what a relabeling changes at first, the critic receives no signal.
         power_penalty: weight of the penalty on the power of predictions.
         **kwargs: of :class:`maml.regularizers.information.InformationTerm`; ``num_relabelings`` is
             the N of "exact", which has two at least.
@@ -92,8 +92,8 @@ class PredictionMI(InformationTerm):
         # Two draws of g make two joint pairs, and crosswise two negatives with the same x* and X.
         # They go as one batch of twice the tasks: on small networks each operation costs.
         tasks = tf.shape(episode.query_y)[0]
-        both, twice = self.relabelled(episode, 2, seed), concatenated([episode] * 2)
-        predicted = predict_relabelled(learner, both, training)
+        both, twice = self.relabeled(episode, 2, seed), concatenated([episode] * 2)
+        predicted = predict_relabeled(learner, both, training)
         clean = predicted.critic_features()
         noise = tf.random.stateless_normal(tf.shape(clean), fold_in(seed, 2), dtype=clean.dtype)
         noisy = scale_gradient(clean, weight) + (self.noise or predicted.critic_noise) * noise
@@ -110,7 +110,7 @@ class PredictionMI(InformationTerm):
 
     def _exact(self, learner, episode, weight, seed, training):
         count = max(self.num_relabelings, 2)
-        predicted = predict_relabelled(learner, self.relabelled(episode, count, seed), training)
+        predicted = predict_relabeled(learner, self.relabeled(episode, count, seed), training)
         if not isinstance(predicted, Categorical):
             raise ValueError(
                 "Invalid value for `bound`: 'exact' needs predictions of classes, received a "
@@ -119,16 +119,16 @@ class PredictionMI(InformationTerm):
         log_prob = split_conditions(predicted.log_probabilities, count)
         return mine.categorical(scale_gradient(log_prob, weight))
 
-    def _describe(self, learner, episode, relabelled):
+    def _describe(self, learner, episode, relabeled):
         """What the critic is told of a support set: elements [tasks, shots, features]."""
         features = learner.head.features
         if self.label_transform.relabels_queries:
-            return tf.concat([features(episode.support_y), features(relabelled.support_y)], axis=-1)
+            return tf.concat([features(episode.support_y), features(relabeled.support_y)], axis=-1)
         # The inputs changed too. Of an image, a critic needs to know which one it is, no pixels.
-        x = tf.stop_gradient(relabelled.support_x)
+        x = tf.stop_gradient(relabeled.support_x)
         if x.shape.rank > 3:
             tasks, shots = tf.shape(x)[0], tf.shape(x)[1]
             flat = tf.reshape(x, [tasks * shots, *x.shape[2:]])
             pooled = tf.image.resize(flat, [4, 4], method="area")
             x = tf.reshape(pooled, [tasks, shots, 16 * x.shape[-1]])
-        return tf.concat([x, features(relabelled.support_y)], axis=-1)
+        return tf.concat([x, features(relabeled.support_y)], axis=-1)

@@ -56,7 +56,7 @@ ROWS = {
     "MR-W + Prediction-MI (MINE)": Both("MR-W", "Prediction-MI (MINE)"),
     "MR-A + Label-MI": Both("MR-A", "Label-MI"),
 }
-"""Row -> the options it may choose from. Relabellings scale labels by 1/2 to 2, and negate half of
+"""Row -> the options it may choose from. Relabelings scale labels by 1/2 to 2, and negate half of
 the tasks unless ``task.signed`` is false."""
 
 SHOTS = (5, 10)

@@ -31,11 +31,11 @@ class Problem:
         test: tasks to report scores on; none of them is in the other two.
         head: from network outputs to a distribution over labels.
         build_networks: makes the networks, with options as keyword arguments.
-        label_transform: a relabelling under which the tasks stay of their kind.
+        label_transform: a relabeling under which the tasks stay of their kind.
         metrics: name -> function(distribution, y) -> [tasks, queries]; the first is the main score.
         mutually_exclusive: whether no single function solves all training tasks, so that a learner
             must read its support set. Where it is false, a learner can memorize instead.
-        diagnostic_transform: the relabelling that the diagnosis reads the label information by;
+        diagnostic_transform: the relabeling that the diagnosis reads the label information by;
             None: the same.
         head_defaults: name of a head -> options that it has here unless others are given.
         augmentations: regularizers that every run has, before those that it names.
@@ -88,7 +88,7 @@ class Problem:
         return made(**(known | dict(self.head_defaults.get(name, {})) | options))
 
     def evaluator(self, learner, information_every: int = 1, num_relabelings: int = 8) -> Evaluator:
-        """Scores a learner by this problem's metrics and relabellings."""
+        """Scores a learner by this problem's metrics and relabelings."""
         transform = self.diagnostic_transform or self.label_transform
         return Evaluator(
             learner,

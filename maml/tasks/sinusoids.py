@@ -74,7 +74,7 @@ def nme_sinusoid(
         queries: query points an episode.
         noise: standard deviation of the noise in every label.
         amplitudes: number of training tasks.
-        signed: whether relabellings negate half of the tasks, beside scaling them.
+        signed: whether relabelings negate half of the tasks, beside scaling them.
     """
     check_at_least(1, shots=shots, queries=queries)
     low, high = 0.1, 4.0

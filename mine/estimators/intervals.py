@@ -85,7 +85,7 @@ def warnings(
     found = []
     if bound == "smile":
         found.append(
-            "SMILE is not a bound, since it clips the normaliser: the value can be too high."
+            "SMILE is not a bound, since it clips the normalizer: the value can be too high."
         )
     if bound == "infonce":
         ceiling = info_nce_ceiling(batch_size)
@@ -103,7 +103,7 @@ def warnings(
     effective = min(float(effective_sample_size(fold.marginal)) for fold in scores)
     if effective < MIN_EFFECTIVE_NEGATIVES and bound != "smile":
         found.append(
-            f"The normaliser E[exp T] rests on {effective:.0f} effective negatives: the value is "
+            f"The normalizer E[exp T] rests on {effective:.0f} effective negatives: the value is "
             "noisy and can be too high; use more samples."
         )
     return found
