@@ -60,7 +60,8 @@ def test_a_folder_that_is_a_file_is_refused_before_any_work(module, name, tmp_pa
 
 
 @pytest.mark.parametrize(
-    ("path", "told"), [("folder.keras", "is a folder"), ("file/x.keras", "file")]
+    ("path", "told"),
+    [("folder.keras", "received the folder folder.keras"), ("file/x.keras", "file")],
 )
 def test_a_learner_that_cannot_be_saved_is_not_trained(path, told, tmp_path):
     (tmp_path / "folder.keras").mkdir()

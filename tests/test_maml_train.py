@@ -332,7 +332,11 @@ def test_a_run_that_was_cut_resumes_to_the_same_numbers(tmp_path):
 @pytest.mark.parametrize(
     ("module", "arguments", "message"),
     [
-        ("train", ["--model_save_filename=model.pkl"], "in a .keras or .h5 file"),
+        (
+            "train",
+            ["--model_save_filename=model.pkl"],
+            "expected a file ending in .keras or .h5; received model.pkl",
+        ),
         ("train", ["--model_save_filename=m.h5", "--dataset=tea"], "Unknown task 'tea': expected"),
         ("train", ["--model_save_filename=m.h5", "--metamodel=tea"], "Unknown learner 'tea'"),
         ("train", ["--model_save_filename=m.h5", "--steps=7", "--steps_per_epoch=2"], "`steps`"),
