@@ -275,9 +275,10 @@ def test_wheel_installs_and_runs_from_another_directory(tmp_path):
     (wheel,) = tmp_path.glob("*.whl")
     venv.create(tmp_path / "env", with_pip=True, system_site_packages=False)
     python = tmp_path / "env/bin/python"
-    subprocess.run(
-        [python, "-m", "pip", "install", "--quiet", "--no-deps", wheel], check=True, cwd=tmp_path
-    )
+    # Without the checkout on the path.
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    install = [python, "-m", "pip", "install", "--quiet", "--no-deps", wheel]
+    subprocess.run(install, check=True, cwd=tmp_path, env=environment)
     # Everything but our own packages comes from the environment of the tests. A line of a .pth file
     # is searched last, and what is installed as editable there is not seen.
     site = next(p for p in sys.path if p.endswith("site-packages"))
@@ -286,8 +287,9 @@ def test_wheel_installs_and_runs_from_another_directory(tmp_path):
 
     def runs(*arguments):
         process = subprocess.run(
-            [python, *arguments], cwd=tmp_path, capture_output=True, text=True, check=False
-        )
+            [python, *arguments],
+            cwd=tmp_path, env=environment, capture_output=True, text=True, check=False,
+        )  # fmt: skip
         assert process.returncode == 0, process.stderr
         return process.stdout
 
