@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 
 from absl import flags
 
+from maml.core import options
 from maml.core.plugins import import_files
 from maml.experiments.config import Config
 
@@ -72,7 +73,9 @@ def define_flags(presets: Iterable[str] = ()) -> None:
             "" if field.default in (dataclasses.MISSING, "") else f" [{field.default}{suffix}]"
         )
         text = f"{field.metadata['help']}{default}"
-        define = kinds.get(field.type, flags.DEFINE_string)
+        is_options = field.name.endswith("_options")
+        default_kind = flags.DEFINE_multi_string if is_options else flags.DEFINE_string
+        define = kinds.get(field.type, default_kind)
         define(field.name, None, text, **field.metadata["limits"])
     for name, (role, text) in SHORT.items():
         flags.DEFINE_string(name, None, f"Option of the {role}: {text}")
@@ -93,12 +96,20 @@ def given_options() -> dict[str, object]:
     for field in dataclasses.fields(Config):
         value = flags.FLAGS[field.name].value
         if value is not None:
-            given[field.name] = value
+            given[field.name] = _merged(value) if field.name.endswith("_options") else value
     for name, (role, _) in SHORT.items():
         value = flags.FLAGS[name].value
         if value is not None and not (name == "inner_batch_size" and value in ("-1", "0")):
             given[f"{role}.{name}"] = value
     return given
+
+
+def _merged(texts: Iterable[str]) -> dict[str, str]:
+    """Options of a flag that is given several times: of an option, the last value counts."""
+    merged: dict[str, str] = {}
+    for text in texts:
+        merged |= options.parse(text)
+    return merged
 
 
 def config_from_flags(defaults: Mapping[str, object] | None = None) -> Config:
