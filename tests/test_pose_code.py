@@ -723,9 +723,11 @@ def test_every_command_of_the_recipes_has_options_that_exist(preset, large_dir, 
             given |= {name: json.loads(given[name])} if name in given else {}
         dotted = {f"{SHORT[k][0]}.{k}" if k in SHORT else k: v for k, v in given.items()}
         config = Config.of(dotted | {"task.data_dir": str(large_dir)}, preset_options(preset))
-        assert len(config.make_learner(config.make_problem()).regularizers) >= len(
-            config.regularizers
-        )
+        problem = config.make_problem()
+        learner = config.make_learner(problem)
+        assert len(learner.regularizers) >= len(config.regularizers)
+        if "mr_w" in config.regularizers:  # A layer that is named must be there.
+            learner.create_weights(problem.train.sample(2, [0, 0]))
 
 
 def recipes(*names, first=pathlib.Path(sys.executable).parent, **variables):
