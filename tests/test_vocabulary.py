@@ -73,7 +73,7 @@ PRIVATE_WORDS = [
 """Idioms and private words, see the style of this project: short sentences, the field's words."""
 
 
-ON_PAGES = [r"\bin words\b", r"\binformations\b", r"\bprobes?\b", "relabel", r"normaliz\w+"]
+ON_PAGES = [r"\bin words\b", r"\binformations\b", r"\bprobes?\b", "relabell", r"normalis\w+"]
 """Words that sources may need for something else, and the spelling of pages."""
 
 
