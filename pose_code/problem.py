@@ -7,10 +7,10 @@ import numpy as np
 import tensorflow as tf
 
 from maml.core.label_transforms import LabelOffset
+from maml.core.options import check_at_least, distinct
 from maml.core.registry import TASKS
 from maml.diagnostics.metrics import squared_error
 from maml.distributions.circular import CircularHead
-from maml.experiments.command_line import distinct
 from maml.tasks.problem import Problem
 from pose_code import plots
 from pose_code.augmentation import KINDS, ImageAugmentation
@@ -103,8 +103,9 @@ def pose(
         other_shots: numbers of support images to score test objects at as well.
 
     Raises:
-        ValueError: a file is missing or unfit, or there are too few objects.
+        ValueError: a file is missing or unfit, there are too few objects, or a number is too small.
     """
+    check_at_least(1, shots=shots, queries=queries)
     families = load_splits(
         data_dir, shots, queries, image_size, cropped, num_validation, extra_data_dir
     )

@@ -10,7 +10,7 @@ colons or commas between its elements.
 import inspect
 import types
 import typing
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 PLAIN = (bool, int, float, str, type(None))
 """Kinds of values that options are made of."""
@@ -242,3 +242,20 @@ def check_at_least(least: float, **values) -> None:
             raise ValueError(
                 f"Invalid value for `{name}`: expected at least {least}, received {value}."
             )
+
+
+def distinct(values: Iterable, flag: str) -> tuple:
+    """The values of a flag themselves.
+
+    Raises:
+        ValueError: there is none, or one is there twice.
+    """
+    values = tuple(values)
+    if not values:
+        raise ValueError(f"Invalid value for `{flag}`: expected at least one value, received none.")
+    for number, value in enumerate(values):
+        if value in values[:number]:
+            raise ValueError(
+                f"Invalid value for `{flag}`: expected each value once, received {value!r} twice."
+            )
+    return values

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from absl import flags
 
 from maml.core import options
+from maml.core.options import distinct
 from maml.core.plugins import import_files
 from maml.experiments.config import Config
 
@@ -164,20 +165,3 @@ def known_names(words: Iterable[str], flag: str, known: Iterable[str]) -> tuple[
                 f"Invalid value for `{flag}`: expected some of {names}; received {word!r}."
             )
     return distinct(words, flag)
-
-
-def distinct(values: Iterable, flag: str) -> tuple:
-    """The values of a flag themselves.
-
-    Raises:
-        ValueError: there is none, or one is there twice.
-    """
-    values = tuple(values)
-    if not values:
-        raise ValueError(f"Invalid value for `{flag}`: expected at least one value, received none.")
-    for number, value in enumerate(values):
-        if value in values[:number]:
-            raise ValueError(
-                f"Invalid value for `{flag}`: expected each value once, received {value!r} twice."
-            )
-    return values

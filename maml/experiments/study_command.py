@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 from absl import flags
 
+from maml.core.options import distinct
 from maml.experiments import determinism, sweep
-from maml.experiments.command_line import distinct
 from maml.experiments.study import Plan, Study, run_study
 from mine import reporting
 
