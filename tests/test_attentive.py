@@ -109,6 +109,7 @@ def test_layers_on_the_way_of_queries_leave_out_those_that_read_the_support_alon
     )
 
 
+@pytest.mark.slow
 def test_attention_recalls_labels_that_a_mean_over_shots_forgets():
     """To look six labels up is learned in 200 steps; to write them all into one vector is not."""
 

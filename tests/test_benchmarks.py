@@ -15,6 +15,7 @@ TASK = "normal-1x1"
 
 
 # Without render.py, which needs what only [bench] installs.
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name", sorted({path.stem for path in BENCHMARKS.glob("*.py")} - {"render"})
 )

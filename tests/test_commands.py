@@ -42,6 +42,7 @@ def refused(module, *arguments, cwd):
     return process.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("module", [*FOLDERS, *OTHERS])
 def test_a_word_that_is_no_flag_is_refused(module, tmp_path):
     folders = [f"--{name}={name}" for name in FOLDERS.get(module, [])]
@@ -85,6 +86,7 @@ def test_a_file_that_fails_to_be_imported_is_told_where(tmp_path, text, told):
         maml.import_files([str(path)])
 
 
+@pytest.mark.slow
 def test_an_operation_has_one_core_so_that_numbers_do_not_depend_on_how_many_there_are():
     code = (
         "from maml.experiments import determinism; import tensorflow as tf;"

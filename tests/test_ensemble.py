@@ -29,6 +29,7 @@ def made(head):
     return maml.Ensemble(members, dtype="float64"), episode
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", HEADS)
 def test_the_density_is_the_mean_of_the_members(name):
     model, episode = made(HEADS[name]())
@@ -61,6 +62,7 @@ def test_what_has_no_mixture_of_its_kind_is_refused():
         maml.Ensemble([])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ending", [".keras", ".h5"])
 def test_it_is_saved_and_loaded_and_scored_as_any_learner(ending, tmp_path):
     model, episode = made(maml.VonMisesHead(10.0, 2, 30))

@@ -49,6 +49,7 @@ CASES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("task", "kind"), CASES)
 def test_trains_predicts_and_is_evaluated(task, kind):
     problem, learner, history, moved = trained(task, kind)
@@ -71,6 +72,7 @@ def test_trains_predicts_and_is_evaluated(task, kind):
         assert score.shape[:2] == (BATCH, 1) and np.isfinite(score).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", sorted(maml.LEARNERS))
 def test_trains_with_the_information_term_of_the_problem(kind):
     _, _, history, moved = trained("clusters", kind, term=True)

@@ -80,6 +80,7 @@ def finished(tmp_path_factory):
     return plan, result, folder
 
 
+@pytest.mark.slow
 def test_the_study_chooses_trains_and_resumes(finished):
     plan, result, folder = finished
     near, augmented = result["tables"]["omniglot5"]["rows"]
@@ -145,6 +146,7 @@ def test_pictures_of_a_row_are_of_the_first_run_that_ended(finished):
     assert row["seeds"] == [0, 1] and len(row["commands"]) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("flags", "message"),
     [

@@ -58,6 +58,7 @@ def test_help_names_every_command_and_unknown_ones_are_refused():
     assert unknown.returncode != 0 and "unknown command fly" in unknown.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "flags",
     [
@@ -79,6 +80,7 @@ def test_pose_needs_its_data_in_the_form_that_it_reads():
     assert process.returncode == 1 and "missing --data_dir=DIR" in process.stderr
 
 
+@pytest.mark.slow
 def test_data_train_baselines_compare_from_the_front_door(tmp_path):
     try:
         gl_backend.choose()
@@ -109,6 +111,7 @@ def test_data_train_baselines_compare_from_the_front_door(tmp_path):
     assert "| CNP |" in table and "constant" in table
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", commands_of_pages())
 def test_every_command_of_the_pages_has_flags_that_exist(command):
     """Commands of our own run as far as their flags are read; others need only exist."""
@@ -198,6 +201,7 @@ def python_of(*pages):
     return [block.replace("=1500", "=20") for block in blocks]
 
 
+@pytest.mark.slow
 def test_quick_starts_of_the_readme_run(capsys):
     first, second = python_of("README.md")
     lines = [sum(bool(line.strip()) for line in block.splitlines()) for block in (first, second)]
@@ -210,6 +214,7 @@ def test_quick_starts_of_the_readme_run(capsys):
     assert re.match(r"0\.[45]\d\d nats", printed)
 
 
+@pytest.mark.slow
 def test_python_of_the_page_on_saved_learners_runs(capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (block,) = python_of("docs/how_to/evaluate_learners.md")
@@ -217,6 +222,7 @@ def test_python_of_the_page_on_saved_learners_runs(capsys, tmp_path, monkeypatch
     assert "I(ŷ; Y | x, X)" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_python_of_the_page_on_mutual_information_prints_what_it_says(capsys):
     page = "docs/how_to/mutual_information.md"
     (block,) = python_of(page)
@@ -225,6 +231,7 @@ def test_python_of_the_page_on_mutual_information_prints_what_it_says(capsys):
     assert " nats (95 % interval " in printed and "second opinions: ksg " in printed
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("registries")
 def test_python_of_the_pages_on_own_tasks_and_learners_runs(capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
@@ -250,6 +257,7 @@ def test_python_of_the_pages_on_own_tasks_and_learners_runs(capsys, tmp_path, mo
     assert np.isfinite(maml.diagnose(learner, problem.test, per_task=1).score["mean"])
 
 
+@pytest.mark.slow
 def test_the_notebook_runs_and_holds_what_its_cells_say(capsys, monkeypatch):
     """With few steps; the outputs it holds are of a whole run."""
     notebook = json.loads((ROOT / "notebooks/memorization.ipynb").read_text(encoding="utf-8"))
@@ -265,6 +273,7 @@ def test_the_notebook_runs_and_holds_what_its_cells_say(capsys, monkeypatch):
     assert capsys.readouterr().out.count("mse with the support set") == 2
 
 
+@pytest.mark.slow
 def test_wheel_installs_and_runs_from_another_directory(tmp_path):
     """The built wheel holds all packages: its modules are found without the checkout."""
     built = shell(

@@ -91,6 +91,7 @@ def test_what_keras_does_in_training_only_is_refused_where_it_would_go_unheeded(
             learner.create_weights(episode)
 
 
+@pytest.mark.slow
 def test_recurrent_networks_train_unless_they_are_noisy():
     def learner(rate):
         recurrent = keras.layers.LSTM(1, dropout=rate, name="lstm")

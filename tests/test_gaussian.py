@@ -35,6 +35,7 @@ def test_samples_have_mean_and_variance():
     assert stats.kstest(samples, stats.norm(3, 0.5).cdf).pvalue > 1e-3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["maml", "cnp", "relative-cnp"])
 def test_meta_gradient_equals_finite_differences(kind):
     episode = Lines(dtype=tf.float64).sample(3, SEED)
@@ -72,6 +73,7 @@ def test_relative_labels_move_the_mean_only():
     np.testing.assert_array_equal(prediction.standard_deviation(), still)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("term", [maml.LabelMI, maml.PredictionMI])
 def test_it_trains_with_the_information_terms_and_learns_where_it_errs(term):
     model = learner("cnp", maml.GaussianHead(), 9, [term(maml.LabelScale(), weight=0.1)])

@@ -358,6 +358,7 @@ def omniglot(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_the_real_omniglot_is_prepared_unpacked_zipped_or_merged(omniglot, tmp_path):
     source = prepare.omniglot(omniglot)
     assert len(source.images) == 1623

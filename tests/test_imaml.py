@@ -70,6 +70,7 @@ def meta_gradient(model):
 # -- ridge regression -----------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damping", [0.0, 3.0])
 def test_linear_network_is_ridge_regression_around_the_start(damping):
     """phi* = (H + I)^-1 (2 x'y / n + theta) at lambda = 1; the meta-gradient follows from it."""
@@ -105,6 +106,7 @@ def test_a_task_without_support_loss_leaves_the_query_gradient_alone():
 # -- converged finite differences -----------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_meta_gradient_equals_finite_differences_of_the_converged_objective():
     """At the weights that adapt, those that do not, and the embedding."""
     episode = episodes(shots=6, seed=1)
@@ -177,6 +179,7 @@ def test_neumann_series_converges_where_eigenvalues_are_below_two():
     assert errors[3] < 1e-12 * np.linalg.norm(exact)
 
 
+@pytest.mark.slow
 def test_solver_is_an_argument_by_name_or_as_a_function():
     episode = episodes()
 
@@ -195,6 +198,7 @@ def test_solver_is_an_argument_by_name_or_as_a_function():
 # -- as a learner ---------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_gradient_is_the_same_however_tasks_are_mapped_and_for_a_loop_over_tasks():
     episode = episodes(tasks=3, shots=6)
     gradients = [

@@ -46,6 +46,7 @@ def test_fit_on_a_family_is_fit_on_its_dataset_with_weights_made_before(kind):
     assert_same_weights(by_family, by_dataset)
 
 
+@pytest.mark.slow
 def test_two_calls_of_fit_go_on_where_one_call_would_be():
     terms = lambda: [maml.LabelMI(maml.LabelScale(), "mine")]  # noqa: E731
     whole, parts = made(regularizers=terms()), made(regularizers=terms())
@@ -248,6 +249,7 @@ assert not {"maml", "mine", "keras"} & set(sys.modules) - {"keras"}, "more than 
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["maml", "maml-map_fn", "imaml", "cnp", "acnp", "relative-cnp"])
 def test_exported_learner_predicts_where_there_is_only_tensorflow(kind, tmp_path):
     model = learner(kind, maml.NormalHead(scale=0.5), 9)

@@ -161,6 +161,7 @@ def test_another_set_is_not_mixed_with_the_one_in_the_folder(tmp_path, settings)
     assert contents(tmp_path) == before
 
 
+@pytest.mark.slow
 def test_runs_as_a_script_and_then_finds_nothing_to_do(tmp_path):
     arguments = (f"--CAD_dir={tmp_path / 'CAD'}", "--num_per_class=2", "--classes=car,bed")
     first = run(*arguments)
@@ -175,6 +176,7 @@ def test_runs_as_a_script_and_then_finds_nothing_to_do(tmp_path):
     assert contents(tmp_path / "CAD") == made
 
 
+@pytest.mark.slow
 def test_an_unknown_class_stops_with_one_sentence_that_names_the_known(tmp_path):
     result = run(f"--CAD_dir={tmp_path / 'CAD'}", "--classes=car,unicorn", module=True)
     assert result.returncode != 0
@@ -183,6 +185,7 @@ def test_an_unknown_class_stops_with_one_sentence_that_names_the_known(tmp_path)
     assert not (tmp_path / "CAD").exists()
 
 
+@pytest.mark.slow
 def test_other_peoples_files_are_left_alone(tmp_path):
     mine = tmp_path / "car" / "01.off"
     mine.parent.mkdir()
@@ -203,6 +206,7 @@ def test_a_file_in_the_folders_place_and_a_damaged_manifest_are_said_so(tmp_path
         make_cad.make_set(tmp_path)
 
 
+@pytest.mark.slow
 def test_import_defines_no_flag():
     code = (
         "from absl import app, flags; before = set(flags.FLAGS); import pose_data.make_cad; "

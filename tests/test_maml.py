@@ -284,6 +284,7 @@ def test_meaningless_terms_are_refused(make, options, message):
 # -- training -------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "term"),
     [
@@ -302,6 +303,7 @@ def test_every_learner_trains_with_every_term(kind, term):
     assert any((v.numpy() != b).any() for v, b in zip(model.learner_variables, before, strict=True))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", LEARNERS)
 def test_every_learner_is_scored(kind):
     model = build(kind, "none", **({} if "cnp" in kind else {"inner_steps": 1}))
@@ -311,6 +313,7 @@ def test_every_learner_is_scored(kind):
     assert all(v.shape[:2] == (8, 2) and np.isfinite(v).all() for v in values.values())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", LEARNERS)
 def test_training_traces_its_step_once(kind):
     """A step that is traced again costs seconds: the trap that makes training crawl."""
@@ -333,6 +336,7 @@ def test_training_reduces_the_loss_of_a_learner_that_can_adapt():
     assert history["mse"][1] < 0.3 * history["mse"][0]
 
 
+@pytest.mark.slow
 def test_weight_zero_trains_the_critic_and_leaves_the_learner_alone():
     models = {term: build("cnp", term, weight=0.0) for term in ("none", "label-mine")}
     critic = [v.numpy() for v in models["label-mine"].critic_variables]
@@ -392,6 +396,7 @@ def model_features(model, episode):
     )
 
 
+@pytest.mark.slow
 def test_nats_are_reported_on_held_out_batches_only():
     model = build("cnp", "label-mine")
     assert "label_mi_nats" not in fit(model)
@@ -426,6 +431,7 @@ def test_divergence_stops_with_a_sentence():
         watch.on_epoch_end(2, {"loss": 1.0, "skipped_steps": 5.0})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["vectorized", "map_fn"])
 def test_divergence_names_the_task_and_the_inner_step(mode):
     model = learner("maml", maml.NormalHead(), 9, inner_lr=100.0, task_map=mode)
@@ -466,6 +472,7 @@ def test_small_families_are_scored_on_several_episodes_of_a_task(tasks, each):
     assert asked == [(each, 10)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["maml-batch", "cnp-products"])
 def test_run_that_was_cut_resumes_to_the_same_numbers(kind, tmp_path):
     path = tmp_path / "run.weights.h5"

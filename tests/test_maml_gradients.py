@@ -43,6 +43,7 @@ def assert_close(gradients, expected):
 
 # First-order gradients are not those of the objective, and iMAML's is only once its inner loop has
 # converged, as it has in test_imaml.py.
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [k for k in LEARNERS if k not in ("fomaml", "reptile", "imaml")])
 @pytest.mark.parametrize("head", [maml.NormalHead(), maml.CircularHead(PERIOD, 7)])
 def test_meta_gradient_equals_finite_differences(kind, head):
@@ -56,6 +57,7 @@ def test_meta_gradient_equals_finite_differences(kind, head):
     assert_close(gradient_of(model, episode, variables), expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["maml", "cnp"])
 @pytest.mark.parametrize(
     ("term", "bound"),
@@ -81,6 +83,7 @@ def test_gradient_with_information_term_equals_finite_differences(kind, term, bo
     assert_close(gradients, finite_differences(objective, variables))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bound", ["mine", "dv", "js"])
 @pytest.mark.parametrize("kind", ["label", "prediction"])
 def test_one_pass_gives_each_player_its_own_gradient(kind, bound):

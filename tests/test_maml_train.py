@@ -31,6 +31,7 @@ def is_picture(path):
     return path.read_bytes()[1:4] == b"PNG"
 
 
+@pytest.mark.slow
 def test_commands_of_pymeta_run_as_they_are_written(tmp_path):
     process = run(
         "train", *PYMETA, "--metamodel=imaml", "--imaml_lambda_reg=0.5", "--imaml_cg_steps=3",
@@ -61,6 +62,7 @@ def test_commands_of_pymeta_run_as_they_are_written(tmp_path):
     assert none["score"] == none["no_support"] and two["score"] != two["no_support"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("task", "learner"),
     [("clusters", "reptile"), ("functions", "maml"), ("nme_sinusoid", "cnp")],
@@ -94,6 +96,7 @@ def test_tasks_train_and_are_scored(task, learner, tmp_path):
     assert len(rows) == (1 if learner == "cnp" else 2)
 
 
+@pytest.mark.slow
 def test_a_run_does_not_go_on_with_other_images(tmp_path):
     content = ImageFile.load(toys.characters())
     content.save(tmp_path / "a.npz")
@@ -112,6 +115,7 @@ def test_a_run_does_not_go_on_with_other_images(tmp_path):
         go_on()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "flags",
     [
@@ -157,6 +161,7 @@ def small_run(tmp_path_factory):
     return config, folder, training.run(config, folder, verbose=0, pictures=False)
 
 
+@pytest.mark.slow
 def test_a_learner_is_scored_on_other_tasks_but_keeps_what_it_was_trained_with(small_run):
     path = small_run[1] / "learner.keras"
     changed = {"task.shots": "5", "num_test_tasks": 9, "learner.test_inner_steps": "7"}
@@ -216,6 +221,7 @@ def test_a_configuration_that_is_missing_or_of_another_version_is_told(small_run
     assert evaluate.load_trained(path, {"task": "functions"})[1].task == "functions"
 
 
+@pytest.mark.slow
 def test_a_run_that_is_resumed_under_another_name_writes_its_learner_there(small_run, tmp_path):
     config, folder, first = small_run
     go_on = functools.partial(training.run, config, folder, resume=True, verbose=0)
@@ -227,6 +233,7 @@ def test_a_run_that_is_resumed_under_another_name_writes_its_learner_there(small
     np.testing.assert_array_equal(answers[0], answers[2])
 
 
+@pytest.mark.slow
 def test_training_stops_early_and_keeps_the_best_weights_when_cut_too(tmp_path):
     """A rate that grows: soon no later epoch is as good as an early one."""
     config = toys.small(
@@ -268,6 +275,7 @@ def test_the_best_epoch_is_the_first_of_the_best_that_are_numbers(scores, larger
     assert callbacks.best_epoch(scores, larger) == best
 
 
+@pytest.mark.slow
 def test_options_of_tasks_reach_them_and_the_command_repeats_the_run(tmp_path):
     options = "test_shape=square; x_range=-1:2.5; noise=0.5;told=true"
     config = toys.small({"task": "functions", "task_options": options})
@@ -285,6 +293,7 @@ def test_options_of_tasks_reach_them_and_the_command_repeats_the_run(tmp_path):
     assert json.loads((tmp_path / "run/config.json").read_text())["config"] == record["config"]
 
 
+@pytest.mark.slow
 def test_training_lowers_the_error(tmp_path):
     config = toys.small(
         {"learner": "fomaml", "steps": 600, "steps_per_epoch": 300, "num_test_tasks": 200}
@@ -296,6 +305,7 @@ def test_training_lowers_the_error(tmp_path):
     assert test["mse"] < 0.9 * test["no_support_mse"]
 
 
+@pytest.mark.slow
 def test_a_run_that_was_cut_resumes_to_the_same_numbers(tmp_path):
     own = {"task": "nme_sinusoid", "learner": "cnp"}
     config = toys.small(own | {"regularizer": "mr_w,mine"})

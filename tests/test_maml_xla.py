@@ -17,6 +17,7 @@ def trained(kind, jit_compile):
     return model, history
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["maml", "imaml", "maml++"])
 def test_steps_by_xla_are_the_same_steps(kind):
     """Where nothing random is drawn: XLA draws other numbers from the same seeds."""

@@ -142,6 +142,7 @@ def assert_is_mean(nats, pointwise):
     assert abs(pointwise.mean() - nats) < 4 * error
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", BENEATH)
 def test_truth_is_the_mean_of_the_log_density_ratio(name):
     """Brings the samples back through the maps and averages log p(x, y) / p(x) p(y) by scipy."""
@@ -209,6 +210,7 @@ def test_maps_can_be_undone(name, base):
     np.testing.assert_allclose(back_y(b), y, rtol=1e-7, atol=1e-7)
 
 
+@pytest.mark.slow
 def test_normal_tasks_of_other_sizes_have_their_textbook_information():
     sums = 0.3 * 2 * 4 / math.sqrt((2 + 2 * 0.3) * (4 + 12 * 0.3))
     assert benchmarks.dense(2, 4, 0.3).nats == pytest.approx(-math.log(1 - sums**2) / 2)
@@ -331,6 +333,7 @@ def finished(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_runner_tabulates_and_draws_estimates_beside_truths(finished):
     assert {path.name for path in finished.iterdir()} == {
         "estimates.json",

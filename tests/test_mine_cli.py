@@ -35,6 +35,7 @@ def folder(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_critic_prints_nats_second_opinions_and_draws_its_curve(folder, tmp_path):
     done = run(f"--data={folder / 'pair.npz'}", f"--curve={tmp_path / 'curve.png'}", "--steps=300")
     assert done.returncode == 0, done.stderr

@@ -12,6 +12,7 @@ from mine.estimators import conditional
 PROBLEM = benchmarks.linear_gaussian(2, 0.5)
 
 
+@pytest.mark.slow
 def test_chain_rule_finds_the_linear_gaussian_information():
     y, d, x = PROBLEM.sample(4000, 0)
     found = mine.estimate(y, d, x, progress=False)

@@ -33,6 +33,7 @@ def normal():
     return x, y, mine.estimate(x, y, progress=False)
 
 
+@pytest.mark.slow
 def test_estimate_of_a_bivariate_normal(normal):
     found = normal[2]
     assert found.nats == pytest.approx(NORMAL.nats, abs=0.06)
@@ -77,6 +78,7 @@ def test_second_opinions_come_with_a_critic_unless_declined(normal):
     assert alone.second_opinions == {} and "second" not in str(alone)
 
 
+@pytest.mark.slow
 def test_same_seed_same_estimate():
     x, y = NORMAL.sample(400, 0)
     first, again, other = (mine.estimate(x, y, seed=seed, **QUICK) for seed in (3, 3, 4))
@@ -84,6 +86,7 @@ def test_same_seed_same_estimate():
     assert first.nats != other.nats and first.curves != other.curves
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bound", ["mine", "js", "infonce"])
 def test_independent_samples_have_no_information(bound):
     x, y = np.random.default_rng(5).normal(size=(2, 2000))
@@ -108,6 +111,7 @@ def test_every_bound_trains_every_critic(bound, critic):
     assert found.nats < benchmarks.bivariate_normal(0.9).nats + 0.3
 
 
+@pytest.mark.slow
 def test_deep_sets_find_the_information_in_a_mean():
     """y is the mean of five standard normal elements plus noise: I = log(1 + 1 / 5 s^2) / 2."""
     rng, noise = np.random.default_rng(7), 0.2
@@ -124,12 +128,14 @@ def test_samples_that_are_sets_need_deep_sets():
         mine.estimate(np.eye(200).reshape(200, 200, 1)[:, :5], np.arange(200))
 
 
+@pytest.mark.slow
 def test_bound_whose_untrained_value_is_below_zero_still_finds_independence():
     """NWJ of equal scores is -1/e nats, so training has to count from there."""
     x, y = np.random.default_rng(0).standard_normal((2, 1000))
     assert abs(mine.estimate(x, y, bound="nwj", second_opinions=False).nats) < 0.02
 
 
+@pytest.mark.slow
 def test_critic_standardises_what_is_not_preprocessed():
     rng = np.random.default_rng(0)
     x, noise = rng.standard_normal((2, 2000))
@@ -138,6 +144,7 @@ def test_critic_standardises_what_is_not_preprocessed():
     assert found.nats == pytest.approx(-np.log(0.6), abs=0.1)
 
 
+@pytest.mark.slow
 def test_infonce_needs_its_batch_and_a_second_fit_forgets_the_first(tmp_path):
     x, y, more = np.random.default_rng(0).standard_normal((3, 400))
     fitted = mine.MINE(bound="infonce", steps=50, progress=False).fit(x, y)
@@ -187,6 +194,7 @@ def test_warns_of_smile():
     assert "not a bound, since it clips the normalizer: the value can be too high" in found
 
 
+@pytest.mark.slow
 def test_strong_dependence_in_few_samples_is_warned_of():
     x, noise = np.random.default_rng(8).normal(size=(2, 200))
     found = mine.estimate(x, x + 1e-3 * noise, progress=False)
@@ -194,6 +202,7 @@ def test_strong_dependence_in_few_samples_is_warned_of():
     assert "warning: With 200 samples no bound" in str(found)
 
 
+@pytest.mark.slow
 def test_info_nce_warns_near_its_ceiling():
     x, noise = np.random.default_rng(9).normal(size=(2, 400))
     found = mine.estimate(x, x + 0.01 * noise, bound="infonce", batch_size=8, **QUICK)
@@ -205,6 +214,7 @@ def test_info_nce_warns_near_its_ceiling():
 # -- held-out scores ------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bound", ["dv", "nwj"])
 def test_intervals_hold_the_information_at_the_best_critic(bound):
     """Of 200 repetitions with 500 held-out pairs, deranged as in training, at least 88 %."""
@@ -287,6 +297,7 @@ def as_json(estimate):
     return json.loads(json.dumps(vars(estimate)))
 
 
+@pytest.mark.slow
 def test_saved_critics_estimate_the_same_in_another_process(fitted, saved, tmp_path):
     x, y = NORMAL.sample(300, 1)
     np.savez(tmp_path / "new.npz", x=x, y=y)

@@ -19,6 +19,7 @@ def load_script():
 script = load_script()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", range(20))
 def test_odd_samples_end_in_a_finite_estimate_or_a_reason(case):
     x, y, options = script.draw_case(np.random.default_rng([0, case]))

@@ -31,6 +31,7 @@ def made(kind, terms):
     return learner
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["maml", "metasgd", "cnp", "acnp"])
 @pytest.mark.parametrize("terms", ["none", "mr_w,mr_a,label_mi"])
 def test_learners_and_terms_are_as_exact_under_a_mixed_policy(kind, terms, request):

@@ -37,6 +37,7 @@ def fit(model, episodes):
     model.fit(data, verbose=0)
 
 
+@pytest.mark.slow
 def test_statistics_are_means_over_training_steps_in_which_old_ones_fade():
     model, layer = made()
     batches = [FAMILY.sample(3, [0, number]) for number in range(4)]

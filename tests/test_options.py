@@ -321,6 +321,7 @@ def test_flags_leave_out_what_defaults_say(given):
     assert f"--learner={config.learner}" in words
 
 
+@pytest.mark.slow
 def test_the_command_in_results_repeats_the_run(tmp_path):
     """Word by word, as a user types it: the same options, scores and name."""
     config = toys.small(
@@ -409,6 +410,7 @@ def steep(shots: int = 3, queries: int = 4, steepness: float = 2.0):
 '''
 
 
+@pytest.mark.slow
 def test_one_file_brings_a_learner_a_regularizer_a_task_and_a_head(tmp_path):
     (tmp_path / "own_parts.py").write_text(OWN)
     flags = [

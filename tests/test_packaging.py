@@ -99,6 +99,7 @@ def test_every_console_command_has_its_function(wheel):
         assert callable(getattr(importlib.import_module(module), function)), target
 
 
+@pytest.mark.slow
 def test_mine_and_maml_need_no_extra(without_extras, tmp_path):
     x, noise = np.random.default_rng(0).standard_normal((2, 300))
     np.savez(tmp_path / "samples.npz", x=x, y=0.8 * x + 0.6 * noise)

@@ -174,6 +174,7 @@ def test_same_seed_same_episodes_and_a_fixed_size_has_no_mask():
         np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["cnp", "acnp", "relative-cnp", "maml"])
 def test_learners_train_on_arrays_of_random_support_sizes(kind):
     rng = np.random.default_rng(0)

@@ -220,6 +220,7 @@ def test_objects_and_images_that_cannot_be_are_refused(data_dir, given, message)
         tiny(data_dir, **{f"task.{name}": value for name, value in given.items()}).make_problem()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("learner", "method"), CASES)
 def test_every_method_trains_and_is_scored(learner, method, data_dir, tmp_path):
     drawn = method in DRAWN
@@ -246,6 +247,7 @@ def test_every_method_trains_and_is_scored(learner, method, data_dir, tmp_path):
     assert type(maml.load(tmp_path / "learner.keras")) is maml.LEARNERS[learner]
 
 
+@pytest.mark.slow
 def test_same_seed_same_numbers_and_another_seed_others(data_dir, seeds_dir, tmp_path):
     again = training.run(tiny(data_dir), tmp_path, verbose=0, pictures=False)
     first, other = (
@@ -263,6 +265,7 @@ class Cut(keras.callbacks.Callback):
             raise KeyboardInterrupt
 
 
+@pytest.mark.slow
 def test_run_that_was_cut_resumes_to_the_same_results(data_dir, tmp_path):
     labels = {"regularizer": "label_mi", "label_mi.bound": "mine"}
     method = tiny(data_dir, **labels)
@@ -299,6 +302,7 @@ def test_history_counts_the_later_of_two_rows_of_an_epoch(tmp_path):
     np.testing.assert_array_equal(read_history(path)["loss"], [5.0, 3.0])
 
 
+@pytest.mark.slow
 def test_training_adapts_to_hands_it_has_not_seen(tmp_path):
     """With many hands to learn from there is nothing to memorize, and the answer is in reach."""
     images, angles = hands.hands(300, 12, seed=2)
@@ -377,6 +381,7 @@ def test_table_of_runs_and_baselines(data_dir, seeds_dir, tmp_path):
         assert (tmp_path / "table" / name).read_bytes()[1:4] == b"PNG"
 
 
+@pytest.mark.slow
 def test_methods_of_one_name_are_told_apart_and_a_run_counts_once(data_dir, seeds_dir, tmp_path):
     for name in ("0", "1"):
         shutil.copytree(seeds_dir / name, tmp_path / name)
@@ -431,6 +436,7 @@ def test_a_run_without_a_score_is_the_last_of_a_table(data_dir, tmp_path):
         assert [row["method"].split()[0] for row in rows].index("constant") == (error is None)
 
 
+@pytest.mark.slow
 def test_the_table_says_on_how_many_episodes_it_rests(data_dir, seeds_dir, tmp_path):
     shutil.copytree(seeds_dir / "0", tmp_path / "0")
     more = tiny(data_dir, episodes_per_task=3, seed=1)
@@ -621,6 +627,7 @@ def test_options_that_are_typed_replace_those_of_a_preset(typed, data_dir):
     assert Config.of(given, preset_options("cpu")).regularizers == {"prediction_mi": {"warmup": 3}}
 
 
+@pytest.mark.slow
 def test_command_line_trains_resumes_and_compares(data_dir, tmp_path):
     common = [f"--data_dir={data_dir}", f"--logdir={tmp_path / 'run'}"]
     common += [*FLAGS, "--regularizer=label_mi", "--regularizer_options=warmup=2"]
@@ -638,6 +645,7 @@ def test_command_line_trains_resumes_and_compares(data_dir, tmp_path):
     assert table.returncode == 0 and record["method"] in table.stdout
 
 
+@pytest.mark.slow
 def test_the_pose_task_is_found_by_its_entry_point(data_dir, seeds_dir, tmp_path):
     words = [flag for flag in FLAGS if not flag.startswith("--learner_options")]
     words += [
@@ -655,6 +663,7 @@ def test_the_pose_task_is_found_by_its_entry_point(data_dir, seeds_dir, tmp_path
     assert errors[0] == pytest.approx(errors[1], rel=1e-4)
 
 
+@pytest.mark.slow
 def test_a_learner_of_ones_own_is_one_file(data_dir, tmp_path):
     """That of the page, written to a file as it stands there, by the command that stands there."""
     text = (ROOT / "docs/how_to/own_learner.md").read_text(encoding="utf-8")
@@ -682,6 +691,7 @@ def test_options_add_up_over_flags_and_the_last_value_counts(data_dir, tmp_path)
     assert (config["learner_options"]["dim_r"], config["learner_options"]["hidden"]) == (7, [6, 6])
 
 
+@pytest.mark.slow
 def test_a_recipe_trains_and_tabulates(data_dir, tmp_path):
     given = {"DATA_DIR": data_dir, "PRESET": "quick", "FLAGS": " ".join(FLAGS)}
     process = recipes("cnp", LOG_DIR=tmp_path, **given)
@@ -695,6 +705,7 @@ def test_a_recipe_trains_and_tabulates(data_dir, tmp_path):
     assert "train" not in unknown.stderr and not (tmp_path / "none").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("preset", PRESETS)
 def test_every_command_of_the_recipes_has_options_that_exist(preset, large_dir, tmp_path):
     # It says what it was to run, a word a line.
@@ -804,6 +815,7 @@ def test_what_is_refused_claims_no_folder(data_dir, tmp_path, options, message):
     assert not (tmp_path / "log").exists()
 
 
+@pytest.mark.slow
 def test_environment_is_left_alone():
     """Importing the package for a notebook defines no flags and touches no global seed."""
     code = (
@@ -844,6 +856,7 @@ def ask(folder, *more):
     return run("predict", *(f"--{name}={folder / value}" for name, value in flags.items()))
 
 
+@pytest.mark.slow
 def test_predict_answers_what_the_learner_does(asked):
     process = ask(asked)
     assert process.returncode == 0, process.stderr

@@ -14,6 +14,7 @@ ARCHIVE = pathlib.Path(__file__).parents[2] / "shared/data/pascal3d_cad.tar.xz"
 ROUND = {"diningtable/06", *(f"bottle/{i:02d}" for i in range(1, 9))}
 
 
+@pytest.mark.slow
 def test_every_real_model_renders(tmp_path):
     if not ARCHIVE.exists():
         pytest.skip("the PASCAL3D+ CAD models are not there: ../shared/data/pascal3d_cad.tar.xz")

@@ -60,6 +60,7 @@ def test_bytes_depend_neither_on_workers_nor_on_other_objects(cad_dir, rendered,
     assert cad_samples.files_under(tmp_path) == rendered[1]
 
 
+@pytest.mark.slow
 def test_a_stopped_run_goes_on(cad_dir, rendered, tmp_path):
     """What a kill or a full disk leaves is found and made anew; the rest is not touched."""
     rendering.render_dataset(cad_dir, tmp_path, SETTINGS)
@@ -73,6 +74,7 @@ def test_a_stopped_run_goes_on(cad_dir, rendered, tmp_path):
     assert cad_samples.files_under(tmp_path) == rendered[1]
 
 
+@pytest.mark.slow
 def test_other_settings_and_other_meshes_are_rendered_anew(rendered, tmp_path):
     cad_dir = cad_samples.write_cad(tmp_path / "cad", ["chair/01"])
     out = tmp_path / "out"
@@ -146,6 +148,7 @@ def _png(image):
     return buffer.getvalue()
 
 
+@pytest.mark.slow
 def test_tensorflow_in_the_process_is_an_error_and_no_crash():
     code = (
         "import numpy, tensorflow; from pose_data import scene;"
@@ -157,6 +160,7 @@ def test_tensorflow_in_the_process_is_an_error_and_no_crash():
     assert "GlError: TensorFlow and Mesa's OpenGL crash each other" in process.stderr
 
 
+@pytest.mark.slow
 def test_frames_in_a_process_without_tensorflow():
     """Tests that draw themselves, in tests/opengl, need a process into which nothing else goes."""
     folder = pathlib.Path(__file__).parent / "opengl"

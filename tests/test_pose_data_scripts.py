@@ -22,6 +22,7 @@ SCRIPTS = ("convert_cad", "vary_cad", "mujoco_render", "resize_images", "data_ge
 pytestmark = pytest.mark.usefixtures("backend")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("as_module", [False, True])
 def test_the_five_commands(tmp_path, as_module):
     cad_dir = cad_samples.write_cad(tmp_path / "CAD", ["chair/01", "sofa/01", "bottle/01"])
@@ -51,6 +52,7 @@ def test_the_five_commands(tmp_path, as_module):
     assert sorted(split["train"] + split["val"]) == ["bed/01", "chair/01", "sofa/01"]
 
 
+@pytest.mark.slow
 def test_objects_of_other_models_are_not_mixed_in(tmp_path):
     cad_dir = cad_samples.write_cad(tmp_path / "CAD", ["chair/01", "sofa/01"])
     given = [f"--CAD_dir={cad_dir}", f"--data_dir={tmp_path / 'data'}", "--num_images=1"]
@@ -170,6 +172,7 @@ def test_importing_a_script_defines_no_flag_and_loads_nothing_heavy():
     assert process.returncode == 0, process.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="signals as on Unix")
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
 def test_a_run_that_is_stopped_goes_on(tmp_path, how):

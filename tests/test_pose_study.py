@@ -41,6 +41,7 @@ def test_a_disc_is_alike_from_all_sides_a_bar_from_two_and_a_hand_from_none():
     assert disc == pytest.approx(1, abs=0.05)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [*TABLES, "objects"])
 def test_tables_hold_options_that_exist(name, data_dir, tmp_path):
     table = (TABLES | {"objects": more_objects("elsewhere")})[name]
@@ -149,6 +150,7 @@ GIVEN = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_the_study_chooses_trains_resumes_and_reports(data_dir, tmp_path):
     regularizers = {
         "none": [{"regularizer": "none"}],
@@ -231,6 +233,7 @@ def test_the_study_chooses_trains_resumes_and_reports(data_dir, tmp_path):
         assert (output / f"{name}.png").read_bytes()[1:4] == b"PNG"
 
 
+@pytest.mark.slow
 def test_a_row_whose_runs_diverged_says_so(data_dir, tmp_path):
     wild = {"wild": [{"meta_lr": 1e30}]}
     given = {"task.num_validation": 2, "steps": 20, "steps_per_epoch": 10}
@@ -247,6 +250,7 @@ def test_a_row_whose_runs_diverged_says_so(data_dir, tmp_path):
         run_study(alone)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("flags", "message"),
     [

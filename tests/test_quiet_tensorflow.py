@@ -17,6 +17,7 @@ def run(arguments, **environment):
     )
 
 
+@pytest.mark.slow
 def test_a_training_command_prints_no_line_of_tensorflow_under_xla(tmp_path):
     done = run(
         ["-m", "maml.train", "--dataset=sinusoid", "--metamodel=maml", "--steps=2"]
@@ -26,12 +27,14 @@ def test_a_training_command_prints_no_line_of_tensorflow_under_xla(tmp_path):
     assert not [line for line in done.stderr.splitlines() if any(of in line for of in MESSAGES)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("package", ["maml", "mine", "pose_code", "pose_data"])
 def test_each_package_silences_tensorflow_when_it_is_imported_first(package):
     done = run(["-c", f"import {package}, tensorflow as tf; tf.zeros(1) + 1"])
     assert (done.returncode, done.stderr) == (0, "")
 
 
+@pytest.mark.slow
 def test_a_user_who_sets_the_level_reads_the_messages():
     done = run(["-c", "import mine, tensorflow"], TF_CPP_MIN_LOG_LEVEL="0")
     assert "oneDNN" in done.stderr

@@ -98,6 +98,7 @@ def test_regularizers_come_back_from_their_configuration(name):
     assert json.dumps(again.get_config()) == config and again.dtype == "float64"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "names"),
     [
@@ -119,6 +120,7 @@ def test_regularizers_combine(kind, names):
     ).all()
 
 
+@pytest.mark.slow
 def test_trained_noise_is_saved_with_its_learner(tmp_path):
     model, episode = made("maml", *maml.make_regularizers("mr_w,mr_a"), dtype="float32")
     trained(model, 5)

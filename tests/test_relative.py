@@ -125,5 +125,5 @@ def test_a_head_that_knows_no_relative_answer_is_refused():
         def __call__(self, outputs):
             return maml.NormalHead()(outputs)
 
-    with pytest.raises(ValueError, match="Own says no label relative to another"):
+    with pytest.raises(ValueError, match="Own has no labels relative to another"):
         maml.RelativeCNP(perceptron(3, 4), Own())

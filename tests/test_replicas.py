@@ -147,6 +147,7 @@ def run(script, *arguments):
     return json.loads(process.stdout.splitlines()[-1])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["maml", "cnp"])
 def test_two_devices_train_to_the_weights_of_one(kind):
     result = run(EQUAL, kind)
@@ -159,6 +160,7 @@ def test_two_devices_train_to_the_weights_of_one(kind):
             assert two == pytest.approx(one, rel=1e-4), (name, key)
 
 
+@pytest.mark.slow
 def test_replicas_agree_on_skipped_steps_and_refuse_what_they_cannot_do():
     result = run(SKIPPED)
     assert result["same"] and result["same_state"]

@@ -211,6 +211,7 @@ def test_records_of_another_kind_are_refused(runs, change, message):
             read(runs if read is not read_results else path)
 
 
+@pytest.mark.slow
 def test_a_run_writes_all_that_a_record_holds(tmp_path):
     config = toys.small({"learner": "cnp", "task": "nme_sinusoid", "regularizer": "mine"})
     written = training.run(config, tmp_path / "run", verbose=0, pictures=False)

@@ -44,6 +44,7 @@ def trained(kind):
     return model
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "suffix"),
     [*((kind, ".keras") for kind in LEARNERS), ("maml", ".h5"), ("cnp", ".h5")],
@@ -59,6 +60,7 @@ def test_what_is_loaded_predicts_the_same(kind, suffix, tmp_path):
     assert os.listdir(tmp_path) == [f"learner{suffix}"]
 
 
+@pytest.mark.slow
 def test_another_process_loads_it(tmp_path):
     np.savez(tmp_path / "episode.npz", **EPISODE._asdict())
     model = trained("maml++")
@@ -71,6 +73,7 @@ def test_another_process_loads_it(tmp_path):
         np.testing.assert_allclose(np.load(path + ".npy"), model(EPISODE), rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_a_loaded_learner_trains_on(tmp_path):
     maml.save(trained("maml"), tmp_path / "learner.keras")
     loaded = maml.load(tmp_path / "learner.keras")
@@ -106,6 +109,7 @@ def test_members_of_an_ensemble_are_saved_without_optimizers_too(tmp_path):
     assert all(isinstance(member.optimizer, keras.optimizers.Adam) for member in members)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", [".keras", ".h5"])
 def test_files_hold_no_optimizers_and_training_goes_on_with_them(suffix, tmp_path):
     def weights(save):
@@ -226,6 +230,7 @@ print(loaded.predict_episode(x, y, x).numpy().tolist())
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", [".keras", ".h5"])
 @pytest.mark.parametrize("saved_by", ["a notebook", "a module"])
 def test_classes_of_a_notebook_load_where_a_script_defines_them_too(suffix, saved_by, tmp_path):

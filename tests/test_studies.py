@@ -50,6 +50,7 @@ def refuse():
     raise ValueError("no such thing")
 
 
+@pytest.mark.slow
 def test_jobs_run_in_other_processes_and_a_divergence_is_a_result():
     jobs = {str(x): functools.partial(square, x) for x in (2, 3, 1)}
     records = sweep.run(jobs, 1, "squares")
@@ -61,12 +62,14 @@ def test_jobs_run_in_other_processes_and_a_divergence_is_a_result():
         sweep.run({"a": refuse, "b": functools.partial(square, 1)}, 1, "errors")
 
 
+@pytest.mark.slow
 def test_a_process_that_is_killed_is_told_in_a_sentence():
     with pytest.raises(OSError, match="killed, perhaps for want of memory.*goes on"):
         sweep.run({"a": functools.partial(os._exit, 1)}, 1, "killed")
     assert sweep.run({"2": functools.partial(square, 2)}, 1, "again")["2"]["square"] == 4
 
 
+@pytest.mark.slow
 def test_workers_end_with_the_process_that_was_killed(tmp_path):
     program = tmp_path / "jobs.py"
     program.write_text(
@@ -275,6 +278,7 @@ def small_memorization(tmp_path):
     return Plan(study, tmp_path / "runs", seeds=2, changed=TINY | CNP | {"task.shots": 3})
 
 
+@pytest.mark.slow
 def test_the_memorization_study_runs_resumes_and_reports(small_memorization, in_process, tmp_path):
     plan = small_memorization
     result = run_study(plan)
@@ -358,6 +362,7 @@ def test_divergences_are_told_in_tables_and_pictures(small_memorization, monkeyp
         run_study(small_memorization)
 
 
+@pytest.mark.slow
 def test_the_command_of_a_study_trains_in_processes_and_writes_its_page(tmp_path):
     command = [
         sys.executable, "-m", "maml.studies.memorization", "--logdir=runs", "--output=out/of/it",
@@ -426,6 +431,7 @@ def pretrained(tmp_path_factory):
     return found
 
 
+@pytest.mark.slow
 def test_errors_are_after_each_number_of_steps_and_told_learners_need_none(pretrained):
     _, _, found = pretrained["pretrained"]
     assert list(found) == ["mse_after"]  # Shifts are of learners that adapt, with 10 shots.
@@ -471,6 +477,7 @@ def test_axes_begin_inside_the_training_distribution():
         assert sum(distance > 0 for distance in axis.distances) >= 4
 
 
+@pytest.mark.slow
 def test_the_study_of_shifts_scores_resumes_reports_and_draws(in_process, monkeypatch, tmp_path):
     monkeypatch.setattr(task_shift, "TASKS", 100)
     base = robustness.COMMON | TINY | MAML | {"learner.inner_steps": 2} | CNP
@@ -533,6 +540,7 @@ def test_a_learner_that_diverges_in_inner_steps_is_told():
 # -- what commands refuse ---------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("module", "flags", "message"),
     [

@@ -75,6 +75,7 @@ def test_a_seed_gives_the_same_tasks_and_episodes_each_time(name, options):
         )
 
 
+@pytest.mark.slow
 @problems
 def test_initial_weights_follow_the_seed_and_tasks_do_not(name, options):
     configs = [Config(task=name, task_options=options, seed=seed) for seed in (0, 0, 1)]

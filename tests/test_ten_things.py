@@ -54,6 +54,7 @@ def test_there_are_ten_of_at_most_ten_lines():
         assert sum(bool(line.strip()) for line in snippet.splitlines()) <= 10, title
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("number", "snippet"), [(int(number), snippet) for number, _, snippet in SECTIONS]
 )

@@ -59,6 +59,7 @@ def test_corners_go_where_the_formula_says():
     np.testing.assert_allclose(unique, np.unique(np.round(expected, 4), axis=0), atol=1e-3)
 
 
+@pytest.mark.slow
 def test_command_writes_variants_that_are_the_same_each_time(tmp_path):
     cad_dir = cad_samples.write_cad(tmp_path / "CAD", ["chair/01", "sofa/01"])
 
@@ -83,6 +84,7 @@ def test_command_writes_variants_that_are_the_same_each_time(tmp_path):
     assert after == written
 
 
+@pytest.mark.slow
 def test_command_varies_what_a_split_trains_on(tmp_path):
     cad_dir = cad_samples.write_cad(tmp_path / "CAD", ["chair/01", "sofa/01", "sofa/02"])
     split, out = tmp_path / "split.json", tmp_path / "varied"
