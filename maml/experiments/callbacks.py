@@ -11,6 +11,7 @@ import numpy as np
 from maml.core.episodes import TaskFamily
 from maml.diagnostics.scores import Evaluator
 from maml.regularizers.prediction_mi import POWER_LIMIT
+from mine import reporting
 
 
 class Checkpoint(keras.callbacks.Callback):
@@ -152,10 +153,9 @@ class StopEarly(keras.callbacks.Callback):
 
 
 def _save(model: keras.Model, path: pathlib.Path) -> None:
-    """Writes all weights, the optimizers' included, to a temporary name and renames it."""
-    temporary = path.with_name("unfinished-" + path.name)
-    model.save_weights(temporary, overwrite=True)
-    os.replace(temporary, path)
+    """Writes all weights, the optimizers' included, in one step."""
+    with reporting.replacing(path, ".weights.h5") as temporary:
+        model.save_weights(temporary, overwrite=True)
 
 
 class StopOnDivergence(keras.callbacks.Callback):

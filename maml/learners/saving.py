@@ -13,6 +13,7 @@ import keras
 
 from maml.core.serialization import find_classes
 from maml.learners.base import MetaLearner
+from mine import reporting
 
 _CONFIG = "maml_learner"
 
@@ -37,8 +38,7 @@ def save(learner: MetaLearner, path: os.PathLike) -> None:
             "save expects a learner with weights: call fit, or create_weights, before."
         )
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp" + _WEIGHTS[path.suffix])
-    try:
+    with reporting.replacing(path, _WEIGHTS[path.suffix]) as temporary:
         if path.suffix == ".keras":
             with _without_optimizers(learner):
                 learner.save(temporary)
@@ -47,9 +47,6 @@ def save(learner: MetaLearner, path: os.PathLike) -> None:
                 learner.save_weights(temporary)
             with h5py.File(temporary, "a") as file:
                 file.attrs[_CONFIG] = json.dumps(keras.saving.serialize_keras_object(learner))
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager

@@ -9,20 +9,21 @@ from collections.abc import Iterator
 
 
 @contextlib.contextmanager
-def replacing(path: os.PathLike) -> Iterator[pathlib.Path]:
+def replacing(path: os.PathLike, suffix: str = "") -> Iterator[pathlib.Path]:
     """Yields a temporary path that takes the place of ``path`` when the block ends without error.
 
-    So no reader or resumed run meets half a file. The temporary name starts with a dot and ends in
+    So no reader or resumed run meets half a file. The temporary name starts with a dot and holds
     ``.tmp``: what a killed process leaves behind is not taken for data.
 
     Args:
         path: of the file to write; its folder must exist.
+        suffix: of the temporary name after ``.tmp``, for writers that go by the ending.
 
     Raises:
         OSError: the folder cannot be written to, or the disk is full.
     """
     path = pathlib.Path(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp{suffix}")
     try:
         yield temporary
         os.replace(temporary, path)
