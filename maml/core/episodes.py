@@ -7,6 +7,8 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from maml.core.seeds import Stream, stream
+
 
 class Episode(NamedTuple):
     """A batch of tasks, each with its support set and its queries.
@@ -95,7 +97,7 @@ class TaskFamily(abc.ABC):
             seed: seed of the stream.
             start: index of the first batch.
         """
-        base = tf.constant([seed, 0], tf.int32)
+        base = stream(seed, Stream.TRAINING_EPISODES)
         return (
             tf.data.Dataset.range(start, tf.int64.max)
             .map(
@@ -129,6 +131,6 @@ class TaskFamily(abc.ABC):
         """
         count = min(num_tasks or self.num_tasks, self.num_tasks)
         batches = np.array_split(self.spaced(count), max(1, count // batch_size)) * per_task
-        base = tf.constant([seed, 1], tf.int32)
+        base = stream(seed, Stream.FIXED_EPISODES)
         for index, batch in enumerate(batches):
             yield self.episodes(tf.constant(batch), fold_in(base, index))

@@ -20,6 +20,7 @@ import tensorflow as tf
 import mine
 from maml.core.episodes import Episode, TaskFamily, concatenated, fold_in
 from maml.core.label_transforms import LabelTransform
+from maml.core.seeds import Stream, stream
 from maml.diagnostics.metrics import METRICS
 from maml.diagnostics.report import Diagnosis
 from maml.distributions.base import Distribution, log_prob_under_each, split_conditions
@@ -228,7 +229,7 @@ class Evaluator:
         count = min(num_tasks or family.num_tasks, family.num_tasks)
         if count < 2 or batch_size < 2:
             raise ValueError("A support-swap gap needs at least two tasks, and two in a batch.")
-        base = tf.constant([seed, 4], tf.int32)
+        base = stream(seed, Stream.SCORES)
         rows, labels = [], []
         in_pass = max(1, count // batch_size)
         batches = ProgressBar(

@@ -6,6 +6,7 @@ import keras
 import tensorflow as tf
 
 from maml.core.episodes import fold_in
+from maml.core.seeds import Stream, stream
 
 
 def write_saved_model(learner, path: os.PathLike, samples: int = 16, seed: int = 0) -> None:
@@ -41,7 +42,7 @@ def write_saved_model(learner, path: os.PathLike, samples: int = 16, seed: int =
         # What a learner notes down while it predicts is not part of the model.
         with keras.StatelessScope():
             predicted = learner.predict_distribution(support_x, support_y, query_x)
-        start = tf.constant([seed, 6], tf.int32)
+        start = stream(seed, Stream.PREDICTIVE_SAMPLES)
         draws = [predicted.sample(fold_in(start, index)) for index in range(samples)]
         return {"mean": predicted.mean(), "samples": tf.stack(draws)}
 

@@ -7,6 +7,7 @@ import keras
 import tensorflow as tf
 
 from maml.core.episodes import Episode, TaskFamily, as_episode, fold_in
+from maml.core.seeds import Stream, stream
 from maml.learners import replicas
 from maml.learners.arguments import check_optimizer, compiled_metrics, schedule
 from maml.nn import normalization
@@ -251,7 +252,7 @@ class Trainer(keras.Model):
         """Creates weights and the optimizers' variables where they do not exist yet."""
         if not self.built:
             if isinstance(x, TaskFamily):
-                episode = x.sample(2, tf.constant([self.seed, 5], tf.int32))
+                episode = x.sample(2, stream(self.seed, Stream.FIRST_EPISODE))
             else:
                 episode = next(iter(self._batches(x)))
             self.create_weights(as_episode(episode))
@@ -318,7 +319,7 @@ class Trainer(keras.Model):
         return self._compiled_steps.get(key, self._step)(episode)
 
     def _step(self, episode) -> dict:
-        seed = fold_in(tf.constant([self.seed, 2], tf.int32), self.optimizer.iterations)
+        seed = fold_in(stream(self.seed, Stream.TRAINING_NOISE), self.optimizer.iterations)
         seed = replicas.own_seed(seed)
         players = [(self.optimizer, self.learner_variables)]
         if self.critic_optimizer is not None:
@@ -348,7 +349,7 @@ class Trainer(keras.Model):
 
     @tf.autograph.experimental.do_not_convert
     def test_step(self, episode: Episode) -> dict:
-        seed = replicas.own_seed(tf.constant([self.seed, 3], tf.int32))
+        seed = replicas.own_seed(stream(self.seed, Stream.VALIDATION_NOISE))
         with replicas.agreed_assignments(self.non_trainable_variables):
             _, logs, prediction, y = self.forward(as_episode(episode), seed, training=False)
         return self._track(logs, prediction, y)

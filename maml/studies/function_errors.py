@@ -4,6 +4,7 @@ import numpy as np
 import tensorflow as tf
 
 from maml.core.episodes import fold_in
+from maml.core.seeds import Stream, stream
 from maml.tasks.regression import Functions
 
 
@@ -41,7 +42,7 @@ class Scorer:
         numbers = family.spaced(tasks)
         rows = []
         for index, batch in enumerate(np.split(numbers, tasks // batch_size)):
-            how = fold_in(tf.constant([seed, 6], tf.int32), index)
+            how = fold_in(stream(seed, Stream.FUNCTION_ERRORS), index)
             episode = family.episodes(tf.constant(batch), how)
             truth = family.true_labels(tf.constant(batch), episode.query_x)
             after, before = self._errors(episode, truth)

@@ -5,6 +5,7 @@ import os
 import tensorflow as tf
 
 from maml.core.episodes import Episode, TaskFamily
+from maml.core.seeds import Stream, stream
 from maml.tasks.problem import Problem
 from mine import reporting
 from mine.reporting.pictures import current_axes, new_axes
@@ -31,7 +32,7 @@ def draw_fits(
         seed: of the episodes.
     """
     numbers = tf.constant(family.spaced(tasks))
-    episode = family.episodes(numbers, tf.constant([seed, 1], tf.int32))
+    episode = family.episodes(numbers, stream(seed, Stream.FIXED_EPISODES))
     figure, axes = new_axes(3, -(-tasks // 3), (3.7, 3))
     for index, ax in enumerate(axes.ravel()[:tasks]):
         plot_fit(learner, family, numbers, episode, index, ax)

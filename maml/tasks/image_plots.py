@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from maml.core.episodes import Episode, TaskFamily
+from maml.core.seeds import Stream, stream
 from maml.tasks.problem import Problem
 from mine import reporting
 from mine.reporting.pictures import current_axes
@@ -36,7 +37,7 @@ def draw_episodes(
         seed: of the episodes.
     """
     numbers = family.spaced(tasks)
-    episode = family.episodes(tf.constant(numbers), tf.constant([seed, 1], tf.int32))
+    episode = family.episodes(tf.constant(numbers), stream(seed, Stream.FIXED_EPISODES))
     answers = learner(episode).numpy()
     ways = answers.shape[-1]
     # In another order than that of the classes.
