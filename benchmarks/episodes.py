@@ -79,18 +79,22 @@ def main():
             found = measure(getattr(values, dataset), dataset, *case, values.steps)
             rows.append({"case": name, "tasks": case[1]} | found)
     told = reporting.provenance("benchmarks/episodes.py")
+    columns = (
+        "case", "tasks", "sampling, ms", "a step on a batch at hand", "on fresh episodes", "ratio",
+    )  # fmt: skip
+    cells = [
+        [
+            row["case"], f"{row['tasks']}", f"{row['sampling_ms']:.1f}", f"{row['step_ms']:.0f}",
+            f"{row['together_ms']:.0f}", f"{row['together_ms'] / row['step_ms']:.2f}",
+        ]
+        for row in rows
+    ]  # fmt: skip
     lines = [
         "# Does a training step wait for its episodes?",
         "",
         f"`{told['command']}`; {told['hardware']}; {told['date']}. Medians of five rounds in turn.",
         "",
-        "| case | tasks | sampling, ms | a step on a batch at hand | on fresh episodes | ratio |",
-        "|---|---:|---:|---:|---:|---:|",
-        *(
-            f"| {row['case']} | {row['tasks']} | {row['sampling_ms']:.1f} | {row['step_ms']:.0f} | "
-            f"{row['together_ms']:.0f} | {row['together_ms'] / row['step_ms']:.2f} |"
-            for row in rows
-        ),
+        *reporting.markdown_table(columns, cells),
     ]
     text = "\n".join(lines) + "\n"
     print(text)

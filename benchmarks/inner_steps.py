@@ -12,36 +12,19 @@ import multiprocessing
 import pathlib
 import resource
 import statistics
-import tempfile
 import time
 
 import numpy as np
 from absl import flags
+from steps import noise_problem
 
-from maml.experiments.config import Config
 from mine import reporting
 from mine.reporting import commands
 from mine.reporting.progress import ProgressBar
-from pose_code import problem as pose_problem  # noqa: F401 (registers the task)
-from pose_code.presets import preset_options
-from pose_data import pickles
 
 INNER_STEPS = (1, 2, 5, 10, 20)
 TIMED = 5
 REPEATS = 3
-
-
-def noise_problem(objects: int, **given):
-    """A run of the quick preset on noise as images of 40 x 40: its configuration and problem."""
-    rng = np.random.default_rng(0)
-    with tempfile.TemporaryDirectory() as folder:
-        for name in ("train_data.pkl", "val_data.pkl"):
-            images = rng.integers(0, 255, (objects, 30, 40, 40), np.uint8)
-            labels = rng.uniform(size=(objects, 30, 1)).tolist()
-            pickles.dump([list(map(list, images)), labels], pathlib.Path(folder) / name)
-        own = {"task.data_dir": folder, "task.cropped": False, "task.image_size": 0}
-        config = Config.of(given | own, preset_options("quick", given["learner"]))
-        return config, config.make_problem()
 
 
 def measure(inner_steps: int, recompute: bool) -> dict:
@@ -77,6 +60,23 @@ def table(rows: list[dict], run: dict) -> str:
         found = [r[key] for r in rows if (r["inner_steps"], r["recompute"]) == (steps, recompute)]
         return statistics.median(found)
 
+    cells = []
+    for steps in INNER_STEPS:
+        mib, ms, first = (
+            [median(steps, recompute, key) for recompute in (False, True)]
+            for key in ("mib", "step_ms", "first_step_s")
+        )
+        cells.append(
+            [
+                f"{steps}", f"{mib[0]:,.0f}", f"{mib[1]:,.0f}", f"{mib[1] / mib[0]:.2f}",
+                f"{ms[0]:,.0f}", f"{ms[1]:,.0f}", f"{ms[1] / ms[0]:.2f}",
+                f"{first[0]:.0f}", f"{first[1]:.0f}",
+            ]
+        )  # fmt: skip
+    columns = (
+        "inner steps", "MiB", "MiB, recompute", "ratio", "ms a step", "ms, recompute", "ratio",
+        "first step, s", "first, recompute",
+    )  # fmt: skip
     lines = [
         "# Inner steps: memory and time of a training step of MAML",
         "",
@@ -84,19 +84,8 @@ def table(rows: list[dict], run: dict) -> str:
         f"{run['hardware']}, {run['date']}. Medians of {REPEATS} processes. MiB: by "
         "how much the peak of the process grows in training, tracing included.",
         "",
-        "| inner steps | MiB | MiB, recompute | ratio | ms a step | ms, recompute | ratio | "
-        "first step, s | first, recompute |",
-        "|---:|---:|---:|---:|---:|---:|---:|---:|---:|",
+        *reporting.markdown_table(columns, cells, left=0),
     ]
-    for steps in INNER_STEPS:
-        mib, ms, first = (
-            [median(steps, recompute, key) for recompute in (False, True)]
-            for key in ("mib", "step_ms", "first_step_s")
-        )
-        lines.append(
-            f"| {steps} | {mib[0]:,.0f} | {mib[1]:,.0f} | {mib[1] / mib[0]:.2f} | {ms[0]:,.0f} | "
-            f"{ms[1]:,.0f} | {ms[1] / ms[0]:.2f} | {first[0]:.0f} | {first[1]:.0f} |"
-        )
     return "\n".join(lines) + "\n"
 
 

@@ -108,6 +108,11 @@ def run(runs: int, seed: int) -> dict:
 
 def markdown(report: dict) -> str:
     """The counts, and what made them."""
+    outcomes = [
+        ("finite", f"{report['finite']}"),
+        *((f"refused: {reason}", f"{count}") for reason, count in report["refused"].items()),
+        ("**failed**", f"**{len(report['failed'])}**"),
+    ]
     lines = [
         "# mine.estimate of odd samples",
         "",
@@ -116,11 +121,7 @@ def markdown(report: dict) -> str:
         "Random sizes, scales, heavy tails, copies, integers, categories and nearly constant "
         "columns; bounds, critics and preprocessing at random.",
         "",
-        "| outcome | cases |",
-        "|---|---:|",
-        f"| finite | {report['finite']} |",
-        *(f"| refused: {reason} | {count} |" for reason, count in report["refused"].items()),
-        f"| **failed** | **{len(report['failed'])}** |",
+        *reporting.markdown_table(("outcome", "cases"), outcomes),
     ]
     lines += [
         f"\nCase {failure['case']} failed: {failure['reason']}" for failure in report["failed"]

@@ -121,6 +121,17 @@ def main():
                 "slowest_after_first_ms": times[1:].max(),
             }
         )
+    columns = (
+        "case", "step 1", "steps 2-11", "steps 100-110", "late / early", "slowest after step 1",
+    )  # fmt: skip
+    cells = [
+        [
+            row["case"], f"{row['first_ms']:.0f}", f"{row['steps_2_to_11_ms']:.1f}",
+            f"{row['steps_100_to_110_ms']:.1f}", f"{row['ratio']:.2f}",
+            f"{row['slowest_after_first_ms']:.0f}",
+        ]
+        for row in rows
+    ]  # fmt: skip
     lines = [
         "# Cost of training steps, early and late",
         "",
@@ -128,14 +139,7 @@ def main():
         f"{datetime.date.today().isoformat()}; medians, wall milliseconds. Step 1 is traced. Pose: "
         "quick preset; sinusoids: 25 tasks of 10 shots, 5 inner steps.",
         "",
-        "| case | step 1 | steps 2-11 | steps 100-110 | late / early | slowest after step 1 |",
-        "|---|---:|---:|---:|---:|---:|",
-        *(
-            f"| {row['case']} | {row['first_ms']:.0f} | {row['steps_2_to_11_ms']:.1f} | "
-            f"{row['steps_100_to_110_ms']:.1f} | {row['ratio']:.2f} | "
-            f"{row['slowest_after_first_ms']:.0f} |"
-            for row in rows
-        ),
+        *reporting.markdown_table(columns, cells),
     ]
     text = "\n".join(lines) + "\n"
     print(text)
