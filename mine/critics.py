@@ -20,6 +20,10 @@ FORM_FEATURES = 10
 """A quadratic form of more features is scaled down by their number over this."""
 
 
+SEEDS_APART = 100
+"""Seeds of initial weights between two parts of a critic: more than a part has layers."""
+
+
 def cap(scores, limit: float = SCORE_CAP) -> tf.Tensor:
     """Squashes scores smoothly into (-limit, limit): ``limit * tanh(scores / limit)``."""
     if math.isinf(limit):
@@ -202,7 +206,7 @@ class Separable(keras.layers.Layer):
             layer.build((None, size))
         self.x_tower = _tower(features[0], hidden, self.embedding, self.seed, self.dtype_policy)
         self.y_tower = _tower(
-            features[1], hidden, self.embedding, self.seed + 100, self.dtype_policy
+            features[1], hidden, self.embedding, self.seed + SEEDS_APART, self.dtype_policy
         )
 
     def call(self, inputs, training=False):
@@ -286,7 +290,7 @@ class DeepSets(keras.layers.Layer):
         hidden = hidden or (64, 64)
         self.sets = tuple(sets)
         self.encoders = [
-            SetEncoder(hidden, seed + 100 * (i + 1), dtype=self.dtype_policy)
+            SetEncoder(hidden, seed + SEEDS_APART * (i + 1), dtype=self.dtype_policy)
             for i, is_set in enumerate(self.sets)
             if is_set
         ]

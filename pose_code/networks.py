@@ -1,12 +1,18 @@
 """The networks of the pose experiment (Yin et al. 2020, appendix), for square grey images."""
 
+import itertools
+
 import keras
 
 from maml.core.registry import Networks
+from maml.core.seeds import Part, initializer_seeds
 from maml.nn.normalization import layer as normalization_layer
 
 SMALLEST = 16
 """Side of the smallest images, in pixels."""
+
+TOWER_LAYERS = 4
+"""Layers with weights of :func:`tower`, apart from what normalizes them."""
 
 
 def pose_networks(
@@ -71,7 +77,7 @@ def embedding(
     Raises:
         ValueError: images are smaller than :data:`SMALLEST`.
     """
-    layers = _Layers(1000 * seed, dtype)
+    layers = _Layers(initializer_seeds(seed, Part.NETWORK), dtype)
     x = inputs = keras.Input((image_size, image_size, 1))
     x = _condense(layers, x, image_size, "relu", mode)
     return keras.Model(inputs, layers.dense(dim_w)(x), name="embedding")
@@ -98,7 +104,7 @@ def tower(
     Raises:
         ValueError: images are smaller than :data:`SMALLEST`.
     """
-    layers = _Layers(1000 * seed, dtype)
+    layers = _Layers(initializer_seeds(seed, Part.NETWORK), dtype)
     x = inputs = keras.Input((image_size, image_size, 1))
     x = layers.dense(dim_w, activation="relu")(_condense(layers, x, image_size, None, mode))
     return keras.Model(inputs, x, name="tower")
@@ -130,7 +136,9 @@ def convolutions(
     side = round(dim_w**0.5)
     if side**2 != dim_w:
         raise ValueError(f"dim_w becomes a square image, so it must be a square, not {dim_w}.")
-    layers = _Layers(1000 * seed + 4, dtype)
+    seeds = initializer_seeds(seed, Part.NETWORK)
+    # The tower, the other part of this network, has the first.
+    layers = _Layers(itertools.islice(seeds, TOWER_LAYERS, None), dtype)
     x = inputs = keras.Input((dim_w,))
     x = keras.layers.Reshape((side, side, 1))(x)
     for block in range(1, 5):
@@ -171,12 +179,11 @@ def _condense(layers, x, image_size, activation, mode):
 class _Layers:
     """Makes convolutions and dense layers, each with the next seed."""
 
-    def __init__(self, first_seed, dtype):
-        self.seed, self.dtype = first_seed, dtype
+    def __init__(self, seeds, dtype):
+        self.seeds, self.dtype = seeds, dtype
 
     def _initializer(self):
-        self.seed += 1
-        return keras.initializers.GlorotUniform(seed=self.seed - 1)
+        return keras.initializers.GlorotUniform(seed=next(self.seeds))
 
     def conv(self, filters, strides=1, activation=None, name=None):
         return keras.layers.Conv2D(

@@ -529,9 +529,10 @@ def test_plug_in_information_trains_without_a_critic():
         *maml.make_regularizers("label_mi", label_transform=SCALE, bound="plugin"),
         dtype="float32",
     )
-    history = trained(model, 60, epochs=2)
+    history = trained(model, 60, epochs=4)
     assert model.critic_optimizer is None and "label_mi_nats" not in history
-    assert history["label_mi_surrogate"][1] > history["label_mi_surrogate"][0] + 0.1
+    # Without the term it falls, by more than a nat.
+    assert history["label_mi_surrogate"][-1] > history["label_mi_surrogate"][0] + 0.1
 
 
 class Redraw(maml.LabelTransform):

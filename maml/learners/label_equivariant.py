@@ -6,6 +6,7 @@ import keras
 import tensorflow as tf
 
 from maml.core.registry import LEARNERS
+from maml.core.seeds import Part
 from maml.distributions.base import Head
 from maml.learners.base import PADDING_SCORE, MetaLearner, per_input
 from maml.nn.mlp import DenseLayers, product, through
@@ -54,7 +55,7 @@ class RelativeCNP(MetaLearner):
         super().__init__(head, **kwargs)
         self.embedding, self.hidden = embedding, tuple(hidden)
         self.interaction, self.initializer_seed = interaction, initializer_seed
-        layers = DenseLayers(initializer_seed, self.dtype_policy)
+        layers = DenseLayers(initializer_seed, Part.ENCODER_DECODER, self.dtype_policy)
         self.comparison = layers.perceptron(hidden, 1 + head.relative_units)
         self.products = [layers.dense(interaction) for _ in range(2)] if interaction else []
 

@@ -6,6 +6,7 @@ import keras
 import tensorflow as tf
 
 from maml.core.registry import LEARNERS
+from maml.core.seeds import Part, initializer_seeds
 from maml.distributions.base import Head
 from maml.learners.base import MetaLearner, masked_mean, per_input
 from maml.nn.mlp import DenseLayers, product, through
@@ -51,7 +52,7 @@ class CNP(MetaLearner):
         self.embedding, self.hidden = embedding, tuple(hidden)
         self.dim_r, self.dim_z, self.interaction = dim_r, dim_z, interaction
         self.initializer_seed = initializer_seed
-        layers = DenseLayers(initializer_seed, self.dtype_policy)
+        layers = DenseLayers(initializer_seed, Part.ENCODER_DECODER, self.dtype_policy)
         self.lift = layers.dense(max(embedding.output_shape[-1] // 4, 1))
         self.encoder = layers.perceptron(hidden, dim_r)
         self.project = layers.dense(dim_z)
@@ -114,12 +115,13 @@ class AttentiveCNP(CNP):
         self.heads = heads
         # The projections of keys and of queries start equal, so that a query first looks at what
         # resembles it. Without biases, no value is no context.
+        seeds = initializer_seeds(self.initializer_seed, Part.ATTENTION)
         self.attention = keras.layers.MultiHeadAttention(
             heads,
             max(self.dim_z // heads, 1),
             output_shape=self.dim_z,
             use_bias=False,
-            kernel_initializer=keras.initializers.GlorotUniform(1000 * self.initializer_seed + 999),
+            kernel_initializer=keras.initializers.GlorotUniform(next(seeds)),
             dtype=self.dtype_policy,
         )
 

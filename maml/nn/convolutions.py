@@ -3,6 +3,7 @@
 import keras
 
 from maml.core.registry import Networks
+from maml.core.seeds import Part, initializer_seeds
 from maml.nn.normalization import layer as normalization_layer
 
 KINDS = ("conv", "perceptron", "resnet12")
@@ -96,12 +97,12 @@ class _Layers:
     """
 
     def __init__(self, mode, steps, seed):
-        self.mode, self.steps, self.seed = mode, steps, 1000 * seed
+        self.mode, self.steps = mode, steps
+        self.seeds = initializer_seeds(seed, Part.NETWORK)
         self.bias = mode in ("none", "layer")
 
     def _initializer(self):
-        self.seed += 1
-        return keras.initializers.GlorotUniform(self.seed - 1)
+        return keras.initializers.GlorotUniform(next(self.seeds))
 
     def conv(self, x, filters, size, strides=1, name=None):
         return keras.layers.Conv2D(

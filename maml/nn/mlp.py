@@ -5,18 +5,20 @@ from collections.abc import Sequence
 import keras
 
 from maml.core.registry import Networks
+from maml.core.seeds import Part, initializer_seeds
 
 
 class DenseLayers:
     """Makes dense layers (Glorot uniform), each with the next seed.
 
     Args:
-        seed: layers of different seeds differ.
+        seed: seed of the initial weights.
+        part: whose layers these are. The weights of different parts are independent.
         dtype: Keras dtype policy of the layers.
     """
 
-    def __init__(self, seed: int, dtype):
-        self.seeds, self.dtype = iter(range(1000 * seed, 1000 * (seed + 1))), dtype
+    def __init__(self, seed: int, part: Part, dtype):
+        self.seeds, self.dtype = initializer_seeds(seed, part), dtype
 
     def dense(self, units: int, activation: str | None = None) -> keras.layers.Dense:
         """One layer."""
@@ -56,8 +58,9 @@ def perceptron(inputs: int, hidden: int | Sequence[int], outputs: int, seed: int
         seed: seed of the initial weights (Glorot uniform).
     """
     layers, hidden = [keras.Input((inputs,))], _each(hidden)
+    seeds = initializer_seeds(seed, Part.NETWORK)
     for index, units in enumerate([*hidden, outputs]):
-        initializer = keras.initializers.GlorotUniform(seed=1000 * seed + index)
+        initializer = keras.initializers.GlorotUniform(seed=next(seeds))
         activation = "relu" if index < len(hidden) else None
         layers.append(keras.layers.Dense(units, activation, kernel_initializer=initializer))
     return keras.Sequential(layers)

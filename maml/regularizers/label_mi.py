@@ -7,6 +7,7 @@ from maml.core.episodes import concatenated, fold_in
 from maml.core.label_transforms import LabelTransform
 from maml.core.options import check_at_least
 from maml.core.registry import REGULARIZERS
+from maml.core.seeds import Part, initializer_seeds
 from maml.distributions.base import log_prob_under_each
 from maml.regularizers.information import (
     CRITIC_BOUNDS,
@@ -68,7 +69,8 @@ class LabelMI(InformationTerm):
             )
         self.negatives = negatives
         if self.has_critic:
-            self.critic = mine.Likelihood(self.hidden, seed=self.seed, dtype=self.dtype_policy)
+            seed = next(initializer_seeds(self.seed, Part.LABEL_CRITIC))
+            self.critic = mine.Likelihood(self.hidden, seed=seed, dtype=self.dtype_policy)
 
     @classmethod
     def table_name(cls, **options):

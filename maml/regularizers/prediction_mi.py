@@ -7,6 +7,7 @@ from maml.core.episodes import concatenated, fold_in
 from maml.core.label_transforms import LabelTransform
 from maml.core.options import check_at_least
 from maml.core.registry import REGULARIZERS
+from maml.core.seeds import Part, initializer_seeds
 from maml.distributions.base import split_conditions
 from maml.distributions.categorical import Categorical
 from maml.regularizers.information import (
@@ -64,9 +65,11 @@ class PredictionMI(InformationTerm):
         check_at_least(0, noise=noise, power_penalty=power_penalty)
         self.noise, self.power_penalty = noise, power_penalty
         if self.has_critic:
-            hidden, seed = self.hidden, self.seed
-            self.critic = mine.Concatenated(hidden, seed=seed, dtype=self.dtype_policy)
-            self.set_encoder = mine.SetEncoder(hidden, seed=seed + 100, dtype=self.dtype_policy)
+            hidden, dtype = self.hidden, self.dtype_policy
+            seed = next(initializer_seeds(self.seed, Part.PREDICTION_CRITIC))
+            self.critic = mine.Concatenated(hidden, seed=seed, dtype=dtype)
+            seed = next(initializer_seeds(self.seed, Part.SET_ENCODER))
+            self.set_encoder = mine.SetEncoder(hidden, seed=seed, dtype=dtype)
 
     def check_head(self, head):
         if self.has_critic and not head.bounded and not self.power_penalty:
