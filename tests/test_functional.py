@@ -1,11 +1,12 @@
 """Which weights of a network adapt, and which networks can."""
 
 import keras
+import numpy as np
 import pytest
 import tensorflow as tf
 
 import maml
-from maml.nn.functional import Functional
+from maml.nn.functional import Functional, tensors
 from pose_code import networks
 
 
@@ -34,6 +35,33 @@ def test_all_weights_adapt_whatever_their_layers_are_called():
     network(tf.ones([1, 4]))
     functional = Functional(network)
     assert len(functional.variables) == 5 and not functional.shared
+
+
+class NoTrainingArgument(keras.Model):
+    """Its ``call`` takes inputs only, and a layer within behaves otherwise in training."""
+
+    def __init__(self):
+        super().__init__()
+        self.dense, self.norm = keras.layers.Dense(3), keras.layers.BatchNormalization()
+
+    def call(self, x):
+        return self.norm(self.dense(x))
+
+
+def test_a_network_whose_call_takes_no_training_argument_is_called_in_training_mode():
+    network, x = NoTrainingArgument(), tf.constant([[1.0], [2.0], [6.0]])
+    network(x)
+    weights = tensors(network.trainable_variables)
+    y = Functional(network)(weights, [], x)
+    kernel, bias, gamma, beta = (weight.numpy() for weight in weights)
+    hidden = x.numpy() @ kernel + bias
+    epsilon = network.norm.epsilon
+    expected = gamma * (hidden - hidden.mean(0)) / np.sqrt(hidden.var(0) + epsilon) + beta
+    np.testing.assert_allclose(y, expected, rtol=1e-4, atol=1e-5)
+    # The weights are arguments; nothing of the network itself changes.
+    moved = Functional(network)([*weights[:2], 2 * weights[2], weights[3] + 1], [], x)
+    np.testing.assert_allclose(moved, 2 * expected + 1, rtol=1e-4, atol=1e-4)
+    np.testing.assert_array_equal(network.norm.moving_mean, tf.zeros(3))
 
 
 def test_layers_are_chosen_by_name():

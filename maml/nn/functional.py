@@ -55,10 +55,14 @@ class Functional:
         """
         own, others = iter(weights), iter(shared)
         trainable = [next(own) if adapts else next(others) for adapts in self._adapts]
+        variables = self.network.trainable_variables + self.network.non_trainable_variables
         state = [tf.convert_to_tensor(v) for v in self.network.non_trainable_variables]
+        mapping = list(zip(variables, trainable + state, strict=True))
         # In training mode Keras' batch normalization takes the statistics of the batch at hand.
-        with normalization.inner_step(step):
-            outputs, _ = self.network.stateless_call(trainable, state, x, training=True)
+        # `stateless_call` would hand `training` to a `call` that does not take it; `__call__` hands
+        # it to the layers within.
+        with normalization.inner_step(step), keras.StatelessScope(state_mapping=mapping):
+            outputs = self.network(x, training=True)
         return tf.cast(outputs, weights[0].dtype)
 
 
