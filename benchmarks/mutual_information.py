@@ -118,9 +118,8 @@ def table(report: dict) -> str:
         "in nats; in parentheses the mean absolute error, least in bold. Seconds are those of the "
         "call in a fresh process, compilation included, imports not.",
         "",
-        f"| task | truth | {' | '.join(names)} |",
-        "|---|---:|" + "---:|" * len(names),
     ]
+    cells_of = []
     for task in dict.fromkeys(row["task"] for row in rows):
         here = {name: [row for row in of[name] if row["task"] == task] for name in names}
         errors = {name: statistics.fmean(map(error, here[name])) for name in names if here[name]}
@@ -132,15 +131,16 @@ def table(report: dict) -> str:
             cell = f"{mean([row['nats'] for row in here[name]]):.3f} ({errors[name]:.3f})"
             cells.append(f"**{cell}**" if errors[name] == min(errors.values()) else cell)
         truth = next(row["truth"] for row in rows if row["task"] == task)
-        lines.append(f"| {task} | {truth:.3f} | {' | '.join(cells)} |")
+        cells_of.append([task, f"{truth:.3f}", *cells])
     for label, measure, digits in (
         ("median absolute error, nats", error, 3),
         ("median seconds", lambda row: row["seconds"], 1),
         ("median peak MiB of the process", lambda row: row["peak_mib"], 0),
     ):
         medians = [statistics.median(map(measure, of[name])) for name in names]
-        lines.append(f"| {label} | | {' | '.join(f'{m:,.{digits}f}' for m in medians)} |")
-        lines.append(f"| over ours | | {' | '.join(f'{m / medians[0]:.2f}' for m in medians)} |")
+        cells_of.append([label, "", *(f"{median:,.{digits}f}" for median in medians)])
+        cells_of.append(["over ours", "", *(f"{median / medians[0]:.2f}" for median in medians)])
+    lines += reporting.markdown_table(["task", "truth", *names], cells_of)
     lines += ["", "Settings, which are the defaults:", ""]
     for name in names:
         about = report["estimators"][name]
@@ -185,7 +185,7 @@ def fill(report: dict, path: pathlib.Path, tasks: list[str], seeds: int) -> None
             report["estimators"][name] = {key: line.pop(key) for key in ("settings", "versions")}
             row = {"task": task, "truth": benchmarks.TASKS[task].nats, "seed": seed}
             report["rows"].append(row | {"estimator": name} | line)
-            reporting.write(json.dumps(report, indent=1).encode(), path)
+            reporting.write_json(report, path)
 
 
 def main() -> None:
@@ -204,9 +204,8 @@ def main() -> None:
     }
     make_environment()
     fill(report, output, FLAGS.tasks, FLAGS.seeds)
-    text = table(report)
-    reporting.write(text.encode(), output.with_suffix(".md"))
-    print(text)
+    reporting.write_tables(report, table(report), output.parent, output.stem)
+    print(table(report))
 
 
 if __name__ == "__main__":

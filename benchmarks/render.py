@@ -11,7 +11,6 @@ of a loop over points. inertia="shell" is ours: without it MuJoCo refuses most C
 """
 
 import datetime
-import json
 import logging
 import os
 import pathlib
@@ -176,16 +175,29 @@ def table(report: dict) -> str:
         "cores, and its figure includes starting the processes. What the original's procedure is, "
         "`benchmarks/render.py` says.",
         "",
-        "| set | object | faces | original, ms per image | ours, ms per image | ours, images/s "
-        "| ratio |",
-        "|---|---|---:|---:|---:|---:|---:|",
     ]
-    for row in report["rows"]:
-        lines.append(
-            f"| {row['set']} | {row['object']} | {row['faces']:,} | {row['original_ms']:.0f} | "
-            f"{row['ours_ms']:.1f} | {1e3 / row['ours_ms']:.0f} | {row['ratio']:.0f} |"
+    titles = (
+        "set",
+        "object",
+        "faces",
+        "original, ms per image",
+        "ours, ms per image",
+        "ours, images/s",
+        "ratio",
+    )
+    rows = [
+        (
+            row["set"],
+            row["object"],
+            f"{row['faces']:,}",
+            f"{row['original_ms']:.0f}",
+            f"{row['ours_ms']:.1f}",
+            f"{1e3 / row['ours_ms']:.0f}",
+            f"{row['ratio']:.0f}",
         )
-    return "\n".join(lines) + "\n"
+        for row in report["rows"]
+    ]
+    return "\n".join([*lines, *reporting.markdown_table(titles, rows, left=2)]) + "\n"
 
 
 def main(argv: list[str]) -> None:
@@ -225,9 +237,7 @@ def main(argv: list[str]) -> None:
         "rows": rows,
     }
     output = pathlib.Path(FLAGS.output)
-    output.parent.mkdir(parents=True, exist_ok=True)
-    reporting.write(json.dumps(report, indent=1).encode(), output.with_suffix(".json"))
-    reporting.write(table(report).encode(), output.with_suffix(".md"))
+    reporting.write_tables(report, table(report), output.parent, output.stem)
     print(table(report))
 
 
