@@ -96,8 +96,7 @@ def tabulate(records: Sequence[dict]) -> list[dict]:
     With several seeds of a method, means and 95 % intervals are over seeds; with one, over tasks.
     """
     for record in records:
-        verdict = record.get("diagnosis", {}).get("train", {}).get("verdict", "")
-        record["verdict"] = verdict
+        record["verdict"] = record.get("diagnosis", {}).get("verdict", "")
     runs = aggregation.as_frame(records)
     keep = ("metric", "normalization", "verdict", "provenance.hardware")
     rows = aggregation.aggregate(runs, ["method"], keep)
@@ -161,7 +160,7 @@ def markdown(rows: Sequence[Mapping], records: Sequence[Mapping]) -> str:
         "",
         f"{sizes + '; ' if sizes else ''}mean ± 95 % interval over {over}. Swap gap: how much the "
         "score is worse with another task's support set. Information: lower to upper bound. "
-        "Verdict: of the diagnosis, on meta-training tasks.",
+        "Verdict: of the memorization report.",
         "",
         *(
             f"- {row['method']} ({row['normalization']}; {row['provenance.hardware']}): "

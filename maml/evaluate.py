@@ -15,8 +15,7 @@ from collections.abc import Mapping, Sequence
 from absl import flags
 
 from maml.core import options
-from maml.diagnostics.report import Diagnosis
-from maml.diagnostics.scores import main_score
+from maml.diagnostics.report import MemorizationReport
 from maml.experiments import command_line, determinism, training
 from maml.experiments.config import Config
 from maml.experiments.run_folder import CONFIG, LEARNER, read_config
@@ -122,7 +121,7 @@ def evaluate(path: os.PathLike, steps: Sequence[int], changed: Mapping[str, obje
         if count is not None:
             learner.test_inner_steps = count
         name = "" if count is None else f"{count} inner steps: "
-        diagnosis = diagnose_test(learner, problem, config, f"{name}scoring")
+        diagnosis = report_on(learner, problem, config)
         rows.append({"inner_steps": count, "diagnosis": diagnosis.to_json()})
         print(f"{name}{diagnosis}")
     return {
@@ -132,19 +131,20 @@ def evaluate(path: os.PathLike, steps: Sequence[int], changed: Mapping[str, obje
     }
 
 
-def diagnose_test(learner, problem, config: Config, title: str = "scoring test tasks") -> Diagnosis:
-    """Whether a learner memorizes, read on the test tasks of a problem.
+def report_on(learner, problem, config: Config) -> MemorizationReport:
+    """Whether a learner memorizes, read on the training and test tasks of a problem.
 
     Args:
         learner: trained.
-        problem: whose test tasks are scored.
+        problem: whose tasks are scored.
         config: numbers of tasks and episodes are used.
-        title: of a progress bar.
     """
     evaluator = problem.evaluator(learner, config.information_every, config.num_relabelings)
-    values = training.evaluate_split(evaluator, "test", problem.test, config, title=title)
-    name, perfect = main_score(problem.metrics, problem.test)
-    return Diagnosis.from_scores(values, learner.normalization, name, perfect)
+    values = [
+        training.evaluate_split(evaluator, split, problem.families[split], config)
+        for split in ("train", "test")
+    ]
+    return MemorizationReport.from_scores(*values, problem.metrics[0], learner.normalization)
 
 
 def define_flags():

@@ -48,7 +48,7 @@ def main():
             path = pathlib.Path(values.logdir) / training.LEARNER
         if values.mode == "test":
             learner, config = evaluate.load_trained(path, given)
-            print(evaluate.diagnose_test(learner, config.make_problem(), config))
+            print(evaluate.report_on(learner, config.make_problem(), config))
             return
         folder = path.with_suffix("") if values.logdir is None else path.parent
         command = reporting.provenance("maml.train")["command"]

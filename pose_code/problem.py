@@ -7,10 +7,11 @@ import numpy as np
 import tensorflow as tf
 
 from maml.core.label_transforms import LabelOffset
+from maml.core.metrics import Metric
 from maml.core.options import check_at_least, distinct
 from maml.core.registry import TASKS
-from maml.diagnostics.metrics import squared_error
 from maml.distributions.circular import CircularHead
+from maml.distributions.metrics import MSE
 from maml.tasks.problem import Problem
 from pose_code import plots
 from pose_code.augmentation import KINDS, ImageAugmentation
@@ -25,7 +26,7 @@ def angular_error(prediction, y) -> tf.Tensor:
     return tf.abs(difference[..., 0]) * 360 / PERIOD
 
 
-METRICS = {"mse": squared_error, "angle": angular_error}
+METRICS = (MSE, Metric("angle", angular_error))
 """Squared error of the expected label (times ten, not wrapped: as in the papers), and degrees.
 
 The first asks for one number, as the papers do: where an answer is spread around the seam, angle 0,

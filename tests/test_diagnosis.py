@@ -1,19 +1,18 @@
-"""The diagnosis of learners whose nature is known, and its verdict at every threshold."""
+"""The report on learners whose nature is known, the scores it rests on, and every verdict."""
 
 import json
 import math
 
 import matplotlib.image
+import matplotlib.pyplot
 import numpy as np
 import pytest
 import tensorflow as tf
-from scipy import stats
 from toys import Lines
 
 import maml
-from maml.diagnostics import report, scores
-from maml.diagnostics.metrics import accuracy
-from maml.diagnostics.report import HIGH_GAP, HIGH_NATS, LEAST_SKILL, LOW_GAP, LOW_NATS
+from maml.diagnostics import scores, verdict
+from maml.diagnostics.verdict import Skills
 
 SEED = tf.constant([5, 7])
 
@@ -75,86 +74,146 @@ class Nearest(maml.MetaLearner):
         return tf.zeros([batch_size, 1, 1]), tf.one_hot(tf.zeros([batch_size, 1], tf.int32), 3)
 
 
-def diagnose(learner, family=None, **options):
-    options = {"label_transform": maml.LabelScale(), "per_task": 4, "batch_size": 8} | options
-    return maml.diagnose(learner, family or Lines(), **options)
-
-
-@pytest.fixture(scope="module")
-def adapter():
-    return diagnose(Blend(Lines(), trust=1.0))
-
-
-# -- learners of known nature ---------------------------------------------------------------------
-
-
-def test_memorizer(adapter):
-    found = diagnose(Blend(Lines(), trust=0.0))
-    assert found.score["mean"] == found.no_support["mean"] == found.mismatched_support["mean"] == 0
-    assert found.swap_gap == {"mean": 0, "ci95": 0}
-    for information in (found.label_information, found.support_information):
-        for bound in information.values():
-            assert bound["mean"] == pytest.approx(0, abs=1e-6)
-    assert found.verdict == "memorization overfitting"
-    assert found.constant == adapter.constant  # The same episodes for both.
-
-
-def test_ridge_regression_adapts(adapter):
-    assert adapter.verdict == "adapts"
-    assert adapter.score["mean"] == pytest.approx(0, abs=1e-5)
-    # Eight slopes, 1 to 8: the mean squared difference of two is 12, of one to zero 25.5.
-    episodes = list(Lines().fixed(4, 8, 0))
-    power = np.mean([np.mean(e.query_x[..., 0] ** 2) for e in episodes])
-    assert adapter.swap_gap["mean"] == pytest.approx(12 * power, rel=0.15)
-    assert adapter.no_support["mean"] == pytest.approx(25.5 * power, rel=0.15)
-    assert adapter.tasks == 8 and adapter.normalization == "no normalization"
-    for information in (adapter.label_information, adapter.support_information):
-        assert 1 < information["lower"]["mean"] <= math.log(8) + 1e-6
-        assert information["upper"]["mean"] > math.log(8)
-
-
-def test_blend_of_both_adapts_in_part():
-    found = diagnose(Blend(Lines(), trust=0.5))
-    assert found.score["mean"] == pytest.approx(0, abs=1e-5)
-    assert found.verdict == "adapts in part"
-
-
-def test_support_inputs_leak_the_task():
-    """What I(ŷ; D | x) takes for adaptation, I(ŷ; Y | x, X) does not."""
-    found = diagnose(NamesOfSupport(Lines(), trust=1.0))
-    assert found.support_information["lower"]["mean"] > 1
-    assert found.label_information["upper"]["mean"] == pytest.approx(0, abs=1e-6)
-    assert found.verdict == "adapts in part" and "little on the labels in it" in found.reason
-
-
-def test_learner_that_is_no_better_than_a_constant_does_not_adapt():
-    found = diagnose(Blend(Lines(), trust=0.0, scale=1.0), Backwards())
-    assert found.score["mean"] > found.constant["mean"]
-    assert found.verdict == "does not adapt"
-
-
 class Backwards(Lines):
-    """Tasks that a memorizer of ``Lines`` takes for others."""
+    """Tasks that a memorizer of ``Lines`` takes for others: their slopes have the other sign."""
 
     def episodes(self, tasks, seed):
         episode = super().episodes(tasks, seed)
         return episode._replace(support_y=-episode.support_y, query_y=-episode.query_y)
 
 
+class Unnamed(Lines):
+    """Tasks of ``Lines`` whose inputs do not name them, of either sign."""
+
+    def episodes(self, tasks, seed):
+        episode = super().episodes(tasks, seed)
+        sign = tf.where(tasks % 2 == 0, 1.0, -1.0)[:, tf.newaxis, tf.newaxis]
+        hidden = tf.constant([1.0] + [0.0] * self.num_tasks)
+        return maml.Episode(
+            episode.support_x * hidden,
+            episode.support_y * sign,
+            episode.query_x * hidden,
+            episode.query_y * sign,
+        )
+
+
+def diagnose(learner, family=None, held_out=None, **options):
+    options = {"label_transform": maml.LabelScale(), "per_task": 4, "batch_size": 8} | options
+    return maml.diagnose(learner, family or Lines(), held_out, **options)
+
+
+def score_of(report, condition, split="training"):
+    return report.splits[split]["scores"][condition]["mean"]
+
+
+@pytest.fixture(scope="module")
+def adapter():
+    return diagnose(Blend(Lines(), trust=1.0), held_out=Backwards())
+
+
+# -- learners of known nature ---------------------------------------------------------------------
+
+
+def test_memorizer(adapter):
+    found = diagnose(Blend(Lines(), trust=0.0), held_out=Backwards())
+    for condition in ("right", "no_support", "mismatched_support", "mismatched_labels"):
+        assert score_of(found, condition) == 0
+    assert score_of(found, "relabeled") > 10
+    for information in found.splits["training"]["informations"].values():
+        for bound in information.values():
+            assert bound["mean"] == pytest.approx(0, abs=1e-6)
+    assert found.verdict == "memorization overfitting"
+    # The same episodes for both.
+    assert score_of(found, "constant") == score_of(adapter, "constant")
+    # Training tasks alone show it.
+    assert diagnose(Blend(Lines(), trust=0.0)).verdict == "memorization overfitting"
+
+
+def test_ridge_regression_adapts(adapter):
+    assert adapter.verdict == "adapts" and adapter.share["mean"] == pytest.approx(1)
+    assert score_of(adapter, "right") == pytest.approx(0, abs=1e-5)
+    assert score_of(adapter, "relabeled") == pytest.approx(0, abs=1e-4)
+    # Eight slopes, 1 to 8: the mean squared difference of two is 12, of one to zero 25.5.
+    episodes = list(Lines().fixed(4, 8, 0))
+    power = np.mean([np.mean(e.query_x[..., 0] ** 2) for e in episodes])
+    assert score_of(adapter, "mismatched_support") == pytest.approx(12 * power, rel=0.15)
+    assert score_of(adapter, "no_support") == pytest.approx(25.5 * power, rel=0.15)
+    training = adapter.splits["training"]
+    assert training["tasks"] == 8 and adapter.normalization == "no normalization"
+    for information in training["informations"].values():
+        assert 1 < information["lower"]["mean"] <= math.log(8) + 1e-6
+        assert information["upper"]["mean"] > math.log(8)
+
+
+def test_without_held_out_tasks_nobody_can_tell_whether_it_adapts():
+    found = diagnose(Blend(Lines(), trust=1.0))
+    assert found.verdict == "cannot tell" and "held-out" in found.advice
+
+
+def test_blend_of_both_adapts_in_part_by_its_weight():
+    found = diagnose(Blend(Lines(), trust=0.7), held_out=Unnamed())
+    assert score_of(found, "right") == pytest.approx(0, abs=1e-5)
+    assert found.verdict == "adapts in part"
+    assert found.share["mean"] == pytest.approx(0.7, abs=0.05)
+    assert found.share["low"] <= found.share["mean"] <= found.share["high"]
+    assert str(found).startswith("adapts in part, 0.")
+
+
+def test_support_inputs_leak_the_task():
+    """What I(ŷ; D | x) takes for adaptation, I(ŷ; Y | x, X) does not."""
+    found = diagnose(NamesOfSupport(Lines(), trust=1.0), held_out=Backwards())
+    informations = found.splits["training"]["informations"]
+    assert informations["support_information"]["lower"]["mean"] > 1
+    assert informations["label_information"]["upper"]["mean"] == pytest.approx(0, abs=1e-6)
+    assert score_of(found, "mismatched_support") > 1 and score_of(found, "mismatched_labels") == 0
+    assert found.verdict == "memorization overfitting"
+
+
+def test_learner_that_is_no_better_than_a_constant_is_untrained():
+    found = diagnose(Blend(Lines(), trust=0.0, scale=1.0), Backwards())
+    assert score_of(found, "right") > score_of(found, "constant")
+    assert found.verdict == "untrained"
+
+
 def test_accuracy_is_judged_from_the_constant_predictor_up_to_one():
     found = diagnose(
         Nearest(),
         Clusters(),
+        Clusters(),
         label_transform=maml.LabelPermutation(3),
-        metrics={"accuracy": accuracy},
+        metrics=(maml.ACCURACY,),
     )
-    assert found.score["mean"] == 1
-    for value in (found.constant, found.no_support):
-        assert value["mean"] == pytest.approx(1 / 3, abs=1e-6)
-    # Worse is lower here, and the gap is positive all the same.
-    assert found.swap_gap["mean"] == pytest.approx(1 - found.mismatched_support["mean"], abs=1e-6)
-    assert found.swap_gap["mean"] > 0.3
+    assert score_of(found, "right") == score_of(found, "relabeled") == 1
+    for condition in ("constant", "no_support"):
+        assert score_of(found, condition) == pytest.approx(1 / 3, abs=1e-6)
+    # Labels are permuted, since the i-th point of each task has the same class.
+    assert score_of(found, "mismatched_labels") < 0.6
+    assert found.splits["training"]["skills"]["right"]["mean"] == pytest.approx(1)
     assert found.verdict == "adapts"
+
+
+def test_the_unit_of_labels_changes_nothing():
+    """A log-likelihood has no zero, so the direction of a metric is said and not guessed."""
+
+    class Scaled(Lines):
+        def __init__(self, unit):
+            super().__init__()
+            self.unit = unit
+
+        def episodes(self, tasks, seed):
+            episode = super().episodes(tasks, seed)
+            return episode._replace(
+                support_y=self.unit * episode.support_y, query_y=self.unit * episode.query_y
+            )
+
+    shares = []
+    for unit in (0.01, 1.0, 100.0):
+        family = Scaled(unit)
+        learner = Blend(family, trust=0.6, scale=0.1 * unit)
+        learner.slopes *= unit
+        found = diagnose(learner, family, Scaled(-unit))
+        shares.append(found.share["mean"])
+    np.testing.assert_allclose(shares, shares[1], rtol=1e-3)
 
 
 # -- scores it rests on ---------------------------------------------------------------------------
@@ -163,15 +222,12 @@ def test_accuracy_is_judged_from_the_constant_predictor_up_to_one():
 def test_constant_predictor_is_the_best_constant_by_numpy(adapter):
     y = np.stack([episode.query_y for episode in Lines().fixed(4, 8, 0)], axis=1)[..., 0]
     errors = [((y - c) ** 2).mean() for c in np.linspace(-8, 8, 3201)]
-    assert adapter.constant["mean"] == pytest.approx(min(errors), rel=1e-4)
-    per_task = ((y - y.mean()) ** 2).mean(axis=(1, 2))
-    half = stats.t.ppf(0.975, 7) * per_task.std(ddof=1) / math.sqrt(8)
-    assert adapter.constant["ci95"] == pytest.approx(half, rel=1e-4)
+    assert score_of(adapter, "constant") == pytest.approx(min(errors), rel=1e-4)
 
 
 def test_constant_predictor_of_classes_is_the_share_of_the_most_frequent():
     classes = np.array([[0, 2, 2, 1], [2, 2, 0, 2]])
-    found = scores.constant_scores(tf.one_hot(classes, 3), {"accuracy": accuracy})
+    found = scores.constant_scores(tf.one_hot(classes, 3), (maml.ACCURACY,))
     np.testing.assert_array_equal(found["constant_accuracy"], classes == 2)
 
 
@@ -239,90 +295,117 @@ def test_scores_are_of_features_that_regularizers_have_transformed():
 
 # -- the verdict ----------------------------------------------------------------------------------
 
-NONE, SOME, MUCH = (0.0, 0.1), (0.3, 0.4), (1.0, 2.0)
 LITTLE = 1e-9
 
 
+def with_use(use, **more):
+    """Perfect on training tasks, of which the support set decides a share ``use``."""
+    return Skills(1.0, mismatched_labels=1 - use, mismatched_support=-1.0, **more)
+
+
+NEW = Skills(1.0, mismatched_support=-1.0, mismatched_labels=-1.0)
+
+
 @pytest.mark.parametrize(
-    ("skill", "gap", "information", "expected"),
+    ("training", "held_out", "expected"),
     [
-        # The learners that the thresholds come from; a constant has the error 8.3.
-        (-0.3, 0.036, (0.1, 0.15), "does not adapt"),
-        (0.1, 0.31, (0.25, 0.29), "adapts in part"),
-        (0.41, 1.2, (1.4, 1.9), "adapts"),
-        # Around each threshold, alone.
-        (1.0, LOW_GAP - LITTLE, NONE, "memorization overfitting"),
-        (1.0, LOW_GAP, NONE, "adapts in part"),
-        (1.0, 0.0, (0.0, LOW_NATS - LITTLE), "memorization overfitting"),
-        (1.0, 0.0, (0.0, LOW_NATS), "adapts in part"),
-        (LEAST_SKILL, 0.0, NONE, "memorization overfitting"),
-        (LEAST_SKILL - LITTLE, 0.0, NONE, "does not adapt"),
-        (1.0, HIGH_GAP, MUCH, "adapts"),
-        (1.0, HIGH_GAP - LITTLE, MUCH, "adapts in part"),
-        (1.0, 1.0, (HIGH_NATS, 1.0), "adapts"),
-        (1.0, 1.0, (HIGH_NATS - LITTLE, 1.0), "adapts in part"),
-        (LEAST_SKILL, 1.0, MUCH, "adapts"),
-        (LEAST_SKILL - LITTLE, 1.0, MUCH, "adapts in part"),
-        # Where the two criteria disagree, and in the middle.
-        (1.0, 0.0, MUCH, "adapts in part"),
-        (1.0, 1.0, NONE, "adapts in part"),
-        (0.5, 0.2, SOME, "adapts in part"),
-        (-0.5, -0.3, NONE, "does not adapt"),
-        # Without the labels' information, the gap decides.
-        (1.0, LOW_GAP - LITTLE, None, "memorization overfitting"),
-        (1.0, LOW_GAP, None, "adapts in part"),
-        (1.0, HIGH_GAP, None, "adapts"),
+        # Around each threshold.
+        (with_use(0.05 - LITTLE), Skills(0.0), "memorization overfitting"),
+        (with_use(0.05 + LITTLE), Skills(0.5, slope=0.5), "adapts in part"),
+        (with_use(0.4 - LITTLE), Skills(0.1), "memorization overfitting"),
+        (with_use(0.4 + LITTLE), Skills(0.1), "learner overfitting"),
+        (with_use(1.0), Skills(0.2), "learner overfitting"),
+        (with_use(1.0), Skills(0.2 + LITTLE), "adapts in part"),
+        (with_use(1.0), Skills(0.8 - LITTLE), "adapts in part"),
+        (with_use(1.0), Skills(0.8), "adapts"),
+        (Skills(0.1), Skills(0.1), "adapts"),
+        (Skills(0.1 - LITTLE), Skills(-1.0), "untrained"),
+        # New tasks are answered without the support set as well: the tasks do not differ.
+        (with_use(0.0), with_use(0.0), "cannot tell"),
+        (with_use(1.0), with_use(0.0), "cannot tell"),
+        # Training tasks are known, and new ones adapted to.
+        (with_use(0.0), NEW, "adapts"),
+        # The two splits are exchanged.
+        (Skills(0.0), NEW, "cannot tell"),
+        # Relabeled tasks in place of held-out ones.
+        (with_use(1.0, relabeled=0.1), None, "learner overfitting"),
+        (with_use(1.0, relabeled=0.5), None, "adapts in part"),
+        (with_use(1.0, relabeled=1.0), None, "cannot tell"),
+        (with_use(1.0), None, "cannot tell"),
+        (with_use(0.0), None, "memorization overfitting"),
+        (Skills(0.0), None, "untrained"),
+        # The slope limits the share of a model that reads its support set ...
+        (with_use(1.0, slope=1.0), Skills(0.9, slope=0.7), "adapts in part"),
+        # ... and is the share where a memory answers most.
+        (with_use(0.2, slope=1.0), Skills(-0.2, slope=0.3), "adapts in part"),
+        # A slope that another task's support set gives as well is not due to the support set.
+        (
+            with_use(0.2, slope=1.0),
+            Skills(0.1, slope=0.5, mismatched_support_slope=0.5),
+            "memorization overfitting",
+        ),
+        # What a learner knows of all tasks is not due to the support set either.
+        (with_use(1.0), Skills(0.6, no_support=0.55), "learner overfitting"),
         # A learner that has diverged, and labels that are all the same.
-        (math.nan, 0.5, MUCH, "cannot tell"),
-        (math.inf, math.inf, MUCH, "cannot tell"),
-        (1.0, math.nan, None, "cannot tell"),
-        (1.0, 0.0, (math.nan, math.nan), "cannot tell"),
+        (Skills(math.nan), Skills(0.5), "cannot tell"),
+        (Skills(-math.inf), None, "cannot tell"),
+        (with_use(1.0), Skills(math.nan), "cannot tell"),
     ],
 )
-def test_verdict(skill, gap, information, expected):
-    words, reason = report.verdict(skill, gap, information)
-    assert words == expected
-    assert f"skill {skill:.2f}" in reason and f"swap gap {gap:.2f}" in reason
-    assert ("nats" in reason) == (information is not None)
+def test_verdict(training, held_out, expected):
+    words, reason, advice = verdict.decide(training, held_out)
+    assert words == expected and words in verdict.VERDICTS
+    assert reason.endswith(".") and advice.endswith(".")
+
+
+@pytest.mark.parametrize(
+    ("new", "interval", "expected"),
+    [
+        (0.7, (0.4, 0.94), "adapts in part"),
+        (0.7, (0.4, 1.0), "adapts"),
+        (0.3, (0.1, 0.5), "adapts in part"),
+        (0.3, (0.0, 0.5), "learner overfitting"),
+        (0.5, (0.0, 1.0), "cannot tell"),
+    ],
+)
+def test_a_part_needs_an_interval_apart_from_none_and_from_all(new, interval, expected):
+    assert verdict.decide(with_use(1.0), Skills(new), interval)[0] == expected
 
 
 def test_labels_that_are_all_the_same_tell_nothing():
-    scores = {
-        name: np.zeros((3, 2, 4))
-        for name in ("mse", "no_support_mse", "mismatched_support_mse", "constant_mse")
-    }
-    scores |= {f"support_information_{side}": np.zeros((3, 2, 4)) for side in ("lower", "upper")}
-    found = maml.Diagnosis.from_scores(scores, "no normalization")
-    assert found.verdict == "cannot tell" and found.label_information is None
+    names = ("mse", "no_support_mse", "mismatched_support_mse", "constant_mse")
+    found = maml.MemorizationReport.from_scores(
+        {name: np.zeros((3, 2, 4)) for name in names}, None, maml.MSE
+    )
+    assert found.verdict == "cannot tell" and "all the same" in found.reason
 
 
 # -- what is kept ---------------------------------------------------------------------------------
 
 
-def test_json_brings_the_diagnosis_back(adapter):
-    assert maml.Diagnosis(**json.loads(json.dumps(adapter.to_json()))) == adapter
+def test_json_brings_the_report_back(adapter):
+    assert maml.MemorizationReport(**json.loads(json.dumps(adapter.to_json()))) == adapter
 
 
-def test_text_names_every_number_and_the_normalization(adapter):
+def test_text_and_table_name_every_number(adapter):
     lines = str(adapter).splitlines()
-    assert lines[0].startswith("adapts (no normalization; ")
-    assert "8 tasks" in lines[0] and lines[-1].strip() == adapter.reason
-    for line, value in zip(
-        lines[1:6],
-        ("score", "no_support", "mismatched_support", "constant", "swap_gap"),
-        strict=True,
-    ):
-        mean = getattr(adapter, value)["mean"]
-        assert f"  {mean:.3g} ± " in line
-    low, high = (adapter.label_information[side]["mean"] for side in ("lower", "upper"))
-    assert lines[6].endswith(f"{low:.2f} to {high:.2f} nats") and "Y | x, X" in lines[6]
-    assert "I(ŷ; D | x)" in lines[7] and lines[7].endswith(" nats")
+    assert lines[0] == "adapts (no normalization)"
+    assert "8 training tasks" in lines[1] and "8 held-out tasks" in lines[1]
+    for split, of in adapter.splits.items():
+        for value in of["scores"].values():
+            text = "{mean:.3g} ({low:.3g} to {high:.3g})".format(**value)
+            assert text in str(adapter) and text in adapter._repr_html_(), split
+    assert adapter.reason in str(adapter) and adapter.advice in adapter._repr_html_()
+    assert str(adapter).count(" nats") == 4
 
 
-def test_picture_is_a_png(adapter, tmp_path):
-    adapter.picture(tmp_path / "diagnosis.png")
-    height, width, _ = matplotlib.image.imread(tmp_path / "diagnosis.png").shape
+def test_picture_is_a_png_and_the_plot_takes_axes(adapter, tmp_path):
+    adapter.picture(tmp_path / "report.png")
+    height, width, _ = matplotlib.image.imread(tmp_path / "report.png").shape
     assert 600 < width < 1500 and 250 < height < 800
+    figure, ax = matplotlib.pyplot.subplots()
+    assert adapter.plot(ax, "CNP: ") is ax and ax.get_title() == "CNP: adapts"
+    matplotlib.pyplot.close(figure)
 
 
 def test_one_task_has_nobody_to_borrow_from():

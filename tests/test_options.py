@@ -435,7 +435,7 @@ def test_one_file_brings_a_learner_a_regularizer_a_task_and_a_head(tmp_path):
         "maml.train", "--import=own_parts.py", "--mode=test", "--logdir=run", cwd=tmp_path
     )
     assert again.returncode == 0, again.stderr
-    assert str(maml.Diagnosis(**record["diagnosis"]["test"])) in again.stdout
+    assert str(maml.MemorizationReport(**record["diagnosis"])) in again.stdout
     # Without the file, and with an option of another.
     for words, told in (
         (flags[1:], "Unknown regularizer 'small': expected one of"),

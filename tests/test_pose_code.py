@@ -232,14 +232,15 @@ def test_every_method_trains_and_is_scored(learner, method, data_dir, tmp_path):
         for score in ("mse", "no_support_mse", "swap_gap", "angle", "label_information_lower"):
             assert np.isfinite(scores[score]["mean"])
             assert scores[score]["ci95"] > 0
-        diagnosis = maml.Diagnosis(**result["diagnosis"][split])
-        assert diagnosis.score == scores["mse"]
-        assert diagnosis.normalization == result["normalization"]
+    report = maml.MemorizationReport(**result["diagnosis"])
+    right = report.splits["held_out"]["scores"]["right"]
+    assert right["mean"] == pytest.approx(scores["mse"]["mean"])
+    assert report.normalization == result["normalization"]
     assert result["cost"]["steps"] == 4 and result["cost"]["skipped_steps"] == 0
     assert set(result["scores"]["test"]["objects"]) == {f"hand/val{i}" for i in range(8)}
     assert {"tensorflow", "keras"} <= set(result["provenance"]["versions"])
     said = training.sentence(result)
-    assert diagnosis.verdict + " (test tasks)" in said
+    assert f"; {report.verdict} (" in said
     assert f"mse {scores['mse']['mean']:.4g}" in said and result["normalization"] in said
     for name in ("curves.png", "predictions.png", "diagnosis.png") if drawn else ():
         assert (tmp_path / name).read_bytes()[1:4] == b"PNG"

@@ -169,7 +169,7 @@ def record(method="CNP", seed=0, test=1.0, **others):
     content = {
         "method": method, "seed": seed, "config": {"learner": "cnp", "task_options": {"shots": 5}},
         "data": {}, "metric": "mse",
-        "scores": scores, "diagnosis": {"train": {"verdict": "adapts"}},
+        "scores": scores, "diagnosis": {"verdict": "adapts"},
         "cost": {"steps": 7, "train_seconds": 2.0}, "provenance": {"command": f"run {seed}"},
     }  # fmt: skip
     return content | others
@@ -195,8 +195,8 @@ def test_results_come_back_as_they_were_written(runs):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"schema": 0}, r"Invalid `schema` in .*results\.json: expected 1, received 0\. Read it"),
-        ({"schema": None}, "expected 1, received None"),
+        ({"schema": 0}, r"Invalid `schema` in .*results\.json: expected 2, received 0\. Read it"),
+        ({"schema": None}, "expected 2, received None"),
         ({"scores": ...}, r"results\.json is no record of a run: it has no 'scores'"),
         ({"provenance": ...}, "it has no 'provenance'"),
         ({"schema": ...}, r"results\.json: expected the results .* without 'schema'"),
@@ -219,12 +219,14 @@ def test_a_run_writes_all_that_a_record_holds(tmp_path):
         written
     )
     assert written["method"] == config.method_name() and written["metric"] == "mse"
-    assert set(written["scores"]) == set(written["diagnosis"]) == {"train", "validation", "test"}
+    assert set(written["scores"]) == {"train", "validation", "test"}
+    assert set(written["diagnosis"]["splits"]) == {"training", "held_out"}
     for scores in written["scores"].values():
         assert set(scores) == {
             "mse", "no_support_mse", "mismatched_support_mse", "constant_mse", "swap_gap",
             "label_information_lower", "label_information_upper", "support_information_lower",
-            "support_information_upper",
+            "support_information_upper", "mismatched_labels_mse", "relabeled_mse",
+            "relabeled_constant_mse",
         }  # fmt: skip
         assert all(set(score) == {"mean", "ci95"} for score in scores.values())
     assert {"prediction_mi_nats", "prediction_mi_power_ratio"} <= set(written["terms"])
@@ -293,7 +295,7 @@ def test_runs_are_loaded_as_a_table(runs):
     cnp = frame[frame["method"] == "CNP"].sort_values("seed")
     assert cnp["scores.test.mse.mean"].tolist() == [1.0, 3.0, 5.0]
     assert cnp["config.task_options.shots"].tolist() == [5, 5, 5]
-    assert cnp["diagnosis.train.verdict"].tolist() == ["adapts"] * 3
+    assert cnp["diagnosis.verdict"].tolist() == ["adapts"] * 3
     assert cnp["folder"].tolist() == [str(runs / f"CNP{seed}") for seed in range(3)]
     assert len(load_runs(runs / "CNP1")) == 1
     with pytest.raises(FileNotFoundError, match="holds no finished run"):

@@ -8,7 +8,7 @@ import tensorflow as tf
 import toys
 
 import maml
-from maml.diagnostics.metrics import accuracy
+from maml.distributions.metrics import accuracy
 from maml.experiments import Config
 from maml.nn.mlp import mlp_networks
 
@@ -57,8 +57,8 @@ def test_episodes_have_the_shapes_that_learners_need(name, options):
     assert network.input_shape[1:] == problem.networks.embedding().input_shape[1:]
     distribution = problem.head(network(episode.query_x[0]))
     assert distribution.mean().shape == episode.query_y.shape[1:]
-    for metric in problem.metrics.values():
-        assert metric(distribution, episode.query_y[0]).shape == episode.query_y.shape[1:2]
+    for metric in problem.metrics:
+        assert metric.fn(distribution, episode.query_y[0]).shape == episode.query_y.shape[1:2]
 
 
 @problems

@@ -1,223 +1,188 @@
-"""Does a learner memorize? A verdict and the scores it rests on, in one call.
-
-The words are those of Rajendran et al. 2020 (arXiv 2007.05549, section 3). A verdict here is of the
-tasks that were scored, those of one split:
-
-============================  =====================================================================
-verdict                       what it says of a learner on these tasks
-============================  =====================================================================
-``memorization overfitting``  answers as well with other tasks' support sets: the query inputs alone
-                              tell it these tasks
-``does not adapt``            answers as badly with other tasks' support sets: a learner that is not
-                              trained, or one that memorizes other tasks
-``adapts in part``            its answers depend on the support set, but little, or they are no
-                              better than a constant
-``adapts``                    its answers depend on the support set and are better than a constant
-``cannot tell``               its scores are not finite
-============================  =====================================================================
-
-Memorization overfitting shows on the meta-training tasks; on others such a learner merely fails.
-
-Scores of any metric are read on one scale, the *skill score* (Murphy 1988): 0 for a constant
-predictor, 1 for a perfect one. The swap gap on this scale is the share of a constant's error that a
-wrong support set costs.
-
-The thresholds lie between learners whose nature was known, CNPs for the pose of 40 objects. Without
-a regularizer it memorized: a gap of 0.04 and 0.15 nats. With MR-W, in part: 0.31 and 0.29 nats.
-With a head that is equivariant to offsets of the labels, so that it has to read them: 1.2 and 1.4
-nats. Under squared error a learner that is always right has a gap of twice the share of the labels'
-variance that is between tasks, so ``adapts`` needs tasks that differ enough: a fifth of it.
-"""
+"""The memorization report: scores on training and held-out tasks, and the verdict from both."""
 
 import dataclasses
-import math
+import html
 import os
+from collections.abc import Mapping
 
 import numpy as np
 
+from maml.diagnostics import verdict as verdicts
+from maml.diagnostics.conditions import SLOPES
+from maml.diagnostics.intervals import Resampling
+from maml.diagnostics.verdict import Skills
 from mine import reporting
 from mine.reporting.pictures import current_axes, new_axes
-from mine.reporting.statistics import mean_interval
 
-MEMORIZES = "memorization overfitting"
-DOES_NOT_ADAPT = "does not adapt"
-IN_PART = "adapts in part"
-ADAPTS = "adapts"
-CANNOT_TELL = "cannot tell"
+CONDITIONS = {
+    "right": "with its support set",
+    "relabeled": "of relabeled tasks",
+    "no_support": "without a support set",
+    "mismatched_labels": "with wrong labels",
+    "mismatched_support": "with another task's",
+    "constant": "of the best constant",
+}
+"""Condition -> how a report calls the score under it."""
 
-LOW_GAP, HIGH_GAP = 0.1, 0.4
-"""Swap gaps, in skill, below which answers do not depend on the support set, and from which they
-do."""
+INFORMATIONS = {"label_information": "I(ŷ; Y | x, X)", "support_information": "I(ŷ; D | x)"}
+"""Name of an information -> its symbol."""
 
-LOW_NATS, HIGH_NATS = 0.2, 0.5
-"""Label information in nats: the upper bound of a learner that does not use the labels lies below
-the first, the lower bound of one that does above the second."""
+SPLITS = {"training": "training tasks", "held_out": "held-out tasks"}
 
-LEAST_SKILL = 0.1
-"""Skill from which a learner is better than a constant."""
-
-COLOURS = ("#777777", "#4477aa", "#ee6677")
-
-
-def verdict(
-    skill: float, gap: float, information: tuple[float, float] | None = None
-) -> tuple[str, str]:
-    """What these numbers say of a learner.
-
-    It takes both criteria to find that a support set is used, or that it is not: labels may move an
-    answer that the score does not notice, and a wide likelihood hides in noise what the score does
-    notice.
-
-    Args:
-        skill: skill score with the support set: 0 for the best constant, 1 perfect.
-        gap: skill lost with other tasks' support sets.
-        information: lower and upper bound of I(y^; Y | x, X), in nats; None judges by the gap.
-
-    Returns:
-        ``(verdict, reason)``: one of the verdicts above, and what it rests on, a sentence.
-    """
-    lower, upper = information or (math.inf, -math.inf)
-    labels = f", label information {_range(lower, upper)} nats" if information else ""
-    facts = f"skill {skill:.2f}, swap gap {gap + 0.0:.2f} of skill{labels}"
-    if not (math.isfinite(skill) and math.isfinite(gap)) or math.isnan(lower):
-        return CANNOT_TELL, f"Its scores, or those of a constant, are not finite: {facts}."
-    if gap < LOW_GAP and upper < LOW_NATS:
-        if skill < LEAST_SKILL:
-            return DOES_NOT_ADAPT, (
-                f"It is no better than a constant and does not depend on its support set: {facts}."
-            )
-        return MEMORIZES, f"The query inputs alone tell it these tasks: {facts}."
-    if skill < LEAST_SKILL:
-        return IN_PART, f"It depends on its support set and is no better than a constant: {facts}."
-    if gap < HIGH_GAP:
-        return IN_PART, f"It depends on its support set in part: {facts}."
-    if lower < HIGH_NATS:
-        return IN_PART, f"It depends on its support set, and little on the labels in it: {facts}."
-    return ADAPTS, f"It answers by its support set: {facts}."
-
-
-def _range(lower, upper) -> str:
-    """Bounds of an information; values below zero are estimation noise."""
-    return f"{max(lower, 0.0):.2f} to {max(upper, 0.0):.2f}"
+COLOURS = {
+    "right": "#4477aa",
+    "relabeled": "#66ccee",
+    "no_support": "#bbbbbb",
+    "mismatched_labels": "#ccbb44",
+    "mismatched_support": "#ee6677",
+}
 
 
 @dataclasses.dataclass(frozen=True)
-class Diagnosis:
-    """A verdict and what it rests on; each number a ``mean`` and ``ci95`` over tasks.
+class MemorizationReport:
+    """Whether a model memorizes, and what that rests on.
+
+    An interval is a ``mean``, and its 95 % interval over tasks from ``low`` to ``high``.
 
     Attributes:
+        verdict: one of :data:`maml.diagnostics.verdict.VERDICTS`.
+        reason: what it rests on, a sentence.
+        advice: what to try next, a sentence.
+        share: interval of what the support set adds on new tasks over what it adds on training
+            tasks; None where it is not known.
         metric: name of the score.
-        tasks: how many were scored.
-        normalization: how the learner's networks normalize.
-        score: with the right support set.
-        no_support: score without any.
-        mismatched_support: score with other tasks' support sets.
-        constant: score of the constant predictor.
-        swap_gap: by how much ``mismatched_support`` is worse than ``score``.
-        support_information: ``lower`` and ``upper`` bound of I(y^; D | x), in nats.
-        label_information: the same of I(y^; Y | x, X); None if no labels were transformed.
-        verdict: see :mod:`maml.diagnostics.report`.
-        reason: a sentence.
+        splits: "training", and "held_out" if there are such tasks -> ``tasks``, their number;
+            ``scores``, condition -> interval; ``skills``, condition -> interval (0 for the best
+            constant, 1 perfect); ``informations``, name -> ``lower`` and ``upper`` -> interval, in
+            nats.
+        normalization: of the learner's networks, if it is one of this library.
+        calls: how often the model was asked; 0 if it is one of this library.
     """
 
-    metric: str
-    tasks: int
-    normalization: str
-    score: dict[str, float]
-    no_support: dict[str, float]
-    mismatched_support: dict[str, float]
-    constant: dict[str, float]
-    swap_gap: dict[str, float]
-    support_information: dict[str, dict[str, float]]
-    label_information: dict[str, dict[str, float]] | None
     verdict: str
     reason: str
+    advice: str
+    share: dict[str, float] | None
+    metric: str
+    splits: dict[str, dict]
+    normalization: str = ""
+    calls: int = 0
 
     @classmethod
     def from_scores(
         cls,
-        scores: dict[str, np.ndarray],
-        normalization: str,
-        metric: str = "mse",
-        perfect: float = 0.0,
-    ) -> "Diagnosis":
+        training: Mapping[str, np.ndarray],
+        held_out: Mapping[str, np.ndarray] | None,
+        metric,
+        normalization: str = "",
+        calls: int = 0,
+        seed: int = 0,
+    ) -> "MemorizationReport":
         """Reads scores that are there already.
 
         Args:
-            scores: of :class:`maml.Evaluator`, [tasks, per_task, queries] each.
-            normalization: of the learner that was scored.
-            metric: name of the metric to judge by.
-            perfect: its best value: 0 of an error, 1 of an accuracy.
+            training: name of a score -> values, [tasks, ...]: of
+                :func:`maml.diagnostics.conditions.score`, or of :class:`maml.Evaluator`.
+            held_out: the same on held-out tasks, or None.
+            metric: the :class:`maml.diagnostics.Metric` to judge by.
+            normalization: of the learner's networks.
+            calls: how often the model was asked.
+            seed: of the resampling of tasks that intervals of skills come from.
         """
-        per_task = {name: np.mean(values, axis=(1, 2)) for name, values in scores.items()}
-        mean = {name: float(np.mean(values)) for name, values in per_task.items()}
-        distance = perfect - mean[f"constant_{metric}"]
-        lost = per_task[metric] - per_task[f"mismatched_support_{metric}"]
-
-        def skill(value):
-            return value / distance if distance else math.nan
-
-        def information(name):
-            if f"{name}_lower" not in per_task:
-                return None
-            return {side: mean_interval(per_task[f"{name}_{side}"]) for side in ("lower", "upper")}
-
-        label_information = information("label_information")
-        words, reason = verdict(
-            skill(mean[metric] - mean[f"constant_{metric}"]),
-            skill(float(lost.mean())),
-            label_information and tuple(bound["mean"] for bound in label_information.values()),
+        given = {"training": training} | ({"held_out": held_out} if held_out is not None else {})
+        read = {
+            split: _Split(scores, metric, np.random.default_rng([seed, index]))
+            for index, (split, scores) in enumerate(given.items())
+        }
+        points = {split: of.skills(0) for split, of in read.items()}
+        shares = np.array(
+            [
+                np.nan if share is None else share
+                for share in (
+                    verdicts.share_of(*(of.skills(index) for of in read.values()), *_none(read))
+                    for index in range(1 + Resampling.REPEATS)
+                )
+            ]
+        )
+        known = shares[1:][np.isfinite(shares[1:])]
+        share = None
+        if np.isfinite(shares[0]) and len(known):
+            low, high = np.percentile(known, [2.5, 97.5])
+            share = {"mean": float(shares[0]), "low": float(low), "high": float(high)}
+        words, reason, advice = verdicts.decide(
+            points["training"], points.get("held_out"), share and (share["low"], share["high"])
         )
         return cls(
-            metric=metric,
-            tasks=len(lost),
-            normalization=normalization,
-            score=mean_interval(per_task[metric]),
-            no_support=mean_interval(per_task[f"no_support_{metric}"]),
-            mismatched_support=mean_interval(per_task[f"mismatched_support_{metric}"]),
-            constant=mean_interval(per_task[f"constant_{metric}"]),
-            swap_gap=mean_interval(np.sign(distance) * lost),
-            support_information=information("support_information"),
-            label_information=label_information,
             verdict=words,
             reason=reason,
+            advice=advice,
+            share=share,
+            metric=metric.name,
+            splits={split: of.to_json() for split, of in read.items()},
+            normalization=normalization,
+            calls=calls,
         )
 
     def to_json(self) -> dict:
-        """The fields as plain values; ``Diagnosis(**fields)`` is the diagnosis again."""
+        """The fields as plain values; ``MemorizationReport(**fields)`` is the report again."""
         return dataclasses.asdict(self)
 
-    def __str__(self):
-        def interval(value):
-            return f"{value['mean']:.3g} ± {value['ci95']:.2g}"
+    # -- to be read --------------------------------------------------------------------------------
 
-        rows = [
-            (f"{self.metric} with the support set", interval(self.score)),
-            (f"{self.metric} without it", interval(self.no_support)),
-            (f"{self.metric} with another task's", interval(self.mismatched_support)),
-            (f"{self.metric} of a constant predictor", interval(self.constant)),
-            ("swap gap", interval(self.swap_gap)),
-        ]
-        rows += [
-            (name, _range(low["mean"], high["mean"]) + " nats")
-            for name, low, high in self._informations()
-        ]
-        width = max(len(name) for name, _ in rows)
+    def rows(self) -> list[list[str]]:
+        """Name of a number, and its value on each split, as texts."""
+        rows = []
+        for condition, words in CONDITIONS.items():
+            values = [of["scores"].get(condition) for of in self.splits.values()]
+            if any(values):
+                rows.append([f"{self.metric} {words}", *map(_interval, values)])
+        for name, symbol in INFORMATIONS.items():
+            values = [of["informations"].get(name) for of in self.splits.values()]
+            if any(values):
+                rows.append([symbol, *map(_nats, values)])
+        return rows
+
+    def __str__(self):
+        titles = [
+            "", *(f"{of['tasks']} {SPLITS[split]}" for split, of in self.splits.items())
+        ]  # fmt: skip
+        table = [titles, *self.rows()]
+        widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+        normalization = f" ({self.normalization})" if self.normalization else ""
         return "\n".join(
             [
-                f"{self.verdict} ({self.normalization}; mean ± 95 % over {self.tasks} tasks)",
-                *(f"  {name:{width}}  {value}" for name, value in rows),
+                f"{self.verdict}{self._share()}{normalization}",
+                *(
+                    "  " + "  ".join(map(str.ljust, row, widths)).rstrip()
+                    for row in table
+                ),
                 f"  {self.reason}",
+                f"  To try: {self.advice}",
+                "  Means and 95 % intervals over tasks.",
             ]
+        )  # fmt: skip
+
+    def _share(self) -> str:
+        if self.verdict != verdicts.IN_PART or not self.share:
+            return ""
+        return ", {mean:.2f} ({low:.2f} to {high:.2f})".format(**self.share)
+
+    def _repr_html_(self) -> str:
+        """The report as a table, for notebooks."""
+        cell = "<td style='text-align:left'>{}</td>".format
+        titles = ["", *(f"{of['tasks']} {SPLITS[split]}" for split, of in self.splits.items())]
+        rows = "".join(
+            f"<tr>{''.join(cell(html.escape(text)) for text in row)}</tr>"
+            for row in [titles, *self.rows()]
+        )
+        return (
+            f"<p><b>{html.escape(self.verdict + self._share())}</b>. {html.escape(self.reason)} "
+            f"To try: {html.escape(self.advice)}</p><table>{rows}</table>"
+            "<p>Means and 95 % intervals over tasks.</p>"
         )
 
-    def _informations(self) -> list[tuple[str, dict, dict]]:
-        """Name, lower and upper bound of each information there is."""
-        named = {"I(ŷ; Y | x, X)": self.label_information, "I(ŷ; D | x)": self.support_information}
-        return [(name, of["lower"], of["upper"]) for name, of in named.items() if of]
-
     def plot(self, ax=None, title: str = ""):
-        """Draws the scores as bars, and the best constant as a line.
+        """Draws the skills on each split as bars: 0 is the best constant, 1 a perfect answer.
 
         Args:
             ax: of matplotlib; pyplot's current axes if None.
@@ -227,47 +192,109 @@ class Diagnosis:
             The axes.
         """
         ax = current_axes(ax)
-        bars = {
-            "without": self.no_support,
-            "with": self.score,
-            "another\ntask's": self.mismatched_support,
-        }
-        ax.bar(
-            bars.keys(),
-            [bar["mean"] for bar in bars.values()],
-            yerr=[bar["ci95"] for bar in bars.values()],
-            color=COLOURS,
-            capsize=3,
-        )
-        ax.axhline(self.constant["mean"], color="black", linewidth=0.8, label="constant predictor")
-        ax.set(ylabel=self.metric, xlabel="support set", title=f"{title}{self.verdict}")
-        ax.legend()
+        place, ticks = 0, []
+        for split, of in self.splits.items():
+            for condition, colour in COLOURS.items():
+                skill = of["skills"].get(condition)
+                if skill is None:
+                    continue
+                low, high = skill["mean"] - skill["low"], skill["high"] - skill["mean"]
+                ax.barh(
+                    place, skill["mean"], color=colour, xerr=[[max(low, 0)], [max(high, 0)]],
+                    capsize=2,
+                )  # fmt: skip
+                ticks.append((place, f"{SPLITS[split]} {CONDITIONS[condition]}"))
+                place -= 1
+            place -= 0.7
+        ax.set_yticks(*zip(*ticks, strict=True), fontsize=7)
+        ax.axvline(0, color="black", linewidth=0.8)
+        ax.axvline(1, color="black", linewidth=0.8, linestyle=":")
+        ax.set_xlim(-1.3, 1.05)
+        ax.set_xticks([-1, 0, 1], ["-1", "0\nconstant", "1\nperfect"])
+        ax.set_xlabel(f"skill, from {self.metric}")
+        ax.set_title(f"{title}{self.verdict}{self._share()}", fontsize=10)
         return ax
 
-    def plot_information(self, ax=None):
-        """Draws the informations in nats, from their lower to their upper bounds.
-
-        Args:
-            ax: of matplotlib; pyplot's current axes if None.
-
-        Returns:
-            The axes.
-        """
-        ax = current_axes(ax)
-        for name, low, high in self._informations():
-            label = f"{name}\n{_range(low['mean'], high['mean'])}"
-            ax.bar(label, low["mean"], color=COLOURS[1], yerr=low["ci95"], capsize=3)
-            rest = high["mean"] - low["mean"]
-            ax.bar(label, rest, bottom=low["mean"], color=COLOURS[1], alpha=0.3)
-        # Upper bounds of sure answers are far away, and would leave no room for the lower ones.
-        highest_lower = max(low["mean"] for _, low, _ in self._informations())
-        ax.set(ylim=(0, max(2 * highest_lower, 2 * LOW_NATS)), title=self.normalization)
-        ax.set_ylabel("nats, lower to upper bound")
-        return ax
-
-    def picture(self, path: os.PathLike):
-        """Draws the diagnosis as a PNG."""
-        figure, axes = new_axes(2, size=(4, 3.6))
+    def picture(self, path: os.PathLike) -> None:
+        """Draws the report as a PNG."""
+        figure, axes = new_axes(size=(6.4, 3.8))
         self.plot(axes[0, 0])
-        self.plot_information(axes[0, 1])
-        reporting.picture(figure, path)
+        reporting.picture(figure, path, bbox_inches="tight")
+
+
+def _none(read: Mapping) -> tuple:
+    """Stands for the held-out skills where there are none."""
+    return () if "held_out" in read else (None,)
+
+
+def _interval(value: Mapping[str, float] | None) -> str:
+    if value is None:
+        return ""
+    return "{mean:.3g} ({low:.3g} to {high:.3g})".format(**value)
+
+
+def _nats(bounds: Mapping[str, Mapping] | None) -> str:
+    """Bounds of an information; values below zero are estimation noise."""
+    if bounds is None:
+        return ""
+    low, high = (max(bounds[side]["mean"], 0.0) for side in ("lower", "upper"))
+    return f"{low:.2f} to {high:.2f} nats"
+
+
+class _Split:
+    """Scores of one split, resampled over tasks: index 0 is as measured."""
+
+    def __init__(self, scores: Mapping[str, np.ndarray], metric, rng):
+        self.metric = metric
+        self.per_task = {
+            name: np.asarray(values, float).reshape(len(values), -1).mean(1)
+            for name, values in scores.items()
+        }
+        self.tasks = len(self.per_task[metric.name])
+        self.resampling = Resampling(rng)
+        self.means = {name: self.resampling.means(of) for name, of in self.per_task.items()}
+        names = {
+            "right": metric.name,
+            **{c: f"{c}_{metric.name}" for c in CONDITIONS if c != "right"},
+        }
+        self.names = {c: name for c, name in names.items() if name in self.per_task}
+        constant = self.means[self.names["constant"]]
+        self.skill_of = {}
+        for condition, name in self.names.items():
+            reference = constant
+            if condition == "relabeled":
+                reference = self.means[f"relabeled_constant_{metric.name}"]
+            distance = metric.best - reference
+            with np.errstate(divide="ignore", invalid="ignore"):
+                self.skill_of[condition] = (self.means[name] - reference) / distance
+        del self.skill_of["constant"]
+        self.slope_of = {
+            f"{prefix}slope": self.means[f"{prefix}label_covariance"]
+            / np.maximum(self.means[f"{prefix}label_variance"], 1e-300)
+            for prefix in SLOPES.values()
+            if f"{prefix}label_covariance" in self.means
+        }
+
+    def skills(self, index: int) -> Skills:
+        """Of the means over tasks, or of a resample."""
+        both = self.skill_of | self.slope_of
+        return Skills(**{name: float(of[index]) for name, of in both.items()})
+
+    def to_json(self) -> dict:
+        """The numbers of a split in a report."""
+        interval = self.resampling.interval
+        return {
+            "tasks": self.tasks,
+            "scores": {c: interval(self.per_task[name]) for c, name in self.names.items()},
+            "skills": {
+                condition: self.resampling.percentiles(of)
+                for condition, of in self.skill_of.items()
+            },
+            "informations": {
+                name: {
+                    side: interval(self.per_task[f"{name}_{side}"]) for side in ("lower", "upper")
+                }
+                for name in INFORMATIONS
+                if f"{name}_lower" in self.per_task
+            },
+        }

@@ -1,8 +1,7 @@
-"""Scores that show whether a learner memorizes, on fixed episodes, and the diagnosis from them.
+"""Scores of a learner under changed support sets, on fixed episodes, and the report from them.
 
-* The score with the right support set, with another task's, without any, and of a constant
-  predictor. The swap gap is the difference of the first two; it is 0 where the support set is
-  ignored.
+* The score with the right support set, with another task's, with wrong labels, without any, under
+  relabeled tasks, and of a constant predictor. The swap gap is the difference of the first two.
 * Label information I(y^; Y | x, X): how much relabeling the support set changes the prediction.
 * Support information I(y^; D | x): how much exchanging the whole support set changes it. The inputs
   X alone tell many tasks apart, so a learner that memorizes tasks by their inputs scores high here
@@ -12,19 +11,21 @@ Both stand between a lower and an upper bound, in nats. :mod:`maml.diagnostics.r
 """
 
 import functools
-from collections.abc import Callable
+from collections.abc import Sequence
 
 import numpy as np
 import tensorflow as tf
 
 import mine
-from maml.core.episodes import Episode, TaskFamily, concatenated, fold_in
-from maml.core.label_transforms import LabelTransform
+from maml.core.episodes import Episode, TaskFamily, concatenated, fold_in, support_mask
+from maml.core.label_transforms import LabelPermutation, LabelTransform
+from maml.core.metrics import Metric
 from maml.core.seeds import Stream, stream
-from maml.diagnostics.metrics import METRICS
-from maml.diagnostics.report import Diagnosis
+from maml.diagnostics.conditions import MISMATCHED, SLOPES
+from maml.diagnostics.report import MemorizationReport
 from maml.distributions.base import Distribution, log_prob_under_each, split_conditions
 from maml.distributions.categorical import Categorical
+from maml.distributions.metrics import MSE
 from maml.distributions.normal import Normal
 from mine.reporting.progress import ProgressBar
 
@@ -35,7 +36,7 @@ def score_episodes(
     seed,
     label_transform: LabelTransform | None = None,
     num_relabelings: int = 8,
-    metrics: dict[str, Callable] = METRICS,
+    metrics: Sequence[Metric] = (MSE,),
 ) -> dict[str, tf.Tensor]:
     """Scores of one batch of episodes, each [tasks, queries].
 
@@ -43,16 +44,20 @@ def score_episodes(
         learner: a :class:`maml.MetaLearner`.
         episode: at least two different tasks; each is also scored with the support sets of others.
         seed: stateless seed [2].
-        label_transform: draws the relabelings for the label information; None leaves it out.
+        label_transform: draws the relabelings; None leaves out what needs them.
         num_relabelings: number N of relabelings, and the most support sets for each task, the
             right one included. Lower bounds cannot exceed log N.
-        metrics: name -> function(distribution, y) -> [tasks, queries].
+        metrics: at least one.
 
     Returns:
         For each metric ``m``: ``m`` with the support set, ``no_support_m`` without it,
-        ``mismatched_support_m`` with another task's (mean over those tried). In nats:
-        ``support_information_lower`` and ``_upper``, and with a label transform
-        ``label_information_lower`` and ``_upper``.
+        ``mismatched_support_m`` with another task's (mean over those tried), and
+        ``mismatched_labels_m`` with its inputs and wrong labels: another task's, or of classes
+        relabeled ones. In nats: ``support_information_lower`` and ``_upper``. With a label
+        transform ``label_information_lower`` and ``_upper``, and if it relabels queries
+        ``relabeled_m`` and ``relabeled_constant_m``. For the slope of answers on labels
+        ``label_covariance`` and ``label_variance``, and the same of other conditions, see
+        :data:`maml.diagnostics.conditions.SLOPES`.
     """
     embedded = episode._replace(
         support_x=learner.features(episode.support_x), query_x=learner.features(episode.query_x)
@@ -61,23 +66,104 @@ def score_episodes(
     before = learner.decode(learner.initial_state(tf.shape(embedded.query_x)[0]), embedded.query_x)
     y = tf.tile(episode.query_y, [supports, 1, 1])
     result = {}
-    for name, metric in metrics.items():
-        result["no_support_" + name] = metric(before, episode.query_y)
-        values = split_conditions(metric(predicted, y), supports)
-        result[name], result["mismatched_support_" + name] = (
-            values[0],
-            tf.reduce_mean(values[1:], axis=0),
-        )
-    informations = {
-        "support_information": sandwich(predicted, supports, fold_in(seed, 2 * num_relabelings))
-    }
+    for metric in metrics:
+        result[f"no_support_{metric.name}"] = metric.fn(before, episode.query_y)
+        values = split_conditions(metric.fn(predicted, y), supports)
+        result[metric.name] = values[0]
+        result[f"mismatched_support_{metric.name}"] = tf.reduce_mean(values[1:], axis=0)
+    products = _label_products(predicted, y, supports)
+    result |= _named(SLOPES["right"], [product[0] for product in products])
+    others = [tf.reduce_mean(product[1:], axis=0) for product in products]
+    result |= _named(SLOPES["mismatched_support"], others)
+    result |= _bounds(
+        "support_information", sandwich(predicted, supports, fold_in(seed, 2 * num_relabelings))
+    )
+    classes = isinstance(predicted, Categorical)
     if label_transform is not None:
-        informations["label_information"] = label_information(
+        prediction, relabeled = predict_relabeled(
             learner, embedded, label_transform, num_relabelings, seed
         )
-    for name, bounds in informations.items():
-        result |= {name + "_lower": bounds.lower, name + "_upper": bounds.upper}
+        result |= _bounds(
+            "label_information", sandwich(prediction, num_relabelings, fold_in(seed, 1))
+        )
+        if label_transform.relabels_queries:
+            result |= _relabeled_scores(prediction, relabeled.query_y, num_relabelings, metrics)
+    wrong, count = mismatched_labels(embedded, classes, fold_in(seed, 2 * num_relabelings + 1))
+    prediction = learner.decode(learner.encode_episode(wrong), wrong.query_x)
+    for metric in metrics:
+        values = metric.fn(prediction, tf.tile(episode.query_y, [count, 1, 1]))
+        name = f"mismatched_labels_{metric.name}"
+        result[name] = tf.reduce_mean(split_conditions(values, count), axis=0)
     return result
+
+
+def _bounds(name: str, bounds: mine.Sandwich) -> dict[str, tf.Tensor]:
+    return {f"{name}_lower": bounds.lower, f"{name}_upper": bounds.upper}
+
+
+def _named(prefix: str, products) -> dict[str, tf.Tensor]:
+    covariance, variance = products
+    return {f"{prefix}label_covariance": covariance, f"{prefix}label_variance": variance}
+
+
+def _label_products(prediction: Distribution, y, conditions: int) -> list[tf.Tensor]:
+    """Products of expected and true labels, and of true ones, around their mean.
+
+    Each is [conditions, tasks, queries].
+    """
+    center = tf.reduce_mean(y, axis=(0, 1))
+    answered, true = prediction.mean() - center, y - center
+    return [
+        split_conditions(tf.reduce_mean(product, axis=-1), conditions)
+        for product in (answered * true, true**2)
+    ]
+
+
+def _relabeled_scores(prediction, y, conditions: int, metrics) -> dict[str, tf.Tensor]:
+    """Scores on relabeled tasks, of the learner and of a constant, [tasks, queries]."""
+
+    def over(values):
+        return tf.reduce_mean(split_conditions(values, conditions), axis=0)
+
+    constant = Normal(tf.broadcast_to(tf.reduce_mean(y, axis=(0, 1)), tf.shape(y)), 1.0)
+    products = [tf.reduce_mean(of, axis=0) for of in _label_products(prediction, y, conditions)]
+    result = _named(SLOPES["relabeled"], products)
+    for metric in metrics:
+        result[f"relabeled_{metric.name}"] = over(metric.fn(prediction, y))
+        result[f"relabeled_constant_{metric.name}"] = over(metric.fn(constant, y))
+    return result
+
+
+def mismatched_labels(embedded: Episode, classes: bool, seed) -> tuple[Episode, int]:
+    """Episodes whose support sets have their inputs and wrong labels, the queries as they are.
+
+    Args:
+        embedded: episodes of a known number of tasks.
+        classes: whether labels are classes: then they are permuted. Otherwise they are those of
+            other tasks of the batch; in many sets of episodes the i-th point of each task has the
+            same class.
+        seed: stateless seed [2].
+
+    Returns:
+        The episodes, [wrong labelings * tasks, ...], and the number of wrong labelings.
+    """
+    tasks = embedded.query_y.shape[0]
+    if classes:
+        permute = LabelPermutation(embedded.support_y.shape[-1])
+        wrong = [permute(embedded, fold_in(seed, index)) for index in range(MISMATCHED)]
+        return concatenated(of._replace(query_y=embedded.query_y) for of in wrong), MISMATCHED
+    count = min(MISMATCHED, tasks - 1)
+    parts = []
+    for index in range(1, count + 1):
+        shift = index * tasks // (count + 1)
+        part = embedded._replace(support_y=tf.roll(embedded.support_y, shift, axis=0))
+        mask = support_mask(embedded)
+        if mask is not None:
+            # A shot needs an input of its own task and a label of the other.
+            mask = tf.logical_and(mask, tf.roll(mask, shift, axis=0))
+            part = part._replace(support_mask=mask)
+        parts.append(part)
+    return concatenated(parts), count
 
 
 def predict_with_mismatched_supports(
@@ -108,10 +194,10 @@ def predict_with_mismatched_supports(
     return learner.decode(state, tf.concat([embedded.query_x] * count, axis=0)), count
 
 
-def label_information(
+def predict_relabeled(
     learner, embedded: Episode, label_transform: LabelTransform, num_relabelings: int, seed
-) -> mine.Sandwich:
-    """I(y^; Y' | x*, X) of the learner's predictions under ``num_relabelings`` relabelings.
+) -> tuple[Distribution, Episode]:
+    """Predictions for ``num_relabelings`` relabelings of each task, and the relabeled episodes.
 
     Args:
         learner: a :class:`maml.MetaLearner`.
@@ -121,13 +207,13 @@ def label_information(
         seed: stateless seed [2].
 
     Returns:
-        As :func:`sandwich`.
+        A distribution with batch axes [num_relabelings * tasks, queries], and episodes alike.
     """
     relabeled = concatenated(
         label_transform(embedded, fold_in(seed, 2 * index)) for index in range(num_relabelings)
     )
     state = learner.encode_episode(relabeled)
-    return sandwich(learner.decode(state, relabeled.query_x), num_relabelings, fold_in(seed, 1))
+    return learner.decode(state, relabeled.query_x), relabeled
 
 
 def sandwich(prediction: Distribution, conditions: int, seed) -> mine.Sandwich:
@@ -149,7 +235,7 @@ def sandwich(prediction: Distribution, conditions: int, seed) -> mine.Sandwich:
     return mine.plug_in(log_prob_under_each(prediction, prediction.sample(seed), conditions))
 
 
-def constant_scores(y, metrics: dict[str, Callable] = METRICS) -> dict[str, tf.Tensor]:
+def constant_scores(y, metrics: Sequence[Metric] = (MSE,)) -> dict[str, tf.Tensor]:
     """Scores of the constant predictor: the mean label.
 
     It has the least squared error. The mean of one-hot labels is the frequency of each class, and
@@ -163,7 +249,7 @@ def constant_scores(y, metrics: dict[str, Callable] = METRICS) -> dict[str, tf.T
         ``constant_m`` for each metric ``m``, [episodes, queries].
     """
     constant = Normal(tf.broadcast_to(tf.reduce_mean(y, axis=(0, 1)), tf.shape(y)), 1.0)
-    return {f"constant_{name}": metric(constant, y) for name, metric in metrics.items()}
+    return {f"constant_{metric.name}": metric.fn(constant, y) for metric in metrics}
 
 
 class Evaluator:
@@ -171,18 +257,17 @@ class Evaluator:
 
     Args:
         learner: a :class:`maml.MetaLearner`.
-        metrics: name -> function(distribution, y) -> [tasks, queries].
-        label_transform: draws the relabelings for the label information; None leaves it out.
-        information_every: the label information, which adapts ``num_relabelings`` times to each
-            task, is read
-            on every k-th batch only.
+        metrics: at least one; the first is the main score.
+        label_transform: draws the relabelings; None leaves out what needs them.
+        information_every: what needs relabelings, to ``num_relabelings`` of which each task is
+            adapted, is read on every k-th batch only.
         **options: more of :func:`score_episodes`.
     """
 
     def __init__(
         self,
         learner,
-        metrics: dict[str, Callable] = METRICS,
+        metrics: Sequence[Metric] = (MSE,),
         label_transform: LabelTransform | None = None,
         information_every: int = 1,
         **options,
@@ -258,39 +343,52 @@ class Evaluator:
 def diagnose(
     learner,
     tasks: TaskFamily,
+    held_out: TaskFamily | None = None,
     label_transform: LabelTransform | None = None,
-    metrics: dict[str, Callable] = METRICS,
-    per_task: int = 10,
+    metrics: Sequence[Metric] = (MSE,),
+    per_task: int = 2,
+    max_tasks: int = 200,
     batch_size: int = 16,
     seed: int = 0,
     num_relabelings: int = 8,
-) -> Diagnosis:
-    """Scores a learner on fixed episodes of each task, and tells whether it memorizes.
+    verbose: bool = False,
+) -> MemorizationReport:
+    """Tells whether a learner of this library memorizes its training tasks.
+
+    The report is that of :func:`maml.diagnostics.memorization_report`, which takes any model; here
+    many tasks are scored at once, and informations come from the learner's own densities.
 
     Args:
-        learner: a :class:`maml.MetaLearner`.
-        tasks: those of meta-training show a memorizer, held-out ones what its memory is worth.
-        label_transform: draws relabelings for the label information, such as
-            :class:`maml.LabelOffset` for angles; None leaves it out.
-        metrics: name -> function(distribution, y) -> [tasks, queries]; the first is judged by.
+        learner: a :class:`maml.MetaLearner`, trained.
+        tasks: those of meta-training.
+        held_out: tasks that were not trained on. None: the report does not tell whether the learner
+            adapts to new ones.
+        label_transform: draws relabelings, such as :class:`maml.LabelOffset` for angles; None
+            leaves out the label information and the scores of relabeled tasks.
+        metrics: the first is judged by.
         per_task: episodes of each task.
+        max_tasks: the most tasks of each split, evenly spaced.
         batch_size: tasks a batch; each is also scored with the support sets of others.
         seed: of episodes and draws.
         num_relabelings: relabelings, and the most support sets for each task, behind the
-            informations:
-            their lower bounds cannot exceed log ``num_relabelings``.
+            informations: their lower bounds cannot exceed log ``num_relabelings``.
+        verbose: whether to show progress.
 
     Raises:
         ValueError: fewer than two tasks.
     """
     evaluator = Evaluator(learner, metrics, label_transform, num_relabelings=num_relabelings)
-    values = evaluator(tasks, per_task, batch_size, seed)
-    name, perfect = main_score(metrics, tasks)
-    return Diagnosis.from_scores(values, learner.normalization, name, perfect)
 
+    def scores(family, title):
+        if family is None:
+            return None
+        title = f"scoring {title} tasks" if verbose else ""
+        return evaluator(family, per_task, batch_size, seed, max_tasks, title)
 
-def main_score(metrics: dict[str, Callable], tasks: TaskFamily) -> tuple[str, float]:
-    """Name and best value of the first of some metrics: 0 of an error, 1 of an accuracy."""
-    name, metric = next(iter(metrics.items()))
-    y = next(tasks.fixed(1, 2, 0, 2)).query_y
-    return name, float(tf.reduce_mean(metric(Normal(y, 1.0), y)))
+    return MemorizationReport.from_scores(
+        scores(tasks, "training"),
+        scores(held_out, "held-out"),
+        metrics[0],
+        learner.normalization,
+        seed=seed,
+    )

@@ -82,8 +82,8 @@ class Monitor(keras.callbacks.Callback):
         self.evaluator, self.families, self.steps_per_epoch = evaluator, families, steps_per_epoch
         self.batch_size, self.episodes, self.seed = batch_size, episodes, seed
         self.report = report
-        main = next(iter(evaluator.metrics))
-        self.shown = (*evaluator.metrics, f"no_support_{main}", "label_information_lower")
+        names = [metric.name for metric in evaluator.metrics]
+        self.shown = (*names, f"no_support_{names[0]}", "label_information_lower")
 
     def on_epoch_begin(self, epoch, logs=None):
         self.started, self.seconds = time.perf_counter(), None

@@ -1,4 +1,4 @@
-"""Pictures of runs of any problem: learning curves, diagnoses, information against error."""
+"""Pictures of runs of any problem: learning curves, information against error."""
 
 import itertools
 import os
@@ -6,7 +6,6 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from maml.diagnostics.report import Diagnosis
 from mine import reporting
 from mine.reporting.pictures import current_axes, new_axes
 
@@ -46,21 +45,6 @@ def draw_history(history: Mapping[str, np.ndarray], metric: str, path: os.PathLi
     figure, axes = new_axes()
     plot_history(history, metric, axes[0, 0])
     reporting.picture(figure, path)
-
-
-def draw_diagnoses(diagnoses: Mapping[str, dict], path: os.PathLike) -> None:
-    """Whether a run memorizes, a row for each split.
-
-    Args:
-        diagnoses: split -> fields of :class:`maml.Diagnosis`.
-        path: of the PNG.
-    """
-    figure, axes = new_axes(2, len(diagnoses), (4, 3.4))
-    for row, (split, fields) in zip(axes, diagnoses.items(), strict=True):
-        diagnosis = Diagnosis(**fields)
-        diagnosis.plot(row[0], f"{split} tasks: ")
-        diagnosis.plot_information(row[1])
-    reporting.picture(figure, path, bbox_inches="tight")
 
 
 def plot_curves(

@@ -10,7 +10,7 @@ key              content
 ``data``         what tells the data from others: checksums, numbers of objects
 ``metric``       name of the main score
 ``scores``       split -> score -> ``mean`` and ``ci95`` over tasks
-``diagnosis``    split -> fields of :class:`maml.Diagnosis`
+``diagnosis``    fields of the :class:`maml.MemorizationReport` on training and test tasks
 ``terms``        the regularizers' own values on held-out episodes, of the last or best epoch
 ``further``      what the problem adds, such as scores at other numbers of shots
 ``cost``         steps, seconds a step and in all, skipped steps
@@ -29,7 +29,7 @@ import numpy as np
 
 from mine import reporting
 
-SCHEMA = 1
+SCHEMA = 2
 """Version of the format. A reader takes its own version only."""
 
 RESULTS, HISTORY = "results.json", "history.csv"

@@ -11,8 +11,8 @@ from collections.abc import Iterable
 import keras
 import numpy as np
 
-from maml.diagnostics.report import Diagnosis
-from maml.diagnostics.scores import Evaluator, main_score
+from maml.diagnostics.report import MemorizationReport
+from maml.diagnostics.scores import Evaluator
 from maml.experiments import callbacks, plots
 from maml.experiments.config import Config
 from maml.experiments.results import HISTORY, RESULTS, read_history, read_results, write_results
@@ -95,7 +95,7 @@ def run(
         record["cost"] = cost(history, config)
         if pictures:
             plots.draw_history(history, record["metric"], folder / "curves.png")
-            plots.draw_diagnoses(record["diagnosis"], folder / "diagnosis.png")
+            MemorizationReport(**record["diagnosis"]).picture(folder / "diagnosis.png")
             problem.draw(learner, history, record, folder)
         record["cost"]["seconds"] = time.perf_counter() - start
         command = command or as_command(config, folder, learner_path)
@@ -105,16 +105,13 @@ def run(
 
 
 def sentence(record: dict) -> str:
-    """A finished run in one line: scores on test tasks, and the diagnoses' verdicts."""
+    """A finished run in one line: scores on test tasks, and the verdict on memorization."""
     name, test = record["metric"], record["scores"]["test"]
-    verdicts = ", ".join(
-        f"{record['diagnosis'][split]['verdict']} ({title})"
-        for split, title in (("train", "meta-training tasks"), ("test", "test tasks"))
-    )
     return (
         f"{record['method']}: {name} {test[name]['mean']:.4g} ± {test[name]['ci95']:.2g} on test "
         f"tasks, {test[f'no_support_{name}']['mean']:.4g} without the support set, swap gap "
-        f"{test['swap_gap']['mean']:.4g}; {verdicts} ({record['normalization']})"
+        f"{test['swap_gap']['mean']:.4g}; {record['diagnosis']['verdict']} "
+        f"({record['normalization']})"
     )
 
 
@@ -193,10 +190,14 @@ def fit(
     done = checkpoint.restore(learner)
     epoch, stops = done // per_epoch, []
     if config.patience:
-        metric, perfect = main_score(problem.metrics, problem.train)
-        name = f"validation_{metric}"
+        metric = problem.metrics[0]
+        name = f"validation_{metric.name}"
         before = read_history(folder / HISTORY)[name][:epoch] if done else ()
-        stops = [callbacks.StopEarly(folder / BEST, name, perfect > 0, config.patience, before)]
+        stops = [
+            callbacks.StopEarly(
+                folder / BEST, name, metric.greater_is_better, config.patience, before
+            )
+        ]
     over = any(stop.over for stop in stops)
     batch_size = config.eval_batch_size or size
     learner.fit(
@@ -240,21 +241,25 @@ def score(evaluator: Evaluator, problem: Problem, config: Config, verbose: bool 
         evaluator: of a trained learner.
         problem: that it was trained on.
         config: numbers of tasks and episodes are used.
-        verbose: whether to show progress, and the diagnoses.
+        verbose: whether to show progress, and the memorization report.
 
     Returns:
         ``metric``, ``scores``, ``diagnosis``, ``further`` and ``normalization`` of a record.
     """
     normalization = evaluator.learner.normalization
-    name, perfect = main_score(problem.metrics, problem.test)
-    record = {"metric": name, "normalization": normalization, "scores": {}, "diagnosis": {}}
-    for split, family in problem.families.items():
-        values = evaluate_split(evaluator, split, family, config, verbose)
-        record["scores"][split] = problem.summarize(values, family)
-        diagnosis = Diagnosis.from_scores(values, normalization, name, perfect)
-        record["diagnosis"][split] = diagnosis.to_json()
-        if verbose:
-            print(f"{split} tasks: {diagnosis}")
+    metric = problem.metrics[0]
+    record = {"metric": metric.name, "normalization": normalization}
+    values = {
+        split: evaluate_split(evaluator, split, family, config, verbose)
+        for split, family in problem.families.items()
+    }
+    record["scores"] = {
+        split: problem.summarize(of, problem.families[split]) for split, of in values.items()
+    }
+    report = MemorizationReport.from_scores(values["train"], values["test"], metric, normalization)
+    record["diagnosis"] = report.to_json()
+    if verbose:
+        print(report)
     test = functools.partial(evaluate_split, evaluator, "test", config=config, verbose=verbose)
     record["further"] = problem.further_scores(lambda family, title: test(family, title=title))
     return record
@@ -287,8 +292,8 @@ def _terms(learner, history, config, metric, problem) -> dict[str, float]:
     """The regularizers' own values in the epoch whose weights the learner has."""
     epoch = -1
     if config.patience:
-        _, perfect = main_score(problem.metrics, problem.train)
-        epoch = callbacks.best_epoch(history[f"validation_{metric}"], perfect > 0)
+        greater = problem.metrics[0].greater_is_better
+        epoch = callbacks.best_epoch(history[f"validation_{metric}"], greater)
     return {
         name: float(history[f"val_{name}"][epoch])
         for regularizer in learner.regularizers

@@ -4,6 +4,8 @@ import types
 
 import keras
 
+from maml.core.metrics import Metric
+
 
 def compiled_metrics(metrics=None, taken=()) -> types.SimpleNamespace:
     """The metrics of ``compile``: ``functions`` by name, and Keras metrics for all by name.
@@ -25,6 +27,8 @@ def compiled_metrics(metrics=None, taken=()) -> types.SimpleNamespace:
     for name, metric in metrics.items():
         if isinstance(metric, str):
             metric = _metric_of_name(metric)
+        elif isinstance(metric, Metric):
+            metric = metric.fn
         if name in taken or name == "skipped_steps":
             raise ValueError(
                 f"Invalid name in `metrics`: {name!r} is logged anyway; expected another name."

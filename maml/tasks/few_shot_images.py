@@ -9,8 +9,8 @@ from maml.core.episodes import Episode, TaskFamily
 from maml.core.label_transforms import LabelPermutation
 from maml.core.options import check_at_least
 from maml.core.registry import TASKS
-from maml.diagnostics.metrics import accuracy
 from maml.distributions.categorical import CategoricalHead
+from maml.distributions.metrics import ACCURACY
 from maml.nn.convolutions import convolutional_networks
 from maml.tasks.class_sampling import draw_members
 from maml.tasks.image_file import ImageFile
@@ -205,7 +205,7 @@ def image_problem(
         head=CategoricalHead(ways),
         build_networks=functools.partial(convolutional_networks, shape, **network_defaults),
         label_transform=LabelPermutation(ways),
-        metrics={"accuracy": accuracy},
+        metrics=(ACCURACY,),
         mutually_exclusive=labels == "shuffled",
         data={"images": content.checksum()},
     )

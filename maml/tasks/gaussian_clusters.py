@@ -8,8 +8,8 @@ from maml.core.episodes import Episode, TaskFamily
 from maml.core.label_transforms import LabelPermutation
 from maml.core.options import check_at_least
 from maml.core.registry import TASKS
-from maml.diagnostics.metrics import accuracy
 from maml.distributions.categorical import CategoricalHead
+from maml.distributions.metrics import ACCURACY
 from maml.nn.mlp import mlp_networks
 from maml.tasks.class_sampling import draw_members
 from maml.tasks.problem import TEST, TRAIN, VALIDATION, Problem, split_seed
@@ -90,6 +90,6 @@ def clusters(
         head=CategoricalHead(ways),
         build_networks=functools.partial(mlp_networks, features, hidden=(64, 64)),
         label_transform=LabelPermutation(ways),
-        metrics={"accuracy": accuracy},
+        metrics=(ACCURACY,),
         mutually_exclusive=labels == "shuffled",
     )

@@ -2,17 +2,18 @@
 
 import dataclasses
 import pathlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import tensorflow as tf
 
 from maml.core.episodes import TaskFamily
 from maml.core.label_transforms import LabelTransform
+from maml.core.metrics import Metric
 from maml.core.options import parameters
 from maml.core.registry import HEADS, Networks
 from maml.core.seeds import Stream, stream
-from maml.diagnostics.scores import Evaluator, main_score
+from maml.diagnostics.scores import Evaluator
 from maml.distributions.base import Head
 from mine.reporting import mean_interval
 
@@ -33,7 +34,7 @@ class Problem:
         head: from network outputs to a distribution over labels.
         build_networks: makes the networks, with options as keyword arguments.
         label_transform: a relabeling under which the tasks stay of their kind.
-        metrics: name -> function(distribution, y) -> [tasks, queries]; the first is the main score.
+        metrics: at least one; the first is the main score.
         mutually_exclusive: whether no single function solves all training tasks, so that a learner
             must read its support set. Where it is false, a learner can memorize instead.
         diagnostic_transform: the relabeling that the diagnosis reads the label information by;
@@ -51,7 +52,7 @@ class Problem:
     head: Head
     build_networks: Callable[..., Networks]
     label_transform: LabelTransform
-    metrics: dict[str, Callable]
+    metrics: Sequence[Metric]
     mutually_exclusive: bool
     diagnostic_transform: LabelTransform | None = None
     head_defaults: Mapping[str, Mapping] = dataclasses.field(default_factory=dict)
@@ -111,11 +112,15 @@ class Problem:
         Returns:
             Name of a score -> ``mean`` and ``ci95`` over tasks; ``swap_gap`` among them.
         """
-        name, perfect = main_score(self.metrics, family)
-        gap = scores[f"mismatched_support_{name}"] - scores[name]
-        gap = -gap if perfect else gap  # Of an accuracy, less is worse.
+        metric = self.metrics[0]
+        gap = scores[f"mismatched_support_{metric.name}"] - scores[metric.name]
+        gap = -gap if metric.greater_is_better else gap
         every = scores | {"swap_gap": gap}
-        return {name: mean_interval(values.mean(axis=(1, 2))) for name, values in every.items()}
+        return {
+            name: mean_interval(values.mean(axis=(1, 2)))
+            for name, values in every.items()
+            if not name.endswith(("label_covariance", "label_variance"))
+        }
 
     def further_scores(self, score: Callable[[TaskFamily, str], dict[str, np.ndarray]]) -> dict:
         """More for the record of a run, under names of their own.

@@ -12,7 +12,7 @@ from maml.core.episodes import Episode, TaskFamily
 from maml.core.label_transforms import LabelScale
 from maml.core.options import check_at_least, parameters
 from maml.core.registry import TASKS, Registry
-from maml.diagnostics.metrics import squared_error
+from maml.distributions.metrics import MSE
 from maml.distributions.normal import NormalHead
 from maml.nn.mlp import mlp_networks
 from maml.tasks.function_plots import FunctionProblem
@@ -296,6 +296,6 @@ def functions(
         head=NormalHead(),
         build_networks=functools.partial(mlp_networks, 4 if told else 1),
         label_transform=LabelScale(),
-        metrics={"mse": squared_error},
+        metrics=(MSE,),
         mutually_exclusive=(varied and not told) or trained.coefficients > 0,
     )

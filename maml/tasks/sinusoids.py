@@ -8,7 +8,7 @@ import tensorflow as tf
 from maml.core.label_transforms import LabelScale
 from maml.core.options import check_at_least
 from maml.core.registry import TASKS
-from maml.diagnostics.metrics import squared_error
+from maml.distributions.metrics import MSE
 from maml.distributions.normal import NormalHead
 from maml.nn.mlp import mlp_networks
 from maml.tasks.function_plots import FunctionProblem
@@ -100,6 +100,6 @@ def nme_sinusoid(
         label_transform=LabelScale(signed=signed),
         # No tested task has a negative amplitude: what a learner does there is beside the point.
         diagnostic_transform=LabelScale(signed=False),
-        metrics={"mse": squared_error},
+        metrics=(MSE,),
         mutually_exclusive=False,
     )

@@ -1,7 +1,8 @@
-"""Metrics: functions of a predictive distribution and labels, one value for each query."""
+"""Metrics of predictive distributions: one value for each query."""
 
 import tensorflow as tf
 
+from maml.core.metrics import Metric
 from maml.distributions.base import Distribution
 
 
@@ -17,5 +18,5 @@ def squared_error(prediction, y) -> tf.Tensor:
     return tf.reduce_mean((prediction.mean() - y) ** 2, axis=-1)
 
 
-METRICS = {"mse": squared_error}
-"""Unless others are asked for. A metric judges a distribution by its ``mean()`` or ``mode()``."""
+MSE = Metric("mse", squared_error)
+ACCURACY = Metric("accuracy", accuracy, greater_is_better=True, best=1.0)

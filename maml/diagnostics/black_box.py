@@ -1,0 +1,314 @@
+"""A memorization report of any model, from its answers alone: NumPy and SciPy, no TensorFlow."""
+
+import time
+from collections.abc import Callable
+
+import numpy as np
+
+from maml.diagnostics import answers, relabelings, sampling
+from maml.diagnostics.conditions import Request, make_requests, score
+from maml.diagnostics.report import MemorizationReport
+from mine.reporting.progress import ProgressBar
+
+RELABELINGS = ("offset", "scale", "permute")
+"""Relabelings by name; "offset" has the spread of the labels."""
+
+
+def memorization_report(
+    predict: Callable,
+    episodes,
+    *,
+    held_out=None,
+    output: str = "mean",
+    relabel: str | Callable | None = None,
+    no_support: Callable | str | None = None,
+    metric: answers.Metric | None = None,
+    shots: int | tuple[int, int] | None = None,
+    queries: int | None = None,
+    batch_size: int | None = None,
+    max_tasks: int = 100,
+    num_relabelings: int = 4,
+    num_supports: int = 4,
+    seed: int = 0,
+    verbose: bool = True,
+) -> MemorizationReport:
+    """Tells whether a model memorizes its training tasks, from its answers alone.
+
+    It is asked at most ``2 * max_tasks * (num_supports + num_relabelings + 3)`` times: each task
+    under each condition, see ``report.calls``.
+
+    Args:
+        predict: ``predict(support_x, support_y, query_x)`` -> the answer to the queries of a task.
+            Arrays have no task axis unless ``batch_size`` is given.
+        episodes: of meta-training tasks: a :class:`maml.TaskFamily`; a pair of arrays (x, y),
+            [tasks, n, ...] each, with ``shots``; or an iterable of (support_x, support_y, query_x,
+            query_y), one task each, whose sizes may differ. Labels are numbers [n] or [n, dim], or
+            classes: their numbers [n], or one-hot [n, classes].
+        held_out: the same, of tasks that were not trained on. None: the verdict rests on relabeled
+            training tasks, or cannot tell whether the model adapts.
+        output: what ``predict`` returns for n queries: "mean", the expected labels [n] or [n,
+            dim]; "mean_std", a pair of these and their standard deviations; "probs", probabilities
+            [n, classes]; "samples", labels [samples, n] or [samples, n, dim].
+        relabel: how tasks are relabeled: "offset", "scale", "permute" (classes), or a function
+            ``(support_y, query_y, rng) -> (support_y, query_y)``, such as
+            ``relabelings.offset(period=360)``. Relabeled tasks should be of the kind that the model
+            was trained for. None: no relabeling; "probs" are permuted.
+        no_support: how the model answers without a support set: a function of ``query_x``, or
+            "empty", for ``predict`` with a support set of no points. None: it cannot.
+        metric: judges the answers; None: the squared error, or the accuracy of "probs".
+        shots: of a pair of arrays, the size of support sets, or their least and largest size.
+        queries: of a pair of arrays, the number of queries; None: all that remain.
+        batch_size: tasks a call, if ``predict`` takes batches: arrays [tasks, ...] -> answers
+            [tasks, ...] ("samples": [samples, tasks, ...]). Tasks of one call have the same sizes.
+        max_tasks: the most tasks of each split, evenly spaced.
+        num_relabelings: relabelings of each task; the label information is at most their
+            logarithm.
+        num_supports: support sets for each task, its own included; the support information is at
+            most their logarithm.
+        seed: of all draws. The same seed asks the same questions.
+        verbose: whether to tell the number of calls and their time, and to show progress.
+
+    Raises:
+        ValueError: an argument has no meaning, sizes do not fit, or ``predict`` raises or returns
+            something else than ``output`` says.
+    """
+    session = Session(output, relabel, metric, no_support, num_relabelings, num_supports, seed)
+    splits = {
+        "training": sampling.read_tasks(episodes, "episodes", shots, queries, max_tasks, seed)
+    }
+    if held_out is not None:
+        splits["held_out"] = sampling.read_tasks(
+            held_out, "held_out", shots, queries, max_tasks, seed + 1
+        )
+    model = _Model(predict, no_support, batch_size, output)
+    first = splits["training"][0]
+    started = time.perf_counter()
+    (trial,) = model([Request("right", 0, *first)])
+    seconds = time.perf_counter() - started
+    session.prepare(splits, trial)
+    requests = session.requests()
+    calls = model.calls_for(requests)
+    if verbose:
+        print(
+            f"Asking `predict` {calls:,} times, about {calls * seconds:.3g} s by the first call.",
+            flush=True,
+        )
+    with ProgressBar(total=calls, title="memorization report", disable=not verbose) as bar:
+        outputs = model(requests, bar)
+    return session.report(outputs)
+
+
+class Session:
+    """The questions of a report, and the report from their answers.
+
+    :func:`memorization_report` asks a function; :mod:`maml.diagnostics.offline` writes the
+    questions to a file, and reads the answers of another program.
+
+    The arguments are those of :func:`memorization_report`.
+    """
+
+    def __init__(self, output, relabel, metric, no_support, num_relabelings, num_supports, seed):
+        if output not in answers.OUTPUTS:
+            raise ValueError(
+                f"Invalid value for `output`: expected one of {', '.join(answers.OUTPUTS)}; "
+                f"received {output!r}."
+            )
+        if isinstance(relabel, str) and relabel not in RELABELINGS:
+            raise ValueError(
+                f"Invalid value for `relabel`: expected one of {', '.join(RELABELINGS)}, a "
+                f"function or None; received {relabel!r}."
+            )
+        for name, value in (("num_relabelings", num_relabelings), ("num_supports", num_supports)):
+            if value < 2:
+                raise ValueError(
+                    f"Invalid value for `{name}`: expected at least 2; received {value}."
+                )
+        self.output, self.relabel, self.no_support = output, relabel, no_support
+        self.metric = metric or answers.DEFAULTS[output]
+        self.num_relabelings, self.num_supports, self.seed = num_relabelings, num_supports, seed
+
+    def prepare(self, splits: dict[str, list[sampling.Task]], trial) -> None:
+        """Takes the tasks of each split, and one answer, which tells the number of classes."""
+        labels = splits["training"][0].query_y
+        self.vector = labels.ndim == 2
+        self.class_numbers = self.output == "probs" and not self.vector
+        dim = labels.shape[1] if self.vector else 1
+        if self.class_numbers:
+            dim = np.shape(trial)[-1] if np.ndim(trial) else 0
+            _check_classes(splits, dim)
+        elif self.output == "probs":
+            _check_one_hot(splits)
+        self.splits = splits
+        self.reader = answers.Reader(self.output, dim, self.vector)
+        relabel = self.relabel
+        if self.output == "probs" and relabel in (None, "permute"):
+            relabel = relabelings.permute(dim)
+        elif relabel == "offset":
+            every = np.concatenate([task.query_y for task in splits["training"]])
+            relabel = relabelings.offset(every.std(0))
+        elif relabel == "scale":
+            relabel = relabelings.scale()
+        elif relabel == "permute":
+            raise ValueError(
+                "Invalid value for `relabel`: 'permute' needs classes, output='probs'; received "
+                f"output={self.output!r}."
+            )
+        self._asked = {
+            split: make_requests(
+                tasks,
+                relabel,
+                self.num_relabelings,
+                self.num_supports,
+                self.no_support,
+                self.output == "probs",
+                self.seed + index,
+            )
+            for index, (split, tasks) in enumerate(splits.items())
+        }
+
+    def requests(self) -> list[Request]:
+        """All questions, of one split after the other."""
+        return [request for requests in self._asked.values() for request in requests]
+
+    def report(self, outputs: list) -> MemorizationReport:
+        """The report from the answers to all questions."""
+        scores, start = {}, 0
+        for index, (split, requests) in enumerate(self._asked.items()):
+            read = [
+                self.reader(output, len(request.query_x))
+                for request, output in zip(
+                    requests, outputs[start : start + len(requests)], strict=True
+                )
+            ]
+            start += len(requests)
+            tasks = [self._with_axis(task) for task in self.splits[split]]
+            requests = [self._with_axis(request) for request in requests]
+            scores[split] = score(
+                tasks, requests, read, self.output, self.metric, self.seed + index
+            )
+        return MemorizationReport.from_scores(
+            scores["training"], scores.get("held_out"), self.metric, calls=len(outputs),
+            seed=self.seed,
+        )  # fmt: skip
+
+    def _with_axis(self, part):
+        """A task or a request whose query labels have a label axis."""
+        y = part.query_y
+        if self.class_numbers:
+            y = np.eye(self.reader.dim)[y.astype(int)]
+        elif not self.vector:
+            y = y[:, np.newaxis]
+        return part._replace(query_y=y.astype(float))
+
+
+class _Model:
+    """Asks a function, task by task or in batches, and says what it did wrong."""
+
+    def __init__(self, predict, no_support, batch_size, output):
+        if not callable(predict):
+            raise ValueError(
+                "Invalid value for `predict`: expected a function of support_x, support_y and "
+                f"query_x; received a {type(predict).__name__}."
+            )
+        if not (no_support is None or no_support == "empty" or callable(no_support)):
+            raise ValueError(
+                "Invalid value for `no_support`: expected a function of query_x, 'empty' or None; "
+                f"received {no_support!r}."
+            )
+        if batch_size is not None and batch_size < 1:
+            raise ValueError(
+                f"Invalid value for `batch_size`: expected at least 1, or None; received "
+                f"{batch_size}."
+            )
+        self.predict, self.no_support, self.batch_size = predict, no_support, batch_size
+        self.output = output
+
+    def __call__(self, requests: list[Request], bar: ProgressBar | None = None) -> list:
+        outputs = [None] * len(requests)
+        for group in self._groups(requests):
+            if self.batch_size is None:
+                outputs[group[0]] = self._ask(requests[group[0]])
+            else:
+                for index, output in zip(group, self._ask_batch([requests[i] for i in group]),
+                                         strict=True):  # fmt: skip
+                    outputs[index] = output
+            if bar is not None:
+                bar.update(1)
+        return outputs
+
+    def calls_for(self, requests: list[Request]) -> int:
+        return len(self._groups(requests))
+
+    def _groups(self, requests: list[Request]) -> list[list[int]]:
+        """Indices of the requests of each call: of the same shapes, at most a batch."""
+        groups: dict[tuple, list[list[int]]] = {}
+        for index, request in enumerate(requests):
+            arrays = (request.support_x, request.support_y, request.query_x)
+            shapes = tuple(None if part is None else part.shape for part in arrays)
+            own = groups.setdefault(shapes, [])
+            if not own or len(own[-1]) >= (self.batch_size or 1):
+                own.append([])
+            own[-1].append(index)
+        return [group for own in groups.values() for group in own]
+
+    def _ask(self, request: Request):
+        return self._call(request.support_x, request.support_y, request.query_x)
+
+    def _ask_batch(self, requests: list[Request]) -> list:
+        support_x, support_y, query_x = (
+            None if getattr(requests[0], name) is None
+            else np.stack([getattr(request, name) for request in requests])
+            for name in ("support_x", "support_y", "query_x")
+        )  # fmt: skip
+        output = self._call(support_x, support_y, query_x)
+        if self.output == "mean_std" and isinstance(output, tuple | list):
+            return list(zip(*(self._split(part, len(requests), 0) for part in output), strict=True))
+        return self._split(output, len(requests), 1 if self.output == "samples" else 0)
+
+    def _split(self, output, tasks: int, axis: int) -> list:
+        output = np.asarray(output)
+        if output.ndim <= axis or output.shape[axis] != tasks:
+            raise ValueError(
+                f"Invalid shape returned by `predict` for a batch of {tasks} tasks: expected a "
+                f"task axis of {tasks}, received {list(output.shape)}."
+            )
+        return list(np.moveaxis(output, axis, 0))
+
+    def _call(self, support_x, support_y, query_x):
+        name, function, arguments = "predict", self.predict, (support_x, support_y, query_x)
+        if support_x is None:
+            name, function, arguments = "no_support", self.no_support, (query_x,)
+        try:
+            return function(*arguments)
+        except Exception as error:  # Whatever a user's model raises, the argument is named.
+            shapes = ", ".join(str(list(np.shape(part))) for part in arguments)
+            raise ValueError(
+                f"`{name}` raised {type(error).__name__} for arrays of the shapes {shapes}: {error}"
+            ) from error
+
+
+def _check_classes(splits, classes: int) -> None:
+    for split, tasks in splits.items():
+        for number, task in enumerate(tasks):
+            for y in (task.support_y, task.query_y):
+                if (
+                    y.dtype.kind not in "iub"
+                    and np.any(y != np.round(y))
+                    or not (np.min(y) >= 0 and np.max(y) < classes)
+                ):
+                    raise ValueError(
+                        f"Invalid labels of {split} task {number}: expected class numbers from 0 "
+                        f"to {classes - 1}, as `predict` returns {classes} probabilities; "
+                        f"received {np.min(y):g} to {np.max(y):g}."
+                    )
+
+
+def _check_one_hot(splits) -> None:
+    for split, tasks in splits.items():
+        for number, task in enumerate(tasks):
+            for y in (task.support_y, task.query_y):
+                if np.any((y != 0) & (y != 1)) or np.any(y.sum(-1) != 1):
+                    raise ValueError(
+                        f"Invalid labels of {split} task {number}: expected one-hot rows, as "
+                        "output='probs'; received others."
+                    )
