@@ -1,7 +1,7 @@
 """A memorization report of any model, from its answers alone: NumPy and SciPy, no TensorFlow."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
@@ -83,18 +83,24 @@ def memorization_report(
     model = _Model(predict, no_support, batch_size, output)
     first = splits["training"][0]
     started = time.perf_counter()
-    (trial,) = model([Request("right", 0, *first)])
+    ((_, (trial,)),) = model.answers([Request("right", 0, *first)])
     seconds = time.perf_counter() - started
-    session.prepare(splits, trial)
+    # Only an answer tells how many classes there are, where labels are their numbers.
+    session.prepare(splits, np.shape(trial)[-1] if np.ndim(trial) else 0)
+    session.read(Request("right", 0, *first), trial)
     requests = session.requests()
-    calls = model.calls_for(requests)
+    calls = len(model.groups(requests))
     if verbose:
         print(
             f"Asking `predict` {calls:,} times, about {calls * seconds:.3g} s by the first call.",
             flush=True,
         )
-    with ProgressBar(total=calls, title="memorization report", disable=not verbose) as bar:
-        outputs = model(requests, bar)
+    outputs = [None] * len(requests)
+    with ProgressBar(total=calls, desc="memorization report", disable=not verbose) as bar:
+        for group, answered in model.answers(requests):
+            for index, answer in zip(group, answered, strict=True):
+                outputs[index] = session.read(requests[index], answer)
+            bar.update(1)
     return session.report(outputs)
 
 
@@ -127,14 +133,14 @@ class Session:
         self.metric = metric or answers.DEFAULTS[output]
         self.num_relabelings, self.num_supports, self.seed = num_relabelings, num_supports, seed
 
-    def prepare(self, splits: dict[str, list[sampling.Task]], trial) -> None:
-        """Takes the tasks of each split, and one answer, which tells the number of classes."""
+    def prepare(self, splits: dict[str, list[sampling.Task]], classes: int) -> None:
+        """Takes the tasks of each split, and the number of classes if labels are their numbers."""
         labels = splits["training"][0].query_y
         self.vector = labels.ndim == 2
         self.class_numbers = self.output == "probs" and not self.vector
         dim = labels.shape[1] if self.vector else 1
         if self.class_numbers:
-            dim = np.shape(trial)[-1] if np.ndim(trial) else 0
+            dim = classes
             _check_classes(splits, dim)
         elif self.output == "probs":
             _check_one_hot(splits)
@@ -170,26 +176,33 @@ class Session:
         """All questions, of one split after the other."""
         return [request for requests in self._asked.values() for request in requests]
 
+    def read(self, request: Request, output):
+        """An answer, checked, with a label axis.
+
+        Raises:
+            ValueError: its shape or its values are not of the kind.
+        """
+        return self.reader(output, len(request.query_x))
+
     def report(self, outputs: list) -> MemorizationReport:
-        """The report from the answers to all questions."""
-        scores, start = {}, 0
+        """The report from the answers to all questions, each of :meth:`read`."""
+        scores, rest = {}, iter(outputs)
         for index, (split, requests) in enumerate(self._asked.items()):
-            read = [
-                self.reader(output, len(request.query_x))
-                for request, output in zip(
-                    requests, outputs[start : start + len(requests)], strict=True
-                )
-            ]
-            start += len(requests)
-            tasks = [self._with_axis(task) for task in self.splits[split]]
-            requests = [self._with_axis(request) for request in requests]
             scores[split] = score(
-                tasks, requests, read, self.output, self.metric, self.seed + index
+                [self._with_axis(task) for task in self.splits[split]],
+                [self._with_axis(request) for request in requests],
+                [next(rest) for _ in requests],
+                self.output,
+                self.metric,
+                self.seed + index,
             )
         return MemorizationReport.from_scores(
-            scores["training"], scores.get("held_out"), self.metric, calls=len(outputs),
+            scores["training"],
+            scores.get("held_out"),
+            self.metric,
+            calls=len(outputs),
             seed=self.seed,
-        )  # fmt: skip
+        )
 
     def _with_axis(self, part):
         """A task or a request whose query labels have a label axis."""
@@ -223,23 +236,13 @@ class _Model:
         self.predict, self.no_support, self.batch_size = predict, no_support, batch_size
         self.output = output
 
-    def __call__(self, requests: list[Request], bar: ProgressBar | None = None) -> list:
-        outputs = [None] * len(requests)
-        for group in self._groups(requests):
-            if self.batch_size is None:
-                outputs[group[0]] = self._ask(requests[group[0]])
-            else:
-                for index, output in zip(group, self._ask_batch([requests[i] for i in group]),
-                                         strict=True):  # fmt: skip
-                    outputs[index] = output
-            if bar is not None:
-                bar.update(1)
-        return outputs
+    def answers(self, requests: list[Request]) -> Iterator[tuple[list[int], list]]:
+        """Indices of the requests of each call, and their answers."""
+        for group in self.groups(requests):
+            asked = [requests[index] for index in group]
+            yield group, [self._ask(*asked)] if self.batch_size is None else self._ask_batch(asked)
 
-    def calls_for(self, requests: list[Request]) -> int:
-        return len(self._groups(requests))
-
-    def _groups(self, requests: list[Request]) -> list[list[int]]:
+    def groups(self, requests: list[Request]) -> list[list[int]]:
         """Indices of the requests of each call: of the same shapes, at most a batch."""
         groups: dict[tuple, list[list[int]]] = {}
         for index, request in enumerate(requests):
@@ -252,7 +255,9 @@ class _Model:
         return [group for own in groups.values() for group in own]
 
     def _ask(self, request: Request):
-        return self._call(request.support_x, request.support_y, request.query_x)
+        # Copies: a model may standardize its inputs in place.
+        arrays = (request.support_x, request.support_y, request.query_x)
+        return self._call(*(None if part is None else np.array(part) for part in arrays))
 
     def _ask_batch(self, requests: list[Request]) -> list:
         support_x, support_y, query_x = (

@@ -30,7 +30,8 @@ class Request(NamedTuple):
     """One question: the queries of a task, with a support set.
 
     ``query_y`` are the labels that an answer is scored by, relabeled if the support set is. The
-    support set is None where the question is what is answered without one.
+    support set is None where the question is what is answered without one. ``lender`` is the task
+    that the support set, or its labels, are from.
     """
 
     condition: str
@@ -39,6 +40,7 @@ class Request(NamedTuple):
     support_y: np.ndarray | None
     query_x: np.ndarray
     query_y: np.ndarray
+    lender: int | None = None
 
 
 def make_requests(
@@ -68,21 +70,25 @@ def make_requests(
     for number, task in enumerate(tasks):
         rng = np.random.default_rng([seed, number])
 
-        def ask(condition, support_x, support_y, query_y, number=number, task=task):
-            requests.append(Request(condition, number, support_x, support_y, task.query_x, query_y))
+        def ask(condition, support_x, support_y, query_y, lender=None, number=number, task=task):
+            requests.append(
+                Request(condition, number, support_x, support_y, task.query_x, query_y, lender)
+            )
 
         ask(RIGHT, task.support_x, task.support_y, task.query_y)
-        others = [tasks[(number + shift) % len(tasks)] for shift in shifts]
-        for other in others:
-            ask(MISMATCHED_SUPPORT, other.support_x, other.support_y, task.query_y)
+        others = [(number + shift) % len(tasks) for shift in shifts]
+        for lender in others:
+            other = tasks[lender]
+            ask(MISMATCHED_SUPPORT, other.support_x, other.support_y, task.query_y, lender)
         if relabel:
             for _ in range(num_relabelings):
                 ask(RELABELED, task.support_x, *relabel(task.support_y, task.query_y, rng))
         if not classes:
-            for other in others[:MISMATCHED]:
+            for lender in others[:MISMATCHED]:
+                other = tasks[lender]
                 shots = min(len(task.support_y), len(other.support_y))
                 y = other.support_y[:shots]
-                ask(MISMATCHED_LABELS, task.support_x[:shots], y, task.query_y)
+                ask(MISMATCHED_LABELS, task.support_x[:shots], y, task.query_y, lender)
         if no_support == "empty":
             ask(NO_SUPPORT, task.support_x[:0], task.support_y[:0], task.query_y)
         elif no_support:
@@ -130,13 +136,26 @@ def score(
     def own(i: int) -> np.ndarray:
         return requests[i].query_y
 
+    def lent(condition: str) -> np.ndarray:
+        """Scores with what other tasks lend, by task and by lender: both vary with the tasks.
+
+        Their mean is that of all answers, and their spread that of its two parts (Hoeffding 1948).
+        """
+        by_task, by_lender = np.zeros([2, len(tasks)])
+        for row in asked[condition]:
+            for i in row:
+                value = judge(outputs[i], own(i)) / len(row)
+                by_task[requests[i].task] += value
+                by_lender[requests[i].lender] += value
+        return by_task + by_lender - by_task.mean()
+
     def original(i: int) -> np.ndarray:
         return tasks[requests[i].task].query_y
 
     name = metric.name
     scores = {
         name: mean_of(RIGHT, own),
-        f"mismatched_support_{name}": mean_of(MISMATCHED_SUPPORT, own),
+        f"mismatched_support_{name}": lent(MISMATCHED_SUPPORT),
         f"constant_{name}": _best_constant([[task.query_y] for task in tasks], kind, metric, judge),
     }
     if RELABELED in asked:
@@ -144,9 +163,7 @@ def score(
         labels = [[requests[i].query_y for i in row] for row in asked[RELABELED]]
         scores[f"relabeled_constant_{name}"] = _best_constant(labels, kind, metric, judge)
     scores[f"mismatched_labels_{name}"] = (
-        mean_of(MISMATCHED_LABELS, own)
-        if MISMATCHED_LABELS in asked
-        else mean_of(RELABELED, original)
+        lent(MISMATCHED_LABELS) if MISMATCHED_LABELS in asked else mean_of(RELABELED, original)
     )
     if NO_SUPPORT in asked:
         scores[f"no_support_{name}"] = mean_of(NO_SUPPORT, own)

@@ -24,8 +24,14 @@ CONDITIONS = {
 }
 """Condition -> how a report calls the score under it."""
 
-INFORMATIONS = {"label_information": "I(ŷ; Y | x, X)", "support_information": "I(ŷ; D | x)"}
-"""Name of an information -> its symbol."""
+INFORMATIONS = {
+    "label_information": "I(ŷ; Y' | x, X), relabeled",
+    "support_information": "I(ŷ; D | x)",
+}
+"""Name of an information -> how a report calls it.
+
+The first is of relabeled tasks, the second of the tasks as they are: so neither bounds the other.
+"""
 
 SPLITS = {"training": "training tasks", "held_out": "held-out tasks"}
 

@@ -57,6 +57,9 @@ NONE, WHOLE = 0.05, 0.95
 class Skills:
     """Skills of a model on the tasks of one split; None where it was not scored so.
 
+    A skill that is not finite, such as of a learner that diverges under wrong labels, counts as not
+    known, but for ``right``.
+
     Attributes:
         right: with the right support set.
         mismatched_labels: with its inputs and wrong labels.
@@ -77,9 +80,10 @@ class Skills:
     relabeled_slope: float | None = None
     mismatched_support_slope: float | None = None
 
-    def values(self) -> list[float]:
-        """All that are known."""
-        return [of for of in dataclasses.astuple(self) if of is not None]
+    def __post_init__(self):
+        for name, value in dataclasses.asdict(self).items():
+            if name != "right" and value is not None and not math.isfinite(value):
+                object.__setattr__(self, name, None)
 
     def without(self) -> float:
         """The most skill that there is without the right support set; 0 at least."""
@@ -146,7 +150,7 @@ def decide(
         next, a sentence each.
     """
     for split, skills in (("training", training), ("held-out", held_out)):
-        if skills and not all(math.isfinite(of) for of in skills.values()):
+        if skills and not math.isfinite(skills.right):
             return (
                 CANNOT_TELL,
                 f"Scores on {split} tasks, or those of a constant, are not finite, or the labels "
