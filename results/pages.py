@@ -1,6 +1,6 @@
 """Writes the pages here, and pictures that need no trained learner, from the JSON beside them.
 
-    python results/pages.py
+    python -m results.pages
 
 After a change of what a study's page says.
 """

@@ -13,7 +13,7 @@ PAGES = dict(SCRIPT["pages"]())
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(RESULTS)))
 def test_page_is_what_the_study_writes_from_its_json(path):
-    assert path.read_text(encoding="utf-8") == PAGES[path], "write it by python results/pages.py"
+    assert path.read_text(encoding="utf-8") == PAGES[path], "write it by python -m results.pages"
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(RESULTS)))
