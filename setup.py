@@ -74,6 +74,7 @@ setup(
             "setuptools>=77",
             "pytest>=8",
             "pytest-xdist>=3.5",
+            "scikit-learn>=1.4",
             "ruff>=0.6",
             "mypy>=1.11",
             "pre-commit>=3.5",

@@ -355,7 +355,7 @@ NEW = Skills(1.0, mismatched_support=-1.0, mismatched_labels=-1.0)
 def test_verdict(training, held_out, expected):
     words, reason, advice = verdict.decide(training, held_out)
     assert words == expected and words in verdict.VERDICTS
-    assert reason.endswith(".") and advice.endswith(".")
+    assert reason.endswith(".") and (advice.endswith(".") or (words == "adapts" and not advice))
 
 
 @pytest.mark.parametrize(
@@ -395,7 +395,7 @@ def test_text_and_table_name_every_number(adapter):
         for value in of["scores"].values():
             text = "{mean:.3g} ({low:.3g} to {high:.3g})".format(**value)
             assert text in str(adapter) and text in adapter._repr_html_(), split
-    assert adapter.reason in str(adapter) and adapter.advice in adapter._repr_html_()
+    assert adapter.reason in str(adapter) and "To try" not in str(adapter)
     assert str(adapter).count(" nats") == 4
 
 

@@ -53,7 +53,7 @@ class MemorizationReport:
     Attributes:
         verdict: one of :data:`maml.diagnostics.verdict.VERDICTS`.
         reason: what it rests on, a sentence.
-        advice: what to try next, a sentence.
+        advice: what to try next, a sentence; empty where nothing is wrong.
         share: interval of what the support set adds on new tasks over what it adds on training
             tasks; None where it is not known.
         metric: name of the score.
@@ -163,7 +163,7 @@ class MemorizationReport:
                     for row in table
                 ),
                 f"  {self.reason}",
-                f"  To try: {self.advice}",
+                *([f"  To try: {self.advice}"] if self.advice else []),
                 "  Means and 95 % intervals over tasks.",
             ]
         )  # fmt: skip
@@ -183,7 +183,8 @@ class MemorizationReport:
         )
         return (
             f"<p><b>{html.escape(self.verdict + self._share())}</b>. {html.escape(self.reason)} "
-            f"To try: {html.escape(self.advice)}</p><table>{rows}</table>"
+            f"{html.escape('To try: ' + self.advice if self.advice else '')}</p>"
+            f"<table>{rows}</table>"
             "<p>Means and 95 % intervals over tasks.</p>"
         )
 
@@ -236,6 +237,8 @@ def _none(read: Mapping) -> tuple:
 def _interval(value: Mapping[str, float] | None) -> str:
     if value is None:
         return ""
+    if not np.isfinite(value["mean"]):
+        return "not finite"
     return "{mean:.3g} ({low:.3g} to {high:.3g})".format(**value)
 
 
@@ -243,7 +246,10 @@ def _nats(bounds: Mapping[str, Mapping] | None) -> str:
     """Bounds of an information; values below zero are estimation noise."""
     if bounds is None:
         return ""
-    low, high = (max(bounds[side]["mean"], 0.0) for side in ("lower", "upper"))
+    low, high = (bounds[side]["mean"] for side in ("lower", "upper"))
+    if not (np.isfinite(low) and np.isfinite(high)):
+        return "not finite"
+    low, high = max(low, 0.0), max(high, 0.0)
     return f"{low:.2f} to {high:.2f} nats"
 
 

@@ -147,7 +147,7 @@ def decide(
 
     Returns:
         ``(verdict, reason, advice)``: one of :data:`VERDICTS`, what it rests on and what to try
-        next, a sentence each.
+        next, a sentence each; no advice where nothing is wrong.
     """
     for split, skills in (("training", training), ("held-out", held_out)):
         if skills and not math.isfinite(skills.right):
@@ -184,7 +184,7 @@ def decide(
                 return (
                     ADAPTS,
                     f"It knows the training tasks, and adapts to new ones: {facts}.",
-                    "Nothing; training tasks that it cannot recognize would train it better.",
+                    "Training tasks that it cannot recognize would train it better.",
                 )
             return (
                 CANNOT_TELL,
@@ -246,7 +246,7 @@ def decide(
     return (
         ADAPTS,
         f"The support set helps on held-out tasks as on training tasks: {facts}.",
-        "Nothing.",
+        "",
     )
 
 
