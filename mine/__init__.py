@@ -37,6 +37,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submodules=["benchmarks", "estimators", "reporting"],
     submod_attrs={
+        "benchmarks.runner": ["benchmark"],
         "bounds": [
             "Bound",
             "Normalizer",

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from scipy import integrate, stats
 
+import mine
 from mine import benchmarks, reporting
 from mine.benchmarks import TASKS, runner
 
@@ -418,3 +419,27 @@ def test_intervals_are_students():
     low, high = stats.t.interval(0.95, 2, loc=np.mean(values), scale=stats.sem(values))
     assert (mean - half, mean + half) == pytest.approx((low, high))
     assert math.isnan(reporting.mean_interval([0.3])["ci95"])
+
+
+def test_any_function_is_an_estimator(tmp_path):
+    """Of one's own, beside one of the library; without TensorFlow."""
+
+    def correlation(x, y):
+        return -0.5 * np.log(1 - np.corrcoef(x[:, 0], y[:, 0])[0, 1] ** 2)
+
+    text = mine.benchmark(
+        {
+            "correlation": correlation,
+            "of the library": lambda x, y: mine.estimate(x, y, bound="ksg"),
+        },
+        tasks=["normal-1x1"],
+        samples=500,
+        output=tmp_path,
+    )
+    assert "correlation" in text and "of the library" in text
+    found = reporting.read_json(tmp_path / "table.json", "rows")["rows"][0]
+    assert found["estimates"]["correlation"]["mean"] == pytest.approx(found["truth"], abs=0.1)
+    with pytest.raises(ValueError, match="returned by an estimator: expected nats"):
+        mine.benchmark(lambda x, y: "much", tasks=["normal-1x1"], samples=50, output=tmp_path / "a")
+    with pytest.raises(ValueError, match="`suite`: expected one of"):
+        mine.benchmark(correlation, "none", output=tmp_path / "b")

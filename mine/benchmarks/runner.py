@@ -8,11 +8,13 @@ of the library, since finished estimates are not repeated. Writes ``table.md``, 
 ``estimates.png`` at the end.
 """
 
+import functools
 import math
 import pathlib
 import sys
 import time
 import zlib
+from collections.abc import Callable, Mapping, Sequence
 
 import matplotlib.figure
 import numpy as np
@@ -192,19 +194,34 @@ def picture(rows: list[dict], summary: dict[str, dict], path: pathlib.Path):
     reporting.picture(figure, path)
 
 
+def _of_callable(function: Callable, task, samples, sample_seed, seed) -> SuiteEstimate:
+    """One estimate of a function of one's own."""
+    found = function(*task.sample(samples, sample_seed))
+    nats = getattr(found, "nats", found)
+    if np.ndim(nats) or np.asarray(nats).dtype.kind not in "fiu":
+        raise ValueError(
+            "Invalid value returned by an estimator: expected nats, a number, or an object with "
+            f"`nats`; received a {type(found).__name__}."
+        )
+    interval = getattr(found, "interval", (math.nan, math.nan))
+    return SuiteEstimate(float(nats), interval, getattr(found, "warnings", ()))
+
+
 def benchmark(
-    suite: str,
-    estimators: list[str] | None,
-    tasks: list[str] | None,
-    samples: int,
-    seeds: int,
-    output: str,
+    estimators: Sequence[str] | Mapping[str, Callable] | Callable | None = None,
+    suite: str = "standard",
+    tasks: Sequence[str] | None = None,
+    samples: int = 2000,
+    seeds: int = 1,
+    output: str = "mine_benchmark",
 ) -> str:
     """Makes the missing estimates, then the table and the picture.
 
     Args:
+        estimators: names of the suite's; None for its default ones; or any function ``estimate(x,
+            y) -> nats`` of arrays [n, dim], or several by name. It may return an object with
+            ``nats``, ``interval`` and ``warnings``. In the suite "conditional" it is given y, d, x.
         suite: a name of :data:`mine.benchmarks.suites.SUITES`.
-        estimators: names of the suite's; None for its default ones.
         tasks: names of the suite's; None for all.
         samples: pairs for each estimate.
         seeds: number of seeds, which are 0, 1, ...
@@ -216,8 +233,18 @@ def benchmark(
     Raises:
         ValueError: a name is unknown, or the folder holds estimates of another sample size.
     """
+    if suite not in SUITES:
+        raise ValueError(
+            f"Invalid value for `suite`: expected one of {', '.join(SUITES)}; received {suite!r}."
+        )
     chosen = SUITES[suite]
-    estimators, tasks = estimators or list(chosen.default_estimators), tasks or list(chosen.tasks)
+    if callable(estimators):
+        estimators = {getattr(estimators, "__name__", "estimator"): estimators}
+    if isinstance(estimators, Mapping):
+        own = {name: functools.partial(_of_callable, of) for name, of in estimators.items()}
+        chosen = chosen._replace(estimators={**chosen.estimators, **own})
+    estimators = list(estimators or chosen.default_estimators)
+    tasks = list(tasks or chosen.tasks)
     for kind, names, known in (
         ("task", tasks, chosen.tasks),
         ("estimator", estimators, chosen.estimators),
@@ -264,8 +291,8 @@ def main() -> None:
     given = flags.FLAGS
     try:
         text = benchmark(
-            given.suite,
             given.estimators,
+            given.suite,
             given.tasks,
             given.samples,
             given.seeds,
