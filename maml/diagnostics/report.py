@@ -292,12 +292,19 @@ class _Split:
         both = self.skill_of | self.slope_of
         return Skills(**{name: float(of[index]) for name, of in both.items()})
 
+    def _no_better_than_best(self, name: str) -> dict[str, float]:
+        """The interval of a score; no mean is better than the best value of the metric."""
+        found, best = self.resampling.interval(self.per_task[name]), self.metric.best
+        if self.metric.greater_is_better:
+            return found | {"high": min(found["high"], max(best, found["mean"]))}
+        return found | {"low": max(found["low"], min(best, found["mean"]))}
+
     def to_json(self) -> dict:
         """The numbers of a split in a report."""
         interval = self.resampling.interval
         return {
             "tasks": self.tasks,
-            "scores": {c: interval(self.per_task[name]) for c, name in self.names.items()},
+            "scores": {c: self._no_better_than_best(name) for c, name in self.names.items()},
             "skills": {
                 condition: self.resampling.percentiles(of)
                 for condition, of in self.skill_of.items()
