@@ -110,6 +110,41 @@ def test_other_data_than_episodes_is_refused(x, options, message):
         made().fit(x, **options)
 
 
+@pytest.mark.parametrize(
+    ("head", "dim", "message"),
+    [
+        (
+            maml.CategoricalHead(3),
+            1,
+            r".*one-hot labels \[..., 3\].*tf.one_hot",
+        ),
+        (maml.CategoricalHead(4), 3, r".*one-hot labels \[..., 4\]; received \[2, 4, 3\]"),
+        (maml.NormalHead(1), 3, r"NormalHead expects labels \[..., 1\].*NormalHead\(dim=...\)"),
+        (maml.NormalHead(2), 1, r"NormalHead expects labels \[..., 2\]; received \[2, 4, 1\]"),
+        (maml.GaussianHead(2), 1, r"GaussianHead expects labels \[..., 2\]"),
+        (maml.CircularHead(1.0), 2, r"CircularHead expects labels \[..., 1\]"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["cnp", "maml"])
+def test_labels_of_another_head_are_refused(kind, head, dim, message):
+    support_y, query_y = (tf.repeat(part, dim, axis=-1) for part in EPISODE[1::2])
+    episode = EPISODE._replace(support_y=support_y, query_y=query_y)
+    model = learner(kind, head, 9)
+    model.compile("adam", jit_compile=False)
+    with pytest.raises(ValueError, match="Invalid shape of `support_y`: " + message):
+        model.fit(episode, verbose=0)
+    with pytest.raises(ValueError, match=message):
+        model.create_weights(episode)
+
+
+def test_labels_of_another_head_are_refused_after_weights_are_made_too():
+    model = made("maml")
+    model.create_weights(EPISODE)
+    wide = EPISODE._replace(query_y=tf.repeat(EPISODE.query_y, 2, axis=-1))
+    with pytest.raises(ValueError, match="Invalid shape of `query_y`: NormalHead expects"):
+        model.fit(wide, verbose=0)
+
+
 def test_validation_is_on_the_same_episodes_in_every_epoch():
     model = made()
     model.compile(keras.optimizers.SGD(0.0), jit_compile=False)  # The weights stay.

@@ -59,9 +59,11 @@ class CategoricalHead(Head):
     """
 
     given_by_problem = ("classes",)
+    label_form = "one-hot labels"
+    label_remedy = "Use tf.one_hot(numbers, classes), and a head of as many classes."
 
     def __init__(self, classes: int):
-        self.units = self.classes = classes
+        self.units = self.classes = self.label_dim = classes
 
     def __call__(self, outputs):
         return Categorical(outputs)

@@ -88,6 +88,7 @@ class CircularHead(Head):
     """
 
     given_by_problem = ("period",)
+    label_dim = 1
 
     HARMONICS = 12
     """Of the log-density relative to a label; 12 resolve some 10 degrees."""

@@ -66,9 +66,10 @@ class GaussianHead(Head):
     """
 
     given_by_problem = ("dim",)
+    label_remedy = "Use GaussianHead(dim=...) for labels of this shape."
 
     def __init__(self, dim: int = 1, min_scale: float = 0.1, softplus_scale: float | None = None):
-        self.dim, self.units = dim, 2 * dim
+        self.dim, self.label_dim, self.units = dim, dim, 2 * dim
         self.min_scale, self.softplus_scale = min_scale, softplus_scale
         self._factor = 1 - min_scale if softplus_scale is None else softplus_scale
         for name, value in {"min_scale": min_scale, "softplus_scale": self._factor}.items():

@@ -53,11 +53,12 @@ class NormalHead(Head):
     """
 
     given_by_problem = ("dim",)
+    label_remedy = "Use NormalHead(dim=...) for labels of this shape."
 
     def __init__(
         self, dim: int = 1, scale: float = math.sqrt(0.5), bounds: Sequence[float] | None = None
     ):
-        self.units = self.dim = dim
+        self.units = self.dim = self.label_dim = dim
         self.scale, self.bounds = scale, bounds
 
     def __call__(self, outputs):

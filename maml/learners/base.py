@@ -200,6 +200,7 @@ class MetaLearner(Configured, Predictor, Trainer, abc.ABC):
     def call(self, episode: Episode, training: bool = False) -> tf.Tensor:
         """Expected query labels [tasks, queries, dim] after seeing the support set."""
         episode = as_episode(episode)
+        self.head.check_labels(episode.support_y, "support_y")
         state = self.encode_episode(self._embedded_support(episode), training)
         return self.decode(state, self.features(episode.query_x)).mean()
 
@@ -225,6 +226,8 @@ class MetaLearner(Configured, Predictor, Trainer, abc.ABC):
 
         The labels are those of the episode that the regularizers put in this one's place.
         """
+        self.head.check_labels(episode.support_y, "support_y")
+        self.head.check_labels(episode.query_y, "query_y")
         if training:
             for index, regularizer in enumerate(self.regularizers):
                 episode = regularizer.augment(episode, fold_in(fold_in(seed, index), -1))
@@ -275,7 +278,8 @@ class MetaLearner(Configured, Predictor, Trainer, abc.ABC):
         before ``load_weights``.
 
         Raises:
-            ValueError: a network has a layer that draws noise, or a Keras regularizer of weights.
+            ValueError: labels are not those of the head, or a network has a layer that draws noise
+                or a Keras regularizer of weights.
         """
         two = Episode(*(part[:2] for part in episode[:4]))
         self._episode_spec = [([None, *part.shape[1:]], part.dtype.name) for part in two]

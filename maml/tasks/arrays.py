@@ -78,8 +78,8 @@ def _check(x: list, y: list, least: int) -> None:
         if labels.ndim != 2:
             raise ValueError(
                 f"Invalid value for `y`: expected labels [n, dim] of each task; received "
-                f"{list(labels.shape)} of task {task}. Use y[..., None] for numbers, and one-hot "
-                "vectors for classes."
+                f"{list(labels.shape)} of task {task}. Use y[..., None] if they are numbers to "
+                "regress, and np.eye(classes)[y] if they are numbers of classes."
             )
         if inputs.ndim < 2 or len(inputs) != len(labels):
             raise ValueError(
