@@ -64,21 +64,30 @@ def test_padding_changes_no_prediction_of_an_ensemble():
     assert_padding_changes_nothing(maml.Ensemble(members), episode, [5, 2, 3])
 
 
-@pytest.mark.parametrize("kind", ["cnp", "maml", "imaml", "maml++", "maml-recompute", "reptile"])
-def test_padding_changes_no_gradient(kind):
+def gradients(model, batch):
+    with tf.GradientTape() as tape:
+        objective, _ = model.objective(batch, SEED, training=True)
+    return tape.gradient(objective, model.learner_variables, unconnected_gradients="zero")
+
+
+MINIBATCHES = tuple(f"{kind}-minibatch" for kind in ("maml", "imaml", "maml++", "reptile"))
+
+
+@pytest.mark.parametrize("kind", ["cnp", "maml", "maml-recompute", "reptile", *MINIBATCHES])
+def test_padding_changes_no_gradient_wherever_it_stands(kind):
     episode = Lines(shots=5, dtype=tf.float64).sample(2, SEED)
-    options = {"pool": False} if kind == "reptile" else {}
+    kind, minibatch, _ = kind.partition("-minibatch")
+    options = {"inner_batch_size": 2} if minibatch else {}
     model = learner(kind, maml.NormalHead(), 9, dtype="float64", **options)
     model.create_weights(episode)
     short = episode._replace(support_x=episode.support_x[:, :3], support_y=episode.support_y[:, :3])
-
-    def gradients(batch):
-        with tf.GradientTape() as tape:
-            objective, _ = model.objective(batch, SEED, training=True)
-        return tape.gradient(objective, model.learner_variables, unconnected_gradients="zero")
-
-    for found, expected in zip(gradients(padded(episode, [3, 3])), gradients(short), strict=True):
-        np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-9)
+    first = padded(episode, [3, 3])
+    last = first._replace(
+        **{n: tf.roll(getattr(first, n), 2, axis=1) for n in first._fields if n[:3] == "sup"}
+    )
+    for batch in (first, last):
+        for found, expected in zip(gradients(model, batch), gradients(model, short), strict=True):
+            np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-9)
 
 
 @pytest.mark.parametrize("kind", TRANSDUCTIVE)
@@ -117,6 +126,15 @@ def test_label_transforms_keep_the_mask_of_what_they_take(transform):
     assert real.any(axis=1).all()
     for part in (changed.support_x, changed.support_y):
         assert np.abs(part.numpy()[real]).max() < garbage / 10
+
+
+def test_same_task_draws_real_shots_wherever_they_stand():
+    episode = padded(Lines(shots=5).sample(3, SEED), [2, 3, 1], 1e9)
+    order = tf.constant([4, 0, 3, 1, 2])
+    parts = {n: tf.gather(getattr(episode, n), order, axis=1) for n in episode._fields[:2]}
+    mask = tf.gather(episode.support_mask, order, axis=1)
+    changed = maml.SameTask()(episode._replace(**parts, support_mask=mask), SEED)
+    assert np.abs(changed.support_y).max() < 1e8 and np.abs(changed.support_x).max() < 1e8
 
 
 def test_predict_episode_takes_a_mask():
@@ -198,7 +216,8 @@ def test_learners_train_on_arrays_of_random_support_sizes(kind):
     [
         (*tasks(), {"shots": (5, 12), "queries": 5}, "task 1 has 15, and 17 are needed"),
         (*tasks(), {"shots": (5, 2)}, "0 < fewest <= most"),
-        (np.zeros([3, 5, 2]), np.zeros([3, 5]), {}, r"labels \[n, dim\].*Use y\[..., None\]"),
+        (np.zeros([3, 5, 2]), np.zeros([3, 5]), {},
+         r"labels \[n, dim\].*Use y\[..., None\] if.*np.eye"),
         (np.zeros([3, 5, 2]), np.zeros([2, 5, 1]), {}, "received 3 and 2 tasks"),
         (np.zeros([3, 5, 2]), np.zeros([3, 4, 1]), {}, "as many as labels"),
         ([np.zeros([9, 2]), np.zeros([9, 3])], [np.zeros([9, 1])] * 2, {"shots": 2, "queries": 2},
