@@ -128,6 +128,33 @@ def test_label_transforms_keep_the_mask_of_what_they_take(transform):
         assert np.abs(part.numpy()[real]).max() < garbage / 10
 
 
+@pytest.mark.parametrize("transform", [maml.LabelScale(), maml.OtherTask(), maml.SameTask()])
+def test_padding_changes_no_prediction_mi(transform):
+    term = maml.PredictionMI(transform)
+    model, rng = learner("cnp", maml.NormalHead(), 9, [term]), np.random.default_rng(1)
+    batches = [
+        padded(Lines(shots=5).sample(3, SEED), [3, 3, 3], garbage) for garbage in (0.0, 1.0, 50.0)
+    ]
+    model.create_weights(batches[0])
+    for variable in model.critic_variables:  # They start as a critic that sees no set.
+        variable.assign(variable + rng.normal(0, 0.3, variable.shape))
+    start = model.get_weights()
+
+    def logs(batch):
+        model.set_weights(start)
+        model.objective(batch, SEED, training=True)  # Takes in the moments.
+        return model.objective(batch, SEED)[1]["prediction_mi_nats"].numpy()
+
+    found = [logs(batch) for batch in batches]
+    np.testing.assert_allclose(found, found[0], rtol=1e-4, atol=1e-6)
+    if transform.relabels_queries:  # SameTask draws one number for each shot, padding included.
+        short = batches[0]._asdict()
+        del short["support_mask"]
+        short = maml.Episode(**short)
+        short = short._replace(support_x=short.support_x[:, :3], support_y=short.support_y[:, :3])
+        np.testing.assert_allclose(found[0], logs(short), rtol=1e-3, atol=1e-5)
+
+
 def test_same_task_draws_real_shots_wherever_they_stand():
     episode = padded(Lines(shots=5).sample(3, SEED), [2, 3, 1], 1e9)
     order = tf.constant([4, 0, 3, 1, 2])
