@@ -114,7 +114,7 @@ def test_members_of_an_ensemble_are_saved_without_optimizers_too(tmp_path):
 def test_files_hold_no_optimizers_and_training_goes_on_with_them(suffix, tmp_path):
     def weights(save):
         model = trained("cnp")
-        model.compile(keras.optimizers.Adam(0.01), keras.optimizers.Adam(0.02))
+        model.compile(keras.optimizers.Adam(0.01), critic_optimizer=keras.optimizers.Adam(0.02))
         for start in (0, 2):
             batches = Lines().dataset(3, seed=0, start=start)
             model.fit(batches, steps_per_epoch=2, verbose=0)
