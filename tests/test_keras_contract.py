@@ -362,6 +362,37 @@ def test_arrays_without_an_axis_of_tasks_are_refused():
         model.predict_episode(x, y, queries[..., :2])
 
 
+@pytest.mark.parametrize("built", [True, False])
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"support_y": EPISODE.support_y[:, :2]},
+         r"`support_y`: expected the tasks and shots of support_x, \[4, 4\]; received \[4, 2\]"),
+        ({"support_y": EPISODE.support_y[:2]}, r"`support_y`: expected .*; received \[2, 4\]"),
+        ({"query_x": EPISODE.query_x[:3]},
+         r"`query_x`: expected the tasks of support_x, \[4\]; received \[3\]"),
+        ({"support_mask": np.ones([4, 3])}, r"`support_mask`: expected .*; received \[4, 3\]"),
+        ({"support_mask": np.ones([4])}, r"`support_mask`: expected .*; received \[4\]"),
+        ({"support_mask": np.tri(4, k=-1)}, "one real shot or more.*received none of task 0"),
+        ({"support_x": EPISODE.support_x[:, :0], "support_y": EPISODE.support_y[:, :0]},
+         r"`support_x`: expected one shot or more; received \[4, 0, 9\]"),
+    ],
+)  # fmt: skip
+def test_parts_of_other_episodes_are_refused(built, changes, message):
+    model = learner("maml", maml.NormalHead(), 9)
+    if built:
+        model.create_weights(EPISODE)
+    parts = EPISODE._asdict() | changes
+    del parts["query_y"]
+    with pytest.raises(ValueError, match=message):
+        model.predict_episode(**parts)
+
+
+def test_predict_episode_makes_weights_of_any_number_of_queries():
+    x, y, queries, _ = EPISODE
+    assert learner("maml", maml.NormalHead(), 9).predict_episode(x, y, queries).shape == (4, 3, 1)
+
+
 # -- export ---------------------------------------------------------------------------------------
 
 LOAD = """

@@ -15,6 +15,7 @@ callbacks, progress bars, checkpoints, distribution) is Keras.
 import abc
 import contextlib
 import inspect
+import pathlib
 
 import keras
 import tensorflow as tf
@@ -325,6 +326,23 @@ class MetaLearner(Configured, Predictor, Trainer, abc.ABC):
         return normalization.describe(self)
 
     # -- files --------------------------------------------------------------------------------
+
+    def save(self, filepath, **kwargs):
+        """As ``keras.Model.save``, in the ``.keras`` format; :func:`maml.save` writes ``.h5`` too.
+
+        Args:
+            filepath: ending in ``.keras``.
+            **kwargs: of ``keras.Model.save``.
+
+        Raises:
+            ValueError: another ending; Keras could not read an ``.h5`` file of a learner.
+        """
+        if pathlib.Path(filepath).suffix in (".h5", ".hdf5"):
+            raise ValueError(
+                f"Invalid value for `filepath`: expected a file ending in .keras; received "
+                f"{filepath}. Use maml.save(learner, path) for .h5."
+            )
+        super().save(filepath, **kwargs)
 
     def get_build_config(self):
         return {"episode": self._episode_spec}
