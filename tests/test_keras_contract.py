@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from toys import Lines, learner
+from toys import Lines, learner, perceptron
 
 import maml
 
@@ -433,3 +433,35 @@ def test_exported_learner_predicts_where_there_is_only_tensorflow(kind, tmp_path
 def test_export_without_weights_is_refused(tmp_path):
     with pytest.raises(ValueError, match="export expects a learner with weights"):
         learner("cnp", maml.NormalHead(), 9).export(tmp_path / "model")
+
+
+# -- constructors ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        *((lambda rate=rate: learner("maml", maml.NormalHead(), 9, inner_lr=rate),
+           "`inner_lr`: expected a finite number, 0 or more; received")
+          for rate in (np.nan, np.inf, -1.0, "0.1")),
+        *((lambda clip=clip: learner("maml", maml.NormalHead(), 9, inner_clip=clip),
+           "`inner_clip`: expected a finite number above 0; received") for clip in (0, -1, np.nan)),
+        (lambda: learner("maml", maml.NormalHead(), 9, inner_batch_size=2.5), "`inner_batch_size`"),
+        *((lambda value=value: maml.MatchingNetwork(None, maml.CategoricalHead(2), value),
+           "`temperature`: expected a finite number above 0") for value in (0, -1.0)),
+        (lambda: maml.AttentiveCNP(perceptron(9, 6), maml.NormalHead(), heads=0),
+         "`heads`: expected a whole number, 1 or more; received 0"),
+        *((lambda scale=scale: maml.NormalHead(scale=scale), "`scale`: expected a finite number ab")
+          for scale in (0, -1.0, np.nan)),
+        *((lambda pair=pair: maml.NormalHead(bounds=pair), r"`bounds`: expected \(low, high\)")
+          for pair in ((1,), (1, 2, 3), (2, 1), (1, 1), 3.0, (0, np.inf), (None, 1))),
+        (lambda: maml.NormalHead(0), "`dim`: expected a whole number, 1 or more; received 0"),
+        (lambda: maml.GaussianHead(min_scale=np.nan), "`min_scale`: expected a positive number"),
+        (lambda: maml.CategoricalHead(0), "`classes`: expected a whole number"),
+        (lambda: maml.CircularHead(0.0), "`period`: expected a finite number above 0"),
+        (lambda: maml.VonMisesHead(1.0, 0), "`harmonics`: expected a whole number"),
+    ],
+)  # fmt: skip
+def test_values_without_a_meaning_are_refused_at_construction(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()

@@ -243,6 +243,14 @@ def test_learners_train_on_arrays_of_random_support_sizes(kind):
     [
         (*tasks(), {"shots": (5, 12), "queries": 5}, "task 1 has 15, and 17 are needed"),
         (*tasks(), {"shots": (5, 2)}, "0 < fewest <= most"),
+        (*tasks(), {"shots": (3, 5, 7)}, r"`shots`: expected .* received \(3, 5, 7\)"),
+        (*tasks(), {"shots": 5.0}, "`shots`: expected a whole number.*received 5.0"),
+        (*tasks(), {"shots": (3, 5.5)}, "`shots`: expected a whole number"),
+        (*tasks(), {"queries": 5.0}, "`queries`: expected a whole number, 1 or more; rec"),
+        (np.full([3, 30, 2], np.nan), np.zeros([3, 30, 1]), {}, "`x`: expected finite real"),
+        (np.zeros([3, 30, 2]), np.full([3, 30, 1], np.inf), {}, "`y`: expected finite real"),
+        (np.zeros([3, 30, 2], complex), np.zeros([3, 30, 1]), {}, "of dtype complex128"),
+        (np.zeros([3, 30, 2]), np.full([3, 30, 1], "a"), {}, "`y`: expected finite real numbers"),
         (np.zeros([3, 5, 2]), np.zeros([3, 5]), {},
          r"labels \[n, dim\].*Use y\[..., None\] if.*np.eye"),
         (np.zeros([3, 5, 2]), np.zeros([2, 5, 1]), {}, "received 3 and 2 tasks"),
@@ -254,6 +262,12 @@ def test_learners_train_on_arrays_of_random_support_sizes(kind):
 def test_arrays_that_do_not_fit_are_refused(x, y, options, message):
     with pytest.raises(ValueError, match=message):
         maml.ArrayTasks(x, y, **options)
+
+
+@pytest.mark.parametrize("shots", [np.int64(5), np.array([3, 5]), [np.int32(3), 5]])
+def test_numbers_of_numpy_are_numbers_of_shots(shots):
+    episode = maml.ArrayTasks(*tasks(), shots=shots, queries=4).sample(2, SEED)
+    assert episode.support_x.shape == (2, 5, 2)
 
 
 def test_an_episode_of_five_parts_is_padded():

@@ -1,12 +1,12 @@
 """Checks of what ``compile`` and ``fit`` of a learner are given."""
 
-import numbers
 import types
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from maml.core.checks import check_counts
 from maml.core.episodes import TaskFamily, as_episode
 from maml.core.metrics import Metric
 from maml.distributions.base import Head
@@ -91,16 +91,6 @@ def _metric_of_name(name: str):
     if isinstance(metric, keras.metrics.Metric):
         return metric
     return keras.metrics.MeanMetricWrapper(metric, name=name)
-
-
-def check_counts(**values) -> None:
-    """Refuses numbers of things, given by name, that are not whole or less than one."""
-    for name, value in values.items():
-        if value is not None and not (isinstance(value, numbers.Integral) and value >= 1):
-            raise ValueError(
-                f"Invalid value for `{name}`: expected a whole number, 1 or more; received "
-                f"{value!r}."
-            )
 
 
 def schedule(steps, epochs, steps_per_epoch) -> tuple[int, int | None]:

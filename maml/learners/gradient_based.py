@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import keras
 import tensorflow as tf
 
+from maml.core.checks import check_counts, check_finite
 from maml.core.episodes import Episode, real_shots_first, support_mask
 from maml.core.options import check_at_least
 from maml.core.registry import LEARNERS
@@ -86,8 +87,10 @@ class MAML(MetaLearner):
 
     def _check(self):
         check_at_least(0, inner_steps=self.inner_steps, test_inner_steps=self.test_inner_steps or 0)
-        if self.inner_batch_size is not None:
-            check_at_least(1, inner_batch_size=self.inner_batch_size)
+        check_counts(inner_batch_size=self.inner_batch_size)
+        check_finite(least=0, inner_lr=self.inner_lr)
+        if self.inner_clip is not None:
+            check_finite(above=0, inner_clip=self.inner_clip)
         if self.inner_optimizer not in inner_loop.OPTIMIZERS:
             raise ValueError(
                 "Invalid value for `inner_optimizer`: expected one of "

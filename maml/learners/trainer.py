@@ -6,16 +6,11 @@ import types
 import keras
 import tensorflow as tf
 
+from maml.core.checks import check_counts
 from maml.core.episodes import Episode, TaskFamily, as_episode, fold_in
 from maml.core.seeds import Stream, stream
 from maml.learners import replicas
-from maml.learners.arguments import (
-    batches,
-    check_counts,
-    check_optimizer,
-    compiled_metrics,
-    schedule,
-)
+from maml.learners.arguments import batches, check_optimizer, compiled_metrics, schedule
 from maml.nn import normalization
 
 EVALUATION_STEPS = 10
