@@ -10,7 +10,7 @@ def check_counts(**values) -> None:
     None is no value.
     """
     for name, value in values.items():
-        if value is not None and not (isinstance(value, numbers.Integral) and value >= 1):
+        if value is not None and not (isinstance(value, numbers.Integral) and int(value) >= 1):
             raise ValueError(
                 f"Invalid value for `{name}`: expected a whole number, 1 or more; received "
                 f"{value!r}."
@@ -28,7 +28,8 @@ def check_finite(above: float = -math.inf, least: float = -math.inf, **values) -
     limit = "" if above == -math.inf else f" above {above:g}"
     limit = limit if least == -math.inf else f", {least:g} or more"
     for name, value in values.items():
-        if not (isinstance(value, numbers.Real) and above < value < math.inf and value >= least):
+        number = float(value) if isinstance(value, numbers.Real) else math.nan
+        if not (above < number < math.inf and number >= least):
             raise ValueError(
                 f"Invalid value for `{name}`: expected a finite number{limit}; received {value!r}."
             )

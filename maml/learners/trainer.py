@@ -78,7 +78,7 @@ class Trainer(keras.Model):
             raise ValueError(
                 f"Invalid value for `loss`: expected None, since a learner's loss is that of its "
                 f"head; received {loss!r}. Change the learner's `head`, whose method `loss` says "
-                "what is minimised."
+                "what is minimised, or pass critic_optimizer by name."
             )
         for name in ("loss_weights", "weighted_metrics"):
             if kwargs.pop(name, None) is not None:

@@ -158,7 +158,7 @@ def _sizes(classes: int) -> tuple[int, int, int]:
 
 
 def classes_for(ways: int) -> int:
-    """With so many classes or more a folder, split by chance, has ``ways`` in each split."""
+    """With this number of classes or more a folder, split by chance, has ``ways`` in each split."""
     # By rounding 27 classes may be enough for 5 ways where 29 are not.
     few = range(7 * (ways + 1))
     return 1 + max(classes for classes in few if min(_sizes(classes)) < ways)
