@@ -167,6 +167,7 @@ def batches(x, batch_size: int | None, seed: int, replicas: int, step=None) -> t
                 )
             )
             data = start.flat_map(lambda number: x.dataset(size, seed=seed, start=number))
+            data = data.prefetch(tf.data.AUTOTUNE)
     elif batch_size is not None:
         raise ValueError(
             "Invalid argument `batch_size`: it is of a TaskFamily, whereas episodes are batches "
