@@ -155,6 +155,18 @@ def test_padding_changes_no_prediction_mi(transform):
         np.testing.assert_allclose(found[0], logs(short), rtol=1e-3, atol=1e-5)
 
 
+def test_padding_changes_no_running_statistics():
+    episode, found = Lines(shots=5).sample(3, SEED), []
+    for garbage in (0.0, 1e3):
+        model = learner("maml-frozen", maml.NormalHead(), 9)
+        model.compile("adam", jit_compile=False)
+        batch = padded(episode, [2, 5, 3], garbage)
+        model.fit(tf.data.Dataset.from_tensors(batch), verbose=0)
+        found.append(model.get_weights())
+    for one, other in zip(*found, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
+
+
 def test_same_task_draws_real_shots_wherever_they_stand():
     episode = padded(Lines(shots=5).sample(3, SEED), [2, 3, 1], 1e9)
     order = tf.constant([4, 0, 3, 1, 2])

@@ -53,6 +53,17 @@ def real_shots_first(mask) -> tf.Tensor:
     return tf.argsort(tf.cast(tf.logical_not(mask), tf.int32), axis=-1, stable=True)
 
 
+def real_inputs(episode) -> tf.Tensor:
+    """Inputs of support sets [tasks, shots, ...], real shots in turn in the place of padding."""
+    mask = support_mask(episode)
+    if mask is None:
+        return episode.support_x
+    count = tf.maximum(tf.reduce_sum(tf.cast(mask, tf.int32), axis=1, keepdims=True), 1)
+    turn = tf.math.floormod(tf.range(tf.shape(mask)[1]), count)
+    index = tf.gather(real_shots_first(mask), turn, batch_dims=1)
+    return tf.gather(episode.support_x, index, batch_dims=1)
+
+
 def concatenated(batches: Iterable[Episode | PaddedEpisode]) -> Episode | PaddedEpisode:
     """One batch of the tasks of several, one batch after the other."""
     return as_episode(tf.concat(parts, axis=0) for parts in zip(*batches, strict=True))

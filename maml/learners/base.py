@@ -20,7 +20,7 @@ import pathlib
 import keras
 import tensorflow as tf
 
-from maml.core.episodes import Episode, as_episode, fold_in, support_mask
+from maml.core.episodes import Episode, as_episode, fold_in, real_inputs, support_mask
 from maml.core.serialization import Configured
 from maml.distributions.base import Distribution, Head
 from maml.learners.prediction import Predictor
@@ -290,7 +290,7 @@ class MetaLearner(Configured, Predictor, Trainer, abc.ABC):
             self.built = True
             if self._has_running_statistics():
                 with normalization.collecting():
-                    self.update_normalization_statistics(two.support_x)
+                    self.update_normalization_statistics(real_inputs(as_episode(episode))[:2])
 
     def _refuse_ignored_layers(self):
         """Refuses what Keras networks may ask for in training and this class would ignore."""

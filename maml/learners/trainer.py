@@ -7,7 +7,7 @@ import keras
 import tensorflow as tf
 
 from maml.core.checks import check_counts
-from maml.core.episodes import Episode, TaskFamily, as_episode, fold_in
+from maml.core.episodes import Episode, TaskFamily, as_episode, fold_in, real_inputs
 from maml.core.seeds import Stream, stream
 from maml.learners import replicas
 from maml.learners.arguments import batches, check_optimizer, compiled_metrics, schedule
@@ -345,7 +345,7 @@ class Trainer(keras.Model):
                 replicas.agreed_assignments(self.non_trainable_variables),
                 normalization.collecting(),
             ):
-                self.update_normalization_statistics(episode.support_x)
+                self.update_normalization_statistics(real_inputs(episode))
         # Each replica counts its share: Keras reads the sum over replicas after an epoch.
         number = replicas.count()
         self.skipped.update_state((1.0 - tf.cast(finite, tf.float32)) / number)
