@@ -48,6 +48,7 @@ class Standardize(keras.layers.Layer):
         super().__init__(trainable=False, **kwargs)
         check_momentum(momentum)
         self.momentum = momentum
+        self.supports_masking = True
 
     def build(self, input_shape):
         def add(name, shape):
@@ -59,20 +60,26 @@ class Standardize(keras.layers.Layer):
         self.first = add("first_moment", (input_shape[-1],))
         self.second = add("second_moment", (input_shape[-1],))
 
-    def call(self, x, training=False):
+    def call(self, x, training=False, mask=None):
         """Standardises ``x`` [..., features]; takes its moments in first if ``training``.
 
-        A batch with a value that is not finite is left out of the moments.
+        A batch with a value that is not finite is left out of the moments, and so is what is false
+        in ``mask`` [...].
         """
         if training:
             flat = tf.stop_gradient(tf.reshape(x, [-1, x.shape[-1]]))
+            real = tf.ones((), flat.dtype)
+            if mask is not None:
+                flat = tf.where(tf.reshape(mask, [-1, 1]), flat, 0.0)
+                # Of all that the means below are over.
+                real = replicas.mean(tf.reduce_mean(tf.cast(mask, flat.dtype)))
             # A batch with NaN must not spoil the moments of all later batches.
             share = tf.where(tf.reduce_all(tf.math.is_finite(flat)), 1 - self.momentum, 0.0)
             flat = tf.where(tf.math.is_finite(flat), flat, 0.0)
             for state, new in (
                 (self.weight, tf.ones((), flat.dtype)),
-                (self.first, replicas.mean(tf.reduce_mean(flat, 0))),
-                (self.second, replicas.mean(tf.reduce_mean(flat**2, 0))),
+                (self.first, replicas.mean(tf.reduce_mean(flat, 0)) / real),
+                (self.second, replicas.mean(tf.reduce_mean(flat**2, 0)) / real),
             ):
                 state.assign(state + tf.cast(share, flat.dtype) * (new - state))
         weight = tf.maximum(tf.convert_to_tensor(self.weight), 1e-12)
@@ -264,13 +271,27 @@ class SetEncoder(keras.layers.Layer):
         super().__init__(**kwargs)
         self.standardize = Standardize(dtype=self.dtype_policy)
         self.blocks = _perceptron(hidden, seed, self.dtype_policy)
+        self.supports_masking = True
 
-    def call(self, elements, training=False):
-        """Elements [..., n, features] -> [..., hidden[-1]]."""
-        encoded = self.standardize(elements, training=training)
+    def compute_mask(self, inputs, previous_mask):
+        """None: a vector has no elements."""
+
+    def call(self, elements, training=False, mask=None):
+        """Elements [..., n, features] -> [..., hidden[-1]].
+
+        ``mask`` [..., n], boolean, says which elements are real; the others change nothing.
+        """
+        if mask is not None:
+            real = mask[..., tf.newaxis]
+            elements = tf.where(real, elements, 0.0)
+        encoded = self.standardize(elements, training=training, mask=mask)
         for block in self.blocks:
             encoded = block(encoded)
-        return tf.reduce_mean(encoded, axis=-2)
+        if mask is None:
+            return tf.reduce_mean(encoded, axis=-2)
+        real = tf.cast(real, encoded.dtype)
+        count = tf.maximum(tf.reduce_sum(real, axis=-2), 1.0)
+        return tf.reduce_sum(real * encoded, axis=-2) / count
 
 
 class DeepSets(keras.layers.Layer):

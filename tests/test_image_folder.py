@@ -47,8 +47,13 @@ def test_folders_that_do_not_fit_are_refused(tmp_path):
     with pytest.raises(ValueError, match="`path`: expected a folder of class folders"):
         maml.image_folder(tmp_path / "nowhere")
     write(tmp_path / "images", classes=6)
-    with pytest.raises(ValueError, match="5 ways are too many"):
+    # Of 29 classes 19 are for training, 4 for validation; of 30 there are 19, 5 and 6.
+    with pytest.raises(ValueError, match="5 ways are too many.*received 1 and 1.*folder of 30 cla"):
         maml.image_folder(tmp_path / "images", size=8)
+    for options in ({"size": 8.5}, {"ways": 2.0}, {"shots": 0}, {"workers": 0}):
+        name = min(options)
+        with pytest.raises(ValueError, match=f"`{name}`: expected a whole number, 1 or more"):
+            maml.image_folder(tmp_path / "images", **options)
     write(tmp_path / "more")
     with pytest.raises(ValueError, match="do not fit"):
         maml.image_folder(tmp_path / "more", 2, 4, 2, size=8)

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from toys import Lines, learner
+from toys import Lines, learner, perceptron
 
 import maml
 
@@ -19,7 +19,9 @@ def made(kind="cnp", regularizers=(), **options):
     model = learner(kind, maml.NormalHead(), 9, regularizers, inner_steps=1) if (
         kind == "maml"
     ) else learner(kind, maml.NormalHead(), 9, regularizers, **options)  # fmt: skip
-    model.compile(keras.optimizers.Adam(1e-2), keras.optimizers.Adam(1e-2), jit_compile=False)
+    model.compile(
+        keras.optimizers.Adam(1e-2), critic_optimizer=keras.optimizers.Adam(1e-2), jit_compile=False
+    )
     return model
 
 
@@ -79,14 +81,26 @@ def test_steps_are_in_all_and_epochs_divide_them(options, epochs):
         ({}, "Missing argument `steps`"),
         ({"steps": 5, "epochs": 2}, "`steps`: expected epochs"),
         ({"steps": 6, "epochs": 2, "steps_per_epoch": 2}, "2 epochs and 2 steps per epoch"),
-        ({"steps": 0}, "`steps`: expected 1 or more; received 0"),
+        ({"steps": 0}, "`steps`: expected a whole number, 1 or more; received 0"),
+        ({"steps": 2.5}, "`steps`: expected a whole number, 1 or more; received 2.5"),
+        ({"steps": 1, "batch_size": 0}, "`batch_size`: expected a whole number, 1 or more; rec"),
+        ({"steps": 1, "batch_size": -1}, "`batch_size`: expected a whole number, 1 or more; rec"),
+        ({"steps": 1, "validation_batch_size": 0}, "`validation_batch_size`: expected a whole"),
+        ({"steps": 1, "validation_steps": 0}, "`validation_steps`: expected a whole number"),
         ({"steps": 1, "validation_split": 0.1}, "Invalid argument `validation_split`"),
         ({"steps": 1, "shuffle": True}, "Invalid argument `shuffle`"),
     ],
 )
 def test_schedules_that_contradict_themselves_are_refused(options, message):
     with pytest.raises(ValueError, match=message):
-        made().fit(Lines(), batch_size=2, **options)
+        made().fit(Lines(), **({"batch_size": 2, "validation_data": Lines()} | options))
+
+
+@pytest.mark.parametrize("method", ["evaluate", "predict"])
+def test_no_batches_to_evaluate_are_refused(method):
+    for options in ({"batch_size": 0}, {"steps": 0}):
+        with pytest.raises(ValueError, match=f"`{min(options)}`: expected a whole number, 1 or"):
+            getattr(made(), method)(Lines(), **options)
 
 
 def test_fit_before_compile_is_refused_in_a_sentence():
@@ -103,11 +117,50 @@ def test_fit_before_compile_is_refused_in_a_sentence():
         (np.zeros([2, 3]), {}, "`x`: expected a maml.TaskFamily.*received ndarray"),
         (tf.data.Dataset.from_tensors((1, 2)), {}, "expected a dataset of maml.Episode"),
         (EPISODE, {"batch_size": 2}, "Invalid argument `batch_size`"),
+        (tf.data.Dataset.from_tensor_slices(EPISODE), {}, r"batches of tasks.*\[4, 1\].*x.batch"),
+        (maml.Episode(*(part[0] for part in EPISODE)), {}, "expected batches of tasks"),
+        (tf.data.Dataset.from_tensors(EPISODE).take(0), {}, "`x`: expected one batch or more"),
+        (tf.data.Dataset.from_tensors(EPISODE).filter(lambda *_: False), {}, "one batch or more"),
     ],
 )
 def test_other_data_than_episodes_is_refused(x, options, message):
     with pytest.raises(ValueError, match=message):
         made().fit(x, **options)
+
+
+@pytest.mark.parametrize(
+    ("head", "dim", "message"),
+    [
+        (
+            maml.CategoricalHead(3),
+            1,
+            r".*one-hot labels \[..., 3\].*tf.one_hot",
+        ),
+        (maml.CategoricalHead(4), 3, r".*one-hot labels \[..., 4\]; received \[2, 4, 3\]"),
+        (maml.NormalHead(1), 3, r"NormalHead expects labels \[..., 1\].*NormalHead\(dim=...\)"),
+        (maml.NormalHead(2), 1, r"NormalHead expects labels \[..., 2\]; received \[2, 4, 1\]"),
+        (maml.GaussianHead(2), 1, r"GaussianHead expects labels \[..., 2\]"),
+        (maml.CircularHead(1.0), 2, r"CircularHead expects labels \[..., 1\]"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["cnp", "maml"])
+def test_labels_of_another_head_are_refused(kind, head, dim, message):
+    support_y, query_y = (tf.repeat(part, dim, axis=-1) for part in EPISODE[1::2])
+    episode = EPISODE._replace(support_y=support_y, query_y=query_y)
+    model = learner(kind, head, 9)
+    model.compile("adam", jit_compile=False)
+    with pytest.raises(ValueError, match="Invalid shape of `support_y`: " + message):
+        model.fit(episode, verbose=0)
+    with pytest.raises(ValueError, match=message):
+        model.create_weights(episode)
+
+
+def test_labels_of_another_head_are_refused_after_weights_are_made_too():
+    model = made("maml")
+    model.create_weights(EPISODE)
+    wide = EPISODE._replace(query_y=tf.repeat(EPISODE.query_y, 2, axis=-1))
+    with pytest.raises(ValueError, match="Invalid shape of `query_y`: NormalHead expects"):
+        model.fit(wide, verbose=0)
 
 
 def test_validation_is_on_the_same_episodes_in_every_epoch():
@@ -123,6 +176,46 @@ def test_validation_is_on_the_same_episodes_in_every_epoch():
     assert first == pytest.approx(expected["mse"], rel=1e-6)
 
 
+def test_scores_are_means_over_tasks_not_over_batches():
+    parts = EPISODE._replace(query_y=EPISODE.query_y * tf.reshape([1.0, 1, 1, 9], [4, 1, 1]))
+    data = tf.data.Dataset.from_tensor_slices(parts).batch(3)
+    model = learner("cnp", maml.NormalHead(), 9)
+    model.compile("adam", metrics={"own": lambda q, y: tf.abs(q.mean() - y), "mae": "mae"})
+    found = model.evaluate(data, verbose=0, return_dict=True)
+    errors = (model(parts) - parts.query_y).numpy()
+    assert found["mse"] == pytest.approx((errors**2).mean(), rel=1e-5)
+    assert found["loss"] == pytest.approx((errors**2).mean(), rel=1e-5)
+    for name in ("own", "mae"):
+        assert found[name] == pytest.approx(np.abs(errors).mean(), rel=1e-5)
+
+
+def test_restored_training_draws_the_episodes_it_would_have_drawn(tmp_path):
+    class Stop(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            if epoch == 2:
+                raise RuntimeError
+
+    whole, cut, rest = made(), made(), made()
+    run = {"batch_size": 4, "steps": 8, "epochs": 4, "verbose": 0}
+    whole.fit(Lines(), **run)
+    backup = lambda: keras.callbacks.BackupAndRestore(tmp_path)  # noqa: E731
+    with pytest.raises(RuntimeError):
+        cut.fit(Lines(), callbacks=[backup(), Stop()], **run)
+    rest.fit(Lines(), callbacks=[backup()], **run)
+    assert_same_weights(whole, rest)
+
+
+def test_methods_on_a_batch_are_those_on_an_episode():
+    model, other = made(), made()
+    history = other.fit(EPISODE, verbose=0).history
+    logs = model.train_on_batch(EPISODE, return_dict=True)
+    assert logs == {name: values[0] for name, values in history.items()}
+    assert_same_weights(model, other)
+    assert model.test_on_batch(EPISODE) == other.evaluate(EPISODE, verbose=0)
+    np.testing.assert_array_equal(model.predict_on_batch(EPISODE), other(EPISODE))
+    assert isinstance(model.train_on_batch(EPISODE), list)
+
+
 # -- compile --------------------------------------------------------------------------------------
 
 
@@ -131,6 +224,39 @@ def test_loss_is_refused_with_the_argument_to_change():
         made().compile("adam", loss="mse")
     with pytest.raises(ValueError, match="`weighted_metrics`: expected None"):
         made().compile("adam", weighted_metrics=["mse"])
+    with pytest.raises(ValueError, match="`loss`: expected None.*received 'mse'"):
+        made().compile("adam", "mse")
+
+
+@pytest.mark.parametrize(
+    "metric", ["accuracy", "acc", "categorical_accuracy", maml.accuracy, maml.ACCURACY]
+)
+@pytest.mark.parametrize("head", [maml.NormalHead(), maml.CircularHead(1.0)])
+def test_metrics_of_classes_are_refused_where_labels_are_numbers(head, metric):
+    with pytest.raises(ValueError, match="expected metrics of numbers, which a .*Head predicts"):
+        learner("cnp", head, 9).compile("adam", metrics=[metric])
+    learner("cnp", maml.CategoricalHead(2), 9).compile("adam", metrics=[metric])
+
+
+@pytest.mark.parametrize(
+    ("metrics", "message"),
+    [
+        ("mae", "`metrics`: expected a list or a dictionary; received 'mae'"),
+        (keras.metrics.MeanAbsoluteError(), "`metrics`: expected a list or a dictionary"),
+        (["mae", "mae"], "`metrics`: expected each once; received 'mae' twice"),
+    ],
+)
+def test_metrics_that_are_no_list_or_have_one_name_are_refused(metrics, message):
+    with pytest.raises(ValueError, match=message):
+        learner("cnp", maml.NormalHead(), 9).compile("adam", metrics=metrics)
+
+
+def test_an_optimizer_of_its_own_for_each_player_is_expected():
+    with pytest.raises(ValueError, match="`optimizer`: expected an optimizer.*received None"):
+        made().compile(None)
+    optimizer = keras.optimizers.Adam()
+    with pytest.raises(ValueError, match="`critic_optimizer`: expected another optimizer"):
+        made().compile(optimizer, critic_optimizer=optimizer)
 
 
 def test_metrics_are_functions_of_the_prediction_or_keras_metrics():
@@ -183,7 +309,9 @@ def test_optimizers_that_a_step_would_misuse_are_refused(optimizer, message, of_
     model = learner("cnp", maml.NormalHead(), 9, [maml.LabelMI(maml.LabelScale(), "mine")])
     model.create_weights(EPISODE)
     with pytest.raises(ValueError, match=message):
-        model.compile(*(["adam", optimizer] if of_critic else [optimizer]))
+        model.compile(
+            "adam" if of_critic else optimizer, critic_optimizer=optimizer if of_critic else None
+        )
 
 
 def test_averaged_weights_are_those_of_the_optimizer_without_a_critic():
@@ -234,6 +362,37 @@ def test_arrays_without_an_axis_of_tasks_are_refused():
         model.predict_episode(x, y, queries[..., :2])
 
 
+@pytest.mark.parametrize("built", [True, False])
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"support_y": EPISODE.support_y[:, :2]},
+         r"`support_y`: expected the tasks and shots of support_x, \[4, 4\]; received \[4, 2\]"),
+        ({"support_y": EPISODE.support_y[:2]}, r"`support_y`: expected .*; received \[2, 4\]"),
+        ({"query_x": EPISODE.query_x[:3]},
+         r"`query_x`: expected the tasks of support_x, \[4\]; received \[3\]"),
+        ({"support_mask": np.ones([4, 3])}, r"`support_mask`: expected .*; received \[4, 3\]"),
+        ({"support_mask": np.ones([4])}, r"`support_mask`: expected .*; received \[4\]"),
+        ({"support_mask": np.tri(4, k=-1)}, "one real shot or more.*received none of task 0"),
+        ({"support_x": EPISODE.support_x[:, :0], "support_y": EPISODE.support_y[:, :0]},
+         r"`support_x`: expected one shot or more; received \[4, 0, 9\]"),
+    ],
+)  # fmt: skip
+def test_parts_of_other_episodes_are_refused(built, changes, message):
+    model = learner("maml", maml.NormalHead(), 9)
+    if built:
+        model.create_weights(EPISODE)
+    parts = EPISODE._asdict() | changes
+    del parts["query_y"]
+    with pytest.raises(ValueError, match=message):
+        model.predict_episode(**parts)
+
+
+def test_predict_episode_makes_weights_of_any_number_of_queries():
+    x, y, queries, _ = EPISODE
+    assert learner("maml", maml.NormalHead(), 9).predict_episode(x, y, queries).shape == (4, 3, 1)
+
+
 # -- export ---------------------------------------------------------------------------------------
 
 LOAD = """
@@ -274,3 +433,35 @@ def test_exported_learner_predicts_where_there_is_only_tensorflow(kind, tmp_path
 def test_export_without_weights_is_refused(tmp_path):
     with pytest.raises(ValueError, match="export expects a learner with weights"):
         learner("cnp", maml.NormalHead(), 9).export(tmp_path / "model")
+
+
+# -- constructors ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        *((lambda rate=rate: learner("maml", maml.NormalHead(), 9, inner_lr=rate),
+           "`inner_lr`: expected a finite number, 0 or more; received")
+          for rate in (np.nan, np.inf, -1.0, "0.1")),
+        *((lambda clip=clip: learner("maml", maml.NormalHead(), 9, inner_clip=clip),
+           "`inner_clip`: expected a finite number above 0; received") for clip in (0, -1, np.nan)),
+        (lambda: learner("maml", maml.NormalHead(), 9, inner_batch_size=2.5), "`inner_batch_size`"),
+        *((lambda value=value: maml.MatchingNetwork(None, maml.CategoricalHead(2), value),
+           "`temperature`: expected a finite number above 0") for value in (0, -1.0)),
+        (lambda: maml.AttentiveCNP(perceptron(9, 6), maml.NormalHead(), heads=0),
+         "`heads`: expected a whole number, 1 or more; received 0"),
+        *((lambda scale=scale: maml.NormalHead(scale=scale), "`scale`: expected a finite number ab")
+          for scale in (0, -1.0, np.nan)),
+        *((lambda pair=pair: maml.NormalHead(bounds=pair), r"`bounds`: expected \(low, high\)")
+          for pair in ((1,), (1, 2, 3), (2, 1), (1, 1), 3.0, (0, np.inf), (None, 1))),
+        (lambda: maml.NormalHead(0), "`dim`: expected a whole number, 1 or more; received 0"),
+        (lambda: maml.GaussianHead(min_scale=np.nan), "`min_scale`: expected a positive number"),
+        (lambda: maml.CategoricalHead(0), "`classes`: expected a whole number"),
+        (lambda: maml.CircularHead(0.0), "`period`: expected a finite number above 0"),
+        (lambda: maml.VonMisesHead(1.0, 0), "`harmonics`: expected a whole number"),
+    ],
+)  # fmt: skip
+def test_values_without_a_meaning_are_refused_at_construction(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()

@@ -48,7 +48,9 @@ def build(kind, term, head="normal", weight=0.5, **options):
     model = learner(kind, HEADS[head], 9, regularizers, **options)
     model.create_weights(Lines().sample(4, SEED))
     model.compile(
-        keras.optimizers.Adam(1e-2), keras.optimizers.Adam(1e-3, clipnorm=1.0), jit_compile=False
+        keras.optimizers.Adam(1e-2),
+        critic_optimizer=keras.optimizers.Adam(1e-3, clipnorm=1.0),
+        jit_compile=False,
     )
     return model
 

@@ -273,6 +273,19 @@ def test_set_encoder_does_not_see_order():
     np.testing.assert_allclose(layer(x), layer(x[:, ::-1]), rtol=1e-4, atol=1e-6)
 
 
+def test_set_encoder_sees_the_real_elements_only():
+    x = np.random.default_rng(5).normal(2, 3, (3, 6, 2)).astype(np.float32)
+    mask = np.array([[1, 0, 1, 0, 0, 1], [1, 1, 0, 1, 0, 0], [0, 0, 0, 1, 1, 1]], bool)
+    real = tf.constant(x[mask].reshape(3, 3, 2))
+    expected, *found = (mine.SetEncoder((8, 4), seed=1) for _ in range(4))
+    for _ in range(2):
+        values = expected(real, training=True)
+        for layer, garbage in zip(found, (0.0, 50.0, np.nan), strict=True):
+            padded = tf.constant(np.where(mask[..., None], x, garbage), tf.float32)
+            got = layer(padded, training=True, mask=tf.constant(mask))
+            np.testing.assert_allclose(got, values, rtol=1e-5, atol=1e-6)
+
+
 @pytest.mark.parametrize("critic", ["free", "likelihood"])
 def test_trained_critics_find_the_linear_gaussian_information(critic):
     """Held-out Donsker-Varadhan value of critics trained on y = d + sigma e."""

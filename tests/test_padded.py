@@ -64,21 +64,30 @@ def test_padding_changes_no_prediction_of_an_ensemble():
     assert_padding_changes_nothing(maml.Ensemble(members), episode, [5, 2, 3])
 
 
-@pytest.mark.parametrize("kind", ["cnp", "maml", "imaml", "maml++", "maml-recompute", "reptile"])
-def test_padding_changes_no_gradient(kind):
+def gradients(model, batch):
+    with tf.GradientTape() as tape:
+        objective, _ = model.objective(batch, SEED, training=True)
+    return tape.gradient(objective, model.learner_variables, unconnected_gradients="zero")
+
+
+MINIBATCHES = tuple(f"{kind}-minibatch" for kind in ("maml", "imaml", "maml++", "reptile"))
+
+
+@pytest.mark.parametrize("kind", ["cnp", "maml", "maml-recompute", "reptile", *MINIBATCHES])
+def test_padding_changes_no_gradient_wherever_it_stands(kind):
     episode = Lines(shots=5, dtype=tf.float64).sample(2, SEED)
-    options = {"pool": False} if kind == "reptile" else {}
+    kind, minibatch, _ = kind.partition("-minibatch")
+    options = {"inner_batch_size": 2} if minibatch else {}
     model = learner(kind, maml.NormalHead(), 9, dtype="float64", **options)
     model.create_weights(episode)
     short = episode._replace(support_x=episode.support_x[:, :3], support_y=episode.support_y[:, :3])
-
-    def gradients(batch):
-        with tf.GradientTape() as tape:
-            objective, _ = model.objective(batch, SEED, training=True)
-        return tape.gradient(objective, model.learner_variables, unconnected_gradients="zero")
-
-    for found, expected in zip(gradients(padded(episode, [3, 3])), gradients(short), strict=True):
-        np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-9)
+    first = padded(episode, [3, 3])
+    last = first._replace(
+        **{n: tf.roll(getattr(first, n), 2, axis=1) for n in first._fields if n[:3] == "sup"}
+    )
+    for batch in (first, last):
+        for found, expected in zip(gradients(model, batch), gradients(model, short), strict=True):
+            np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-9)
 
 
 @pytest.mark.parametrize("kind", TRANSDUCTIVE)
@@ -117,6 +126,54 @@ def test_label_transforms_keep_the_mask_of_what_they_take(transform):
     assert real.any(axis=1).all()
     for part in (changed.support_x, changed.support_y):
         assert np.abs(part.numpy()[real]).max() < garbage / 10
+
+
+@pytest.mark.parametrize("transform", [maml.LabelScale(), maml.OtherTask(), maml.SameTask()])
+def test_padding_changes_no_prediction_mi(transform):
+    term = maml.PredictionMI(transform)
+    model, rng = learner("cnp", maml.NormalHead(), 9, [term]), np.random.default_rng(1)
+    batches = [
+        padded(Lines(shots=5).sample(3, SEED), [3, 3, 3], garbage) for garbage in (0.0, 1.0, 50.0)
+    ]
+    model.create_weights(batches[0])
+    for variable in model.critic_variables:  # They start as a critic that sees no set.
+        variable.assign(variable + rng.normal(0, 0.3, variable.shape))
+    start = model.get_weights()
+
+    def logs(batch):
+        model.set_weights(start)
+        model.objective(batch, SEED, training=True)  # Takes in the moments.
+        return model.objective(batch, SEED)[1]["prediction_mi_nats"].numpy()
+
+    found = [logs(batch) for batch in batches]
+    np.testing.assert_allclose(found, found[0], rtol=1e-4, atol=1e-6)
+    if transform.relabels_queries:  # SameTask draws one number for each shot, padding included.
+        short = batches[0]._asdict()
+        del short["support_mask"]
+        short = maml.Episode(**short)
+        short = short._replace(support_x=short.support_x[:, :3], support_y=short.support_y[:, :3])
+        np.testing.assert_allclose(found[0], logs(short), rtol=1e-3, atol=1e-5)
+
+
+def test_padding_changes_no_running_statistics():
+    episode, found = Lines(shots=5).sample(3, SEED), []
+    for garbage in (0.0, 1e3):
+        model = learner("maml-frozen", maml.NormalHead(), 9)
+        model.compile("adam", jit_compile=False)
+        batch = padded(episode, [2, 5, 3], garbage)
+        model.fit(tf.data.Dataset.from_tensors(batch), verbose=0)
+        found.append(model.get_weights())
+    for one, other in zip(*found, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
+
+
+def test_same_task_draws_real_shots_wherever_they_stand():
+    episode = padded(Lines(shots=5).sample(3, SEED), [2, 3, 1], 1e9)
+    order = tf.constant([4, 0, 3, 1, 2])
+    parts = {n: tf.gather(getattr(episode, n), order, axis=1) for n in episode._fields[:2]}
+    mask = tf.gather(episode.support_mask, order, axis=1)
+    changed = maml.SameTask()(episode._replace(**parts, support_mask=mask), SEED)
+    assert np.abs(changed.support_y).max() < 1e8 and np.abs(changed.support_x).max() < 1e8
 
 
 def test_predict_episode_takes_a_mask():
@@ -198,7 +255,16 @@ def test_learners_train_on_arrays_of_random_support_sizes(kind):
     [
         (*tasks(), {"shots": (5, 12), "queries": 5}, "task 1 has 15, and 17 are needed"),
         (*tasks(), {"shots": (5, 2)}, "0 < fewest <= most"),
-        (np.zeros([3, 5, 2]), np.zeros([3, 5]), {}, r"labels \[n, dim\].*Use y\[..., None\]"),
+        (*tasks(), {"shots": (3, 5, 7)}, r"`shots`: expected .* received \(3, 5, 7\)"),
+        (*tasks(), {"shots": 5.0}, "`shots`: expected a whole number.*received 5.0"),
+        (*tasks(), {"shots": (3, 5.5)}, "`shots`: expected a whole number"),
+        (*tasks(), {"queries": 5.0}, "`queries`: expected a whole number, 1 or more; rec"),
+        (np.full([3, 30, 2], np.nan), np.zeros([3, 30, 1]), {}, "`x`: expected finite real"),
+        (np.zeros([3, 30, 2]), np.full([3, 30, 1], np.inf), {}, "`y`: expected finite real"),
+        (np.zeros([3, 30, 2], complex), np.zeros([3, 30, 1]), {}, "of dtype complex128"),
+        (np.zeros([3, 30, 2]), np.full([3, 30, 1], "a"), {}, "`y`: expected finite real numbers"),
+        (np.zeros([3, 5, 2]), np.zeros([3, 5]), {},
+         r"labels \[n, dim\].*Use y\[..., None\] if.*np.eye"),
         (np.zeros([3, 5, 2]), np.zeros([2, 5, 1]), {}, "received 3 and 2 tasks"),
         (np.zeros([3, 5, 2]), np.zeros([3, 4, 1]), {}, "as many as labels"),
         ([np.zeros([9, 2]), np.zeros([9, 3])], [np.zeros([9, 1])] * 2, {"shots": 2, "queries": 2},
@@ -208,6 +274,12 @@ def test_learners_train_on_arrays_of_random_support_sizes(kind):
 def test_arrays_that_do_not_fit_are_refused(x, y, options, message):
     with pytest.raises(ValueError, match=message):
         maml.ArrayTasks(x, y, **options)
+
+
+@pytest.mark.parametrize("shots", [np.int64(5), np.array([3, 5]), [np.int32(3), 5]])
+def test_numbers_of_numpy_are_numbers_of_shots(shots):
+    episode = maml.ArrayTasks(*tasks(), shots=shots, queries=4).sample(2, SEED)
+    assert episode.support_x.shape == (2, 5, 2)
 
 
 def test_an_episode_of_five_parts_is_padded():

@@ -46,6 +46,17 @@ class Affine(maml.LabelTransform):
         )
 
 
+class Sizes(Lines):
+    '''Support sets of one to four shots; real ones are not the first.'''
+
+    def episodes(self, tasks, seed):
+        parts = super().episodes(tasks, seed)
+        size = tf.random.stateless_uniform([tf.shape(tasks)[0], 1], seed, 0, 4, tf.int32)
+        return maml.PaddedEpisode(*parts, tf.range(4) >= size)
+
+
+FAMILY = Sizes() if "sizes" in sys.argv else Lines()
+
 TERMS = {
     "none": lambda: [],
     "label_mi": lambda: [maml.LabelMI(Affine())],
@@ -60,9 +71,9 @@ def trained(strategy, kind, term):
         model = learner(kind, maml.NormalHead(), 9, TERMS[term](), **options)
         # Not Adam: it makes steps of one size out of gradients that are rounding errors.
         optimizers = [keras.optimizers.SGD(1e-2, momentum=0.9) for _ in range(2)]
-        model.compile(*optimizers, metrics={"own": lambda q, y: tf.abs(q.mean() - y)},
-                      jit_compile=False)
-    return model, model.fit(Lines(), batch_size=4, steps=20, epochs=2, verbose=0).history
+        model.compile(optimizers[0], metrics={"own": lambda q, y: tf.abs(q.mean() - y)},
+                      critic_optimizer=optimizers[1], jit_compile=False)
+    return model, model.fit(FAMILY, batch_size=4, steps=20, epochs=2, verbose=0).history
 
 
 def difference(one, other):
@@ -80,9 +91,9 @@ for kind in sys.argv[1].split(","):
     for term in TERMS:
         one, history = trained(None, kind, term)
         two, other = trained(strategy, kind, term)
-        held_out = [m.evaluate(Lines(), batch_size=4, steps=2, verbose=0, return_dict=True)
+        held_out = [m.evaluate(FAMILY, batch_size=4, steps=2, verbose=0, return_dict=True)
                     for m in (one, two)]
-        predictions = [m.predict(Lines(), batch_size=4, steps=2, verbose=0) for m in (one, two)]
+        predictions = [m.predict(FAMILY, batch_size=4, steps=2, verbose=0) for m in (one, two)]
         result[f"{kind} {term}"] = {
             "weights": difference(one, two),
             "moved": max(float(np.abs(v.numpy()).max()) for v in one.learner_variables),
@@ -99,7 +110,7 @@ nan = tf.constant([1.0, 1.0, 1.0, np.nan])[:, tf.newaxis, tf.newaxis]
 bad = good._replace(query_y=good.query_y * nan)  # In the second device's half only.
 with strategy.scope():
     model = learner("cnp", maml.NormalHead(), 9, [maml.LabelMI(maml.LabelScale(), "mine")])
-    model.compile("adam", "adam")
+    model.compile("adam", critic_optimizer="adam")
 model.create_weights(good)
 model.fit(tf.data.Dataset.from_tensors(good), verbose=0)
 before = [v.numpy() for v in model.learner_variables + model.critic_variables]
@@ -148,12 +159,13 @@ def run(script, *arguments):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("sizes", ["one-size", "sizes"])
 @pytest.mark.parametrize("kind", ["maml", "cnp"])
-def test_two_devices_train_to_the_weights_of_one(kind):
-    result = run(EQUAL, kind)
+def test_two_devices_train_to_the_weights_of_one(kind, sizes):
+    result = run(EQUAL, kind, sizes)
     assert len(result) == 3
     for name, found in result.items():
-        assert found["weights"] < 1e-5, name
+        assert found["weights"] < 1e-4, name
         assert found["predictions"] < 1e-4, name
         for key in ("loss", "own", "mse"):
             one, two = found[key]

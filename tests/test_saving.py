@@ -73,6 +73,32 @@ def test_another_process_loads_it(tmp_path):
         np.testing.assert_allclose(np.load(path + ".npy"), model(EPISODE), rtol=1e-6)
 
 
+@pytest.mark.parametrize("kind", ["cnp", "maml"])
+def test_keras_loads_and_clones_learners_to_compile_anew(kind, tmp_path):
+    model = learner(kind, maml.NormalHead(), 9)
+    model.compile("adam", jit_compile=False)
+    model.fit(EPISODE, verbose=0)
+    model.save(tmp_path / "learner.keras")
+    loaded = keras.models.load_model(tmp_path / "learner.keras")
+    clone = keras.models.clone_model(model)
+    np.testing.assert_allclose(loaded.predict(EPISODE, verbose=0), model(EPISODE), rtol=1e-5)
+    assert clone.predict(EPISODE, verbose=0).shape == (3, 3, 1)
+    for other in (loaded, clone):
+        for method in (other.fit, other.evaluate):
+            with pytest.raises(ValueError, match="expects a compiled learner: call compile"):
+                method(EPISODE, verbose=0)
+        other.compile("adam", jit_compile=False)
+        assert np.isfinite(other.fit(EPISODE, verbose=0).history["loss"]).all()
+
+
+@pytest.mark.parametrize("name", ["learner.h5", "learner.hdf5"])
+def test_a_file_that_keras_could_not_read_is_refused(name, tmp_path):
+    model = learner("cnp", maml.NormalHead(), 9)
+    model.create_weights(EPISODE)
+    with pytest.raises(ValueError, match=r"`filepath`: expected .*\.keras.*Use maml.save"):
+        model.save(tmp_path / name)
+
+
 @pytest.mark.slow
 def test_a_loaded_learner_trains_on(tmp_path):
     maml.save(trained("maml"), tmp_path / "learner.keras")
@@ -114,7 +140,7 @@ def test_members_of_an_ensemble_are_saved_without_optimizers_too(tmp_path):
 def test_files_hold_no_optimizers_and_training_goes_on_with_them(suffix, tmp_path):
     def weights(save):
         model = trained("cnp")
-        model.compile(keras.optimizers.Adam(0.01), keras.optimizers.Adam(0.02))
+        model.compile(keras.optimizers.Adam(0.01), critic_optimizer=keras.optimizers.Adam(0.02))
         for start in (0, 2):
             batches = Lines().dataset(3, seed=0, start=start)
             model.fit(batches, steps_per_epoch=2, verbose=0)

@@ -26,8 +26,8 @@ class Episode(NamedTuple):
 class PaddedEpisode(NamedTuple):
     """A batch of tasks whose support sets differ in size: an :class:`Episode`, and a mask.
 
-    ``support_mask`` [tasks, shots], boolean: which shots are real. The others are padding, which
-    follows the real ones. :meth:`maml.MetaLearner.encode_episode` gives the mask to learners.
+    ``support_mask`` [tasks, shots], boolean: which shots are real. The others are padding,
+    wherever they stand. :meth:`maml.MetaLearner.encode_episode` gives the mask to learners.
     """
 
     support_x: tf.Tensor
@@ -46,6 +46,22 @@ def as_episode(parts) -> Episode | PaddedEpisode:
 def support_mask(episode):
     """The mask of a batch of padded support sets [tasks, shots]; None where nothing is padded."""
     return getattr(episode, "support_mask", None)
+
+
+def real_shots_first(mask) -> tf.Tensor:
+    """The places of shots with the real ones first, otherwise in their order, [tasks, shots]."""
+    return tf.argsort(tf.cast(tf.logical_not(mask), tf.int32), axis=-1, stable=True)
+
+
+def real_inputs(episode) -> tf.Tensor:
+    """Inputs of support sets [tasks, shots, ...], real shots in turn in the place of padding."""
+    mask = support_mask(episode)
+    if mask is None:
+        return episode.support_x
+    count = tf.maximum(tf.reduce_sum(tf.cast(mask, tf.int32), axis=1, keepdims=True), 1)
+    turn = tf.math.floormod(tf.range(tf.shape(mask)[1]), count)
+    index = tf.gather(real_shots_first(mask), turn, batch_dims=1)
+    return tf.gather(episode.support_x, index, batch_dims=1)
 
 
 def concatenated(batches: Iterable[Episode | PaddedEpisode]) -> Episode | PaddedEpisode:

@@ -11,7 +11,7 @@ import math
 
 import tensorflow as tf
 
-from maml.core.episodes import Episode, PaddedEpisode, support_mask
+from maml.core.episodes import Episode, PaddedEpisode, real_shots_first, support_mask
 from maml.core.serialization import Configured
 
 
@@ -157,6 +157,7 @@ class SameTask(LabelTransform):
             # Any real shot is equally likely, and padding keeps its places.
             real = tf.reduce_sum(tf.cast(mask, tf.float32), axis=1, keepdims=True)
             index = tf.cast(tf.random.stateless_uniform(shape, seed) * real, tf.int32)
+            index = tf.gather(real_shots_first(mask), index, batch_dims=1)
         return episode._replace(
             support_x=tf.gather(episode.support_x, index, batch_dims=1),
             support_y=tf.gather(episode.support_y, index, batch_dims=1),

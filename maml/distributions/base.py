@@ -85,12 +85,34 @@ class Head(Configured, abc.ABC):
     given_by_problem: tuple[str, ...] = ()
     """Arguments of the constructor that describe the labels, so that they are no options."""
 
+    label_dim: int | None = None
+    """Number of coordinates of a label; None for any."""
+
+    label_form, label_remedy = "labels", "Use a head for labels of this shape."
+    """What labels are, and what to do about others, in messages."""
+
     bounded = True
     """Whether the ``critic_features()`` of predictions are bounded, whatever the outputs."""
 
     @abc.abstractmethod
     def __call__(self, outputs) -> Distribution:
         """The distribution that ``outputs`` [..., units] stand for."""
+
+    def check_labels(self, y, name: str) -> None:
+        """Refuses labels that are not of this head; read from their static shape alone.
+
+        Args:
+            y: labels [..., dim].
+            name: of the argument they came by.
+
+        Raises:
+            ValueError: ``dim`` is not ``label_dim``.
+        """
+        if self.label_dim is not None and y.shape[-1] not in (None, self.label_dim):
+            raise ValueError(
+                f"Invalid shape of `{name}`: {type(self).__name__} expects {self.label_form} "
+                f"[..., {self.label_dim}]; received {list(y.shape)}. {self.label_remedy}"
+            )
 
     def features(self, y) -> tf.Tensor:
         """Labels [..., dim] as a network sees them, [..., features]."""

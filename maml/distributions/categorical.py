@@ -2,6 +2,7 @@
 
 import tensorflow as tf
 
+from maml.core.checks import check_counts
 from maml.core.registry import HEADS
 from maml.distributions.base import Distribution, Head
 from mine.bounds import log_mean_exp
@@ -56,12 +57,18 @@ class CategoricalHead(Head):
 
     Args:
         classes: number of classes; labels are one-hot, [..., classes].
+
+    Raises:
+        ValueError: ``classes`` is less than 1.
     """
 
     given_by_problem = ("classes",)
+    label_form = "one-hot labels"
+    label_remedy = "Use tf.one_hot(numbers, classes), and a head of as many classes."
 
     def __init__(self, classes: int):
-        self.units = self.classes = classes
+        check_counts(classes=classes)
+        self.units = self.classes = self.label_dim = classes
 
     def __call__(self, outputs):
         return Categorical(outputs)

@@ -4,6 +4,7 @@ import math
 
 import tensorflow as tf
 
+from maml.core.checks import check_counts, check_finite
 from maml.core.registry import HEADS
 from maml.distributions.base import Distribution, Head
 from mine.bounds import log_mean_exp
@@ -85,14 +86,20 @@ class CircularHead(Head):
     Args:
         period: length of the circle, in the label's unit.
         knots: number of outputs.
+
+    Raises:
+        ValueError: ``period`` or ``knots`` is not positive.
     """
 
     given_by_problem = ("period",)
+    label_dim = 1
 
     HARMONICS = 12
     """Of the log-density relative to a label; 12 resolve some 10 degrees."""
 
     def __init__(self, period: float, knots: int = 100):
+        check_finite(above=0, period=period)
+        check_counts(knots=knots)
         self.period, self.units = period, knots
         self.knots = knots
 
@@ -128,10 +135,14 @@ class VonMisesHead(CircularHead):
         period: length of the circle, in the label's unit.
         harmonics: order of the polynomial.
         knots: at which the density is read, see :class:`Circular`.
+
+    Raises:
+        ValueError: ``period``, ``harmonics`` or ``knots`` is not positive.
     """
 
     def __init__(self, period: float, harmonics: int = 1, knots: int = 100):
         super().__init__(period, knots)
+        check_counts(harmonics=harmonics)
         self.harmonics, self.units = harmonics, 2 * harmonics
 
     def __call__(self, outputs):

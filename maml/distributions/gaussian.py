@@ -4,6 +4,7 @@ import math
 
 import tensorflow as tf
 
+from maml.core.checks import check_counts
 from maml.core.registry import HEADS
 from maml.distributions.base import Distribution, Head
 
@@ -62,17 +63,19 @@ class GaussianHead(Head):
         softplus_scale: factor of the softplus; ``1 - min_scale`` if None.
 
     Raises:
-        ValueError: ``min_scale`` or ``softplus_scale`` is not positive.
+        ValueError: ``dim``, ``min_scale`` or ``softplus_scale`` is not positive.
     """
 
     given_by_problem = ("dim",)
+    label_remedy = "Use GaussianHead(dim=...) for labels of this shape."
 
     def __init__(self, dim: int = 1, min_scale: float = 0.1, softplus_scale: float | None = None):
-        self.dim, self.units = dim, 2 * dim
+        self.dim, self.label_dim, self.units = dim, dim, 2 * dim
         self.min_scale, self.softplus_scale = min_scale, softplus_scale
         self._factor = 1 - min_scale if softplus_scale is None else softplus_scale
+        check_counts(dim=dim)
         for name, value in {"min_scale": min_scale, "softplus_scale": self._factor}.items():
-            if value <= 0:
+            if not 0 < value < math.inf:
                 raise ValueError(
                     f"Invalid value for `{name}`: expected a positive number; received {value}. "
                     "Give softplus_scale where min_scale is 1 or more."

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
+from maml.core.checks import check_counts, check_finite
 from maml.core.registry import HEADS
 from maml.distributions.base import Distribution, Head
 
@@ -50,15 +51,26 @@ class NormalHead(Head):
             in the papers, up to a constant.
         bounds: (low, high) that the mean stays between, by a scaled tanh. Without it a critic that
             reads the prediction can be exploited by ever larger outputs.
+
+    Raises:
+        ValueError: ``dim`` or ``scale`` is not positive, or ``bounds`` are no pair low < high.
     """
 
     given_by_problem = ("dim",)
+    label_remedy = "Use NormalHead(dim=...) for labels of this shape."
 
     def __init__(
         self, dim: int = 1, scale: float = math.sqrt(0.5), bounds: Sequence[float] | None = None
     ):
-        self.units = self.dim = dim
+        self.units = self.dim = self.label_dim = dim
         self.scale, self.bounds = scale, bounds
+        check_counts(dim=dim)
+        check_finite(above=0, scale=scale)
+        if bounds is not None and not _is_interval(bounds):
+            raise ValueError(
+                "Invalid value for `bounds`: expected (low, high), finite numbers with low < high; "
+                f"received {bounds!r}. Use None for means without bounds."
+            )
 
     def __call__(self, outputs):
         if self.bounds is not None:
@@ -82,3 +94,11 @@ class NormalHead(Head):
     def loss(self, distribution, y):
         """Squared error summed over coordinates, the constant of the likelihood left out."""
         return tf.reduce_sum((y - distribution.location) ** 2, -1) / (2 * self.scale**2)
+
+
+def _is_interval(bounds) -> bool:
+    try:
+        low, high = bounds
+        return bool(-math.inf < low < high < math.inf)
+    except (TypeError, ValueError):
+        return False

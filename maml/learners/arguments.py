@@ -3,11 +3,24 @@
 import types
 
 import keras
+import numpy as np
+import tensorflow as tf
 
+from maml.core.checks import check_counts
+from maml.core.episodes import TaskFamily, as_episode
 from maml.core.metrics import Metric
+from maml.distributions.base import Head
+from maml.distributions.categorical import CategoricalHead
+from maml.distributions.metrics import accuracy
+
+BATCH_SIZE = 32
+"""Tasks in a batch of a :class:`maml.TaskFamily`, as Keras' own default."""
+
+OF_CLASSES = (keras.metrics.CategoricalAccuracy, keras.metrics.TopKCategoricalAccuracy)
+"""Keras metrics that mean nothing unless labels are one-hot."""
 
 
-def compiled_metrics(metrics=None, taken=()) -> types.SimpleNamespace:
+def compiled_metrics(metrics, taken, head: Head) -> types.SimpleNamespace:
     """The metrics of ``compile``: ``functions`` by name, and Keras metrics for all by name.
 
     They are kept in an object that Keras does not look into: they are no part of a saved learner.
@@ -15,16 +28,28 @@ def compiled_metrics(metrics=None, taken=()) -> types.SimpleNamespace:
     Args:
         metrics: of :meth:`Trainer.compile`.
         taken: names of other logs.
+        head: of the learner.
 
     Raises:
-        ValueError: a metric of another kind, or a name that is taken.
+        ValueError: a metric of another kind, one of classes where there are none, or a name that is
+            taken.
     """
     if metrics is None:
         metrics = {}
+    if not isinstance(metrics, dict | list | tuple):
+        raise ValueError(
+            f"Invalid value for `metrics`: expected a list or a dictionary; received {metrics!r}. "
+            "Put it into a list."
+        )
     if not isinstance(metrics, dict):
-        metrics = {_name(metric): metric for metric in metrics}
+        metrics = [(_name(metric), metric) for metric in metrics]
     functions, found = {}, {}
-    for name, metric in metrics.items():
+    for name, metric in metrics.items() if isinstance(metrics, dict) else metrics:
+        if name in found:
+            raise ValueError(
+                f"Invalid name in `metrics`: expected each once; received {name!r} twice. Use a "
+                "dictionary from other names."
+            )
         if isinstance(metric, str):
             metric = _metric_of_name(metric)
         elif isinstance(metric, Metric):
@@ -32,6 +57,13 @@ def compiled_metrics(metrics=None, taken=()) -> types.SimpleNamespace:
         if name in taken or name == "skipped_steps":
             raise ValueError(
                 f"Invalid name in `metrics`: {name!r} is logged anyway; expected another name."
+            )
+        of_classes = metric is accuracy or isinstance(metric, OF_CLASSES)
+        if of_classes and not (isinstance(head, CategoricalHead) or head.label_dim is None):
+            raise ValueError(
+                f"Invalid value for `metrics`: expected metrics of numbers, which a "
+                f"{type(head).__name__} predicts; received {name!r}, a metric of classes. Use "
+                "'mae', or a CategoricalHead."
             )
         if isinstance(metric, keras.metrics.Metric):
             found[name] = metric
@@ -63,11 +95,7 @@ def _metric_of_name(name: str):
 
 def schedule(steps, epochs, steps_per_epoch) -> tuple[int, int | None]:
     """``(epochs, steps_per_epoch)`` from what :meth:`Trainer.fit` was given."""
-    for name, value in {
-        "steps": steps, "epochs": epochs, "steps_per_epoch": steps_per_epoch
-    }.items():  # fmt: skip
-        if value is not None and value < 1:
-            raise ValueError(f"Invalid value for `{name}`: expected 1 or more; received {value}.")
+    check_counts(steps=steps, epochs=epochs, steps_per_epoch=steps_per_epoch)
     if steps is None:
         return epochs or 1, steps_per_epoch
     if steps_per_epoch is None:
@@ -85,6 +113,11 @@ def schedule(steps, epochs, steps_per_epoch) -> tuple[int, int | None]:
 
 def check_optimizer(optimizer, beside_critics: bool) -> None:
     """Refuses what a step of two optimizers, of which either may be skipped, does not do."""
+    if optimizer is None:
+        raise ValueError(
+            "Invalid value for `optimizer`: expected an optimizer or its name; received None. Use "
+            '"adam".'
+        )
     if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
         raise ValueError(
             "Invalid optimizer: LossScaleOptimizer is not supported, since the loss of a learner "
@@ -101,3 +134,67 @@ def check_optimizer(optimizer, beside_critics: bool) -> None:
             "Invalid optimizer: use_ema=True is not supported beside a regularizer with a critic, "
             "since Keras averages all weights by one optimizer; expected use_ema=False."
         )
+
+
+def batches(x, batch_size: int | None, seed: int, replicas: int, step=None) -> tf.data.Dataset:
+    """A dataset of the batches of episodes that ``x`` stands for.
+
+    Args:
+        x: of :meth:`Trainer.fit`.
+        batch_size: tasks in a batch of a family; 32 if None.
+        seed: of the episodes of a family.
+        replicas: number of replicas of the strategy.
+        step: function that gives the number of a family's first batch; it is called when that is
+            drawn, since a callback may restore the optimizer before. None: the first is number 0.
+
+    Raises:
+        ValueError: ``x`` is something else, empty or not batched, or ``batch_size`` does not fit.
+    """
+    check_counts(batch_size=batch_size)
+    if isinstance(x, TaskFamily):
+        size = batch_size or BATCH_SIZE
+        if size % replicas:
+            raise ValueError(
+                f"Invalid value for `batch_size`: expected a multiple of the {replicas} replicas "
+                f"of the strategy; received {size}."
+            )
+        if step is None:
+            data = x.dataset(size, seed=seed)
+        else:
+            start = tf.data.Dataset.from_tensors(0).map(
+                lambda _: tf.ensure_shape(
+                    tf.numpy_function(lambda: np.int64(step()), [], tf.int64), []
+                )
+            )
+            data = start.flat_map(lambda number: x.dataset(size, seed=seed, start=number))
+            data = data.prefetch(tf.data.AUTOTUNE)
+    elif batch_size is not None:
+        raise ValueError(
+            "Invalid argument `batch_size`: it is of a TaskFamily, whereas episodes are batches "
+            "already; batch the dataset, or give a TaskFamily."
+        )
+    elif isinstance(x, tf.data.Dataset):
+        data = x
+    elif isinstance(x, tuple) and hasattr(x, "support_x"):
+        data = tf.data.Dataset.from_tensors(x)
+    else:
+        raise ValueError(
+            "Invalid value for `x`: expected a maml.TaskFamily, a tf.data.Dataset of maml.Episode, "
+            f"or a maml.Episode; received {type(x).__name__}."
+        )
+    spec = data.element_spec
+    if not isinstance(spec, tuple) or len(spec) not in (4, 5):
+        raise ValueError(
+            f"Invalid value for `x`: expected a dataset of maml.Episode; received one of {spec}."
+        )
+    labels = as_episode(spec).support_y.shape
+    if labels.rank is not None and labels.rank < 3:
+        raise ValueError(
+            "Invalid value for `x`: expected batches of tasks, with labels [tasks, shots, dim]; "
+            f"received support_y {list(labels)}. Batch the dataset, such as by x.batch(32)."
+        )
+    if data.cardinality() == 0:
+        raise ValueError(
+            "Invalid value for `x`: expected one batch or more; received an empty one."
+        )
+    return data

@@ -15,11 +15,12 @@ callbacks, progress bars, checkpoints, distribution) is Keras.
 import abc
 import contextlib
 import inspect
+import pathlib
 
 import keras
 import tensorflow as tf
 
-from maml.core.episodes import Episode, as_episode, fold_in, support_mask
+from maml.core.episodes import Episode, as_episode, fold_in, real_inputs, support_mask
 from maml.core.serialization import Configured
 from maml.distributions.base import Distribution, Head
 from maml.learners.prediction import Predictor
@@ -200,6 +201,7 @@ class MetaLearner(Configured, Predictor, Trainer, abc.ABC):
     def call(self, episode: Episode, training: bool = False) -> tf.Tensor:
         """Expected query labels [tasks, queries, dim] after seeing the support set."""
         episode = as_episode(episode)
+        self.head.check_labels(episode.support_y, "support_y")
         state = self.encode_episode(self._embedded_support(episode), training)
         return self.decode(state, self.features(episode.query_x)).mean()
 
@@ -225,6 +227,8 @@ class MetaLearner(Configured, Predictor, Trainer, abc.ABC):
 
         The labels are those of the episode that the regularizers put in this one's place.
         """
+        self.head.check_labels(episode.support_y, "support_y")
+        self.head.check_labels(episode.query_y, "query_y")
         if training:
             for index, regularizer in enumerate(self.regularizers):
                 episode = regularizer.augment(episode, fold_in(fold_in(seed, index), -1))
@@ -275,7 +279,8 @@ class MetaLearner(Configured, Predictor, Trainer, abc.ABC):
         before ``load_weights``.
 
         Raises:
-            ValueError: a network has a layer that draws noise, or a Keras regularizer of weights.
+            ValueError: labels are not those of the head, or a network has a layer that draws noise
+                or a Keras regularizer of weights.
         """
         two = Episode(*(part[:2] for part in episode[:4]))
         self._episode_spec = [([None, *part.shape[1:]], part.dtype.name) for part in two]
@@ -285,7 +290,7 @@ class MetaLearner(Configured, Predictor, Trainer, abc.ABC):
             self.built = True
             if self._has_running_statistics():
                 with normalization.collecting():
-                    self.update_normalization_statistics(two.support_x)
+                    self.update_normalization_statistics(real_inputs(as_episode(episode))[:2])
 
     def _refuse_ignored_layers(self):
         """Refuses what Keras networks may ask for in training and this class would ignore."""
@@ -321,6 +326,23 @@ class MetaLearner(Configured, Predictor, Trainer, abc.ABC):
         return normalization.describe(self)
 
     # -- files --------------------------------------------------------------------------------
+
+    def save(self, filepath, **kwargs):
+        """As ``keras.Model.save``, in the ``.keras`` format; :func:`maml.save` writes ``.h5`` too.
+
+        Args:
+            filepath: ending in ``.keras``.
+            **kwargs: of ``keras.Model.save``.
+
+        Raises:
+            ValueError: another ending; Keras could not read an ``.h5`` file of a learner.
+        """
+        if pathlib.Path(filepath).suffix in (".h5", ".hdf5"):
+            raise ValueError(
+                f"Invalid value for `filepath`: expected a file ending in .keras; received "
+                f"{filepath}. Use maml.save(learner, path) for .h5."
+            )
+        super().save(filepath, **kwargs)
 
     def get_build_config(self):
         return {"episode": self._episode_spec}

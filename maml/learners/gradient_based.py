@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import keras
 import tensorflow as tf
 
-from maml.core.episodes import Episode, support_mask
+from maml.core.checks import check_counts, check_finite
+from maml.core.episodes import Episode, real_shots_first, support_mask
 from maml.core.options import check_at_least
 from maml.core.registry import LEARNERS
 from maml.distributions.base import Head
@@ -86,8 +87,10 @@ class MAML(MetaLearner):
 
     def _check(self):
         check_at_least(0, inner_steps=self.inner_steps, test_inner_steps=self.test_inner_steps or 0)
-        if self.inner_batch_size is not None:
-            check_at_least(1, inner_batch_size=self.inner_batch_size)
+        check_counts(inner_batch_size=self.inner_batch_size)
+        check_finite(least=0, inner_lr=self.inner_lr)
+        if self.inner_clip is not None:
+            check_finite(above=0, inner_clip=self.inner_clip)
         if self.inner_optimizer not in inner_loop.OPTIMIZERS:
             raise ValueError(
                 "Invalid value for `inner_optimizer`: expected one of "
@@ -151,7 +154,7 @@ class MAML(MetaLearner):
         return visited[-1] if visited else functional.tensors(self.functional.variables)
 
     def _batch(self, step, x, y, mask=None):
-        """The shots of one inner step: ``(x, y, mask)``."""
+        """The shots of one inner step: ``(x, y, mask)``; of padded ones the real are the first."""
         size = self.inner_batch_size
         if size is None:
             return x, y, mask
@@ -184,6 +187,10 @@ class MAML(MetaLearner):
         own = [tf.TensorSpec(v.shape, v.dtype) for v in self.functional.variables]
         signature = inner_loop.Path([own] * steps, tf.TensorSpec([steps], own[0].dtype))
         support = padded_support(x, y, mask)
+        if mask is not None and self.inner_batch_size is not None:
+            # The steps take the real shots in turn.
+            order = real_shots_first(mask)
+            support = [tf.gather(part, order, batch_dims=1) for part in support]
         visited = self.map_tasks(
             lambda task: self.path(*task[:2], steps, *task[2:]), support, signature
         )

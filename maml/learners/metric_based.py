@@ -3,6 +3,7 @@
 import keras
 import tensorflow as tf
 
+from maml.core.checks import check_finite
 from maml.core.registry import LEARNERS
 from maml.distributions.categorical import CategoricalHead
 from maml.learners.base import PADDING_SCORE, MetaLearner, per_input
@@ -82,12 +83,16 @@ class MatchingNetwork(MetricBased):
         head: as of :class:`MetricBased`.
         temperature: tau, which divides the cosine.
         **kwargs: of :class:`MetaLearner`.
+
+    Raises:
+        ValueError: ``temperature`` is not positive, or ``head`` is of another kind.
     """
 
     title = "matching network"
 
     def __init__(self, embedding, head, temperature: float = 0.1, **kwargs):
         super().__init__(embedding, head, **kwargs)
+        check_finite(above=0, temperature=temperature)
         self.temperature = temperature
 
     def encode(self, x, y, training=False, mask=None):

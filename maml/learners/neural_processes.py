@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import keras
 import tensorflow as tf
 
+from maml.core.checks import check_counts
 from maml.core.registry import LEARNERS
 from maml.core.seeds import Part, initializer_seeds
 from maml.distributions.base import Head
@@ -106,12 +107,16 @@ class AttentiveCNP(CNP):
         head: as of :class:`CNP`.
         heads: ways to attend (Vaswani et al. 2017), each in ``dim_z / heads`` dimensions.
         **kwargs: of :class:`CNP`.
+
+    Raises:
+        ValueError: ``heads`` is less than 1.
     """
 
     title = "Attentive CNP"
 
     def __init__(self, embedding, head, heads: int = 8, **kwargs):
         super().__init__(embedding, head, **kwargs)
+        check_counts(heads=heads)
         self.heads = heads
         # The projections of keys and of queries start equal, so that a query first looks at what
         # resembles it. Without biases, no value is no context.

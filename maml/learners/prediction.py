@@ -26,12 +26,21 @@ class Predictor:
             A tensor or nest of tensors, each with leading axis ``tasks``.
 
         Raises:
-            ValueError: arrays of other shapes, such as without the axis of tasks.
+            ValueError: arrays of other shapes, such as without the axis of tasks, or that do not
+                fit together, or no shots.
         """
         x, y, _ = self._raw(support_x, support_y, support_x)
         episode = Episode(self.features(x), y, x, y)
         if support_mask is not None:
-            episode = PaddedEpisode(*episode, tf.cast(support_mask, tf.bool))
+            mask = tf.cast(support_mask, tf.bool)
+            _check_fits("support_mask", mask.shape, x.shape[:2], "tasks and shots")
+            real = tf.reduce_any(mask, axis=1)
+            if tf.executing_eagerly() and not tf.reduce_all(real):
+                raise ValueError(
+                    "Invalid value for `support_mask`: expected one real shot or more of each "
+                    f"task; received none of task {real.numpy().argmin()}. Leave the task out."
+                )
+            episode = PaddedEpisode(*episode, mask)
         return self.encode_episode(episode)
 
     def _raw(self, support_x, support_y, query_x) -> list[tf.Tensor]:
@@ -40,16 +49,25 @@ class Predictor:
         for name, part in parts.items():
             parts[name] = part if tf.is_tensor(part) else tf.cast(part, self.compute_dtype)
         x, y, queries = parts.values()
-        if not self.built:
-            self.create_weights(Episode(x, y, queries, y))
         for index, (name, part) in enumerate(parts.items()):
-            expected = self._episode_spec[index][0]
+            expected = self._episode_spec[index][0] if self.built else part.shape
             axes = ["tasks", "queries" if index == 2 else "shots", *expected[2:]]
-            if part.shape.rank != len(expected) or list(part.shape[2:]) != list(expected[2:]):
+            if part.shape.rank != max(len(expected), 2) or list(part.shape[2:]) != list(
+                expected[2:]
+            ):
                 raise ValueError(
                     f"Invalid shape of `{name}`: expected [{', '.join(map(str, axes))}]; received "
                     f"{list(part.shape)}. A single task has a first axis of size 1."
                 )
+        _check_fits("support_y", y.shape[:2], x.shape[:2], "tasks and shots")
+        _check_fits("query_x", queries.shape[:1], x.shape[:1], "tasks")
+        if x.shape[1] == 0:
+            raise ValueError(
+                f"Invalid shape of `support_x`: expected one shot or more; received "
+                f"{list(x.shape)}. Use initial_state for the state before any shot."
+            )
+        if not self.built:
+            self.create_weights(Episode(x, y, x, y))
         return [x, y, queries]
 
     def predict_distribution(self, support_x, support_y, query_x, support_mask=None):
@@ -88,3 +106,12 @@ class Predictor:
             ValueError: the learner has no weights yet.
         """
         write_saved_model(self, path, samples, seed)
+
+
+def _check_fits(name: str, found: tf.TensorShape, expected: tf.TensorShape, axes: str) -> None:
+    """Refuses a part whose leading axes are not those of the inputs of the support sets."""
+    if not found.is_compatible_with(expected):
+        raise ValueError(
+            f"Invalid shape of `{name}`: expected the {axes} of support_x, {list(expected)}; "
+            f"received {list(found)}. Give parts of the same episodes."
+        )

@@ -6,14 +6,12 @@ import types
 import keras
 import tensorflow as tf
 
-from maml.core.episodes import Episode, TaskFamily, as_episode, fold_in
+from maml.core.checks import check_counts
+from maml.core.episodes import Episode, TaskFamily, as_episode, fold_in, real_inputs
 from maml.core.seeds import Stream, stream
 from maml.learners import replicas
-from maml.learners.arguments import check_optimizer, compiled_metrics, schedule
+from maml.learners.arguments import batches, check_optimizer, compiled_metrics, schedule
 from maml.nn import normalization
-
-BATCH_SIZE = 32
-"""Tasks in a batch of a :class:`maml.TaskFamily`, as Keras' own default."""
 
 EVALUATION_STEPS = 10
 """Batches of a :class:`maml.TaskFamily`, which has no end, that are evaluated or predicted."""
@@ -50,9 +48,10 @@ class Trainer(keras.Model):
     def compile(
         self,
         optimizer="adam",
-        critic_optimizer=None,
         loss=None,
         metrics=None,
+        *,
+        critic_optimizer=None,
         jit_compile="auto",
         **kwargs,
     ):
@@ -60,12 +59,12 @@ class Trainer(keras.Model):
 
         Args:
             optimizer: of the learner's variables, as Keras takes it.
-            critic_optimizer: of the critics' variables; Adam if None.
             loss: refused, since the loss belongs to the head.
             metrics: what to log beside the losses, of the predictions at the queries: a dictionary
                 from names to functions ``(distribution, y) -> [tasks, queries]``, such as
                 ``{"accuracy": maml.accuracy}``, or to Keras metrics, which get the expected labels;
                 or a list of Keras metrics or their names.
+            critic_optimizer: of the critics' variables; Adam if None.
             jit_compile: whether XLA compiles the training step. With "auto" it does for learners
                 that are faster with it; convolutions on CPU become several times slower. From the
                 same seed XLA draws other random numbers, so a run is repeated exactly with the same
@@ -79,7 +78,7 @@ class Trainer(keras.Model):
             raise ValueError(
                 f"Invalid value for `loss`: expected None, since a learner's loss is that of its "
                 f"head; received {loss!r}. Change the learner's `head`, whose method `loss` says "
-                "what is minimised."
+                "what is minimised, or pass critic_optimizer by name."
             )
         for name in ("loss_weights", "weighted_metrics"):
             if kwargs.pop(name, None) is not None:
@@ -94,9 +93,14 @@ class Trainer(keras.Model):
                 "several replicas; received True. XLA cannot compile a step that communicates."
             )
         with self._scope():
-            compiled = compiled_metrics(metrics, self.trackers)
+            compiled = compiled_metrics(metrics, self.trackers, self.head)
             optimizer = keras.optimizers.get(optimizer)
             check_optimizer(optimizer, beside_critics=bool(self.critic_variables))
+            if critic_optimizer is optimizer:
+                raise ValueError(
+                    "Invalid value for `critic_optimizer`: expected another optimizer than that of "
+                    "the learner, since each has its own variables; received the same. Make two."
+                )
             if critic_optimizer is not None:
                 critic_optimizer = keras.optimizers.get(critic_optimizer)
                 check_optimizer(critic_optimizer, beside_critics=True)
@@ -180,16 +184,18 @@ class Trainer(keras.Model):
                 "validation_data, callbacks or verbose."
             )
         epochs, steps_per_epoch = schedule(steps, epochs, steps_per_epoch)
+        check_counts(validation_batch_size=validation_batch_size, validation_steps=validation_steps)
         if isinstance(x, TaskFamily) and steps_per_epoch is None:
             raise ValueError(
                 "Missing argument `steps`: a TaskFamily is an endless stream, so fit expects "
                 "`steps` (in all) or `steps_per_epoch`."
             )
         self._make_weights(x)
-        start = int(self.optimizer.iterations.numpy())
-        data = self._batches(x, batch_size, start)
+        data = self._batches(x, batch_size, lambda: self.optimizer.iterations.numpy())
         if validation_data is not None:
-            size = validation_batch_size or (batch_size if _is_family(validation_data) else None)
+            size = validation_batch_size or (
+                batch_size if isinstance(validation_data, TaskFamily) else None
+            )
             validation_data, validation_steps = self._finite(
                 validation_data, size, validation_steps
             )
@@ -241,8 +247,22 @@ class Trainer(keras.Model):
         data, steps = self._finite(x, batch_size, steps)
         return super().predict(data, steps=steps, **kwargs)
 
+    def train_on_batch(self, x: Episode, *, return_dict: bool = False):
+        """One training step on a batch of episodes; returns its logs as :meth:`evaluate` does."""
+        logs = {name: values[-1] for name, values in self.fit(x, verbose=0).history.items()}
+        return logs if return_dict else self._flatten_metrics_in_order(logs)
+
+    def test_on_batch(self, x: Episode, *, return_dict: bool = False):
+        """As :meth:`evaluate`, of a batch of episodes."""
+        return self.evaluate(x, verbose=0, return_dict=return_dict)
+
+    def predict_on_batch(self, x: Episode):
+        """As :meth:`predict`, of a batch of episodes."""
+        return self.predict(x, verbose=0)
+
     def _check_compiled(self, method: str):
-        if not self.compiled:
+        # Keras calls a learner that it has loaded compiled, without an optimizer.
+        if getattr(self, "optimizer", None) is None:
             raise ValueError(
                 f"{method} expects a compiled learner: call compile, such as "
                 'learner.compile("adam"), before.'
@@ -254,42 +274,27 @@ class Trainer(keras.Model):
             if isinstance(x, TaskFamily):
                 episode = x.sample(2, stream(self.seed, Stream.FIRST_EPISODE))
             else:
-                episode = next(iter(self._batches(x)))
+                episode = next(iter(self._batches(x)), None)
+                if episode is None:
+                    raise ValueError(
+                        "Invalid value for `x`: expected one batch or more; received an empty one."
+                    )
             self.create_weights(as_episode(episode))
-        if self.compiled and not self.optimizer.built:
+        optimizer = getattr(self, "optimizer", None)
+        if optimizer is not None and not optimizer.built:
             self._build_optimizers()
 
-    def _batches(self, x, batch_size=None, start=0) -> tf.data.Dataset:
-        """A dataset of the batches that ``x`` stands for."""
-        if isinstance(x, TaskFamily):
-            size, number = batch_size or BATCH_SIZE, self.distribute_strategy.num_replicas_in_sync
-            if size % number:
-                raise ValueError(
-                    f"Invalid value for `batch_size`: expected a multiple of the {number} "
-                    f"replicas of the strategy; received {size}."
-                )
-            return x.dataset(size, seed=self.seed, start=start)
-        if batch_size is not None:
-            raise ValueError(
-                "Invalid argument `batch_size`: it is of a TaskFamily, whereas episodes are "
-                "batches already; batch the dataset, or give a TaskFamily."
-            )
-        if isinstance(x, tf.data.Dataset):
-            if not isinstance(x.element_spec, tuple) or len(x.element_spec) not in (4, 5):
-                raise ValueError(
-                    "Invalid value for `x`: expected a dataset of maml.Episode; received one of "
-                    f"{x.element_spec}."
-                )
-            return x
-        if isinstance(x, tuple) and hasattr(x, "support_x"):
-            return tf.data.Dataset.from_tensors(x)
-        raise ValueError(
-            "Invalid value for `x`: expected a maml.TaskFamily, a tf.data.Dataset of maml.Episode, "
-            f"or a maml.Episode; received {type(x).__name__}."
-        )
+    def _maybe_symbolic_build(self, iterator=None, data_batch=None):
+        """Nothing: weights are made. Keras cannot average a mask over replicas."""
+
+    def _batches(self, x, batch_size=None, step=None) -> tf.data.Dataset:
+        """A dataset of the batches that ``x`` stands for, see :func:`arguments.batches`."""
+        count = self.distribute_strategy.num_replicas_in_sync
+        return batches(x, batch_size, self.seed, count, step)
 
     def _finite(self, x, batch_size, steps):
         """The batches to evaluate, and how many."""
+        check_counts(steps=steps)
         if isinstance(x, TaskFamily) and steps is None:
             steps = EVALUATION_STEPS
         data = self._batches(x, batch_size)
@@ -340,7 +345,7 @@ class Trainer(keras.Model):
                 replicas.agreed_assignments(self.non_trainable_variables),
                 normalization.collecting(),
             ):
-                self.update_normalization_statistics(episode.support_x)
+                self.update_normalization_statistics(real_inputs(episode))
         # Each replica counts its share: Keras reads the sum over replicas after an epoch.
         number = replicas.count()
         self.skipped.update_state((1.0 - tf.cast(finite, tf.float32)) / number)
@@ -364,12 +369,15 @@ class Trainer(keras.Model):
         return any(isinstance(layer, kind) for layer in self._flatten_layers())
 
     def _track(self, logs: dict, prediction, y, counts=True) -> dict:
-        """Takes values into the epoch's means, unless they are of a step that does not count."""
+        """Takes values into the epoch's means, unless they are of a step that does not count.
+
+        The means are over tasks, as those of Keras are over examples.
+        """
+        weight = tf.where(counts, tf.cast(tf.shape(y)[0], y.dtype), 0)
         for name, value in logs.items():
             finite = tf.where(counts, value, tf.zeros_like(value))
-            self.trackers[name].update_state(finite, sample_weight=tf.cast(counts, finite.dtype))
+            self.trackers[name].update_state(finite, sample_weight=tf.cast(weight, finite.dtype))
         given = self._given
-        weight = tf.cast(counts, y.dtype)
         for name, metric in given.keras.items():
             function = given.functions.get(name)
             if function is not None:
@@ -380,11 +388,7 @@ class Trainer(keras.Model):
                 labels, mean = (
                     tf.where(counts, v, tf.zeros_like(v)) for v in (y, prediction.mean())
                 )
-                weights = tf.fill(tf.shape(y)[:2], weight)
+                weights = tf.fill(tf.shape(y)[:2], tf.cast(counts, y.dtype))
                 metric.update_state(labels, mean, sample_weight=weights)
         results = {name: self.trackers[name].result() for name in logs}
         return results | {name: metric.result() for name, metric in given.keras.items()}
-
-
-def _is_family(data) -> bool:
-    return isinstance(data, TaskFamily)

@@ -3,7 +3,7 @@
 import tensorflow as tf
 
 import mine
-from maml.core.episodes import concatenated, fold_in
+from maml.core.episodes import concatenated, fold_in, support_mask
 from maml.core.label_transforms import LabelTransform
 from maml.core.options import check_at_least
 from maml.core.registry import REGULARIZERS
@@ -100,7 +100,9 @@ class PredictionMI(InformationTerm):
         clean = predicted.critic_features()
         noise = tf.random.stateless_normal(tf.shape(clean), fold_in(seed, 2), dtype=clean.dtype)
         noisy = scale_gradient(clean, weight) + (self.noise or predicted.critic_noise) * noise
-        described = self.set_encoder(self._describe(learner, twice, both), training=training)
+        described = self.set_encoder(
+            self._describe(learner, twice, both), training=training, mask=support_mask(both)
+        )
         sets = tf.repeat(described[:, tf.newaxis], tf.shape(clean)[1], axis=1)
         original = learner.head.features(twice.query_y)
         pairs = [noisy, noisy], [sets, tf.roll(sets, tasks, axis=0)], [original, original]

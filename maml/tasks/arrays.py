@@ -1,11 +1,13 @@
 """Tasks that are arrays in memory: each a set of inputs and labels."""
 
+import numbers
 from collections.abc import Sequence
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from maml.core.checks import check_counts
 from maml.core.episodes import Episode, PaddedEpisode, TaskFamily
 
 
@@ -25,17 +27,13 @@ class ArrayTasks(TaskFamily):
         queries: number of query examples.
 
     Raises:
-        ValueError: arrays that do not fit together, or a task with fewer than ``shots + queries``
-            examples.
+        ValueError: arrays that do not fit together or hold other than finite numbers, or a task
+            with fewer than ``shots + queries`` examples.
     """
 
     def __init__(self, x, y, shots: int | Sequence[int] = 10, queries: int = 10):
-        low, high = (shots, shots) if isinstance(shots, int) else shots
-        if not 0 < low <= high or queries < 1:
-            raise ValueError(
-                "Invalid value for `shots` or `queries`: expected 0 < fewest <= most shots and 1 "
-                f"query or more; received shots={shots} and queries={queries}."
-            )
+        low, high = _range(shots)
+        check_counts(queries=queries)
         x, y = ([np.asarray(part) for part in of] for of in (x, y))
         _check(x, y, high + queries)
         self.num_tasks, self.shots, self.queries = len(x), (low, high), queries
@@ -67,6 +65,18 @@ class ArrayTasks(TaskFamily):
         return Episode(*parts) if mask is None else PaddedEpisode(*parts, mask)
 
 
+def _range(shots) -> tuple[int, int]:
+    """The fewest and the most shots."""
+    pair = [shots, shots] if np.ndim(shots) == 0 else list(shots)
+    whole = all(isinstance(number, numbers.Integral) for number in pair)
+    if len(pair) != 2 or not whole or not 0 < pair[0] <= pair[1]:
+        raise ValueError(
+            "Invalid value for `shots`: expected a whole number, 1 or more, or a pair of them, 0 < "
+            f"fewest <= most; received {shots!r}."
+        )
+    return int(pair[0]), int(pair[1])
+
+
 def _check(x: list, y: list, least: int) -> None:
     """Refuses arrays that do not fit together, with the number of the task."""
     if len(x) != len(y) or not x:
@@ -78,8 +88,8 @@ def _check(x: list, y: list, least: int) -> None:
         if labels.ndim != 2:
             raise ValueError(
                 f"Invalid value for `y`: expected labels [n, dim] of each task; received "
-                f"{list(labels.shape)} of task {task}. Use y[..., None] for numbers, and one-hot "
-                "vectors for classes."
+                f"{list(labels.shape)} of task {task}. Use y[..., None] if they are numbers to "
+                "regress, and np.eye(classes)[y] if they are numbers of classes."
             )
         if inputs.ndim < 2 or len(inputs) != len(labels):
             raise ValueError(
@@ -92,6 +102,12 @@ def _check(x: list, y: list, least: int) -> None:
                 f"{task} has {inputs.shape[1:]} and {labels.shape[1:]}, task 0 has "
                 f"{x[0].shape[1:]} and {y[0].shape[1:]}."
             )
+        for name, part in {"x": inputs, "y": labels}.items():
+            if part.dtype.kind not in "biuf" or not np.isfinite(part).all():
+                raise ValueError(
+                    f"Invalid value for `{name}`: expected finite real numbers; received others in "
+                    f"task {task}, of dtype {part.dtype}. Clean the data, or leave out the task."
+                )
         if len(inputs) < least:
             raise ValueError(
                 f"Invalid value for `shots` or `queries`: expected at most as many as a task has "

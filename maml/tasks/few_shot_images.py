@@ -12,6 +12,7 @@ from maml.core.registry import TASKS
 from maml.distributions.categorical import CategoricalHead
 from maml.distributions.metrics import ACCURACY
 from maml.nn.convolutions import convolutional_networks
+from maml.tasks import prepare
 from maml.tasks.class_sampling import draw_members
 from maml.tasks.image_file import ImageFile
 from maml.tasks.image_plots import ImageProblem
@@ -139,6 +140,26 @@ def omniglot(
     )
 
 
+def check_ways(ways: int, validation: int, test: int, data: str) -> None:
+    """Refuses tasks of more classes than there are to validate or to test on.
+
+    Args:
+        ways: classes of a task.
+        validation: number of classes for validation.
+        test: number of classes for test.
+        data: where they are from.
+
+    Raises:
+        ValueError: there are too few; the message says how many are needed.
+    """
+    if ways > min(validation, test):
+        raise ValueError(
+            f"{ways} ways are too many for {data}: expected {ways} classes or more for validation "
+            f"and for test each; received {validation} and {test}. Ask for fewer ways, or give a "
+            f"folder of {prepare.classes_for(ways)} classes or more, which are split by chance."
+        )
+
+
 def image_problem(
     content: ImageFile,
     data: str,
@@ -176,11 +197,8 @@ def image_problem(
         there = ", ".join(content.splits)
         raise ValueError(f"{data} has no split {split!r}; it has {there}.")
     # Before 100,000 tasks are drawn, which takes long if the ways are many.
-    fewest = min(np.bincount(content.splits[split], minlength=3)[[VALIDATION, TEST]])
-    if ways > fewest:
-        raise ValueError(
-            f"{ways} ways are too many for {data}: of validation or test classes it has {fewest}."
-        )
+    counts = np.bincount(content.splits[split], minlength=3)
+    check_ways(ways, counts[VALIDATION], counts[TEST], data)
     first = np.cumsum(content.counts) - content.counts
     pictures = 255 - content.images if inverted else content.images
 

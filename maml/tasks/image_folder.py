@@ -3,8 +3,9 @@
 import os
 import pathlib
 
+from maml.core.checks import check_counts
 from maml.tasks import prepare
-from maml.tasks.few_shot_images import image_problem
+from maml.tasks.few_shot_images import check_ways, image_problem
 from maml.tasks.problem import Problem
 
 
@@ -48,8 +49,9 @@ def image_folder(
         raise ValueError(
             f"Invalid value for `path`: expected a folder of class folders; received {path}."
         )
-    if size < 1:
-        raise ValueError(f"Invalid value for `size`: expected 1 or more; received {size}.")
+    check_counts(ways=ways, shots=shots, queries=queries, size=size, workers=workers)
     source = prepare.any_folder(path)._replace(size=size, mode="RGB" if color else "L")
+    parts = list(source.splits["classes"].values())
+    check_ways(ways, parts.count("validation"), parts.count("test"), str(path))
     content = prepare.prepare(source, workers or os.cpu_count(), verbose=False)
     return image_problem(content, str(path), ways, shots, queries, labels)

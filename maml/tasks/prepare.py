@@ -145,10 +145,23 @@ def any_folder(folder: pathlib.Path) -> Source:
     names = sorted(images)
     if not split:
         order = np.random.default_rng(0).permutation(len(names))
-        ends = (round(0.64 * len(names)), round(0.8 * len(names)))
+        ends = np.cumsum(_sizes(len(names)))[:-1]
         for part, numbers in zip(SPLITS, np.split(order, ends), strict=True):
             split |= {names[number]: part for number in numbers}
     return Source({name: images[name] for name in names}, {"classes": split}, 84, "RGB")
+
+
+def _sizes(classes: int) -> tuple[int, int, int]:
+    """How many classes of a folder are for training, for validation and for test."""
+    first, second = round(0.64 * classes), round(0.8 * classes)
+    return first, second - first, classes - second
+
+
+def classes_for(ways: int) -> int:
+    """With this number of classes or more a folder, split by chance, has ``ways`` in each split."""
+    # By rounding 27 classes may be enough for 5 ways where 29 are not.
+    few = range(7 * (ways + 1))
+    return 1 + max(classes for classes in few if min(_sizes(classes)) < ways)
 
 
 def _belongs(label: str, part: str, other: str, folder: pathlib.Path) -> None:

@@ -1,0 +1,35 @@
+"""Refusals of numbers that have no meaning, each a sentence with the name of the argument."""
+
+import math
+import numbers
+
+
+def check_counts(**values) -> None:
+    """Raises ValueError unless each of some values, given by name, is a whole number from 1 on.
+
+    None is no value.
+    """
+    for name, value in values.items():
+        if value is not None and not (isinstance(value, numbers.Integral) and int(value) >= 1):
+            raise ValueError(
+                f"Invalid value for `{name}`: expected a whole number, 1 or more; received "
+                f"{value!r}."
+            )
+
+
+def check_finite(above: float = -math.inf, least: float = -math.inf, **values) -> None:
+    """Raises ValueError unless each of some values, given by name, is a finite number.
+
+    Args:
+        above: what each value must exceed.
+        least: the least of what is accepted.
+        **values: by name.
+    """
+    limit = "" if above == -math.inf else f" above {above:g}"
+    limit = limit if least == -math.inf else f", {least:g} or more"
+    for name, value in values.items():
+        number = float(value) if isinstance(value, numbers.Real) else math.nan
+        if not (above < number < math.inf and number >= least):
+            raise ValueError(
+                f"Invalid value for `{name}`: expected a finite number{limit}; received {value!r}."
+            )
