@@ -24,6 +24,16 @@ from mine.reporting import commands, format_interval, rank
 SCORED = ("test", "test_images", "test_objects", "images", "shots", "queries")
 """What of a run's data must be the same for its scores to be compared, as far as runs say it."""
 
+SCORES = ("task", "num_test_tasks", "episodes_per_task")
+"""Options that must be the same, too, beside those of the tasks."""
+
+TRAINING = tuple(
+    f"task_options.{name}"
+    for name in ("labels", "grouped", "rotations", "signed", "image_augmentation")
+    + ("num_validation", "other_shots")
+)
+"""Options of tasks that change no main score on test tasks: runs are named by them."""
+
 TRAINED = ("train", "train_objects")
 """What of a run's data tells it from others, as its options do."""
 
@@ -48,24 +58,27 @@ def find_runs(folders: Sequence[str]) -> list[dict]:
 def distinguish_methods(records: Sequence[dict]) -> list[dict]:
     """The same records; methods of one name but with other options are named by those, too.
 
-    So are those that were trained on other objects. Of runs that differ in nothing the first is
-    kept.
+    So are those that were trained on other objects, and methods of any name that were trained on
+    other tasks. Of runs that differ in nothing the first is kept.
 
     Raises:
-        ValueError: the runs were scored on other data, by another metric, or with other shots or
-            queries, so they cannot be compared.
+        ValueError: the runs were scored on other tasks or data, by another metric, or on other
+            numbers of tasks or episodes, so they cannot be compared.
     """
-    for key in (*SCORED, "metric"):
-        own = [(of["metric"] if key == "metric" else of["data"].get(key), of) for of in records]
-        values = {str(value): of["folder"] for value, of in own if value is not None}
-        if len(values) > 1:
-            raise ValueError(
-                f"These runs cannot be compared, since they differ in {key}: "
-                f"{' and '.join(list(values.values())[:2])}."
-            )
+    scored: dict[str, tuple] = {}
+    for record in records:
+        for key, value in _scored_on(record).items():
+            first, folder = scored.setdefault(key, (value, record["folder"]))
+            if first != value:
+                raise ValueError(
+                    f"These runs cannot be compared, since they differ in {key}: received {first} "
+                    f"in {folder} and {value} in {record['folder']}, expected the same; name runs "
+                    "that were scored on the same tasks."
+                )
     groups = collections.defaultdict(list)
     for record in records:
         groups[record["method"]].append(_options(record))
+    every = [own for group in groups.values() for own in group]
     named = {}
     for record in records:
         own, others = _options(record), groups[record["method"]]
@@ -73,11 +86,25 @@ def distinguish_methods(records: Sequence[dict]) -> list[dict]:
             f"{name}={value}"
             for name, value in own.items()
             # An option that only one of them has is newer than the other.
-            if any(name in other and other[name] != value for other in others)
+            if any(
+                name in other and other[name] != value
+                for other in (every if name in TRAINING else others)
+            )
         ]
         name = f"{record['method']} ({', '.join(different)})" if different else record["method"]
         named.setdefault((name, record["seed"]), record | {"method": name})
     return list(named.values())
+
+
+def _scored_on(record: Mapping) -> dict[str, object]:
+    """What must be the same for scores to be compared, as far as a run says it."""
+    tasks = {
+        name: value
+        for name, value in _options(record).items()
+        if name in SCORES or name.startswith("task_options.") and name not in TRAINING
+    }
+    data = {name: value for name, value in record["data"].items() if name in SCORED}
+    return data | tasks | {"metric": record["metric"]}
 
 
 def _options(record: Mapping) -> dict[str, object]:
