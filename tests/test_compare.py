@@ -1,0 +1,71 @@
+"""The table of many runs: which may stand in it, and how they are named."""
+
+import copy
+import re
+
+import pytest
+
+from maml import compare
+from maml.experiments import results
+
+CONFIG = {
+    "task": "clusters",
+    "task_options": {"ways": 5, "labels": "shuffled", "data_dir": "here"},
+    "num_test_tasks": 600,
+    "episodes_per_task": 1,
+    "steps": 100,
+}
+
+
+def record(method="MAML", **config):
+    """The record of a run, with some of its options in place of others."""
+    split = {
+        name: {"mean": 0.5, "ci95": 0.1}
+        for name in ("accuracy", "swap_gap", "label_information_lower", "label_information_upper")
+    }
+    return {
+        "method": method, "seed": 0, "config": copy.deepcopy(CONFIG) | config, "data": {},
+        "metric": "accuracy", "normalization": "no normalization",
+        "scores": {"train": split, "test": split}, "diagnosis": {"verdict": "adapts"},
+        "cost": {"steps": 100, "seconds_per_step": 0.1},
+        "provenance": {"command": "python", "hardware": "two"},
+    }  # fmt: skip
+
+
+def found(folder, *records):
+    """What a comparison finds of runs that were written to a folder."""
+    for number, content in enumerate(records):
+        (folder / str(number)).mkdir(exist_ok=True)
+        results.write_results(content, folder / str(number))
+    return compare.find_runs([str(folder)])
+
+
+def task_options(**changed):
+    return {"task_options": CONFIG["task_options"] | changed}
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"task": "omniglot"}, "differ in task: received clusters in"),
+        (task_options(ways=20), "differ in task_options.ways: received 5 in"),
+        ({"num_test_tasks": 100}, "differ in num_test_tasks: received 600 in"),
+        ({"episodes_per_task": 4}, "differ in episodes_per_task: received 1 in"),
+    ],
+)
+def test_scores_on_other_tasks_are_not_compared(changed, message, tmp_path):
+    with pytest.raises(ValueError, match=f"cannot be compared, since they {re.escape(message)}"):
+        found(tmp_path, record(), record("CNP", **changed))
+
+
+def test_places_of_data_and_options_of_newer_versions_are_no_other_tasks(tmp_path):
+    newer = record("CNP", **task_options(data_dir="there", later=1))
+    assert [of["method"] for of in found(tmp_path, record(), newer)] == ["MAML", "CNP"]
+
+
+def test_runs_on_other_training_tasks_are_named_by_them(tmp_path):
+    runs = found(tmp_path, record(), record("CNP", **task_options(labels="fixed")))
+    assert [of["method"] for of in runs] == [
+        "MAML (task_options.labels=shuffled)",
+        "CNP (task_options.labels=fixed)",
+    ]
