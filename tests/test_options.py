@@ -155,6 +155,84 @@ def test_options_of_regularizers_go_to_those_that_take_them():
         Config(regularizer="mr_a,mr_a")
 
 
+IDLE = [
+    ({"regularizer": "label_mi", "label_mi.negatives": 9}, "negatives", "label_mi and bound=ba"),
+    ({"regularizer": "label_mi", "label_mi.hidden": (9,)}, "hidden", "label_mi and bound=ba"),
+    ({"regularizer": "label_mi", "label_mi.momentum": 0.5}, "momentum", "label_mi and bound=ba"),
+    (
+        {"regularizer": "label_mi", "label_mi.bound": "js", "label_mi.momentum": 0.5},
+        "momentum",
+        "label_mi and bound=js",
+    ),
+    (
+        {"regularizer": "label_mi", "label_mi.bound": "plugin", "label_mi.num_relabelings": 9},
+        "num_relabelings",
+        "label_mi and bound=plugin",
+    ),
+    (
+        {"regularizer": "mine", "mine.num_relabelings": 9},
+        "num_relabelings",
+        "prediction_mi and bound=mine",
+    ),
+    (
+        {"regularizer": "mine", "mine.bound": "exact", "mine.noise": 9.0},
+        "noise",
+        "prediction_mi and bound=exact",
+    ),
+    (
+        {"learner.recompute": True, "learner.task_map": "vectorized"},
+        "recompute",
+        "maml and task_map=vectorized",
+    ),
+    ({"learner": "cnp", "network.hidden": (9,)}, "hidden", "the networks of learner cnp"),
+    ({"network.embedding": (9,)}, "embedding", "the networks of learner maml"),
+    ({"critic_lr": 0.5}, "critic_lr", "regularizer none, which has no critic"),
+    (
+        {"critic_lr": 0.5, "regularizer": "label_mi"},
+        "critic_lr",
+        "regularizer label_mi, which has no critic",
+    ),
+]
+"""Options that others take the effect from, which option, and beside what."""
+
+
+@pytest.mark.parametrize(("given", "name", "beside"), IDLE)
+def test_an_option_that_others_take_the_effect_from_is_refused(given, name, beside):
+    with pytest.raises(ValueError, match=re.escape(f"{name!r} has no effect with ")) as refused:
+        made(Config.of(given))
+    assert beside in str(refused.value) and str(refused.value).endswith("leave it out.")
+    # A preset may hold options for other choices, and so may the options of an earlier run.
+    chosen = {k: v for k, v in given.items() if k.partition(".")[2] in ("", "bound", "task_map")}
+    chosen.pop("critic_lr", None)
+    made(Config.of(chosen, given))
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"regularizer": "label_mi", "label_mi.negatives": 4},
+        {"regularizer": "label_mi", "label_mi.bound": "mine", "label_mi.negatives": 9},
+        {"regularizer": "mine", "critic_lr": 0.5},
+        {"learner": "cnp", "network.embedding": (9,)},
+        {"network.hidden": (9,)},
+    ],
+)
+def test_options_with_an_effect_and_defaults_are_taken(given):
+    made(Config.of(given))
+
+
+def test_an_option_of_images_that_the_kind_of_network_does_not_have_is_refused():
+    given = {"task": "omniglot", "task.data": toys.characters(), "network.filters": 8}
+    made(Config.of(given))
+    with pytest.raises(ValueError, match="'filters' has no effect with the networks of learner"):
+        made(Config.of(given | {"network.kind": "perceptron"}))
+
+
+def made(config):
+    """The untrained learner of a run."""
+    return config.make_learner(config.make_problem())
+
+
 @pytest.mark.parametrize("key", ["noise", "mine.noise", "prediction_mi.noise"])
 def test_short_names_stand_for_the_full_ones(key):
     config = Config(regularizer="mine", regularizer_options=f"{key}=0.2")
@@ -263,7 +341,7 @@ RUNS = [
     {
         "task": "nme_sinusoid", "regularizer": "mr_w,mine,label_mi,weight_decay",
         "mine.bound": "js",
-        "label_mi.weight": 0.1, "label_mi.hidden": (3,), "mr_w.layers": ("all",), "patience": 2,
+        "label_mi.weight": 0.1, "label_mi.cap": 3.0, "mr_w.layers": ("all",), "patience": 2,
         "weight_decay": 0.5, "weight_decay.weight": 0.25, "meta_lr_decay": True, "seed": 3,
     },
     {"head": "normal"},

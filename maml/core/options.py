@@ -222,7 +222,45 @@ def choose(
         if name in chosen[takers[0]]:
             raise ValueError(f"The option {name!r} of {takers[0]} is given twice: give it once.")
         chosen[takers[0]][name] = read(name, value, taken[takers[0]][name])
+    for of, own in chosen.items():
+        for name, reason in without_effect(components[of], own).items():
+            raise no_effect(name, own[name], f"{role} {of} and {reason}")
     return chosen
+
+
+def no_effect(name: str, value, beside: str) -> ValueError:
+    """The refusal of an option that has no effect beside others."""
+    return ValueError(
+        f"The option {name!r} has no effect with {beside}: received {name}={typed(value)}, "
+        "expected none; leave it out."
+    )
+
+
+def without_effect(component: Callable, given: Mapping) -> dict[str, str]:
+    """Those of some options that others take the effect from -> why, such as ``bound=ba``.
+
+    A component says so by a class method ``options_without_effect(**options)``, of all its options:
+    it gives names of options, each with the name of the option that takes its effect. An option at
+    its default is none of them.
+    """
+    hook = getattr(component, "options_without_effect", None)
+    if hook is None:
+        return {}
+    defaults, taken = defaults_of(component), options_of(component)
+    own = {name: read(name, value, taken[name]) for name, value in given.items() if name in taken}
+    every = defaults | own
+    return {
+        name: f"{other}={typed(every[other])}"
+        for name, other in hook(**every).items()
+        if name in own and own[name] != defaults.get(name)
+    }
+
+
+def typed(value) -> str:
+    """The value of an option as one types it."""
+    if isinstance(value, (tuple, list)):
+        return ":".join(map(str, value))
+    return str(value).lower() if isinstance(value, bool) or value is None else str(value)
 
 
 def _refusal(role, names, components, taken, name) -> str:

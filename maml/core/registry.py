@@ -9,7 +9,7 @@ import importlib
 import importlib.metadata
 import pkgutil
 import typing
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from maml.core import options
 
@@ -160,6 +160,42 @@ def make_learner(name: str, networks: Networks, head, **options):
         options["embedding"] = networks.shared()
     body = networks.network(head.units) if whole else networks.embedding()
     return LEARNERS.make(name, body, head, **options)
+
+
+def idle_network_options(
+    build: Callable[..., Networks], fixed: Mapping, given: Mapping, learner: str, outputs: int
+) -> list[str]:
+    """Options of networks that change nothing in the network that a learner takes.
+
+    Args:
+        build: makes the networks.
+        fixed: what a run gives it beside options.
+        given: options; those at their defaults are left out.
+        learner: of :data:`LEARNERS`.
+        outputs: of the network of a gradient-based learner.
+    """
+    whole, defaults = LEARNERS[learner].network_kind == "network", options.defaults_of(build)
+
+    def layers(own):
+        networks = build(**fixed, **own)
+        parts = [networks.network(outputs) if whole else networks.embedding()]
+        parts += [networks.shared()] if whole and networks.shared is not None else []
+        return [_written(layer) for part in parts for layer in part._flatten_layers()]
+
+    every = layers(given)
+    return [
+        name
+        for name, value in given.items()
+        if value != defaults.get(name, value)
+        and layers({of: other for of, other in given.items() if of != name}) == every
+    ]
+
+
+def _written(layer) -> object:
+    """A layer but for its name, in words that are equal for equal layers."""
+    if type(layer).__module__.partition(".")[0] not in ("keras", "maml"):
+        return object()  # What it does is not known, so it equals no other.
+    return "" if hasattr(layer, "layers") else f"{type(layer)} {layer.get_config() | {'name': ''}}"
 
 
 def full_names(names: str | Iterable[str]) -> list[str]:

@@ -40,6 +40,11 @@ class Regularizer(Configured, keras.layers.Layer):
     def critic_variables(self) -> list:
         return []
 
+    @property
+    def has_critic(self) -> bool:
+        """Whether it has variables that the critic's optimizer steps."""
+        return type(self).critic_variables is not Regularizer.critic_variables
+
     def check_head(self, head) -> None:
         """Checks that a learner with this head can be trained; called before a run.
 
