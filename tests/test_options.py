@@ -270,6 +270,16 @@ def test_tables_call_a_run_by_its_learner_and_regularizers(given, name):
     assert Config.of(given).method_name() == name
 
 
+def test_a_regularizer_without_a_strength_is_called_by_its_title():
+    class FeatureNoise(maml.Regularizer):
+        def __init__(self, scale: float = 0.1, **kwargs):
+            super().__init__(**kwargs)
+
+    assert FeatureNoise.table_name(scale=0.1) == "FeatureNoise"
+    FeatureNoise.strength = "scale"
+    assert FeatureNoise.table_name(scale=0.1) == "FeatureNoise (λ = 0.1)"
+
+
 # -- defaults, dotted names, and back -------------------------------------------------------------
 
 DEFAULTS = {
