@@ -534,21 +534,29 @@ def test_one_file_brings_a_learner_a_regularizer_a_task_and_a_head(tmp_path):
         assert "Traceback" not in process.stderr
 
 
+def install(folder, monkeypatch, entry, module):
+    """Installs a package for one test: a module, and a distribution with an entry point for it."""
+    for name in ("parts", "added_parts-1.0.dist-info"):
+        (folder / name).mkdir()
+    (folder / "parts/__init__.py").write_text("")
+    (folder / "added_parts.py").write_text(module)
+    info = folder / "added_parts-1.0.dist-info"
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: added-parts\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(f"[parts]\n{entry}\n")
+    monkeypatch.syspath_prepend(folder)
+    monkeypatch.delitem(sys.modules, "added_parts", raising=False)
+    monkeypatch.delitem(sys.modules, "parts", raising=False)
+    importlib.invalidate_caches()
+
+
 def test_other_packages_add_components_by_entry_points(tmp_path, monkeypatch):
     """As an installed package does: a distribution with an entry point, and nothing imported."""
-    (tmp_path / "parts").mkdir()
-    (tmp_path / "parts/__init__.py").write_text("")
-    (tmp_path / "added_parts.py").write_text(
+    module = (
         "from test_options import ADDED\n\n"
         "@ADDED.register('added')\n"
         "def added(size: int = 2): ...\n"
     )
-    info = tmp_path / "added_parts-1.0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: added-parts\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text("[parts]\nadded = added_parts\n")
-    monkeypatch.syspath_prepend(tmp_path)
-    importlib.invalidate_caches()
+    install(tmp_path, monkeypatch, "added = added_parts", module)
     monkeypatch.setitem(sys.modules, "test_options", sys.modules[__name__])
     assert "added_parts" not in sys.modules and ADDED.package == "parts"
     assert list(ADDED) == ["added"] and ADDED.options("added") == ["size"]
@@ -569,3 +577,42 @@ def test_a_name_is_taken_once():
     registry.register("one")(slow)  # As a notebook's cell that runs again.
     with pytest.raises(ValueError, match="The part name 'one' is taken by another class"):
         registry.register("one")(fast)
+
+
+def test_an_entry_point_may_name_a_class_that_has_no_name(tmp_path, monkeypatch):
+    module = "class Zoo:\n    def __init__(self, size: int = 2): ...\n"
+    install(tmp_path, monkeypatch, "zoo = added_parts:Zoo", module)
+    registry = Registry("part", "parts")
+    assert list(registry) == ["zoo"] and registry.options("zoo") == ["size"]
+
+
+@pytest.mark.parametrize("module", ["import nowhere", "1 / 0", "class Other: ..."])
+def test_an_entry_point_that_cannot_be_loaded_is_told_each_time(module, tmp_path, monkeypatch):
+    install(tmp_path, monkeypatch, "zoo = added_parts:Zoo", module)
+    registry = Registry("part", "parts")
+    for _ in range(2):
+        with pytest.raises(ValueError, match="Invalid entry point 'zoo' of added-parts: expected"):
+            list(registry)
+
+
+def test_no_class_takes_the_place_of_one_of_the_library():
+    """Of the same name or not, before the library was looked through or after."""
+    for module in ("elsewhere", "__main__"):
+        same = type("MRW", (), {"__module__": module})
+        with pytest.raises(ValueError, match="'mr_w' is taken by another class, maml.regularizers"):
+            Registry.register(maml.REGULARIZERS, "mr_w")(same)
+    fresh = Registry("regularizer", "maml.regularizers")
+    fresh._found = dict(maml.REGULARIZERS._entries)
+    with pytest.raises(ValueError, match="'mr_w' is taken by another class"):
+        fresh.register("mr_w")(slow)
+    for names in (("mine",), ("other", "mine"), ("other", "mr_w")):
+        with pytest.raises(ValueError, match="is taken by another class"):
+            maml.REGULARIZERS.register(*names)(type("Own", (), {}))
+    assert maml.REGULARIZERS["mr_w"] is maml.MRW and "other" not in maml.REGULARIZERS
+
+
+def test_a_class_of_a_notebook_may_come_from_a_file_later():
+    registry = Registry("part")
+    registry.register("one")(type("One", (), {"__module__": "__main__"}))
+    moved = registry.register("one")(type("One", (), {"__module__": "parts_of_mine"}))
+    assert registry["one"] is moved

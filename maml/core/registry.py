@@ -31,18 +31,38 @@ class Registry:
 
     def __init__(self, kind: str, package: str | None = None):
         self.kind, self.package = kind, package
+        self._library = f"{package}."
+        self._loads = False
         self._found: dict[str, Callable] = {}
         self._short: dict[str, str] = {}
 
     @property
     def _entries(self) -> dict:
-        if self.package is not None:
-            package, self.package = self.package, None
-            for module in pkgutil.iter_modules(importlib.import_module(package).__path__):
-                importlib.import_module(f"{package}.{module.name}")
-            for entry_point in importlib.metadata.entry_points(group=package):
-                entry_point.load()
+        if self.package is not None and not self._loads:
+            self._loads = True
+            try:
+                for module in pkgutil.iter_modules(importlib.import_module(self.package).__path__):
+                    importlib.import_module(f"{self.package}.{module.name}")
+                for entry_point in importlib.metadata.entry_points(group=self.package):
+                    self._enter(entry_point)
+                self.package = None
+            finally:
+                self._loads = False
         return self._found
+
+    def _enter(self, entry_point: importlib.metadata.EntryPoint) -> None:
+        """Loads what another package adds, under the entry point's name unless it has one."""
+        try:
+            loaded = entry_point.load()
+            if callable(loaded) and loaded not in self._found.values():
+                self.register(entry_point.name)(loaded)
+        except Exception as error:  # Whatever another package raises.
+            package = entry_point.dist.name if entry_point.dist else "an installed package"
+            raise ValueError(
+                f"Invalid entry point {entry_point.name!r} of {package}: expected {self.kind}s in "
+                f"{entry_point.value}, received {type(error).__name__} ({error}); mend or "
+                f"uninstall {package}."
+            ) from error
 
     def register(self, name: str, short: str | None = None):
         """A decorator that enters a class, or a function that makes one of the kind.
@@ -52,22 +72,31 @@ class Registry:
             short: another name that users may type for it, see :meth:`full_name`.
 
         Raises:
-            ValueError: the name is taken by another.
+            ValueError: a name is taken by another.
         """
 
         def enter(entry):
-            taken = self._found.get(name)
-            # A module that is imported again, as notebooks do, brings the same entry anew.
-            if taken is not None and taken.__qualname__ != entry.__qualname__:
-                raise ValueError(
-                    f"The {self.kind} name {name!r} is taken by another class: choose another name."
-                )
+            if not entry.__module__.startswith(self._library):
+                _ = self._entries  # Those of the library come first.
+            for word in filter(None, (name, short)):
+                taken = self._found.get(word) or self._found.get(self._short.get(word, ""))
+                if taken is not None and not self._is_again(taken, entry):
+                    raise ValueError(
+                        f"The {self.kind} name {word!r} is taken by another class, "
+                        f"{taken.__module__}.{taken.__qualname__}: choose another name."
+                    )
             self._found[name] = entry
             if short is not None:
                 self._short[short] = name
             return entry
 
         return enter
+
+    def _is_again(self, taken, entry) -> bool:
+        """Whether an entry comes anew: of a module that is imported again, as notebooks do."""
+        modules = {taken.__module__, entry.__module__}
+        moved = "__main__" in modules and not taken.__module__.startswith(self._library)
+        return taken.__qualname__ == entry.__qualname__ and (len(modules) == 1 or moved)
 
     def __getitem__(self, name):
         if name not in self._entries:
