@@ -46,8 +46,10 @@ def find_runs(folders: Sequence[str]) -> list[dict]:
 
     Raises:
         FileNotFoundError: a folder holds none.
-        ValueError: a record is damaged, or the runs cannot be compared.
+        ValueError: no folder is named, a record is damaged, or the runs cannot be compared.
     """
+    if not any(folders):
+        raise ValueError("Invalid value for `runs`: expected folders of runs, received none.")
     records = {}
     for folder in folders:
         for record in find_results(folder):

@@ -69,3 +69,9 @@ def test_runs_on_other_training_tasks_are_named_by_them(tmp_path):
         "MAML (task_options.labels=shuffled)",
         "CNP (task_options.labels=fixed)",
     ]
+
+
+@pytest.mark.parametrize("folders", [[], [""]])
+def test_no_folder_of_runs_is_refused(folders, tmp_path):
+    with pytest.raises(ValueError, match="Invalid value for `runs`: expected folders of runs, rec"):
+        compare.compare(folders, str(tmp_path))

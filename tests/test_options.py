@@ -432,6 +432,24 @@ def test_the_command_in_results_repeats_the_run(tmp_path):
             )
 
 
+@pytest.mark.parametrize(
+    ("head", "name", "value"), [("circular", "period", 10.0), ("categorical", "classes", 3)]
+)
+def test_a_head_has_what_the_labels_do_not_say_from_its_options(head, name, value):
+    with pytest.raises(ValueError, match=f"received '{head}' without {name}; .*_options={name}="):
+        made(Config(head=head))
+    given = Config(head=head, head_options=f"{name}={value}")
+    assert getattr(made(given).head, name) == value
+    assert given.describe(given.make_problem())["head_options"][name] == value
+
+
+def test_a_head_has_what_the_labels_say(tmp_path):
+    given = {"task": "clusters", "learner": "cnp", "task.ways": 3}
+    made(Config.of(given | {"head.classes": 3}))
+    with pytest.raises(ValueError, match="`classes` of the head .*: expected 3, .* received 4"):
+        made(Config.of(given | {"head.classes": 4}))
+
+
 # -- components of one's own ----------------------------------------------------------------------
 
 OWN = '''

@@ -50,13 +50,16 @@ def _is_named(parameter: inspect.Parameter) -> bool:
 def options_of(component: Callable) -> dict[str, inspect.Parameter]:
     """The options of a component (a class or function), by name.
 
-    What its attribute ``given_by_problem`` names is left out.
+    What its attribute ``given_by_problem`` names is left out, if it has a default: without one it
+    is an option where the problem does not give it.
     """
-    given = (*GIVEN, *getattr(component, "given_by_problem", ()))
+    by_problem = getattr(component, "given_by_problem", ())
     return {
         name: parameter
         for name, parameter in parameters(component).items()
-        if name not in given and _is_option(parameter)
+        if name not in GIVEN
+        and (name not in by_problem or parameter.default is parameter.empty)
+        and _is_option(parameter)
     }
 
 

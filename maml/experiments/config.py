@@ -233,8 +233,11 @@ class Config:
         content["task_options"] = options.defaults_of(TASKS[self.task]) | dict(self.task_options)
         content["learner_options"] = self.learner_defaults()
         content["network_options"] = options.defaults_of(problem.build_networks) | of_networks
+        given = set(getattr(type(head), "given_by_problem", ())) - of_head.keys()
         content["head_options"] = {
-            name: getattr(head, name) for name in options.options_of(type(head))
+            name: getattr(head, name)
+            for name in options.options_of(type(head))
+            if name not in given
         }
         content["regularizer_options"] = {
             f"{name}.{key}": value

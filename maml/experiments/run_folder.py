@@ -5,8 +5,6 @@ import os
 import pathlib
 from collections.abc import Callable
 
-import filelock
-
 from maml.experiments.config import LOCATIONS, Config
 from mine import reporting
 
@@ -38,6 +36,8 @@ def claim_run_dir(
             another process trains in it.
         ValueError: the configuration there is damaged, or has an option that is not known here.
     """
+    import filelock  # Of an extra, which nothing else here needs.
+
     folder = pathlib.Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     lock = filelock.FileLock(folder / LOCK)
