@@ -140,7 +140,7 @@ def _mean(row: Mapping, name: str) -> float:
 
 def columns(rows: Sequence[Mapping]) -> tuple[str, ...]:
     """Titles of the columns of a table of these rows."""
-    angle = ("median angle",) if "scores.test.angle.median" in rows[0] else ()
+    angle = ("median angle",) if _have_angles(rows) else ()
     name = {"mse": "MSE"}.get(rows[0]["metric"], rows[0]["metric"])
     return (
         "method", "seeds", f"train {name}", f"test {name}", *angle, "swap gap",
@@ -148,9 +148,13 @@ def columns(rows: Sequence[Mapping]) -> tuple[str, ...]:
     )  # fmt: skip
 
 
-def cells(row: Mapping) -> list[str]:
-    """A row's texts, in the order of :func:`columns`."""
-    metric, angle = row["metric"], row.get("scores.test.angle.median")
+def _have_angles(rows: Sequence[Mapping]) -> bool:
+    return any("scores.test.angle.median" in row for row in rows)
+
+
+def cells(row: Mapping, angles: bool) -> list[str]:
+    """A row's texts, in the order of :func:`columns`; ``angles``: whether these hold angles."""
+    metric, angle = row["metric"], row.get("scores.test.angle.median", math.nan)
     low, high = (_mean(row, f"test.label_information_{end}") for end in ("lower", "upper"))
     known = not math.isnan(low)
     return [
@@ -158,7 +162,7 @@ def cells(row: Mapping) -> list[str]:
         str(len(row["seeds"])),
         f"{_mean(row, f'train.{metric}'):.3g}",
         format_interval(interval_of(row, f"scores.test.{metric}"), 2),
-        *([] if angle is None else [f"{angle:.0f}°"]),
+        *([f"{angle:.0f}°"] if angles else []),
         f"{_mean(row, 'test.swap_gap'):.3g}",
         f"{max(low, 0):.2f} to {max(high, 0):.2f}" if known else "",
         row["verdict"],
@@ -185,7 +189,7 @@ def markdown(rows: Sequence[Mapping], records: Sequence[Mapping]) -> str:
         f"{name.replace('_', ' ')} {reporting.join_numbers(of)}" for name, of in numbers.items()
     )
     lines = [
-        *reporting.markdown_table(columns(rows), map(cells, rows)),
+        *reporting.markdown_table(columns(rows), (cells(row, _have_angles(rows)) for row in rows)),
         "",
         f"{sizes + '; ' if sizes else ''}mean ± 95 % interval over {over}. Swap gap: how much the "
         "score is worse with another task's support set. Information: lower to upper bound. "
@@ -202,7 +206,7 @@ def markdown(rows: Sequence[Mapping], records: Sequence[Mapping]) -> str:
 
 def picture(rows: Sequence[Mapping], path: pathlib.Path) -> None:
     """The table as a PNG."""
-    titles, texts = columns(rows), [cells(row) for row in rows]
+    titles, texts = columns(rows), [cells(row, _have_angles(rows)) for row in rows]
     longest = [max(map(len, column)) + 2 for column in zip(titles, *texts, strict=True)]
     figure = matplotlib.figure.Figure(figsize=(0.085 * sum(longest), 0.32 * (len(rows) + 1)))
     axis = figure.add_axes((0, 0, 1, 1))

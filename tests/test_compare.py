@@ -1,6 +1,8 @@
 """The table of many runs: which may stand in it, and how they are named."""
 
 import copy
+import json
+import math
 import re
 
 import pytest
@@ -75,3 +77,51 @@ def test_runs_on_other_training_tasks_are_named_by_them(tmp_path):
 def test_no_folder_of_runs_is_refused(folders, tmp_path):
     with pytest.raises(ValueError, match="Invalid value for `runs`: expected folders of runs, rec"):
         compare.compare(folders, str(tmp_path))
+
+
+def put(content, name, value):
+    """A record with another value at a dotted name; ... for none."""
+    *within, last = name.split(".")
+    part = content
+    for key in within:
+        part = part[key]
+    if value is ...:
+        del part[last]
+    else:
+        part[last] = value
+    return content
+
+
+@pytest.mark.parametrize(
+    "name",
+    [*results.KINDS, "scores.test.accuracy", "scores.train.accuracy", "scores.test.accuracy.mean"],
+)
+@pytest.mark.parametrize("value", [..., None, [], "x", 0.5, {}, True])
+def test_a_damaged_record_is_refused_or_stands_in_the_table(name, value, tmp_path):
+    (tmp_path / "0").mkdir()
+    text = json.dumps({"schema": results.SCHEMA} | put(record(), name, value), default=str)
+    (tmp_path / "0/results.json").write_text(text)
+    try:
+        compare.tabulate(compare.find_runs([str(tmp_path)]))
+    except ValueError as error:
+        assert str(tmp_path / "0/results.json") in str(error)
+        assert str(error).startswith("Invalid ") or "it has no " in str(error)
+    else:
+        assert type(value) in (str, float, dict) or name.endswith(".mean") and value is None
+
+
+@pytest.mark.parametrize("name", ["accuracy", "swap_gap", "label_information_upper"])
+def test_a_score_that_is_no_number_has_its_place_in_the_table(name, tmp_path):
+    for split in ("train", "test"):
+        lost = put(record(), f"scores.{split}.{name}", {"mean": math.nan, "ci95": math.nan})
+        results.write_results(lost, tmp_path)
+        assert "| MAML | 1 |" in compare.compare([str(tmp_path)], str(tmp_path / "out"))
+
+
+def test_angles_that_one_run_lacks_are_none_in_the_table(tmp_path):
+    with_angle = put(record(), "scores.test.angle", {"mean": 5.0, "ci95": 1.0, "median": 4.0})
+    for number, content in enumerate((with_angle, record("CNP"))):
+        (tmp_path / str(number)).mkdir()
+        results.write_results(content, tmp_path / str(number))
+    text = compare.compare([str(tmp_path)], str(tmp_path / "out"))
+    assert "4°" in text and "nan°" in text
