@@ -182,7 +182,10 @@ def test_a_learner_is_scored_on_other_tasks_but_keeps_what_it_was_trained_with(s
 @pytest.mark.parametrize(
     ("changed", "told"),
     [
-        ({"learner.inner_steps": "4"}, "learner.inner_steps=2, not 4: leave the option out"),
+        (
+            {"learner.inner_steps": "4"},
+            "learner.inner_steps=2, not 4: when a learner is scored, only options of tasks and",
+        ),
         ({"learner_options": "inner_steps=4"}, "learner.inner_steps=2, not 4"),
         ({"learner": "cnp"}, "learner=maml, not cnp"),
         ({"regularizer": "label_mi"}, "regularizer=none, not label_mi"),

@@ -342,6 +342,41 @@ def test_what_is_given_and_has_no_effect_is_refused(given, message):
         Config.of(given, DEFAULTS)
 
 
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"steps": 0}, "`steps`: expected int of at least 1, received 0"),
+        ({"steps": "10"}, "`steps`: expected int of at least 1, received '10'"),
+        ({"steps": True}, "`steps`: expected int of at least 1, received True"),
+        ({"meta_batch_size": 1}, "`meta_batch_size`: expected int of at least 2, received 1"),
+        ({"meta_lr": float("nan")}, "`meta_lr`: expected float of at least 0, received nan"),
+        ({"meta_lr": float("inf")}, "`meta_lr`: expected float of at least 0, received inf"),
+        ({"meta_lr": -1}, "`meta_lr`: expected float of at least 0, received -1"),
+        ({"seed": -1}, "`seed`: expected int of at least 0, received -1"),
+        ({"meta_lr_decay": 1}, "`meta_lr_decay`: expected bool, received 1"),
+        ({"task": None}, "`task`: expected str, received None"),
+        ({"regularizer": ""}, "`regularizer`: expected names .* or none alone, received ''"),
+        ({"regularizer": "none,mr_w"}, "or none alone, received 'none,mr_w'; leave out"),
+        ({"regularizer": "mr_w,,mr_a"}, "or none alone, received 'mr_w,,mr_a'; leave out"),
+        ({"learner_options": "inner_lr=nan"}, "`inner_lr`: expected float, received 'nan'"),
+        (
+            {"learner_options": "fomaml.inner_lr=3"},
+            "no effect with learner maml: it is an option of fomaml, which is not chosen; leave it",
+        ),
+    ],
+)
+def test_a_value_that_no_run_has_is_refused(given, message):
+    with pytest.raises(ValueError, match=message):
+        Config(**given)
+
+
+@pytest.mark.parametrize("text", ["none", "None", ""])
+def test_none_is_none_where_names_may_stand_too(text):
+    config = Config(learner_options=f"adapt_only={text}")
+    assert config.learner_options == {"adapt_only": None}
+    assert Config(learner_options="adapt_only=a:b").learner_options == {"adapt_only": ("a", "b")}
+
+
 RUNS = [
     {},
     {"learner": "cnp", "learner.hidden": (8, 4), "network.embedding": (8,), "task.told": True},

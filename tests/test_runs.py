@@ -102,6 +102,26 @@ def test_a_folder_holds_one_run(tmp_path, changed, different):
     claimed(tmp_path, CONFIG | {"task_options": {"shots": 5, "data": "elsewhere"}})
 
 
+def test_a_run_that_failed_before_it_trained_leaves_its_folder_to_others(tmp_path):
+    for config in (CONFIG, CONFIG | {"steps": 5}):
+        with pytest.raises(ZeroDivisionError), claim_run_dir(tmp_path, config, False, {}):
+            raise ZeroDivisionError
+    with pytest.raises(ZeroDivisionError), claim_run_dir(tmp_path, CONFIG, False, {}):
+        (tmp_path / "checkpoint.weights.h5").write_text("")
+        raise ZeroDivisionError
+    with pytest.raises(FileExistsError, match="holds a run: pass --resume to go on, or another"):
+        claimed(tmp_path, CONFIG, resume=False)
+    with pytest.raises(ZeroDivisionError), claim_run_dir(tmp_path, CONFIG, True, {}):
+        raise ZeroDivisionError
+    claimed(tmp_path, CONFIG)
+
+
+def test_a_file_is_no_folder_of_a_run(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(FileExistsError, match="expected a folder, received .*file, a file; name"):
+        claimed(tmp_path / "file", CONFIG)
+
+
 def test_a_run_goes_on_with_its_data_alone_as_far_as_it_says_which(tmp_path):
     data = {"train": "a"}
     claimed(tmp_path, CONFIG, resume=False, data=data)

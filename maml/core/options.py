@@ -8,6 +8,7 @@ colons or commas between its elements.
 """
 
 import inspect
+import math
 import types
 import typing
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -135,8 +136,8 @@ def written(kind) -> str:
 def _read(word: str, kind):
     origin, parts = typing.get_origin(kind), typing.get_args(kind)
     if origin in (typing.Union, types.UnionType):
-        # A word fits any str, so that comes last.
-        for part in sorted(parts, key=lambda part: part is str):
+        # A word fits any str, alone or in a sequence, so None comes first and str last.
+        for part in sorted(parts, key=lambda part: (part is not type(None), part is str)):
             try:
                 return _read(word, part)
             except ValueError:
@@ -149,7 +150,7 @@ def _read(word: str, kind):
     if kind is bool and word.lower() in ("true", "false"):
         return word.lower() == "true"
     if kind in (int, float, str):
-        return kind(word)
+        return _checked(kind(word), kind)
     raise ValueError(word)
 
 
@@ -166,9 +167,9 @@ def _checked(value, kind):
         if not isinstance(value, (list, tuple)):
             raise ValueError(value)
         return tuple(_checked(part, parts[0]) for part in value)
-    if kind is float and type(value) in (int, float):
+    if kind is float and type(value) in (int, float) and not math.isnan(value):
         return value
-    if type(value) is not kind:
+    if type(value) is not kind or value != value:
         raise ValueError(value)
     return value
 
@@ -221,7 +222,7 @@ def choose(
                 f"{takers[0]}.{name}=... for one of them."
             )
         if not takers:
-            raise ValueError(_refusal(role, names, components, taken, name))
+            raise ValueError(_refusal(role, names, components, taken, prefix, name))
         if name in chosen[takers[0]]:
             raise ValueError(f"The option {name!r} of {takers[0]} is given twice: give it once.")
         chosen[takers[0]][name] = read(name, value, taken[takers[0]][name])
@@ -266,14 +267,14 @@ def typed(value) -> str:
     return str(value).lower() if isinstance(value, bool) or value is None else str(value)
 
 
-def _refusal(role, names, components, taken, name) -> str:
+def _refusal(role, names, components, taken, prefix, name) -> str:
+    start = f"The option {name!r} has no effect with {role} {','.join(names) or 'none'}: "
+    if prefix and prefix not in names:
+        return f"{start}it is an option of {prefix}, which is not chosen; leave it out."
     others = [of for of in components if of not in names and name in options_of(components[of])]
     own = "; ".join(f"{of} takes {', '.join(taken[of]) or 'no options'}" for of in names)
     where = f"it is an option of {', '.join(others)}; " if others else ""
-    return (
-        f"The option {name!r} has no effect with {role} {','.join(names) or 'none'}: {where}"
-        f"{own or 'leave it out'}."
-    )
+    return f"{start}{where}{own or 'leave it out'}."
 
 
 def check_at_least(least: float, **values) -> None:

@@ -234,10 +234,15 @@ def full_names(names: str | Iterable[str]) -> list[str]:
         names: a list, or text with commas between the names; "none" for none.
 
     Raises:
-        ValueError: there is no such regularizer, or one is named twice.
+        ValueError: there is no such regularizer, one is named twice, or "none" beside others.
     """
-    if isinstance(names, str):
-        names = [] if names == "none" else [name.strip() for name in names.split(",")]
+    words = [name.strip() for name in (names.split(",") if isinstance(names, str) else names)]
+    if "" in words or "none" in words[1:] or "none" in words[:-1]:
+        raise ValueError(
+            "Invalid value for `regularizer`: expected names with commas between them, or none "
+            f"alone, received {','.join(words)!r}; leave out what is none."
+        )
+    names = [] if words == ["none"] else words
     chosen = [REGULARIZERS.full_name(name) for name in names]
     for name in chosen:
         if chosen.count(name) > 1:

@@ -51,18 +51,20 @@ def with_names(given: Mapping[str, object], names: list[str]) -> dict[str, objec
     return found
 
 
-def with_effect(names: Iterable[str], defaults: Mapping, given: Mapping) -> dict[str, object]:
+def with_effect(
+    role: str, names: Iterable[str], defaults: Mapping, given: Mapping
+) -> dict[str, object]:
     """The defaults of options without those that other options take the effect from.
 
     Args:
-        names: of the chosen regularizers, whose options stand behind their name and a dot; or of
-            the learner.
+        role: "learner", or "regularizer", whose options stand behind a name and a dot.
+        names: of the chosen components.
         defaults: options that may be left out.
         given: options in their place.
     """
-    idle = set()
+    registry, idle = LEARNERS if role == "learner" else REGULARIZERS, set()
     for name in names:
-        registry, prefix = (LEARNERS, "") if name in LEARNERS else (REGULARIZERS, f"{name}.")
+        prefix = "" if role == "learner" else f"{name}."
         every = {**defaults, **given}.items()
         own = {key.removeprefix(prefix): v for key, v in every if key.startswith(prefix)}
         idle |= {prefix + key for key in options.without_effect(registry[name], own)}

@@ -11,6 +11,7 @@ with the regularizer's name, such as ``label_mi.weight``.
 
 import dataclasses
 import json
+import math
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
@@ -114,6 +115,7 @@ class Config:
     """Options that :meth:`of` took from defaults: they may have no effect."""
 
     def __post_init__(self):
+        self._check_fields()
         names = full_names(self.regularizer)
         object.__setattr__(self, "regularizer", ",".join(names) or "none")
         for role in ROLES:
@@ -125,6 +127,20 @@ class Config:
         self._choose("regularizer", names, REGULARIZERS)
         if self.head:
             self._choose("head", [self.head], HEADS)
+
+    def _check_fields(self):
+        """Refuses values of another kind, and numbers below the least that a flag may have."""
+        for field in dataclasses.fields(self):
+            value, least = getattr(self, field.name), field.metadata["limits"].get("lower_bound")
+            kinds = {bool: bool, int: int, float: (int, float), str: str}.get(field.type, object)
+            fits = isinstance(value, kinds) and isinstance(value, bool) == (field.type is bool)
+            if kinds is object or fits and (least is None or least <= value < math.inf):
+                continue
+            bound = "" if least is None else f" of at least {least}"
+            raise ValueError(
+                f"Invalid value for `{field.name}`: expected {field.type.__name__}{bound}, "
+                f"received {value!r}."
+            )
 
     def _choose(self, role, names, registry):
         for name in names:
@@ -291,7 +307,7 @@ class Config:
                 "learner": [chosen.get("learner", cls.learner)],
                 "regularizer": full_names(chosen.get("regularizer", cls.regularizer)),
             }
-            chosen[field] = with_effect(names.get(role, ()), further[role], own) | own
+            chosen[field] = with_effect(role, names.get(role, ()), further[role], own) | own
         config = cls(**chosen)
         preset = frozenset(defaults or ()) - given.keys()
         preset -= {f"network.{name}" for name in as_mapping(given.get("network_options", {}))}
