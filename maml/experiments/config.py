@@ -115,9 +115,9 @@ class Config:
     """Options that :meth:`of` took from defaults: they may have no effect."""
 
     def __post_init__(self):
-        self._check_fields()
         names = full_names(self.regularizer)
         object.__setattr__(self, "regularizer", ",".join(names) or "none")
+        self._check_fields()
         for role in ROLES:
             given = as_mapping(getattr(self, f"{role}_options"))
             given = with_names(given, names) if role == "regularizer" else given
