@@ -681,11 +681,13 @@ def test_a_learner_of_ones_own_is_one_file(data_dir, tmp_path):
 
 def test_options_add_up_over_flags_and_the_last_value_counts(data_dir, tmp_path):
     """So FLAGS of a recipe take no option of the recipe away."""
-    more = ["--network_options=dim_w=9", "--learner_options=dim_r=7;hidden=6:6"]
+    more = ["--network_options=embedding_normalization=layer", "--network_options=dim_w=9"]
+    more += ["--learner_options=dim_r=7;hidden=6:6"]
     process = run("train", f"--data_dir={data_dir}", f"--logdir={tmp_path}", *FLAGS, *more)
     assert process.returncode == 0, process.stderr
     config = json.loads((tmp_path / "config.json").read_text())["config"]
-    assert (config["network_options"]["dim_w"], config["network_options"]["filters"]) == (9, 2)
+    networks = config["network_options"]
+    assert (networks["dim_w"], networks["embedding_normalization"]) == (9, "layer")
     assert (config["learner_options"]["dim_r"], config["learner_options"]["hidden"]) == (7, [6, 6])
 
 
