@@ -199,6 +199,13 @@ def test_options_that_a_learner_was_not_trained_with_are_refused(small_run, chan
         evaluate.evaluate(small_run[1] / "learner.keras", [1], changed)
 
 
+def test_a_learner_without_its_run_takes_no_option_of_training(small_run, tmp_path):
+    (tmp_path / "learner.keras").write_bytes((small_run[1] / "learner.keras").read_bytes())
+    assert evaluate.load_trained(tmp_path / "learner.keras", {"task": "sinusoid"})
+    with pytest.raises(ValueError, match="'meta_lr' has no effect on a trained learner: when a"):
+        evaluate.load_trained(tmp_path / "learner.keras", {"task": "sinusoid", "meta_lr": 6.0})
+
+
 def test_a_configuration_that_is_missing_or_of_another_version_is_told(small_run, tmp_path):
     config, folder, _ = small_run
     for name in ("learner.keras", "config.json"):
