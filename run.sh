@@ -25,7 +25,8 @@ help() {
 ./run.sh help                  this text
 
 A virtual environment that is active is used; otherwise .venv is made. OUTPUT (default: output) is
-where the main job works; it goes on where it was stopped. OpenGL is installed if this is root.
+where jobs work; they go on where they were stopped. Studies write to OUTPUT/results, or --output=DIR.
+OpenGL is installed if this is root.
 TEXT
 }
 
@@ -174,21 +175,22 @@ case $command in
     environment "[pose,experiments]"
     set_name=$(basename "$data_dir")
     python -m pose_code.study --logdir="${OUTPUT:-output}/pose/$set_name" \
-      --output="results/pose/$set_name" "$@"
+      --output="${OUTPUT:-output}/results/pose/$set_name" "$@"
     ;;
   sinusoid)
     environment "[pose,experiments]"
     python -m maml.studies.memorization --logdir="${OUTPUT:-output}/memorization" \
-      --output=results/memorization "$@"
+      --output="${OUTPUT:-output}/results/memorization" "$@"
     ;;
   robustness)
     environment "[pose,experiments]"
     python -m maml.studies.robustness --logdir="${OUTPUT:-output}/sinusoids" \
-      --output=results/robustness "$@"
+      --output="${OUTPUT:-output}/results/robustness" "$@"
     ;;
   fewshot)
     environment "[pose,experiments]"
-    python -m maml.studies.fewshot --logdir="${OUTPUT:-output}/fewshot" --output=results/fewshot "$@"
+    python -m maml.studies.fewshot --logdir="${OUTPUT:-output}/fewshot" \
+      --output="${OUTPUT:-output}/results/fewshot" "$@"
     ;;
   train | baselines)
     environment "[pose,experiments]"

@@ -8,8 +8,9 @@ Nothing is imported before it is used: ``import maml`` starts no TensorFlow.
 
 import lazy_loader
 
-from mine.reporting import quiet_tensorflow
+from mine.reporting import extras, quiet_tensorflow
 
+extras.install()
 quiet_tensorflow.install()
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(

@@ -24,6 +24,16 @@ from mine.reporting import commands, format_interval, rank
 SCORED = ("test", "test_images", "test_objects", "images", "shots", "queries")
 """What of a run's data must be the same for its scores to be compared, as far as runs say it."""
 
+SCORES = ("task", "num_test_tasks", "episodes_per_task")
+"""Options that must be the same, too, beside those of the tasks."""
+
+TRAINING = tuple(
+    f"task_options.{name}"
+    for name in ("labels", "grouped", "rotations", "signed", "image_augmentation")
+    + ("num_validation", "other_shots")
+)
+"""Options of tasks that change no main score on test tasks: runs are named by them."""
+
 TRAINED = ("train", "train_objects")
 """What of a run's data tells it from others, as its options do."""
 
@@ -36,8 +46,10 @@ def find_runs(folders: Sequence[str]) -> list[dict]:
 
     Raises:
         FileNotFoundError: a folder holds none.
-        ValueError: a record is damaged, or the runs cannot be compared.
+        ValueError: no folder is named, a record is damaged, or the runs cannot be compared.
     """
+    if not any(folders):
+        raise ValueError("Invalid value for `runs`: expected folders of runs, received none.")
     records = {}
     for folder in folders:
         for record in find_results(folder):
@@ -48,24 +60,27 @@ def find_runs(folders: Sequence[str]) -> list[dict]:
 def distinguish_methods(records: Sequence[dict]) -> list[dict]:
     """The same records; methods of one name but with other options are named by those, too.
 
-    So are those that were trained on other objects. Of runs that differ in nothing the first is
-    kept.
+    So are those that were trained on other objects, and methods of any name that were trained on
+    other tasks. Of runs that differ in nothing the first is kept.
 
     Raises:
-        ValueError: the runs were scored on other data, by another metric, or with other shots or
-            queries, so they cannot be compared.
+        ValueError: the runs were scored on other tasks or data, by another metric, or on other
+            numbers of tasks or episodes, so they cannot be compared.
     """
-    for key in (*SCORED, "metric"):
-        own = [(of["metric"] if key == "metric" else of["data"].get(key), of) for of in records]
-        values = {str(value): of["folder"] for value, of in own if value is not None}
-        if len(values) > 1:
-            raise ValueError(
-                f"These runs cannot be compared, since they differ in {key}: "
-                f"{' and '.join(list(values.values())[:2])}."
-            )
+    scored: dict[str, tuple] = {}
+    for record in records:
+        for key, value in _scored_on(record).items():
+            first, folder = scored.setdefault(key, (value, record["folder"]))
+            if first != value:
+                raise ValueError(
+                    f"These runs cannot be compared, since they differ in {key}: received {first} "
+                    f"in {folder} and {value} in {record['folder']}, expected the same; name runs "
+                    "that were scored on the same tasks."
+                )
     groups = collections.defaultdict(list)
     for record in records:
         groups[record["method"]].append(_options(record))
+    every = [own for group in groups.values() for own in group]
     named = {}
     for record in records:
         own, others = _options(record), groups[record["method"]]
@@ -73,11 +88,25 @@ def distinguish_methods(records: Sequence[dict]) -> list[dict]:
             f"{name}={value}"
             for name, value in own.items()
             # An option that only one of them has is newer than the other.
-            if any(name in other and other[name] != value for other in others)
+            if any(
+                name in other and other[name] != value
+                for other in (every if name in TRAINING else others)
+            )
         ]
         name = f"{record['method']} ({', '.join(different)})" if different else record["method"]
         named.setdefault((name, record["seed"]), record | {"method": name})
     return list(named.values())
+
+
+def _scored_on(record: Mapping) -> dict[str, object]:
+    """What must be the same for scores to be compared, as far as a run says it."""
+    tasks = {
+        name: value
+        for name, value in _options(record).items()
+        if name in SCORES or name.startswith("task_options.") and name not in TRAINING
+    }
+    data = {name: value for name, value in record["data"].items() if name in SCORED}
+    return data | tasks | {"metric": record["metric"]}
 
 
 def _options(record: Mapping) -> dict[str, object]:
@@ -111,7 +140,7 @@ def _mean(row: Mapping, name: str) -> float:
 
 def columns(rows: Sequence[Mapping]) -> tuple[str, ...]:
     """Titles of the columns of a table of these rows."""
-    angle = ("median angle",) if "scores.test.angle.median" in rows[0] else ()
+    angle = ("median angle",) if _have_angles(rows) else ()
     name = {"mse": "MSE"}.get(rows[0]["metric"], rows[0]["metric"])
     return (
         "method", "seeds", f"train {name}", f"test {name}", *angle, "swap gap",
@@ -119,9 +148,13 @@ def columns(rows: Sequence[Mapping]) -> tuple[str, ...]:
     )  # fmt: skip
 
 
-def cells(row: Mapping) -> list[str]:
-    """A row's texts, in the order of :func:`columns`."""
-    metric, angle = row["metric"], row.get("scores.test.angle.median")
+def _have_angles(rows: Sequence[Mapping]) -> bool:
+    return any("scores.test.angle.median" in row for row in rows)
+
+
+def cells(row: Mapping, angles: bool) -> list[str]:
+    """A row's texts, in the order of :func:`columns`; ``angles``: whether these hold angles."""
+    metric, angle = row["metric"], row.get("scores.test.angle.median", math.nan)
     low, high = (_mean(row, f"test.label_information_{end}") for end in ("lower", "upper"))
     known = not math.isnan(low)
     return [
@@ -129,7 +162,7 @@ def cells(row: Mapping) -> list[str]:
         str(len(row["seeds"])),
         f"{_mean(row, f'train.{metric}'):.3g}",
         format_interval(interval_of(row, f"scores.test.{metric}"), 2),
-        *([] if angle is None else [f"{angle:.0f}°"]),
+        *([f"{angle:.0f}°"] if angles else []),
         f"{_mean(row, 'test.swap_gap'):.3g}",
         f"{max(low, 0):.2f} to {max(high, 0):.2f}" if known else "",
         row["verdict"],
@@ -156,7 +189,7 @@ def markdown(rows: Sequence[Mapping], records: Sequence[Mapping]) -> str:
         f"{name.replace('_', ' ')} {reporting.join_numbers(of)}" for name, of in numbers.items()
     )
     lines = [
-        *reporting.markdown_table(columns(rows), map(cells, rows)),
+        *reporting.markdown_table(columns(rows), (cells(row, _have_angles(rows)) for row in rows)),
         "",
         f"{sizes + '; ' if sizes else ''}mean ± 95 % interval over {over}. Swap gap: how much the "
         "score is worse with another task's support set. Information: lower to upper bound. "
@@ -173,7 +206,7 @@ def markdown(rows: Sequence[Mapping], records: Sequence[Mapping]) -> str:
 
 def picture(rows: Sequence[Mapping], path: pathlib.Path) -> None:
     """The table as a PNG."""
-    titles, texts = columns(rows), [cells(row) for row in rows]
+    titles, texts = columns(rows), [cells(row, _have_angles(rows)) for row in rows]
     longest = [max(map(len, column)) + 2 for column in zip(titles, *texts, strict=True)]
     figure = matplotlib.figure.Figure(figsize=(0.085 * sum(longest), 0.32 * (len(rows) + 1)))
     axis = figure.add_axes((0, 0, 1, 1))

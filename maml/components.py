@@ -46,18 +46,12 @@ def describe(registry: Mapping[str, Callable] | Registry, name: str) -> str:
         if parameter.default is parameter.empty:
             continue  # Given by whoever makes it, such as the shape of images.
         kind = options.written(parameter.annotation) if _has_annotation(parameter) else "a value"
-        lines.append(f"    {option} = {_text(parameter.default)}  ({kind})")
+        lines.append(f"    {option} = {options.typed(parameter.default)}  ({kind})")
     return "\n".join(lines)
 
 
 def _has_annotation(parameter: inspect.Parameter) -> bool:
     return parameter.annotation is not parameter.empty and not isinstance(parameter.annotation, str)
-
-
-def _text(default) -> str:
-    if isinstance(default, (tuple, list)):
-        return ":".join(map(str, default))
-    return str(default).lower() if isinstance(default, bool) or default is None else str(default)
 
 
 def define_flags():

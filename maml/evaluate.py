@@ -36,6 +36,17 @@ AFTER_TRAINING = {
 """Options of tasks and scores, which may be others when a learner is scored."""
 
 
+_TAKEN = (
+    "when a learner is scored, only options of tasks and scores are taken "
+    f"({', '.join(sorted(AFTER_TRAINING))}); leave the option out"
+)
+
+
+def _of_scores(name: str) -> bool:
+    """Whether an option is one of tasks and scores."""
+    return name in AFTER_TRAINING or name.startswith("task.")
+
+
 def run_folder(path: os.PathLike) -> pathlib.Path:
     """The folder of the run whose learner a file holds."""
     path = pathlib.Path(path)
@@ -64,6 +75,9 @@ def load_trained(path: os.PathLike, changed: Mapping[str, object]):
         raise ValueError(f"{folder / CONFIG} is missing, so name the tasks by --task.")
     learner = saving.load(path)
     steps = changed.pop(STEPS, None)
+    for name in changed if known is None else ():
+        if not _of_scores(name):
+            raise ValueError(f"The option {name!r} has no effect on a trained learner: {_TAKEN}.")
     if steps is not None:
         taken = options.options_of(type(learner)).get("test_inner_steps")
         if taken is None:
@@ -82,13 +96,13 @@ def _refuse_others(path, trained: Mapping[str, object], asked: Mapping[str, obje
     """Refuses options of the learner that are not those that it was trained with."""
     defaults = {field.name: field.default for field in dataclasses.fields(Config)}
     for name in sorted({**trained, **asked}, key=lambda name: "." in name):
-        if name in AFTER_TRAINING or name.startswith("task."):
+        if _of_scores(name):
             continue
         own, other = (of.get(name, defaults.get(name)) for of in (trained, asked))
         if own != other:
             raise ValueError(
-                f"{path} was trained with {name}={own}, not {other}: leave the option out, or "
-                "train another learner."
+                f"{path} was trained with {name}={own}, not {other}: {_TAKEN}, or train another "
+                "learner."
             )
 
 

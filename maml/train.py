@@ -63,7 +63,7 @@ def main():
 def cli():
     """The command, as ``maml-train``."""
     define_flags()
-    commands.run(main)
+    commands.run(main, ["logdir"])
 
 
 if __name__ == "__main__":

@@ -29,8 +29,9 @@ surrogate to ascend and a value in nats (:mod:`mine.bounds`, :class:`mine.Object
 
 import lazy_loader
 
-from mine.reporting import quiet_tensorflow
+from mine.reporting import extras, quiet_tensorflow
 
+extras.install()
 quiet_tensorflow.install()
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(

@@ -1,5 +1,6 @@
 """The pose experiment: learners of yaw angles, trained, scored, compared, and asked."""
 
-from mine.reporting import quiet_tensorflow
+from mine.reporting import extras, quiet_tensorflow
 
+extras.install()
 quiet_tensorflow.install()

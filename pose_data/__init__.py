@@ -5,6 +5,7 @@ makes CAD models for users who have none; `tasks`, the only module with TensorFl
 pickles.
 """
 
-from mine.reporting import quiet_tensorflow
+from mine.reporting import extras, quiet_tensorflow
 
+extras.install()
 quiet_tensorflow.install()

@@ -5,6 +5,7 @@ import pathlib
 
 import numpy as np
 
+from maml.core.registry import LEARNERS
 from maml.experiments import Config
 from pose_code import problem  # noqa: F401 (registers the task)
 from pose_code.data import load_splits
@@ -24,7 +25,7 @@ FLAGS = (
     "--task_options=cropped=false;image_size=16", "--shots=3", "--queries=3",
     "--meta_batch_size=2", "--steps=4", "--steps_per_epoch=2", "--episodes_per_task=2",
     "--num_relabelings=2", "--head=circular", "--head_options=knots=12",
-    "--learner_options=hidden=8:8", "--network_options=dim_w=4;filters=2",
+    "--learner_options=hidden=8:8", "--network_options=dim_w=4",
 )  # fmt: skip
 """The same as one types them, for a CNP without a regularizer."""
 
@@ -32,6 +33,8 @@ FLAGS = (
 def tiny(data_dir, **given) -> Config:
     """A run of seconds, with other options, by their dotted names, in place of its own."""
     defaults = preset_options("quick", given.get("learner")) | TINY
+    if LEARNERS[defaults["learner"]].network_kind == "embedding":
+        defaults.pop("network.filters")
     return Config.of({"task.data_dir": str(data_dir)} | given, defaults)
 
 

@@ -14,6 +14,7 @@ FOLDERS = {
     "maml.studies.fewshot": ["logdir", "output"],
     "maml.studies.memorization": ["logdir", "output"],
     "maml.studies.robustness": ["logdir", "output"],
+    "maml.train": ["logdir"],
     "pose_code.baselines": ["logdir"],
     "pose_code.predict": ["output"],
     "pose_code.study": ["logdir", "output"],
@@ -21,7 +22,7 @@ FOLDERS = {
 }
 """Commands -> flags of the folders that they write to."""
 
-OTHERS = ["mine.estimators", "maml.components", "maml.evaluate", "maml.tasks.prepare", "maml.train"]
+OTHERS = ["mine.estimators", "maml.components", "maml.evaluate", "maml.tasks.prepare"]
 
 REQUIRED = {
     "maml.compare": ["--runs=x"],

@@ -75,6 +75,13 @@ def test_data_refuses_flags_it_does_not_know_and_misses_those_it_needs(flags):
     assert "data_dir" in process.stderr or "--CAD_dir" in process.stderr
 
 
+def test_studies_write_no_results_that_are_tracked_unless_asked_to():
+    text = (ROOT / "run.sh").read_text(encoding="utf-8")
+    outputs = re.findall(r'--output="?([^ "]+)', text.partition("command=${1:-main}")[2])
+    assert len(outputs) == len(STUDIES)
+    assert all(folder.startswith("${OUTPUT:-output}/results/") for folder in outputs)
+
+
 def test_pose_needs_its_data_in_the_form_that_it_reads():
     process = shell("./run.sh", "pose", "--data_dir", "DATA")
     assert process.returncode == 1 and "missing --data_dir=DIR" in process.stderr

@@ -182,7 +182,10 @@ def test_a_learner_is_scored_on_other_tasks_but_keeps_what_it_was_trained_with(s
 @pytest.mark.parametrize(
     ("changed", "told"),
     [
-        ({"learner.inner_steps": "4"}, "learner.inner_steps=2, not 4: leave the option out"),
+        (
+            {"learner.inner_steps": "4"},
+            "learner.inner_steps=2, not 4: when a learner is scored, only options of tasks and",
+        ),
         ({"learner_options": "inner_steps=4"}, "learner.inner_steps=2, not 4"),
         ({"learner": "cnp"}, "learner=maml, not cnp"),
         ({"regularizer": "label_mi"}, "regularizer=none, not label_mi"),
@@ -194,6 +197,13 @@ def test_a_learner_is_scored_on_other_tasks_but_keeps_what_it_was_trained_with(s
 def test_options_that_a_learner_was_not_trained_with_are_refused(small_run, changed, told):
     with pytest.raises(ValueError, match=f"learner.keras was trained with {told}"):
         evaluate.evaluate(small_run[1] / "learner.keras", [1], changed)
+
+
+def test_a_learner_without_its_run_takes_no_option_of_training(small_run, tmp_path):
+    (tmp_path / "learner.keras").write_bytes((small_run[1] / "learner.keras").read_bytes())
+    assert evaluate.load_trained(tmp_path / "learner.keras", {"task": "sinusoid"})
+    with pytest.raises(ValueError, match="'meta_lr' has no effect on a trained learner: when a"):
+        evaluate.load_trained(tmp_path / "learner.keras", {"task": "sinusoid", "meta_lr": 6.0})
 
 
 def test_a_configuration_that_is_missing_or_of_another_version_is_told(small_run, tmp_path):

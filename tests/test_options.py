@@ -155,6 +155,84 @@ def test_options_of_regularizers_go_to_those_that_take_them():
         Config(regularizer="mr_a,mr_a")
 
 
+IDLE = [
+    ({"regularizer": "label_mi", "label_mi.negatives": 9}, "negatives", "label_mi and bound=ba"),
+    ({"regularizer": "label_mi", "label_mi.hidden": (9,)}, "hidden", "label_mi and bound=ba"),
+    ({"regularizer": "label_mi", "label_mi.momentum": 0.5}, "momentum", "label_mi and bound=ba"),
+    (
+        {"regularizer": "label_mi", "label_mi.bound": "js", "label_mi.momentum": 0.5},
+        "momentum",
+        "label_mi and bound=js",
+    ),
+    (
+        {"regularizer": "label_mi", "label_mi.bound": "plugin", "label_mi.num_relabelings": 9},
+        "num_relabelings",
+        "label_mi and bound=plugin",
+    ),
+    (
+        {"regularizer": "mine", "mine.num_relabelings": 9},
+        "num_relabelings",
+        "prediction_mi and bound=mine",
+    ),
+    (
+        {"regularizer": "mine", "mine.bound": "exact", "mine.noise": 9.0},
+        "noise",
+        "prediction_mi and bound=exact",
+    ),
+    (
+        {"learner.recompute": True, "learner.task_map": "vectorized"},
+        "recompute",
+        "maml and task_map=vectorized",
+    ),
+    ({"learner": "cnp", "network.hidden": (9,)}, "hidden", "the networks of learner cnp"),
+    ({"network.embedding": (9,)}, "embedding", "the networks of learner maml"),
+    ({"critic_lr": 0.5}, "critic_lr", "regularizer none, which has no critic"),
+    (
+        {"critic_lr": 0.5, "regularizer": "label_mi"},
+        "critic_lr",
+        "regularizer label_mi, which has no critic",
+    ),
+]
+"""Options that others take the effect from, which option, and beside what."""
+
+
+@pytest.mark.parametrize(("given", "name", "beside"), IDLE)
+def test_an_option_that_others_take_the_effect_from_is_refused(given, name, beside):
+    with pytest.raises(ValueError, match=re.escape(f"{name!r} has no effect with ")) as refused:
+        made(Config.of(given))
+    assert beside in str(refused.value) and str(refused.value).endswith("leave it out.")
+    # A preset may hold options for other choices, and so may the options of an earlier run.
+    chosen = {k: v for k, v in given.items() if k.partition(".")[2] in ("", "bound", "task_map")}
+    chosen.pop("critic_lr", None)
+    made(Config.of(chosen, given))
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"regularizer": "label_mi", "label_mi.negatives": 4},
+        {"regularizer": "label_mi", "label_mi.bound": "mine", "label_mi.negatives": 9},
+        {"regularizer": "mine", "critic_lr": 0.5},
+        {"learner": "cnp", "network.embedding": (9,)},
+        {"network.hidden": (9,)},
+    ],
+)
+def test_options_with_an_effect_and_defaults_are_taken(given):
+    made(Config.of(given))
+
+
+def test_an_option_of_images_that_the_kind_of_network_does_not_have_is_refused():
+    given = {"task": "omniglot", "task.data": toys.characters(), "network.filters": 8}
+    made(Config.of(given))
+    with pytest.raises(ValueError, match="'filters' has no effect with the networks of learner"):
+        made(Config.of(given | {"network.kind": "perceptron"}))
+
+
+def made(config):
+    """The untrained learner of a run."""
+    return config.make_learner(config.make_problem())
+
+
 @pytest.mark.parametrize("key", ["noise", "mine.noise", "prediction_mi.noise"])
 def test_short_names_stand_for_the_full_ones(key):
     config = Config(regularizer="mine", regularizer_options=f"{key}=0.2")
@@ -190,6 +268,16 @@ def test_short_names_stand_for_the_full_ones(key):
 )
 def test_tables_call_a_run_by_its_learner_and_regularizers(given, name):
     assert Config.of(given).method_name() == name
+
+
+def test_a_regularizer_without_a_strength_is_called_by_its_title():
+    class FeatureNoise(maml.Regularizer):
+        def __init__(self, scale: float = 0.1, **kwargs):
+            super().__init__(**kwargs)
+
+    assert FeatureNoise.table_name(scale=0.1) == "FeatureNoise"
+    FeatureNoise.strength = "scale"
+    assert FeatureNoise.table_name(scale=0.1) == "FeatureNoise (λ = 0.1)"
 
 
 # -- defaults, dotted names, and back -------------------------------------------------------------
@@ -254,6 +342,41 @@ def test_what_is_given_and_has_no_effect_is_refused(given, message):
         Config.of(given, DEFAULTS)
 
 
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"steps": 0}, "`steps`: expected int of at least 1, received 0"),
+        ({"steps": "10"}, "`steps`: expected int of at least 1, received '10'"),
+        ({"steps": True}, "`steps`: expected int of at least 1, received True"),
+        ({"meta_batch_size": 1}, "`meta_batch_size`: expected int of at least 2, received 1"),
+        ({"meta_lr": float("nan")}, "`meta_lr`: expected float of at least 0, received nan"),
+        ({"meta_lr": float("inf")}, "`meta_lr`: expected float of at least 0, received inf"),
+        ({"meta_lr": -1}, "`meta_lr`: expected float of at least 0, received -1"),
+        ({"seed": -1}, "`seed`: expected int of at least 0, received -1"),
+        ({"meta_lr_decay": 1}, "`meta_lr_decay`: expected bool, received 1"),
+        ({"task": None}, "`task`: expected str, received None"),
+        ({"regularizer": ""}, "`regularizer`: expected names .* or none alone, received ''"),
+        ({"regularizer": "none,mr_w"}, "or none alone, received 'none,mr_w'; leave out"),
+        ({"regularizer": "mr_w,,mr_a"}, "or none alone, received 'mr_w,,mr_a'; leave out"),
+        ({"learner_options": "inner_lr=nan"}, "`inner_lr`: expected float, received 'nan'"),
+        (
+            {"learner_options": "fomaml.inner_lr=3"},
+            "no effect with learner maml: it is an option of fomaml, which is not chosen; leave it",
+        ),
+    ],
+)
+def test_a_value_that_no_run_has_is_refused(given, message):
+    with pytest.raises(ValueError, match=message):
+        Config(**given)
+
+
+@pytest.mark.parametrize("text", ["none", "None", ""])
+def test_none_is_none_where_names_may_stand_too(text):
+    config = Config(learner_options=f"adapt_only={text}")
+    assert config.learner_options == {"adapt_only": None}
+    assert Config(learner_options="adapt_only=a:b").learner_options == {"adapt_only": ("a", "b")}
+
+
 RUNS = [
     {},
     {"learner": "cnp", "learner.hidden": (8, 4), "network.embedding": (8,), "task.told": True},
@@ -263,7 +386,7 @@ RUNS = [
     {
         "task": "nme_sinusoid", "regularizer": "mr_w,mine,label_mi,weight_decay",
         "mine.bound": "js",
-        "label_mi.weight": 0.1, "label_mi.hidden": (3,), "mr_w.layers": ("all",), "patience": 2,
+        "label_mi.weight": 0.1, "label_mi.cap": 3.0, "mr_w.layers": ("all",), "patience": 2,
         "weight_decay": 0.5, "weight_decay.weight": 0.25, "meta_lr_decay": True, "seed": 3,
     },
     {"head": "normal"},
@@ -342,6 +465,24 @@ def test_the_command_in_results_repeats_the_run(tmp_path):
             assert again["scores"][split][name]["mean"] == pytest.approx(
                 score["mean"], rel=1e-3, abs=1e-4
             )
+
+
+@pytest.mark.parametrize(
+    ("head", "name", "value"), [("circular", "period", 10.0), ("categorical", "classes", 3)]
+)
+def test_a_head_has_what_the_labels_do_not_say_from_its_options(head, name, value):
+    with pytest.raises(ValueError, match=f"received '{head}' without {name}; .*_options={name}="):
+        made(Config(head=head))
+    given = Config(head=head, head_options=f"{name}={value}")
+    assert getattr(made(given).head, name) == value
+    assert given.describe(given.make_problem())["head_options"][name] == value
+
+
+def test_a_head_has_what_the_labels_say(tmp_path):
+    given = {"task": "clusters", "learner": "cnp", "task.ways": 3}
+    made(Config.of(given | {"head.classes": 3}))
+    with pytest.raises(ValueError, match="`classes` of the head .*: expected 3, .* received 4"):
+        made(Config.of(given | {"head.classes": 4}))
 
 
 # -- components of one's own ----------------------------------------------------------------------
@@ -446,21 +587,29 @@ def test_one_file_brings_a_learner_a_regularizer_a_task_and_a_head(tmp_path):
         assert "Traceback" not in process.stderr
 
 
+def install(folder, monkeypatch, entry, module):
+    """Installs a package for one test: a module, and a distribution with an entry point for it."""
+    for name in ("parts", "added_parts-1.0.dist-info"):
+        (folder / name).mkdir()
+    (folder / "parts/__init__.py").write_text("")
+    (folder / "added_parts.py").write_text(module)
+    info = folder / "added_parts-1.0.dist-info"
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: added-parts\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(f"[parts]\n{entry}\n")
+    monkeypatch.syspath_prepend(folder)
+    monkeypatch.delitem(sys.modules, "added_parts", raising=False)
+    monkeypatch.delitem(sys.modules, "parts", raising=False)
+    importlib.invalidate_caches()
+
+
 def test_other_packages_add_components_by_entry_points(tmp_path, monkeypatch):
     """As an installed package does: a distribution with an entry point, and nothing imported."""
-    (tmp_path / "parts").mkdir()
-    (tmp_path / "parts/__init__.py").write_text("")
-    (tmp_path / "added_parts.py").write_text(
+    module = (
         "from test_options import ADDED\n\n"
         "@ADDED.register('added')\n"
         "def added(size: int = 2): ...\n"
     )
-    info = tmp_path / "added_parts-1.0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: added-parts\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text("[parts]\nadded = added_parts\n")
-    monkeypatch.syspath_prepend(tmp_path)
-    importlib.invalidate_caches()
+    install(tmp_path, monkeypatch, "added = added_parts", module)
     monkeypatch.setitem(sys.modules, "test_options", sys.modules[__name__])
     assert "added_parts" not in sys.modules and ADDED.package == "parts"
     assert list(ADDED) == ["added"] and ADDED.options("added") == ["size"]
@@ -481,3 +630,42 @@ def test_a_name_is_taken_once():
     registry.register("one")(slow)  # As a notebook's cell that runs again.
     with pytest.raises(ValueError, match="The part name 'one' is taken by another class"):
         registry.register("one")(fast)
+
+
+def test_an_entry_point_may_name_a_class_that_has_no_name(tmp_path, monkeypatch):
+    module = "class Zoo:\n    def __init__(self, size: int = 2): ...\n"
+    install(tmp_path, monkeypatch, "zoo = added_parts:Zoo", module)
+    registry = Registry("part", "parts")
+    assert list(registry) == ["zoo"] and registry.options("zoo") == ["size"]
+
+
+@pytest.mark.parametrize("module", ["import nowhere", "1 / 0", "class Other: ..."])
+def test_an_entry_point_that_cannot_be_loaded_is_told_each_time(module, tmp_path, monkeypatch):
+    install(tmp_path, monkeypatch, "zoo = added_parts:Zoo", module)
+    registry = Registry("part", "parts")
+    for _ in range(2):
+        with pytest.raises(ValueError, match="Invalid entry point 'zoo' of added-parts: expected"):
+            list(registry)
+
+
+def test_no_class_takes_the_place_of_one_of_the_library():
+    """Of the same name or not, before the library was looked through or after."""
+    for module in ("elsewhere", "__main__"):
+        same = type("MRW", (), {"__module__": module})
+        with pytest.raises(ValueError, match="'mr_w' is taken by another class, maml.regularizers"):
+            Registry.register(maml.REGULARIZERS, "mr_w")(same)
+    fresh = Registry("regularizer", "maml.regularizers")
+    fresh._found = dict(maml.REGULARIZERS._entries)
+    with pytest.raises(ValueError, match="'mr_w' is taken by another class"):
+        fresh.register("mr_w")(slow)
+    for names in (("mine",), ("other", "mine"), ("other", "mr_w")):
+        with pytest.raises(ValueError, match="is taken by another class"):
+            maml.REGULARIZERS.register(*names)(type("Own", (), {}))
+    assert maml.REGULARIZERS["mr_w"] is maml.MRW and "other" not in maml.REGULARIZERS
+
+
+def test_a_class_of_a_notebook_may_come_from_a_file_later():
+    registry = Registry("part")
+    registry.register("one")(type("One", (), {"__module__": "__main__"}))
+    moved = registry.register("one")(type("One", (), {"__module__": "parts_of_mine"}))
+    assert registry["one"] is moved

@@ -161,8 +161,8 @@ def test_short_form_is_the_regularizer_that_it_stands_for():
         ("mr_w,mr_w", "'mr_w' is named twice"),
         ("mine,prediction_mi", "'prediction_mi' is named twice"),
         ("mr_w,memory", "Unknown regularizer 'memory': expected one of .*mr_w"),
-        ("none,mr_w", "Unknown regularizer 'none'"),
-        ("", "Unknown regularizer ''"),
+        ("none,mr_w", "or none alone, received 'none,mr_w'"),
+        ("", "or none alone, received ''"),
     ],
 )
 def test_names_that_make_no_sense_are_refused(names, message):

@@ -33,7 +33,10 @@ SMALL_COMPONENTS = {
 def small(given):
     """The configuration of a run of seconds, with these options in place of its own."""
     images = given.get("task") in ("folder", "miniimagenet", "omniglot")
-    own = {k: v for k, v in SMALL_COMPONENTS.items() if not (images and k.startswith("network."))}
+    adapts = maml.LEARNERS[given.get("learner", "maml")].network_kind == "network"
+    own = {k: v for k, v in SMALL_COMPONENTS.items() if not k.startswith("network.")}
+    if not images:
+        own["network.hidden" if adapts else "network.embedding"] = (8,)
     return Config.of(given, SMALL_RUN | own)
 
 

@@ -8,6 +8,7 @@ colons or commas between its elements.
 """
 
 import inspect
+import math
 import types
 import typing
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -50,13 +51,16 @@ def _is_named(parameter: inspect.Parameter) -> bool:
 def options_of(component: Callable) -> dict[str, inspect.Parameter]:
     """The options of a component (a class or function), by name.
 
-    What its attribute ``given_by_problem`` names is left out.
+    What its attribute ``given_by_problem`` names is left out, if it has a default: without one it
+    is an option where the problem does not give it.
     """
-    given = (*GIVEN, *getattr(component, "given_by_problem", ()))
+    by_problem = getattr(component, "given_by_problem", ())
     return {
         name: parameter
         for name, parameter in parameters(component).items()
-        if name not in given and _is_option(parameter)
+        if name not in GIVEN
+        and (name not in by_problem or parameter.default is parameter.empty)
+        and _is_option(parameter)
     }
 
 
@@ -132,8 +136,8 @@ def written(kind) -> str:
 def _read(word: str, kind):
     origin, parts = typing.get_origin(kind), typing.get_args(kind)
     if origin in (typing.Union, types.UnionType):
-        # A word fits any str, so that comes last.
-        for part in sorted(parts, key=lambda part: part is str):
+        # A word fits any str, alone or in a sequence, so None comes first and str last.
+        for part in sorted(parts, key=lambda part: (part is not type(None), part is str)):
             try:
                 return _read(word, part)
             except ValueError:
@@ -146,7 +150,7 @@ def _read(word: str, kind):
     if kind is bool and word.lower() in ("true", "false"):
         return word.lower() == "true"
     if kind in (int, float, str):
-        return kind(word)
+        return _checked(kind(word), kind)
     raise ValueError(word)
 
 
@@ -163,9 +167,9 @@ def _checked(value, kind):
         if not isinstance(value, (list, tuple)):
             raise ValueError(value)
         return tuple(_checked(part, parts[0]) for part in value)
-    if kind is float and type(value) in (int, float):
+    if kind is float and type(value) in (int, float) and not math.isnan(value):
         return value
-    if type(value) is not kind:
+    if type(value) is not kind or value != value:
         raise ValueError(value)
     return value
 
@@ -218,21 +222,59 @@ def choose(
                 f"{takers[0]}.{name}=... for one of them."
             )
         if not takers:
-            raise ValueError(_refusal(role, names, components, taken, name))
+            raise ValueError(_refusal(role, names, components, taken, prefix, name))
         if name in chosen[takers[0]]:
             raise ValueError(f"The option {name!r} of {takers[0]} is given twice: give it once.")
         chosen[takers[0]][name] = read(name, value, taken[takers[0]][name])
+    for of, own in chosen.items():
+        for name, reason in without_effect(components[of], own).items():
+            raise no_effect(name, own[name], f"{role} {of} and {reason}")
     return chosen
 
 
-def _refusal(role, names, components, taken, name) -> str:
+def no_effect(name: str, value, beside: str) -> ValueError:
+    """The refusal of an option that has no effect beside others."""
+    return ValueError(
+        f"The option {name!r} has no effect with {beside}: received {name}={typed(value)}, "
+        "expected none; leave it out."
+    )
+
+
+def without_effect(component: Callable, given: Mapping) -> dict[str, str]:
+    """Those of some options that others take the effect from -> why, such as ``bound=ba``.
+
+    A component says so by a class method ``options_without_effect(**options)``, of all its options:
+    it gives names of options, each with the name of the option that takes its effect. An option at
+    its default is none of them.
+    """
+    hook = getattr(component, "options_without_effect", None)
+    if hook is None:
+        return {}
+    defaults, taken = defaults_of(component), options_of(component)
+    own = {name: read(name, value, taken[name]) for name, value in given.items() if name in taken}
+    every = defaults | own
+    return {
+        name: f"{other}={typed(every[other])}"
+        for name, other in hook(**every).items()
+        if name in own and own[name] != defaults.get(name)
+    }
+
+
+def typed(value) -> str:
+    """The value of an option as one types it."""
+    if isinstance(value, (tuple, list)):
+        return ":".join(map(str, value))
+    return str(value).lower() if isinstance(value, bool) or value is None else str(value)
+
+
+def _refusal(role, names, components, taken, prefix, name) -> str:
+    start = f"The option {name!r} has no effect with {role} {','.join(names) or 'none'}: "
+    if prefix and prefix not in names:
+        return f"{start}it is an option of {prefix}, which is not chosen; leave it out."
     others = [of for of in components if of not in names and name in options_of(components[of])]
     own = "; ".join(f"{of} takes {', '.join(taken[of]) or 'no options'}" for of in names)
     where = f"it is an option of {', '.join(others)}; " if others else ""
-    return (
-        f"The option {name!r} has no effect with {role} {','.join(names) or 'none'}: {where}"
-        f"{own or 'leave it out'}."
-    )
+    return f"{start}{where}{own or 'leave it out'}."
 
 
 def check_at_least(least: float, **values) -> None:

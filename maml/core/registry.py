@@ -9,7 +9,7 @@ import importlib
 import importlib.metadata
 import pkgutil
 import typing
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from maml.core import options
 
@@ -31,18 +31,38 @@ class Registry:
 
     def __init__(self, kind: str, package: str | None = None):
         self.kind, self.package = kind, package
+        self._library = f"{package}."
+        self._loads = False
         self._found: dict[str, Callable] = {}
         self._short: dict[str, str] = {}
 
     @property
     def _entries(self) -> dict:
-        if self.package is not None:
-            package, self.package = self.package, None
-            for module in pkgutil.iter_modules(importlib.import_module(package).__path__):
-                importlib.import_module(f"{package}.{module.name}")
-            for entry_point in importlib.metadata.entry_points(group=package):
-                entry_point.load()
+        if self.package is not None and not self._loads:
+            self._loads = True
+            try:
+                for module in pkgutil.iter_modules(importlib.import_module(self.package).__path__):
+                    importlib.import_module(f"{self.package}.{module.name}")
+                for entry_point in importlib.metadata.entry_points(group=self.package):
+                    self._enter(entry_point)
+                self.package = None
+            finally:
+                self._loads = False
         return self._found
+
+    def _enter(self, entry_point: importlib.metadata.EntryPoint) -> None:
+        """Loads what another package adds, under the entry point's name unless it has one."""
+        try:
+            loaded = entry_point.load()
+            if callable(loaded) and loaded not in self._found.values():
+                self.register(entry_point.name)(loaded)
+        except Exception as error:  # Whatever another package raises.
+            package = entry_point.dist.name if entry_point.dist else "an installed package"
+            raise ValueError(
+                f"Invalid entry point {entry_point.name!r} of {package}: expected {self.kind}s in "
+                f"{entry_point.value}, received {type(error).__name__} ({error}); mend or "
+                f"uninstall {package}."
+            ) from error
 
     def register(self, name: str, short: str | None = None):
         """A decorator that enters a class, or a function that makes one of the kind.
@@ -52,22 +72,31 @@ class Registry:
             short: another name that users may type for it, see :meth:`full_name`.
 
         Raises:
-            ValueError: the name is taken by another.
+            ValueError: a name is taken by another.
         """
 
         def enter(entry):
-            taken = self._found.get(name)
-            # A module that is imported again, as notebooks do, brings the same entry anew.
-            if taken is not None and taken.__qualname__ != entry.__qualname__:
-                raise ValueError(
-                    f"The {self.kind} name {name!r} is taken by another class: choose another name."
-                )
+            if not entry.__module__.startswith(self._library):
+                _ = self._entries  # Those of the library come first.
+            for word in filter(None, (name, short)):
+                taken = self._found.get(word) or self._found.get(self._short.get(word, ""))
+                if taken is not None and not self._is_again(taken, entry):
+                    raise ValueError(
+                        f"The {self.kind} name {word!r} is taken by another class, "
+                        f"{taken.__module__}.{taken.__qualname__}: choose another name."
+                    )
             self._found[name] = entry
             if short is not None:
                 self._short[short] = name
             return entry
 
         return enter
+
+    def _is_again(self, taken, entry) -> bool:
+        """Whether an entry comes anew: of a module that is imported again, as notebooks do."""
+        modules = {taken.__module__, entry.__module__}
+        moved = "__main__" in modules and not taken.__module__.startswith(self._library)
+        return taken.__qualname__ == entry.__qualname__ and (len(modules) == 1 or moved)
 
     def __getitem__(self, name):
         if name not in self._entries:
@@ -162,6 +191,42 @@ def make_learner(name: str, networks: Networks, head, **options):
     return LEARNERS.make(name, body, head, **options)
 
 
+def idle_network_options(
+    build: Callable[..., Networks], fixed: Mapping, given: Mapping, learner: str, outputs: int
+) -> list[str]:
+    """Options of networks that change nothing in the network that a learner takes.
+
+    Args:
+        build: makes the networks.
+        fixed: what a run gives it beside options.
+        given: options; those at their defaults are left out.
+        learner: of :data:`LEARNERS`.
+        outputs: of the network of a gradient-based learner.
+    """
+    whole, defaults = LEARNERS[learner].network_kind == "network", options.defaults_of(build)
+
+    def layers(own):
+        networks = build(**fixed, **own)
+        parts = [networks.network(outputs) if whole else networks.embedding()]
+        parts += [networks.shared()] if whole and networks.shared is not None else []
+        return [_written(layer) for part in parts for layer in part._flatten_layers()]
+
+    every = layers(given)
+    return [
+        name
+        for name, value in given.items()
+        if value != defaults.get(name, value)
+        and layers({of: other for of, other in given.items() if of != name}) == every
+    ]
+
+
+def _written(layer) -> object:
+    """A layer but for its name, in words that are equal for equal layers."""
+    if type(layer).__module__.partition(".")[0] not in ("keras", "maml"):
+        return object()  # What it does is not known, so it equals no other.
+    return "" if hasattr(layer, "layers") else f"{type(layer)} {layer.get_config() | {'name': ''}}"
+
+
 def full_names(names: str | Iterable[str]) -> list[str]:
     """The full names of regularizers.
 
@@ -169,10 +234,15 @@ def full_names(names: str | Iterable[str]) -> list[str]:
         names: a list, or text with commas between the names; "none" for none.
 
     Raises:
-        ValueError: there is no such regularizer, or one is named twice.
+        ValueError: there is no such regularizer, one is named twice, or "none" beside others.
     """
-    if isinstance(names, str):
-        names = [] if names == "none" else [name.strip() for name in names.split(",")]
+    words = [name.strip() for name in (names.split(",") if isinstance(names, str) else names)]
+    if "" in words or "none" in words[1:] or "none" in words[:-1]:
+        raise ValueError(
+            "Invalid value for `regularizer`: expected names with commas between them, or none "
+            f"alone, received {','.join(words)!r}; leave out what is none."
+        )
+    names = [] if words == ["none"] else words
     chosen = [REGULARIZERS.full_name(name) for name in names]
     for name in chosen:
         if chosen.count(name) > 1:

@@ -1,17 +1,10 @@
 """One training run, and many of them: configuration, folders, results, sweeps, studies, tables."""
 
-import importlib.util
-
 import lazy_loader
 
-for _needed in ("filelock", "pandas"):
-    if importlib.util.find_spec(_needed) is None:
-        raise ModuleNotFoundError(
-            f"maml.experiments needs {_needed}: pip install exact-meta-information[experiments]",
-            name=_needed,
-        )
+from mine.reporting import extras
 
-__getattr__, __dir__, __all__ = lazy_loader.attach(
+_load, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
         "aggregation": ["load_runs"],
@@ -21,3 +14,13 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "training": ["run"],
     },
 )
+
+
+def __getattr__(name):
+    try:
+        return _load(name)
+    except ModuleNotFoundError as error:
+        told = extras.sentence(error)
+        if told is None:
+            raise
+        raise ModuleNotFoundError(told, name=error.name) from None

@@ -11,14 +11,21 @@ with the regularizer's name, such as ``label_mi.weight``.
 
 import dataclasses
 import json
+import math
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from maml.core import options
-from maml.core.registry import HEADS, LEARNERS, REGULARIZERS, TASKS, full_names, make_learner
-
-ROLES = ("task", "learner", "network", "head", "regularizer")
-"""What options may be of; each has a field ``ROLE_options``."""
+from maml.core.registry import (
+    HEADS,
+    LEARNERS,
+    REGULARIZERS,
+    TASKS,
+    full_names,
+    idle_network_options,
+    make_learner,
+)
+from maml.core.roles import ROLES, as_mapping, by_role, with_effect, with_names
 
 LOCATIONS = ("data", "data_dir", "extra_data_dir")
 """Options of tasks that say where data is: a run is told from others by the data itself."""
@@ -104,18 +111,36 @@ class Config:
         1, "Estimate label information on every k-th evaluation batch only.", at_least=1
     )
 
+    _preset: ClassVar[frozenset[str]] = frozenset()
+    """Options that :meth:`of` took from defaults: they may have no effect."""
+
     def __post_init__(self):
         names = full_names(self.regularizer)
         object.__setattr__(self, "regularizer", ",".join(names) or "none")
+        self._check_fields()
         for role in ROLES:
-            given = _as_mapping(getattr(self, f"{role}_options"))
-            given = _with_names(given, names) if role == "regularizer" else given
+            given = as_mapping(getattr(self, f"{role}_options"))
+            given = with_names(given, names) if role == "regularizer" else given
             object.__setattr__(self, f"{role}_options", given)
         self._choose("task", [self.task], TASKS)
         self._choose("learner", [self.learner], LEARNERS)
         self._choose("regularizer", names, REGULARIZERS)
         if self.head:
             self._choose("head", [self.head], HEADS)
+
+    def _check_fields(self):
+        """Refuses values of another kind, and numbers below the least that a flag may have."""
+        for field in dataclasses.fields(self):
+            value, least = getattr(self, field.name), field.metadata["limits"].get("lower_bound")
+            kinds = {bool: bool, int: int, float: (int, float), str: str}.get(field.type, object)
+            fits = isinstance(value, kinds) and isinstance(value, bool) == (field.type is bool)
+            if kinds is object or fits and (least is None or least <= value < math.inf):
+                continue
+            bound = "" if least is None else f" of at least {least}"
+            raise ValueError(
+                f"Invalid value for `{field.name}`: expected {field.type.__name__}{bound}, "
+                f"received {value!r}."
+            )
 
     def _choose(self, role, names, registry):
         for name in names:
@@ -194,7 +219,7 @@ class Config:
         head = problem.make_head(self.head, **of_head)
         for term in terms:
             term.check_head(head)
-        return make_learner(
+        learner = make_learner(
             self.learner,
             build(**extra, **of_networks),
             head,
@@ -203,6 +228,14 @@ class Config:
             initializer_seed=self.seed,
             **self.learner_options,
         )
+        asked = {k: v for k, v in of_networks.items() if f"network.{k}" not in self._preset}
+        for name in idle_network_options(build, extra, asked, self.learner, head.units):
+            raise options.no_effect(name, asked[name], f"the networks of learner {self.learner}")
+        asked = self.critic_lr != type(self).critic_lr and "critic_lr" not in self._preset
+        if asked and not any(term.has_critic for term in terms):
+            beside = f"regularizer {self.regularizer}, which has no critic"
+            raise options.no_effect("critic_lr", self.critic_lr, beside)
+        return learner
 
     def learner_defaults(self) -> dict:
         """All options of the learner: those given, and the defaults of the others."""
@@ -216,8 +249,11 @@ class Config:
         content["task_options"] = options.defaults_of(TASKS[self.task]) | dict(self.task_options)
         content["learner_options"] = self.learner_defaults()
         content["network_options"] = options.defaults_of(problem.build_networks) | of_networks
+        given = set(getattr(type(head), "given_by_problem", ())) - of_head.keys()
         content["head_options"] = {
-            name: getattr(head, name) for name in options.options_of(type(head))
+            name: getattr(head, name)
+            for name in options.options_of(type(head))
+            if name not in given
         }
         content["regularizer_options"] = {
             f"{name}.{key}": value
@@ -250,9 +286,9 @@ class Config:
                 f"Unknown option {unknown[0]!r} of a run: expected one of {', '.join(fields)}, or "
                 "ROLE.NAME for an option of a component."
             )
-        asked = _by_role(dotted)
+        asked = by_role(dotted)
         own_head = not (defaults or {}).get("head") and not chosen.get("head")
-        further = _by_role(
+        further = by_role(
             {
                 key: value
                 for key, value in (defaults or {}).items()
@@ -261,13 +297,22 @@ class Config:
         )
         for role in ROLES:
             field = f"{role}_options"
-            typed = _as_mapping(chosen.get(field, {}))
+            typed = as_mapping(chosen.get(field, {}))
             if role == "regularizer":
-                typed = _with_names(typed, full_names(chosen.get(role, cls.regularizer)))
+                typed = with_names(typed, full_names(chosen.get(role, cls.regularizer)))
             for name in asked[role].keys() & typed.keys() if field in given else ():
                 raise ValueError(f"The option {name!r} of the {role} is given twice: give it once.")
-            chosen[field] = further[role] | asked[role] | typed
-        return cls(**chosen)
+            own = asked[role] | typed
+            names = {
+                "learner": [chosen.get("learner", cls.learner)],
+                "regularizer": full_names(chosen.get("regularizer", cls.regularizer)),
+            }
+            chosen[field] = with_effect(role, names.get(role, ()), further[role], own) | own
+        config = cls(**chosen)
+        preset = frozenset(defaults or ()) - given.keys()
+        preset -= {f"network.{name}" for name in as_mapping(given.get("network_options", {}))}
+        object.__setattr__(config, "_preset", preset)
+        return config
 
     @classmethod
     def _takes(cls, chosen: Mapping, key: str) -> bool:
@@ -319,8 +364,8 @@ class Config:
                 plain = own_head.head_options
             if field.name.endswith("_options"):
                 other = {k: v for k, v in value.items() if plain.get(k, self) != v}
-                if other:
-                    words.append(f"--{field.name}=" + ";".join(map(_typed, other.items())))
+                typed = ";".join(f"{k}={options.typed(v)}" for k, v in other.items())
+                words += [f"--{field.name}={typed}"] if other else []
             elif value != plain:
                 words.append(f"--{field.name}={value}")
         return words
@@ -332,53 +377,3 @@ class Config:
             entry = REGULARIZERS[name]
             names.append(entry.table_name(**(options.defaults_of(entry) | own)))
         return " + ".join(names)
-
-
-def _as_mapping(given) -> dict:
-    """Options that may be text."""
-    return options.parse(given) if isinstance(given, str) else dict(given)
-
-
-def _by_role(dotted: Mapping[str, object]) -> dict[str, dict]:
-    """Options with dotted names by role; those of regularizers have the regularizer's full name."""
-    roles: dict[str, dict] = {role: {} for role in ROLES}
-    for key, value in dotted.items():
-        role, _, name = key.partition(".")
-        if role in ROLES[:-1]:
-            roles[role][name] = value
-        else:
-            roles["regularizer"][f"{REGULARIZERS.full_name(role)}.{name}"] = value
-    return roles
-
-
-def _with_names(given: Mapping[str, object], names: list[str]) -> dict[str, object]:
-    """Options of regularizers, each before it the full name of the only one that takes it.
-
-    Args:
-        given: option, or regularizer and option with a dot between them -> value.
-        names: of the chosen regularizers. What none or several of them take stays as it is.
-
-    Raises:
-        ValueError: there is no such regularizer, or an option is given twice.
-    """
-    found: dict[str, object] = {}
-    for key, value in given.items():
-        prefix, _, option = key.rpartition(".")
-        takers = [name for name in names if option in options.options_of(REGULARIZERS[name])]
-        if prefix:
-            prefix = REGULARIZERS.full_name(prefix)
-        elif len(takers) == 1:
-            prefix = takers[0]
-        key = f"{prefix}.{option}" if prefix else option
-        if key in found:
-            raise ValueError(f"The option {key!r} is given twice: give it once.")
-        found[key] = value
-    return found
-
-
-def _typed(item) -> str:
-    """An option as one types it."""
-    name, value = item
-    if isinstance(value, (tuple, list)):
-        return f"{name}={':'.join(map(str, value))}"
-    return f"{name}={str(value).lower() if isinstance(value, bool) or value is None else value}"

@@ -24,6 +24,8 @@ Nothing here needs TensorFlow.
 import csv
 import os
 import pathlib
+import reprlib
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -34,8 +36,20 @@ SCHEMA = 2
 
 RESULTS, HISTORY = "results.json", "history.csv"
 
-KEYS = ("method", "seed", "config", "data", "metric", "scores", "cost", "provenance")
-"""What each record holds."""
+TEXT, WHOLE, NUMBER, TABLE = "text", "a whole number", "a number", "a dictionary"
+
+TYPES: dict[str, type | tuple[type, ...]] = {
+    TEXT: str, WHOLE: int, NUMBER: (int, float), TABLE: dict
+}  # fmt: skip
+
+KINDS = {
+    "method": TEXT, "seed": WHOLE, "config": TABLE, "data": TABLE, "metric": TEXT,
+    "normalization": TEXT, "scores": TABLE, "scores.train": TABLE, "scores.test": TABLE,
+    "diagnosis": TABLE, "diagnosis.verdict": TEXT, "cost": TABLE, "cost.steps": NUMBER,
+    "cost.seconds_per_step": NUMBER, "provenance": TABLE, "provenance.command": TEXT,
+    "provenance.hardware": TEXT,
+}  # fmt: skip
+"""What each record holds, at least, and of what kind."""
 
 
 def write_results(record: dict, folder: os.PathLike) -> None:
@@ -61,10 +75,41 @@ def read_results(path: os.PathLike) -> dict:
             f"Invalid `schema` in {path}: expected {SCHEMA}, received {record['schema']!r}. Read "
             "it with the version that wrote it, or train the run anew."
         )
-    missing = [key for key in KEYS if key not in record]
-    if missing:
-        raise ValueError(f"{path} is no record of a run: it has no {missing[0]!r}.")
+    _check_kinds(record, path)
     return record
+
+
+def _check_kinds(record: dict, path: pathlib.Path) -> None:
+    """Refuses a record of which a part is missing, or of another kind."""
+
+    def check(name, value, kind):
+        if not isinstance(value, TYPES[kind]) or isinstance(value, bool):
+            raise ValueError(
+                f"Invalid {name!r} in {path}: expected {kind}, received {reprlib.repr(value)}; "
+                "train the run anew, in another folder."
+            )
+
+    means = {f"scores.{split}.{record.get('metric')}.mean": NUMBER for split in ("train", "test")}
+    for name, kind in (KINDS | means).items():
+        value: object = record
+        for key in name.split("."):
+            if not isinstance(value, dict) or key not in value:
+                raise ValueError(f"{path} is no record of a run: it has no {name!r}.")
+            value = value[key]
+        check(name, value, kind)
+    for part in ("scores", "cost"):
+        for name, value in _leaves(record[part], part):
+            if value is not None:
+                check(name, value, NUMBER)
+
+
+def _leaves(content: dict, name: str) -> Iterator[tuple[str, object]]:
+    """Dotted names and values of all that is no dictionary."""
+    for key, value in content.items():
+        if isinstance(value, dict):
+            yield from _leaves(value, f"{name}.{key}")
+        else:
+            yield f"{name}.{key}", value
 
 
 def find_results(folder: os.PathLike) -> list[dict]:

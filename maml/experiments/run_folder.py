@@ -5,8 +5,6 @@ import os
 import pathlib
 from collections.abc import Callable
 
-import filelock
-
 from maml.experiments.config import LOCATIONS, Config
 from mine import reporting
 
@@ -24,6 +22,8 @@ def claim_run_dir(
 ):
     """Makes a folder this run's own for as long as the context lasts.
 
+    A run that fails before its first checkpoint leaves the folder to others.
+
     Args:
         folder: made if absent.
         config: every option of the run, see :meth:`maml.experiments.Config.describe`.
@@ -38,7 +38,14 @@ def claim_run_dir(
             another process trains in it.
         ValueError: the configuration there is damaged, or has an option that is not known here.
     """
+    import filelock  # Of an extra, which nothing else here needs.
+
     folder = pathlib.Path(folder)
+    if folder.is_file():
+        raise FileExistsError(
+            f"Invalid value for `folder`: expected a folder, received {folder}, "
+            "a file; name another folder."
+        )
     folder.mkdir(parents=True, exist_ok=True)
     lock = filelock.FileLock(folder / LOCK)
     try:
@@ -47,9 +54,14 @@ def claim_run_dir(
         raise FileExistsError(
             f"Another process trains in {folder}: wait until it is done, or name another folder."
         ) from None
+    fresh = not (folder / CONFIG).exists()
     try:
         _check_or_write(folder, config, resume, data, complete)
         yield folder
+    except BaseException:
+        if fresh and not (folder / CHECKPOINT).exists():  # Nothing was trained: others may.
+            (folder / CONFIG).unlink(missing_ok=True)
+        raise
     finally:
         lock.release()  # The file stays: to remove it would let two processes hold it.
 

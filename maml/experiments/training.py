@@ -69,7 +69,7 @@ def run(
     """
     start, folder = time.perf_counter(), pathlib.Path(folder)
     path = folder / LEARNER if learner_path is None else pathlib.Path(learner_path)
-    config.epoch_steps()  # Refuses before anything is made.
+    config.epoch_steps(), config.method_name()  # Refuse before anything is made.
     saving.check_path(path)
     problem = config.make_problem()
     if config.patience and problem.validation is None:

@@ -85,6 +85,11 @@ class MAML(MetaLearner):
             name="diverged", shape=(2,), dtype="int32", initializer="zeros", trainable=False
         )
 
+    @classmethod
+    def options_without_effect(cls, task_map, **others) -> dict[str, str]:
+        """Options that have no effect beside the others -> the option that is the reason."""
+        return {"recompute": "task_map"} if task_map == "vectorized" else {}
+
     def _check(self):
         check_at_least(0, inner_steps=self.inner_steps, test_inner_steps=self.test_inner_steps or 0)
         check_counts(inner_batch_size=self.inner_batch_size)

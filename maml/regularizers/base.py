@@ -23,12 +23,14 @@ class Regularizer(Configured, keras.layers.Layer):
     metric_names: tuple[str, ...] = ()
 
     title, symbol, strength = "", "λ", "weight"
-    """What tables call it, and the symbol and name of the option that is its strength."""
+    """What tables call it, and the symbol and name of the option that is its strength, if any."""
 
     @classmethod
     def table_name(cls, **options) -> str:
         """What tables call it with these options."""
-        return f"{cls.title or cls.__name__} ({cls.symbol} = {options[cls.strength]:g})"
+        name, strength = cls.title or cls.__name__, options.get(cls.strength)
+        known = isinstance(strength, (int, float))
+        return f"{name} ({cls.symbol} = {strength:g})" if known else name
 
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
@@ -39,6 +41,11 @@ class Regularizer(Configured, keras.layers.Layer):
     @property
     def critic_variables(self) -> list:
         return []
+
+    @property
+    def has_critic(self) -> bool:
+        """Whether it has variables that the critic's optimizer steps."""
+        return type(self).critic_variables is not Regularizer.critic_variables
 
     def check_head(self, head) -> None:
         """Checks that a learner with this head can be trained; called before a run.

@@ -76,6 +76,12 @@ class InformationTerm(Regularizer):
         if self.has_critic:
             self.objective = mine.Objective(bound, momentum, dtype=self.dtype_policy)
 
+    @classmethod
+    def options_without_effect(cls, bound, **others) -> dict[str, str]:
+        """Options that have no effect beside the others -> the option that is the reason."""
+        idle = () if bound in CRITIC_BOUNDS or bound not in cls.BOUNDS else ("hidden",)
+        return dict.fromkeys((*idle, "momentum") if bound != "mine" else (), "bound")
+
     @property
     def has_critic(self) -> bool:
         """Whether the bound needs a critic."""

@@ -73,6 +73,11 @@ class LabelMI(InformationTerm):
             self.critic = mine.Likelihood(self.hidden, seed=seed, dtype=self.dtype_policy)
 
     @classmethod
+    def options_without_effect(cls, bound, **others):
+        own = {"ba": {"negatives": "bound"}, "plugin": {"num_relabelings": "bound"}}
+        return super().options_without_effect(bound) | own.get(bound, {})
+
+    @classmethod
     def table_name(cls, **options):
         bound = "" if options["bound"] == "ba" else f"{options['bound']}, "
         return f"{cls.title} ({bound}{cls.symbol} = {options['weight']:g})"

@@ -71,6 +71,11 @@ class PredictionMI(InformationTerm):
             seed = next(initializer_seeds(self.seed, Part.SET_ENCODER))
             self.set_encoder = mine.SetEncoder(hidden, seed=seed, dtype=dtype)
 
+    @classmethod
+    def options_without_effect(cls, bound, **others):
+        own = ("noise", "power_penalty") if bound == "exact" else ("num_relabelings",)
+        return super().options_without_effect(bound) | dict.fromkeys(own, "bound")
+
     def check_head(self, head):
         if self.has_critic and not head.bounded and not self.power_penalty:
             raise ValueError(

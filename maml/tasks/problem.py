@@ -83,11 +83,27 @@ class Problem:
             **options: of the head, in place of the problem's.
 
         Raises:
-            ValueError: there is no such head, or it takes no such option.
+            ValueError: there is no such head, it takes no such option, lacks one, or has another
+                value of one that these labels have.
         """
         made = self.head_class(name)
-        known = {p: getattr(self.head, p) for p in parameters(made) if hasattr(self.head, p)}
-        return made(**(known | dict(self.head_defaults.get(name, {})) | options))
+        taken = parameters(made)
+        known = {p: getattr(self.head, p) for p in taken if hasattr(self.head, p)}
+        for of in set(getattr(made, "given_by_problem", ())) & known.keys() & options.keys():
+            if options[of] != known[of]:
+                raise ValueError(
+                    f"Invalid value for `{of}` of the head {name or made.__name__}: expected "
+                    f"{known[of]}, that of the labels, received {options[of]}; leave it out."
+                )
+        given = known | dict(self.head_defaults.get(name, {})) | options
+        for of, parameter in taken.items():
+            if of not in given and parameter.default is parameter.empty:
+                raise ValueError(
+                    f"Invalid value for `head`: expected one whose options these tasks give, "
+                    f"received {name!r} without {of}; use another head, or "
+                    f"--head_options={of}=..."
+                )
+        return made(**given)
 
     def evaluator(self, learner, information_every: int = 1, num_relabelings: int = 8) -> Evaluator:
         """Scores a learner by this problem's metrics and relabelings."""

@@ -27,7 +27,7 @@ def run(main: Callable[[], None], folders: Sequence[str] = ()) -> None:
                 f"{words[1]!r}."
             )
         for name in folders:
-            path = pathlib.Path(flags.FLAGS[name].value)
+            path = pathlib.Path(flags.FLAGS[name].value or ".")
             file = next((of for of in (path, *path.parents) if of.exists() and not of.is_dir()), "")
             if file:
                 sys.exit(
