@@ -71,6 +71,11 @@ class PredictionMI(InformationTerm):
             seed = next(initializer_seeds(self.seed, Part.SET_ENCODER))
             self.set_encoder = mine.SetEncoder(hidden, seed=seed, dtype=dtype)
 
+    @property
+    def exact_gradient(self):
+        """Critics scale their inputs by running moments, which are constants to a gradient."""
+        return super().exact_gradient and not self.has_critic
+
     def check_head(self, head):
         if self.has_critic and not head.bounded and not self.power_penalty:
             raise ValueError(
