@@ -54,7 +54,8 @@ def check_num_val(names: Sequence[str], num_val: int) -> None:
     if not least <= num_val <= most:
         allowed = f"{least} to {most}" if most > least else f"{least}"
         raise RecordError(
-            f"Invalid value for --num_val: expected {allowed} of {len(names)} objects, since training needs two, {reason}; received {num_val}. Use "
+            f"Invalid value for --num_val: expected {allowed} of {len(names)} objects, since "
+            f"training needs two, {reason}; received {num_val}. Use "
             f"--num_val={max(least, len(names) // 4)}."
         )
 
