@@ -7,6 +7,7 @@ import tensorflow as tf
 import maml
 from maml import testing
 from maml.core.options import parameters
+from maml.nn.convolutions import convolutional_networks
 from maml.nn.mlp import mlp_networks
 
 
@@ -177,6 +178,15 @@ def test_normalization_by_the_current_batch_may_depend_on_other_queries():
     layers = [keras.layers.Dense(4, "tanh"), maml.CurrentBatchNormalization()]
     network = keras.Sequential([keras.Input((2,)), *layers])
     testing.check_learner(maml.CNP(network, maml.NormalHead()))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["protonet", "maml++"])
+def test_networks_of_images_keep_the_contract(name):
+    """Thousands of rectifiers, whose kinks finite differences meet."""
+    networks = convolutional_networks((28, 28, 1), filters=16)
+    learner = maml.make_learner(name, networks, maml.CategoricalHead(5))
+    testing.check_learner(learner, input_shape=(28, 28, 1))
 
 
 # -- regularizers that break the contract ---------------------------------------------------------
