@@ -11,8 +11,8 @@ help() {
 ./run.sh data FLAGS            CAD models -> train_data.pkl, val_data.pkl. --data_dir=DIR (required);
                                --CAD_dir=DIR (your models), --skip_classes; or else a procedural set,
                                --num_per_class, --classes; for both --num_images, --canonical,
-                               --image_size (of the pickles, pixels), --num_val, --seed (of models
-                               and renders), --workers
+                               --image_size (of the pickles, pixels), --num_val (held-out objects,
+                               default 15), --seed (of models and renders), --workers
 ./run.sh train FLAGS           one training run; --helpfull lists the flags
 ./run.sh compare FLAGS         one table from many runs: --runs=DIR --output=DIR
 ./run.sh baselines FLAGS       constant predictor, and kernel regression on pixels (no training)
@@ -103,7 +103,7 @@ data() {
     python -m pose_data.make_cad --CAD_dir="$cad" $(chosen "num_per_class classes seed" "$@")
   fi
   # shellcheck disable=SC2046
-  python -m pose_data.mujoco_render --CAD_dir="$cad" --data_dir="$data_dir" \
+  python -m pose_data.mujoco_render --CAD_dir="$cad" --data_dir="$data_dir" --num_val="$(value num_val 15 "$@")" \
     $(chosen "num_images skip_classes canonical workers seed" "$@")
   rm -rf "$data_dir/rotate_resize"
   cp -r "$data_dir/rotate" "$data_dir/rotate_resize"

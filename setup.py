@@ -27,6 +27,7 @@ COMMANDS = {
     "pose-data-gen": "pose_data.data_gen",
     "pose-train": "pose_code.train",
     "pose-baselines": "pose_code.baselines",
+    "pose-predict": "pose_code.predict",
     "pose-study": "pose_code.study",
 }
 """Console command -> its module, which has a function ``cli``."""

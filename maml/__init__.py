@@ -25,6 +25,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "regularizers",
         "studies",
         "tasks",
+        "testing",
     ],
     submod_attrs={
         "core.episodes": ["Episode", "PaddedEpisode", "TaskFamily"],

@@ -185,6 +185,11 @@ def main():
         print(f"{name}: {angle * 360 / tasks.PERIOD:.1f} degrees")
 
 
-if __name__ == "__main__":
+def cli():
+    """The command, as ``pose-predict``."""
     define_flags()
     commands.run(main, ["output"])
+
+
+if __name__ == "__main__":
+    cli()

@@ -1,5 +1,6 @@
-"""A contact sheet: images of many objects, one row per object."""
+"""A contact sheet: images of many objects, one row per object, in as many columns as fit."""
 
+import math
 import pathlib
 from collections.abc import Sequence
 
@@ -10,36 +11,39 @@ from pose_data import records
 
 _LABEL_WIDTH = 120
 _TEXT_HEIGHT = 14
+_MAX_RATIO = 3
+"""Of height and width; a longer sheet is wrapped into columns, as a newspaper is."""
 
 Row = tuple[str, Sequence[np.ndarray], Sequence[str]]
 
 
 def contact_sheet(rows: Sequence[Row], tile_size: int = 96) -> Image.Image:
-    """Lays images out in labelled rows.
+    """Lays images out in labelled rows, in columns of rows where there are many.
 
     Args:
         rows: per row its label, its images (uint8 `[H, W]` or `[H, W, 3]`) and a caption for each.
         tile_size: width and height each image is scaled to, pixels.
 
     Returns:
-        The sheet, in RGB.
+        The sheet, in RGB, about three times as high as wide at most.
 
     Raises:
         ValueError: ``rows`` is empty, or a row has not one caption per image.
     """
     if not rows:
         raise ValueError("Invalid value for `rows`: expected at least one row; received none.")
-    columns = max(len(images) for _, images, _ in rows)
-    row_height = tile_size + _TEXT_HEIGHT
-    size = (_LABEL_WIDTH + columns * tile_size, len(rows) * row_height)
-    sheet = Image.new("RGB", size, "white")
+    tiles = max(len(images) for _, images, _ in rows)
+    width, row_height = _LABEL_WIDTH + tiles * tile_size, tile_size + _TEXT_HEIGHT
+    columns = math.ceil(math.sqrt(len(rows) * row_height / (_MAX_RATIO * width)))
+    per_column = math.ceil(len(rows) / columns)
+    sheet = Image.new("RGB", (columns * width, per_column * row_height), "white")
     draw = ImageDraw.Draw(sheet)
     font = ImageFont.load_default(size=11)
-    for row, (label, images, captions) in enumerate(rows):
-        top = row * row_height
-        draw.text((4, top + tile_size // 2), label, fill="black", font=font)
-        for column, (image, caption) in enumerate(zip(images, captions, strict=True)):
-            left = _LABEL_WIDTH + column * tile_size
+    for number, (label, images, captions) in enumerate(rows):
+        start, top = number // per_column * width, number % per_column * row_height
+        draw.text((start + 4, top + tile_size // 2), label, fill="black", font=font)
+        for place, (image, caption) in enumerate(zip(images, captions, strict=True)):
+            left = start + _LABEL_WIDTH + place * tile_size
             tile = Image.fromarray(image).convert("RGB")
             sheet.paste(tile.resize((tile_size, tile_size), Image.Resampling.LANCZOS), (left, top))
             draw.text((left + 4, top + tile_size), caption, fill="black", font=font)

@@ -55,7 +55,7 @@ def define_flags() -> None:
         "data_dir", None, "Folder of grey images, <class>/<object>/*.png, and labels."
     )
     flags.DEFINE_string("output_dir", ".", "Folder to write the pickles and split.json to.")
-    flags.DEFINE_integer("num_val", 15, "Objects held out for validation.", 1)
+    flags.DEFINE_integer("num_val", 15, "Objects held out; two or more.", 1)
     flags.DEFINE_integer("seed", 1, "Seed of the split.", 0)
     flags.mark_flag_as_required("data_dir")
 
@@ -70,13 +70,9 @@ def split(names: Sequence[str], num_val: int, seed: int) -> tuple[list[str], lis
         Training and held-out names, each sorted.
 
     Raises:
-        RecordError: there are too few objects.
+        RecordError: as of :func:`pose_data.records.check_num_val`.
     """
-    if len(names) <= num_val:
-        raise records.RecordError(
-            f"Invalid value for --num_val: expected less than {len(names)}, the number of objects, "
-            f"so that some are left for training; received {num_val}."
-        )
+    records.check_num_val(names, num_val)
     order = sorted(names, key=lambda name: hashlib.sha256(f"{seed} {name}".encode()).digest())
     return sorted(order[num_val:]), sorted(order[:num_val])
 

@@ -15,7 +15,7 @@ from absl import flags
 from mine import reporting
 from mine.reporting import commands
 from mine.reporting.progress import ProgressBar
-from pose_data import contact_sheet, gl_backend, rendering
+from pose_data import contact_sheet, gl_backend, records, rendering
 from pose_data.cad import meshes
 
 FLAGS = flags.FLAGS
@@ -33,6 +33,13 @@ def define_flags() -> None:
         "Classes to leave out, comma-separated; empty for none.",
     )
     flags.DEFINE_integer("seed", 0, "Seed of the angles and canonical yaws.", 0)
+    flags.DEFINE_integer(
+        "num_val",
+        None,
+        "Objects that data_gen.py will hold out, checked before rendering; not checked if left "
+        "out.",
+        1,
+    )
     flags.DEFINE_integer("workers", os.cpu_count(), "Processes; default: the number of cores.", 1)
     flags.DEFINE_enum(
         "canonical",
@@ -67,6 +74,8 @@ def main() -> None:
 
     try:
         objects = meshes.find_objects(FLAGS.CAD_dir, FLAGS.skip_classes)
+        if FLAGS.num_val is not None:
+            records.check_num_val([str(cad) for cad in objects], FLAGS.num_val)
         check_folder(data_dir / "rotate", objects)
         with bar:
             results = rendering.render_dataset(
@@ -82,7 +91,7 @@ def main() -> None:
             rows = contact_sheet.rendered_rows(data_dir / "rotate", complete)
             with reporting.replacing(data_dir / "contact_sheet.png") as temporary:
                 contact_sheet.contact_sheet(rows).save(temporary, "png")
-    except (OSError, gl_backend.GlError, rendering.RenderError) as error:
+    except (OSError, gl_backend.GlError, rendering.RenderError, records.RecordError) as error:
         sys.exit(f"Error: {error}")
     except KeyboardInterrupt:
         sys.exit("Stopped: the same command resumes here.")

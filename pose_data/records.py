@@ -2,8 +2,10 @@
 
 import json
 import pathlib
+from collections.abc import Sequence
 
 from pose_data import pickles
+from pose_data.cad import variants
 
 MANIFEST, SPLIT = "manifest.json", "split.json"
 PNG_LEVEL = 1  # Of compression: half the time of the default 6, files a third larger.
@@ -28,6 +30,34 @@ def object_folders(rotate_dir: pathlib.Path | str) -> list[pathlib.Path]:
             "none; give <data_dir>/rotate of mujoco_render.py."
         )
     return folders
+
+
+def check_num_val(names: Sequence[str], num_val: int) -> None:
+    """Refuses a number of held-out objects with which no learner can be trained and scored.
+
+    Args:
+        names: "class/object" of all objects.
+        num_val: objects to hold out.
+
+    Raises:
+        RecordError: fewer than two objects are held out or left. One may be in a folder of variants
+            (see :mod:`pose_data.vary_cad`), which are trained on beside objects that are scored.
+    """
+    least = 1 if all(len(variants.sources(name)) > 1 for name in names) else 2
+    reason = "and scores with mismatched support sets need two held-out objects"
+    if len(names) < 2 * least:
+        raise RecordError(
+            f"Invalid number of objects: expected {2 * least} or more, since training needs two, "
+            f"{reason}; received {len(names)}. Add CAD models, such as variants of vary_cad.py."
+        )
+    most = len(names) - least
+    if not least <= num_val <= most:
+        allowed = f"{least} to {most}" if most > least else f"{least}"
+        raise RecordError(
+            f"Invalid value for --num_val: expected {allowed} of {len(names)} objects, since "
+            f"training needs two, {reason}; received {num_val}. Use "
+            f"--num_val={max(least, len(names) // 4)}."
+        )
 
 
 def image_files(folder: pathlib.Path) -> list[pathlib.Path]:

@@ -92,7 +92,7 @@ def test_every_console_command_has_its_function(wheel):
         groups = configparser.ConfigParser(delimiters="=")
         groups.read_string(archive.read(path).decode())
     commands = groups["console_scripts"]
-    assert {"mine-estimate", "maml-train", "maml-evaluate"} <= commands.keys()
+    assert {"mine-estimate", "maml-train", "maml-evaluate", "pose-predict"} <= commands.keys()
     assert dict(groups["maml.tasks"]) == {"pose": "pose_code.problem"}
     for target in commands.values():
         module, function = target.split(":")

@@ -83,9 +83,17 @@ def test_split_depends_on_names_and_seed_alone(data_dir, tmp_path, monkeypatch):
 
 
 def test_too_few_objects(data_dir, tmp_path):
-    with pytest.raises(records.RecordError, match="--num_val: expected less than 5"):
-        data_gen.generate(data_dir, tmp_path / "out", num_val=5)
+    for num_val in (1, 4, 5):
+        with pytest.raises(records.RecordError, match=f"expected 2 to 3 of 5 .*received {num_val}"):
+            data_gen.generate(data_dir, tmp_path / "out", num_val=num_val)
     assert not (tmp_path / "out").exists()
+
+
+def test_three_objects_are_too_few_and_variants_may_hold_out_one():
+    with pytest.raises(records.RecordError, match="expected 4 or more.*two held-out.*received 3"):
+        records.check_num_val(["chair/1", "chair/2", "chair/3"], 1)
+    records.check_num_val(["chair/1", "chair/2", "chair/3", "chair/4"], 2)
+    records.check_num_val(["chair/1~1", "chair/1~2"], 1)
 
 
 def break_count(folder):

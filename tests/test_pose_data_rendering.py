@@ -142,6 +142,21 @@ def test_contact_sheet(rendered):
         contact_sheet.contact_sheet([])
 
 
+@pytest.mark.parametrize("count", [1, 10, 25, 80, 200])
+def test_a_contact_sheet_of_many_objects_is_wrapped_into_columns(count):
+    """Each object has a shade of its own, so that what is where is known."""
+    shades = range(20, 20 + count)
+    rows = [(f"{i}", [np.full((8, 8), shade, np.uint8)] * 8, [""] * 8) for i, shade in
+            enumerate(shades)]  # fmt: skip
+    sheet = np.array(contact_sheet.contact_sheet(rows, tile_size=32).convert("L"))
+    height, width = sheet.shape
+    assert height < 3.3 * width
+    assert count > 10 or width == 120 + 8 * 32
+    column, row = 120 + 8 * 32, 32 + 14
+    found = sheet[16::row, 120 + 16 :: column].T.ravel()
+    assert found[:count].tolist() == list(shades)
+
+
 def _png(image):
     buffer = io.BytesIO()
     image.save(buffer, "png")

@@ -25,7 +25,8 @@ pytestmark = pytest.mark.usefixtures("backend")
 @pytest.mark.slow
 @pytest.mark.parametrize("as_module", [False, True])
 def test_the_five_commands(tmp_path, as_module):
-    cad_dir = cad_samples.write_cad(tmp_path / "CAD", ["chair/01", "sofa/01", "bottle/01"])
+    names = ["chair/01", "chair/02", "sofa/01", "bottle/01"]
+    cad_dir = cad_samples.write_cad(tmp_path / "CAD", names)
     data_dir, resized, out = tmp_path / "data", tmp_path / "data/rotate_resize", tmp_path / "out"
     shutil.copytree(cad_dir / "sofa", cad_dir / "bed")
 
@@ -35,21 +36,30 @@ def test_the_five_commands(tmp_path, as_module):
         return process
 
     run("convert_cad", f"--CAD_dir={cad_dir}")
-    assert len(list(cad_dir.rglob("*.stl"))) == 4
+    assert len(list(cad_dir.rglob("*.stl"))) == 5
     render = [f"--CAD_dir={cad_dir}", f"--data_dir={data_dir}", "--num_images=2"]
     # Below one image a second the bar tells seconds an image.
-    assert re.search(r"6/6 \[.*(images/s|s/ images)", run("mujoco_render", *render).stderr)
-    assert "0 objects rendered, 3 kept" in run("mujoco_render", *render).stdout
+    assert re.search(r"8/8 \[.*(images/s|s/ images)", run("mujoco_render", *render).stderr)
+    assert "0 objects rendered, 4 kept" in run("mujoco_render", *render).stdout
     with Image.open(data_dir / "contact_sheet.png") as sheet:
         assert sheet.height > 3 * 96
     shutil.copytree(data_dir / "rotate", resized)
     run("resize_images", f"--data_dir={resized}")
-    run("data_gen", f"--data_dir={resized}", "--num_val=1", f"--output_dir={out}")
+    run("data_gen", f"--data_dir={resized}", "--num_val=2", f"--output_dir={out}")
     with (out / "train_data.pkl").open("rb") as file:
         images, labels = pickle.load(file)
     assert np.shape(images) == (2, 2, 128, 128) and np.shape(labels) == (2, 2, 3)
     split = json.loads((out / "split.json").read_text())
-    assert sorted(split["train"] + split["val"]) == ["bed/01", "chair/01", "sofa/01"]
+    assert sorted(split["train"] + split["val"]) == ["bed/01", "chair/01", "chair/02", "sofa/01"]
+
+
+def test_num_val_is_checked_before_rendering(tmp_path):
+    cad_dir = cad_samples.write_cad(tmp_path / "CAD", [f"chair/0{i}" for i in range(1, 5)])
+    given = [f"--CAD_dir={cad_dir}", f"--data_dir={tmp_path / 'data'}", "--num_images=1"]
+    for num_val in (15, 1):
+        process = cad_samples.run_script("mujoco_render", *given, f"--num_val={num_val}")
+        cad_samples.assert_one_sentence(process, "Error", "expected 2 of 4", f"received {num_val}")
+    assert not (tmp_path / "data").exists()
 
 
 @pytest.mark.slow

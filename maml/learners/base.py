@@ -130,6 +130,15 @@ class MetaLearner(Configured, Predictor, Trainer, abc.ABC):
         """A description of where a value was last not finite; None if that is not known."""
         return None
 
+    @property
+    def exact_gradient(self) -> bool:
+        """Whether the meta-gradient is the derivative of the objective, as autodiff has it.
+
+        Learners override it whose gradient leaves something out on purpose, such as first-order
+        ones: :func:`maml.testing.check_learner` does not hold it against finite differences then.
+        """
+        return True
+
     def query_layers(self) -> list[keras.layers.Layer]:
         """Layers between x* and the prediction, whose weights could store training tasks."""
         return self.own_layers()

@@ -218,6 +218,10 @@ class MAML(MetaLearner):
             for w in functional.tensors(self.functional.variables)
         ]
 
+    @property
+    def exact_gradient(self):
+        return not self.first_order
+
     def update_normalization_statistics(self, x):
         features = self.features(x)
         self.network(tf.reshape(features, [-1, *features.shape[2:]]))

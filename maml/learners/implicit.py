@@ -100,6 +100,8 @@ class IMAML(MAML):
 
     title = "iMAML"
 
+    exact_gradient = False  # That of a solution, which the inner loop approximates.
+
     def __init__(
         self,
         network,

@@ -29,7 +29,7 @@ class Reptile(MAML):
         **kwargs: of :class:`maml.MAML`; ``first_order`` is on unless they say otherwise.
     """
 
-    second_order = False
+    second_order = exact_gradient = False
 
     def __init__(self, network, head, pool: bool = True, **kwargs):
         super().__init__(network, head, **({"first_order": True} | kwargs))

@@ -47,6 +47,15 @@ class Regularizer(Configured, keras.layers.Layer):
         """Whether it has variables that the critic's optimizer steps."""
         return type(self).critic_variables is not Regularizer.critic_variables
 
+    @property
+    def exact_gradient(self) -> bool:
+        """Whether its gradient is the derivative of what it adds to the meta-loss.
+
+        Override it where a gradient is scaled or estimated on purpose:
+        :func:`maml.testing.check_regularizer` does not hold it against finite differences then.
+        """
+        return True
+
     def check_head(self, head) -> None:
         """Checks that a learner with this head can be trained; called before a run.
 

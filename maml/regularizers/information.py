@@ -97,6 +97,11 @@ class InformationTerm(Regularizer):
     def critic_variables(self):
         return self.trainable_variables
 
+    @property
+    def exact_gradient(self):
+        """The learner's is scaled by lambda, and that of "mine" has a running normalizer."""
+        return self.weight == 1 and not self.warmup and not self.cap and self.bound != "mine"
+
     def scores(self, learner, episode, weight, seed, training):
         """Scores of a batch that the bound is made of.
 

@@ -76,6 +76,11 @@ class PredictionMI(InformationTerm):
         own = ("noise", "power_penalty") if bound == "exact" else ("num_relabelings",)
         return super().options_without_effect(bound) | dict.fromkeys(own, "bound")
 
+    @property
+    def exact_gradient(self):
+        """Critics scale their inputs by running moments, which are constants to a gradient."""
+        return super().exact_gradient and not self.has_critic
+
     def check_head(self, head):
         if self.has_critic and not head.bounded and not self.power_penalty:
             raise ValueError(
