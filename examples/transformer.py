@@ -9,7 +9,7 @@ import torch
 
 from maml.diagnostics import memorization_report
 
-SHOTS, QUERIES, DIM, WIDTH = 12, 12, 2, 32
+SHOTS, QUERIES, DIM, WIDTH = 8, 8, 2, 32
 MASK = torch.zeros(SHOTS + QUERIES, SHOTS + QUERIES, dtype=torch.bool)
 MASK[:, SHOTS:] = True
 MASK.fill_diagonal_(False)
@@ -20,7 +20,7 @@ class Transformer(torch.nn.Module):
         super().__init__()
         self.read, self.answer = torch.nn.Linear(DIM + 1, WIDTH), torch.nn.Linear(WIDTH, 1)
         layer = torch.nn.TransformerEncoderLayer(WIDTH, 4, 64, 0.0, batch_first=True)
-        self.body = torch.nn.TransformerEncoder(layer, 3)
+        self.body = torch.nn.TransformerEncoder(layer, 2)
 
     def forward(self, support_x, support_y, query_x):
         points = torch.cat([support_x, support_y[..., None]], -1)
@@ -34,7 +34,7 @@ def tasks(vectors, rng):
     return x, torch.einsum("tnd,td->tn", x, torch.tensor(vectors, dtype=torch.float32))
 
 
-def train(count, steps=1500):
+def train(count, steps=1000):
     torch.manual_seed(0)
     rng, net = np.random.default_rng(0), Transformer()
     known = np.random.default_rng(1).standard_normal([count, DIM])
@@ -46,7 +46,7 @@ def train(count, steps=1500):
     return net.eval(), known
 
 
-for count in (3, 4096):
+for count in (2, 4096):
     net, known = train(count)
 
     @torch.no_grad()

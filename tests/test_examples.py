@@ -31,7 +31,7 @@ VERDICTS = {
     "pytorch_maml": ["adapts"],
     "pytorch_clone": ["adapts"],
     "jax_ridge": ["adapts"],
-    "transformer": ["3 tasks: learner overfitting", "4096 tasks: adapts"],
+    "transformer": ["2 tasks: learner overfitting", "4096 tasks: adapts"],
 }
 """What lines of its output begin with."""
 

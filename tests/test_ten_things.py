@@ -24,7 +24,7 @@ PRINTS = {
 }
 """Number of a snippet -> what it prints."""
 
-WRITES = {7: "diagnosis.png", 8: "runs/mr_w-0/results.json", 9: "learner.keras", 10: "exported"}
+WRITES = {7: "report.png", 8: "runs/mr_w-0/results.json", 9: "learner.keras", 10: "exported"}
 """Number of a snippet -> what it leaves in the working folder."""
 
 

@@ -28,8 +28,7 @@ class MAML(MetaLearner):
 
     Args:
         network: maps what ``embedding`` gives, [n, ...], to outputs [n, head.units]; built. For
-            second order its batch normalization must be one of :mod:`maml.nn.normalization`, since
-            the second derivative of Keras' own is wrong.
+            second order its batch normalization must be of :mod:`maml.nn.normalization`.
         head: from outputs to a distribution over labels; its loss is the inner loss too.
         embedding: Keras network from inputs [n, ...] to what ``network`` takes, shared by all
             tasks: it does not adapt. None: the inputs themselves.
@@ -42,13 +41,11 @@ class MAML(MetaLearner):
         inner_clip: largest global norm of an inner step's gradient; None for any.
         inner_batch_size: shots an inner step sees, the next ones in turn; None for all.
         task_map: how tasks are mapped, see :mod:`maml.nn.task_map`.
-        recompute: compute inner steps again in the backward pass: less memory, more time. Not for
-            task_map "vectorized", which keeps all steps anyway.
+        recompute: compute inner steps again in the backward pass: less memory, more time.
         **kwargs: of :class:`MetaLearner`.
 
     Raises:
-        ValueError: an option has an invalid value, or ``network`` holds a layer whose second
-            derivative is wrong.
+        ValueError: an option is invalid, or a layer of ``network`` has a wrong second derivative.
     """
 
     second_order = True
