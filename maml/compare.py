@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 import matplotlib.figure
 from absl import flags
 
-from maml.experiments import aggregation, plots
+from maml.experiments import aggregation, plots, report
 from maml.experiments.aggregation import interval_of
 from maml.experiments.results import HISTORY, find_results, read_history
 from mine import reporting
@@ -124,10 +124,8 @@ def tabulate(records: Sequence[dict]) -> list[dict]:
 
     With several seeds of a method, means and 95 % intervals are over seeds; with one, over tasks.
     """
-    for record in records:
-        record["verdict"] = record.get("diagnosis", {}).get("verdict", "")
     runs = aggregation.as_frame(records)
-    keep = ("metric", "normalization", "verdict", "provenance.hardware")
+    keep = ("metric", "normalization", "provenance.hardware")
     rows = aggregation.aggregate(runs, ["method"], keep)
     metric = rows[0]["metric"]
     sign = -1 if metric == "accuracy" else 1
@@ -165,7 +163,7 @@ def cells(row: Mapping, angles: bool) -> list[str]:
         *([f"{angle:.0f}°"] if angles else []),
         f"{_mean(row, 'test.swap_gap'):.3g}",
         f"{max(low, 0):.2f} to {max(high, 0):.2f}" if known else "",
-        row["verdict"],
+        report.VERDICT.text(row),
         f"{row['cost.steps']:.0f}",
         f"{row['cost.seconds_per_step']:.3f}",
     ]

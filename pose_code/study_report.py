@@ -61,6 +61,7 @@ def _columns(rows: Sequence[Mapping], result: Mapping) -> list[Column]:
         report.NAME,
         Column("strength", _strength, left=True),
         report.SEEDS,
+        report.VERDICT,
         report.number("train MSE", "scores.train.mse.mean"),
         report.score(SCORES[0], "test.mse"),
         report.number(SCORES[1], "scores.test.angle.median", ".0f", "°"),

@@ -35,13 +35,14 @@ The first is of relabeled tasks, the second of the tasks as they are: so neither
 
 SPLITS = {"training": "training tasks", "held_out": "held-out tasks"}
 
-COLOURS = {
-    "right": "#4477aa",
-    "relabeled": "#66ccee",
-    "no_support": "#bbbbbb",
-    "mismatched_labels": "#ccbb44",
-    "mismatched_support": "#ee6677",
+BARS = {
+    "right": ("right support set", "#4477aa"),
+    "relabeled": ("relabeled", "#66ccee"),
+    "no_support": ("no support set", "#bbbbbb"),
+    "mismatched_labels": ("wrong labels", "#ccbb44"),
+    "mismatched_support": ("another task's support set", "#ee6677"),
 }
+"""Condition -> what a picture calls it, and its colour."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -201,7 +202,7 @@ class MemorizationReport:
         ax = current_axes(ax)
         place, ticks = 0, []
         for split, of in self.splits.items():
-            for condition, colour in COLOURS.items():
+            for condition, (words, colour) in BARS.items():
                 skill = of["skills"].get(condition)
                 if skill is None:
                     continue
@@ -210,7 +211,7 @@ class MemorizationReport:
                     place, skill["mean"], color=colour, xerr=[[max(low, 0)], [max(high, 0)]],
                     capsize=2,
                 )  # fmt: skip
-                ticks.append((place, f"{SPLITS[split]} {CONDITIONS[condition]}"))
+                ticks.append((place, f"{SPLITS[split]}: {words}"))
                 place -= 1
             place -= 0.7
         ax.set_yticks(*zip(*ticks, strict=True), fontsize=7)

@@ -45,9 +45,9 @@ def aggregate(runs: pd.DataFrame, by: Sequence[str], keep: Sequence[str] = ()) -
 
     Returns:
         For each group, in the order of its first run: the columns ``by`` and ``keep``, ``seeds``,
-        ``diverged`` (how many), ``folders``, ``commands``, and for each number of the runs its
-        mean. A column that ends in ``.mean`` comes with ``.ci95``: over seeds, or, of a single run,
-        the run's own, over tasks.
+        ``diverged`` (how many), ``folders``, ``commands``, ``verdicts`` (verdict -> how many runs
+        have it), and for each number of the runs its mean. A column that ends in ``.mean`` comes
+        with ``.ci95``: over seeds, or, of a single run, the run's own, over tasks.
     """
     rows = []
     runs = runs.reset_index(drop=True)
@@ -60,6 +60,8 @@ def aggregate(runs: pd.DataFrame, by: Sequence[str], keep: Sequence[str] = ()) -
         if len(own):
             row |= {"folders": list(own["folder"])} if "folder" in own else {}
             row["commands"] = list(own.get("provenance.command", pd.Series(dtype=str)))
+            verdicts = own.get("diagnosis.verdict", pd.Series(dtype=str)).dropna()
+            row["verdicts"] = {str(words): int(n) for words, n in verdicts.value_counts().items()}
             row |= _numbers(own)
         assert key is not None
         rows.append(row)

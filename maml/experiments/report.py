@@ -22,11 +22,13 @@ class Column(NamedTuple):
         title: of the column.
         text: from an aggregated row to its text.
         left: whether it holds words, which stand on the left.
+        optional: whether a table leaves it out where all its cells are empty.
     """
 
     title: str
     text: Callable[[Mapping], str]
     left: bool = False
+    optional: bool = False
 
 
 def score(title: str, name: str, digits: int = 2, scale: float = 1.0) -> Column:
@@ -82,6 +84,14 @@ def _seeds(row) -> str:
     return f"{len(row['seeds'])}{lost}"
 
 
+def _verdicts(row) -> str:
+    """The verdict of all seeds, or each with the number of seeds that have it."""
+    counts = row.get("verdicts") or {}
+    if len(counts) == 1:
+        return next(iter(counts))
+    return ", ".join(f"{words} ({count})" for words, count in counts.items())
+
+
 NAME = Column("regularizer", lambda row: row["row"], left=True)
 STRENGTH = Column("strength", lambda row: strength(row["options"]), left=True)
 SEEDS = Column("seeds", _seeds)
@@ -89,11 +99,13 @@ SECONDS = number("s/step", "cost.seconds_per_step", ".3f")
 TRAIN_MINUTES = number("training minutes", "cost.train_seconds", ".0f", scale=1 / 60)
 RUN_SECONDS = number("s/run", "cost.train_seconds", ".0f")
 SWAP_GAP = number("swap gap", "scores.test.swap_gap.mean", ".1f")
+VERDICT = Column("verdict", _verdicts, optional=True)
 GAIN = Column("gain", lambda row: format_interval(row["gain"], 2) if row.get("gain") else "")
 
 
 def table(columns: Sequence[Column], rows: Sequence[Mapping]) -> list[str]:
     """Lines of a table in Markdown; a row whose runs all diverged says so."""
+    columns = [c for c in columns if not c.optional or any(c.text(row) for row in rows)]
     cells = []
     for row in rows:
         ended = len(row.get("seeds", ())) != row.get("diverged", 0) or "seeds" not in row

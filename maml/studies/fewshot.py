@@ -151,6 +151,7 @@ COLUMNS = (
     report.Column("method", lambda row: row["row"], left=True),
     report.STRENGTH,
     report.SEEDS,
+    report.VERDICT,
     report.score("test accuracy, %", "test.accuracy", 1, 100),
     report.score("training classes, %", "train.accuracy", 1, 100),
     report.score("no support, %", "train.no_support_accuracy", 1, 100),

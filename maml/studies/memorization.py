@@ -109,6 +109,7 @@ COLUMNS = (
     report.score("test MSE", "test.mse", 3),
     report.score("swap gap", "test.swap_gap"),
     report.score("I(ŷ;Y|x,X), nats", f"validation.{aggregation.INFORMATION}"),
+    report.VERDICT,
     report.RUN_SECONDS,
     report.Column("published", lambda row: str(PUBLISHED.get((row["table"], row["row"]), ""))),
 )
