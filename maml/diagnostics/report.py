@@ -45,7 +45,7 @@ BARS = {
 """Condition -> what a picture calls it, and its colour."""
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class MemorizationReport:
     """Whether a model memorizes, and what that rests on.
 
@@ -149,7 +149,7 @@ class MemorizationReport:
                 rows.append([symbol, *map(_nats, values)])
         return rows
 
-    def __str__(self):
+    def __repr__(self):
         titles = [
             "", *(f"{of['tasks']} {SPLITS[split]}" for split, of in self.splits.items())
         ]  # fmt: skip
