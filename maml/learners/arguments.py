@@ -3,7 +3,6 @@
 import types
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from maml.core.checks import check_counts
@@ -136,7 +135,22 @@ def check_optimizer(optimizer, beside_critics: bool) -> None:
         )
 
 
-def batches(x, batch_size: int | None, seed: int, replicas: int, step=None) -> tf.data.Dataset:
+def check_callbacks(callbacks) -> None:
+    """Refuses a callback that would repeat the first batches of a family.
+
+    The number of the first batch is read when ``fit`` begins; ``BackupAndRestore`` restores the
+    optimizer, whose steps it counts, after that.
+    """
+    given = getattr(callbacks, "callbacks", callbacks) or ()
+    given = given if isinstance(given, (list, tuple)) else [given]
+    if any(isinstance(of, keras.callbacks.BackupAndRestore) for of in given):
+        raise ValueError(
+            "Invalid value for `callbacks`: BackupAndRestore is not supported for a TaskFamily; "
+            "expected other callbacks. Train by maml.experiments.run, which resumes."
+        )
+
+
+def batches(x, batch_size: int | None, seed: int, replicas: int, start=0) -> tf.data.Dataset:
     """A dataset of the batches of episodes that ``x`` stands for.
 
     Args:
@@ -144,8 +158,7 @@ def batches(x, batch_size: int | None, seed: int, replicas: int, step=None) -> t
         batch_size: tasks in a batch of a family; 32 if None.
         seed: of the episodes of a family.
         replicas: number of replicas of the strategy.
-        step: function that gives the number of a family's first batch; it is called when that is
-            drawn, since a callback may restore the optimizer before. None: the first is number 0.
+        start: number of a family's first batch.
 
     Raises:
         ValueError: ``x`` is something else, empty or not batched, or ``batch_size`` does not fit.
@@ -158,16 +171,7 @@ def batches(x, batch_size: int | None, seed: int, replicas: int, step=None) -> t
                 f"Invalid value for `batch_size`: expected a multiple of the {replicas} replicas "
                 f"of the strategy; received {size}."
             )
-        if step is None:
-            data = x.dataset(size, seed=seed)
-        else:
-            start = tf.data.Dataset.from_tensors(0).map(
-                lambda _: tf.ensure_shape(
-                    tf.numpy_function(lambda: np.int64(step()), [], tf.int64), []
-                )
-            )
-            data = start.flat_map(lambda number: x.dataset(size, seed=seed, start=number))
-            data = data.prefetch(tf.data.AUTOTUNE)
+        data = x.dataset(size, seed=seed, start=start)
     elif batch_size is not None:
         raise ValueError(
             "Invalid argument `batch_size`: it is of a TaskFamily, whereas episodes are batches "

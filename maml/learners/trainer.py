@@ -9,8 +9,7 @@ import tensorflow as tf
 from maml.core.checks import check_counts
 from maml.core.episodes import Episode, TaskFamily, as_episode, fold_in, real_inputs
 from maml.core.seeds import Stream, stream
-from maml.learners import replicas
-from maml.learners.arguments import batches, check_optimizer, compiled_metrics, schedule
+from maml.learners import arguments, replicas
 from maml.nn import normalization
 
 EVALUATION_STEPS = 10
@@ -93,9 +92,9 @@ class Trainer(keras.Model):
                 "several replicas; received True. XLA cannot compile a step that communicates."
             )
         with self._scope():
-            compiled = compiled_metrics(metrics, self.trackers, self.head)
+            compiled = arguments.compiled_metrics(metrics, self.trackers, self.head)
             optimizer = keras.optimizers.get(optimizer)
-            check_optimizer(optimizer, beside_critics=bool(self.critic_variables))
+            arguments.check_optimizer(optimizer, beside_critics=bool(self.critic_variables))
             if critic_optimizer is optimizer:
                 raise ValueError(
                     "Invalid value for `critic_optimizer`: expected another optimizer than that of "
@@ -103,7 +102,7 @@ class Trainer(keras.Model):
                 )
             if critic_optimizer is not None:
                 critic_optimizer = keras.optimizers.get(critic_optimizer)
-                check_optimizer(critic_optimizer, beside_critics=True)
+                arguments.check_optimizer(critic_optimizer, beside_critics=True)
             super().compile(optimizer=optimizer, jit_compile=False, **kwargs)
         self._xla = self.prefers_xla if jit_compile == "auto" else jit_compile
         self._xla = self._xla and not tf.distribute.has_strategy() and not parallel
@@ -116,7 +115,7 @@ class Trainer(keras.Model):
     def _build_optimizers(self):
         """Makes the optimizers' variables, which takes the learner's and the critics'."""
         critics = self.critic_variables
-        check_optimizer(self.optimizer, bool(critics))
+        arguments.check_optimizer(self.optimizer, bool(critics))
         replicas.check_scope(self, [])
         with self._scope():
             self.optimizer.build(self.learner_variables)
@@ -183,15 +182,17 @@ class Trainer(keras.Model):
                 "labels and have an order; give x, batch_size, steps, epochs, steps_per_epoch, "
                 "validation_data, callbacks or verbose."
             )
-        epochs, steps_per_epoch = schedule(steps, epochs, steps_per_epoch)
+        epochs, steps_per_epoch = arguments.schedule(steps, epochs, steps_per_epoch)
         check_counts(validation_batch_size=validation_batch_size, validation_steps=validation_steps)
+        if isinstance(x, TaskFamily):
+            arguments.check_callbacks(kwargs.get("callbacks"))
         if isinstance(x, TaskFamily) and steps_per_epoch is None:
             raise ValueError(
                 "Missing argument `steps`: a TaskFamily is an endless stream, so fit expects "
                 "`steps` (in all) or `steps_per_epoch`."
             )
         self._make_weights(x)
-        data = self._batches(x, batch_size, lambda: self.optimizer.iterations.numpy())
+        data = self._batches(x, batch_size, int(self.optimizer.iterations.numpy()))
         if validation_data is not None:
             size = validation_batch_size or (
                 batch_size if isinstance(validation_data, TaskFamily) else None
@@ -287,10 +288,10 @@ class Trainer(keras.Model):
     def _maybe_symbolic_build(self, iterator=None, data_batch=None):
         """Nothing: weights are made. Keras cannot average a mask over replicas."""
 
-    def _batches(self, x, batch_size=None, step=None) -> tf.data.Dataset:
+    def _batches(self, x, batch_size=None, start=0) -> tf.data.Dataset:
         """A dataset of the batches that ``x`` stands for, see :func:`arguments.batches`."""
         count = self.distribute_strategy.num_replicas_in_sync
-        return batches(x, batch_size, self.seed, count, step)
+        return arguments.batches(x, batch_size, self.seed, count, start)
 
     def _finite(self, x, batch_size, steps):
         """The batches to evaluate, and how many."""
