@@ -569,7 +569,7 @@ def test_a_run_that_a_study_wants_is_the_one_that_its_command_makes(tmp_path):
             Wanted(table, row, options, 2) for options in plan.chosen[table].rows[row]
         ]  # fmt: skip
         config = plan.config(table, want.options, 2)
-        words = plan._command(config, tmp_path / "run").split()
+        words = plan._command(config, tmp_path / "run")(config).split()
         assert words[:3] == ["python", "-m", "maml.train"] and words[-1].startswith("--logdir=")
         assert isinstance(config, Config) and run_folder.CONFIG == "config.json"
         text = " ".join(words)

@@ -112,6 +112,7 @@ class Config:
     )
 
     _preset: ClassVar[frozenset[str]] = frozenset()
+    _idle: ClassVar[frozenset[str]] = frozenset()
     """Options that :meth:`of` took from defaults: they may have no effect."""
 
     def __post_init__(self):
@@ -228,9 +229,11 @@ class Config:
             initializer_seed=self.seed,
             **self.learner_options,
         )
-        asked = {k: v for k, v in of_networks.items() if f"network.{k}" not in self._preset}
-        for name in idle_network_options(build, extra, asked, self.learner, head.units):
-            raise options.no_effect(name, asked[name], f"the networks of learner {self.learner}")
+        idle = idle_network_options(build, extra, of_networks, self.learner, head.units)
+        for name in (name for name in idle if f"network.{name}" not in self._preset):
+            beside = f"the networks of learner {self.learner}"
+            raise options.no_effect(name, of_networks[name], beside)
+        object.__setattr__(self, "_idle", frozenset(idle))
         asked = self.critic_lr != type(self).critic_lr and "critic_lr" not in self._preset
         if asked and not any(term.has_critic for term in terms):
             beside = f"regularizer {self.regularizer}, which has no critic"
@@ -363,7 +366,9 @@ class Config:
             if field.name == "head_options":
                 plain = own_head.head_options
             if field.name.endswith("_options"):
-                other = {k: v for k, v in value.items() if plain.get(k, self) != v}
+                left_out = self._idle if field.name == "network_options" else ()
+                changed = {k: v for k, v in value.items() if plain.get(k, self) != v}
+                other = {k: v for k, v in changed.items() if k not in left_out}
                 typed = ";".join(f"{k}={options.typed(v)}" for k, v in other.items())
                 words += [f"--{field.name}={typed}"] if other else []
             elif value != plain:

@@ -174,14 +174,24 @@ class Plan:
             for name, want in zip(names, wanted, strict=True)
         )
 
-    def _command(self, config: Config, folder: pathlib.Path) -> str:
+    def _command(self, config: Config, folder: pathlib.Path) -> Callable[[Config], str]:
         preset = self.study.preset and self.study.preset(config)
-        command = training.as_command(config, folder, module=self.study.module, defaults=preset)
-        head, module, rest = command.partition(self.study.module)
-        return " ".join([head + module, *self.study.command_flags(config)]) + rest
+        flags = tuple(self.study.command_flags(config))
+        return functools.partial(
+            _command_of, folder=folder, module=self.study.module, preset=preset, flags=flags
+        )
 
 
-def _job(config: Config, folder, command: str, pictures: bool, further, name: str) -> dict:
+def _command_of(config: Config, folder: pathlib.Path, module: str, preset, flags) -> str:
+    """The command that makes the same run, with the flags of the study's preset first."""
+    command = training.as_command(config, folder, module=module, defaults=preset)
+    head, module, rest = command.partition(module)
+    return " ".join([head + module, *flags]) + rest
+
+
+def _job(
+    config: Config, folder, command: Callable[[Config], str], pictures: bool, further, name: str
+) -> dict:
     """Trains a run unless that is done, with what the study adds to it, kept under a name."""
     record = training.run(
         config, folder, resume=True, verbose=0, command=command, pictures=pictures

@@ -6,7 +6,7 @@ import os
 import pathlib
 import shlex
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import keras
 import numpy as np
@@ -40,7 +40,7 @@ def run(
     resume: bool = False,
     verbose="auto",
     learner_path: os.PathLike | None = None,
-    command: str | None = None,
+    command: str | Callable[[Config], str] | None = None,
     pictures: bool = True,
     extra_callbacks: Iterable[keras.callbacks.Callback] = (),
 ) -> dict:
@@ -54,7 +54,8 @@ def run(
         verbose: of ``keras.Model.fit``; 0 also hides scores and progress bars.
         learner_path: the learner's file, ``.keras`` or ``.h5``; ``learner.keras`` in the folder if
             None.
-        command: that was typed; None for one that does the same.
+        command: that was typed, or a function that gives it from the configuration, once the
+            learner is made; None for one that does the same.
         pictures: whether to draw learning curves and what the problem draws.
         extra_callbacks: more Keras callbacks.
 
@@ -98,6 +99,8 @@ def run(
             MemorizationReport(**record["diagnosis"]).picture(folder / "diagnosis.png")
             problem.draw(learner, history, record, folder)
         record["cost"]["seconds"] = time.perf_counter() - start
+        if callable(command):
+            command = command(config)
         command = command or as_command(config, folder, learner_path)
         record["provenance"] = reporting.provenance(command=command)
         write_results(record, folder)
