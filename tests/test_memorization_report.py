@@ -159,7 +159,7 @@ def test_scores_are_those_of_plain_numpy():
     assert mean_of(found, "constant") == pytest.approx(labels.var())
 
 
-@pytest.mark.parametrize("unit", [0.01, 100.0])
+@pytest.mark.parametrize("unit", [0.01, pytest.param(100.0, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("output", ["mean", "mean_std", "samples"])
 @pytest.mark.parametrize("relabel", ["scale", "offset", None])
 def test_the_unit_of_labels_changes_nothing(unit, output, relabel):
