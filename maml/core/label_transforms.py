@@ -117,14 +117,23 @@ class LabelSwap(LabelTransform):
 
     def __call__(self, episode, seed):
         other = _other_task(episode, seed)
-        swapped = episode._replace(
-            support_y=tf.gather(episode.support_y, other), query_y=tf.gather(episode.query_y, other)
-        )
-        mask = support_mask(episode)
-        if mask is None:
-            return swapped
-        # A shot needs an input of its own task and a label of the other.
-        return swapped._replace(support_mask=tf.logical_and(mask, tf.gather(mask, other)))
+        swapped = with_support_labels_of(episode, other)
+        return swapped._replace(query_y=tf.gather(episode.query_y, other))
+
+
+def with_support_labels_of(episode, other) -> Episode | PaddedEpisode:
+    """The episode whose support sets keep their inputs and take the labels of tasks ``other``.
+
+    Args:
+        episode: a batch of tasks.
+        other: for each task the index of another one, [tasks].
+    """
+    lent = episode._replace(support_y=tf.gather(episode.support_y, other))
+    mask = support_mask(episode)
+    if mask is None:
+        return lent
+    # A shot needs an input of its own task and a label of the other.
+    return lent._replace(support_mask=tf.logical_and(mask, tf.gather(mask, other)))
 
 
 class OtherTask(LabelTransform):

@@ -211,12 +211,12 @@ def idle_network_options(
         parts += [networks.shared()] if whole and networks.shared is not None else []
         return [_written(layer) for part in parts for layer in part._flatten_layers()]
 
-    every = layers(given)
+    changed = [name for name, value in given.items() if value != defaults.get(name, value)]
+    every = layers(given) if changed else []
     return [
         name
-        for name, value in given.items()
-        if value != defaults.get(name, value)
-        and layers({of: other for of, other in given.items() if of != name}) == every
+        for name in changed
+        if layers({of: other for of, other in given.items() if of != name}) == every
     ]
 
 

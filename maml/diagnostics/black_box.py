@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
+from maml.core.options import check_at_least
 from maml.diagnostics import answers, relabelings, sampling
 from maml.diagnostics.conditions import Request, make_requests, score
 from maml.diagnostics.report import MemorizationReport
@@ -124,11 +125,7 @@ class Session:
                 f"Invalid value for `relabel`: expected one of {', '.join(RELABELINGS)}, a "
                 f"function or None; received {relabel!r}."
             )
-        for name, value in (("num_relabelings", num_relabelings), ("num_supports", num_supports)):
-            if value < 2:
-                raise ValueError(
-                    f"Invalid value for `{name}`: expected at least 2; received {value}."
-                )
+        check_at_least(2, num_relabelings=num_relabelings, num_supports=num_supports)
         self.output, self.relabel, self.no_support = output, relabel, no_support
         self.metric = metric or answers.DEFAULTS[output]
         self.num_relabelings, self.num_supports, self.seed = num_relabelings, num_supports, seed
@@ -292,28 +289,29 @@ class _Model:
             ) from error
 
 
-def _check_classes(splits, classes: int) -> None:
+def _labels(splits) -> Iterator[tuple[str, np.ndarray]]:
+    """What to call a task, and its labels, of support set and queries in turn."""
     for split, tasks in splits.items():
         for number, task in enumerate(tasks):
-            for y in (task.support_y, task.query_y):
-                if (
-                    y.dtype.kind not in "iub"
-                    and np.any(y != np.round(y))
-                    or not (np.min(y) >= 0 and np.max(y) < classes)
-                ):
-                    raise ValueError(
-                        f"Invalid labels of {split} task {number}: expected class numbers from 0 "
-                        f"to {classes - 1}, as `predict` returns {classes} probabilities; "
-                        f"received {np.min(y):g} to {np.max(y):g}."
-                    )
+            yield f"{split} task {number}", task.support_y
+            yield f"{split} task {number}", task.query_y
+
+
+def _check_classes(splits, classes: int) -> None:
+    for name, y in _labels(splits):
+        whole = y.dtype.kind in "iub" or np.all(y == np.round(y))
+        if not (whole and np.min(y) >= 0 and np.max(y) < classes):
+            raise ValueError(
+                f"Invalid labels of {name}: expected class numbers from 0 to {classes - 1}, as "
+                f"`predict` returns {classes} probabilities; received {np.min(y):g} to "
+                f"{np.max(y):g}."
+            )
 
 
 def _check_one_hot(splits) -> None:
-    for split, tasks in splits.items():
-        for number, task in enumerate(tasks):
-            for y in (task.support_y, task.query_y):
-                if np.any((y != 0) & (y != 1)) or np.any(y.sum(-1) != 1):
-                    raise ValueError(
-                        f"Invalid labels of {split} task {number}: expected one-hot rows, as "
-                        "output='probs'; received others."
-                    )
+    for name, y in _labels(splits):
+        if np.any((y != 0) & (y != 1)) or np.any(y.sum(-1) != 1):
+            raise ValueError(
+                f"Invalid labels of {name}: expected one-hot rows, as output='probs'; received "
+                "others."
+            )

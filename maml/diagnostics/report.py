@@ -101,24 +101,16 @@ class MemorizationReport:
             split: _Split(scores, metric, np.random.default_rng([seed, index]))
             for index, (split, scores) in enumerate(given.items())
         }
-        points = {split: of.skills(0) for split, of in read.items()}
-        shares = np.array(
-            [
-                np.nan if share is None else share
-                for share in (
-                    verdicts.share_of(*(of.skills(index) for of in read.values()), *_none(read))
-                    for index in range(1 + Resampling.REPEATS)
-                )
-            ]
-        )
-        known = shares[1:][np.isfinite(shares[1:])]
-        share = None
-        if np.isfinite(shares[0]) and len(known):
-            low, high = np.percentile(known, [2.5, 97.5])
-            share = {"mean": float(shares[0]), "low": float(low), "high": float(high)}
-        words, reason, advice = verdicts.decide(
-            points["training"], points.get("held_out"), share and (share["low"], share["high"])
-        )
+        training, held_out = read["training"], read.get("held_out")
+
+        def skills(index: int) -> tuple[Skills, Skills | None]:
+            return training.skills(index), held_out and held_out.skills(index)
+
+        shares = [verdicts.share_of(*skills(index)) for index in range(1 + Resampling.REPEATS)]
+        shares = np.array(shares, float)  # None becomes NaN.
+        known = np.isfinite(shares)
+        share = Resampling.percentiles(shares) if known[0] and known[1:].any() else None
+        words, reason, advice = verdicts.decide(*skills(0), share and (share["low"], share["high"]))
         return cls(
             verdict=words,
             reason=reason,
@@ -137,8 +129,8 @@ class MemorizationReport:
     # -- to be read --------------------------------------------------------------------------------
 
     def rows(self) -> list[list[str]]:
-        """Name of a number, and its value on each split, as texts."""
-        rows = []
+        """Titles, then the name of each number and its value on each split, as texts."""
+        rows = [["", *(f"{of['tasks']} {SPLITS[split]}" for split, of in self.splits.items())]]
         for condition, words in CONDITIONS.items():
             values = [of["scores"].get(condition) for of in self.splits.values()]
             if any(values):
@@ -150,10 +142,7 @@ class MemorizationReport:
         return rows
 
     def __repr__(self):
-        titles = [
-            "", *(f"{of['tasks']} {SPLITS[split]}" for split, of in self.splits.items())
-        ]  # fmt: skip
-        table = [titles, *self.rows()]
+        table = self.rows()
         widths = [max(map(len, column)) for column in zip(*table, strict=True)]
         normalization = f" ({self.normalization})" if self.normalization else ""
         return "\n".join(
@@ -177,10 +166,8 @@ class MemorizationReport:
     def _repr_html_(self) -> str:
         """The report as a table, for notebooks."""
         cell = "<td style='text-align:left'>{}</td>".format
-        titles = ["", *(f"{of['tasks']} {SPLITS[split]}" for split, of in self.splits.items())]
         rows = "".join(
-            f"<tr>{''.join(cell(html.escape(text)) for text in row)}</tr>"
-            for row in [titles, *self.rows()]
+            f"<tr>{''.join(cell(html.escape(text)) for text in row)}</tr>" for row in self.rows()
         )
         return (
             f"<p><b>{html.escape(self.verdict + self._share())}</b>. {html.escape(self.reason)} "
@@ -228,11 +215,6 @@ class MemorizationReport:
         figure, axes = new_axes(size=(6.4, 3.8))
         self.plot(axes[0, 0])
         reporting.picture(figure, path, bbox_inches="tight")
-
-
-def _none(read: Mapping) -> tuple:
-    """Stands for the held-out skills where there are none."""
-    return () if "held_out" in read else (None,)
 
 
 def _interval(value: Mapping[str, float] | None) -> str:

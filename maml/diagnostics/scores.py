@@ -17,8 +17,12 @@ import numpy as np
 import tensorflow as tf
 
 import mine
-from maml.core.episodes import Episode, TaskFamily, concatenated, fold_in, support_mask
-from maml.core.label_transforms import LabelPermutation, LabelTransform
+from maml.core.episodes import Episode, TaskFamily, concatenated, fold_in
+from maml.core.label_transforms import (
+    LabelPermutation,
+    LabelTransform,
+    with_support_labels_of,
+)
 from maml.core.metrics import Metric
 from maml.core.seeds import Stream, stream
 from maml.diagnostics.conditions import MISMATCHED, SLOPES
@@ -125,12 +129,12 @@ def _relabeled_scores(prediction, y, conditions: int, metrics) -> dict[str, tf.T
     def over(values):
         return tf.reduce_mean(split_conditions(values, conditions), axis=0)
 
-    constant = Normal(tf.broadcast_to(tf.reduce_mean(y, axis=(0, 1)), tf.shape(y)), 1.0)
+    constants = constant_scores(y, metrics)
     products = [tf.reduce_mean(of, axis=0) for of in _label_products(prediction, y, conditions)]
     result = _named(SLOPES["relabeled"], products)
     for metric in metrics:
         result[f"relabeled_{metric.name}"] = over(metric.fn(prediction, y))
-        result[f"relabeled_constant_{metric.name}"] = over(metric.fn(constant, y))
+        result[f"relabeled_constant_{metric.name}"] = over(constants[f"constant_{metric.name}"])
     return result
 
 
@@ -156,13 +160,7 @@ def mismatched_labels(embedded: Episode, classes: bool, seed) -> tuple[Episode, 
     parts = []
     for index in range(1, count + 1):
         shift = index * tasks // (count + 1)
-        part = embedded._replace(support_y=tf.roll(embedded.support_y, shift, axis=0))
-        mask = support_mask(embedded)
-        if mask is not None:
-            # A shot needs an input of its own task and a label of the other.
-            mask = tf.logical_and(mask, tf.roll(mask, shift, axis=0))
-            part = part._replace(support_mask=mask)
-        parts.append(part)
+        parts.append(with_support_labels_of(embedded, (np.arange(tasks) - shift) % tasks))
     return concatenated(parts), count
 
 
