@@ -157,6 +157,8 @@ def test_blend_of_both_adapts_in_part_by_its_weight():
     assert found.share["mean"] == pytest.approx(0.7, abs=0.05)
     assert found.share["low"] <= found.share["mean"] <= found.share["high"]
     assert str(found).startswith("adapts in part, 0.")
+    # The answer is the label on training tasks, and 0.7 of its change on relabeled ones.
+    assert found.predicted_skill["mean"] == pytest.approx(2 * 0.7 - 1, abs=0.02)
 
 
 def test_support_inputs_leak_the_task():
@@ -397,6 +399,12 @@ def test_text_and_table_name_every_number(adapter):
             assert text in str(adapter) and text in adapter._repr_html_(), split
     assert adapter.reason in str(adapter) and "To try" not in str(adapter)
     assert str(adapter).count(" nats") == 4
+
+
+def test_classes_are_predicted_by_the_share_of_answers_that_follow():
+    found = diagnose(Nearest(), Clusters(), batch_size=6, label_transform=maml.LabelPermutation(3))
+    assert found.predicted_skill["mean"] == pytest.approx(1)
+    assert "skill on new tasks, predicted" in str(found)
 
 
 def test_picture_is_a_png_and_the_plot_takes_axes(adapter, tmp_path):

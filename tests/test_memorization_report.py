@@ -71,6 +71,26 @@ def test_the_share_of_a_mixture_is_its_weight(share, memory):
     assert found.share["mean"] == pytest.approx(share, abs=tolerance)
 
 
+@pytest.mark.parametrize(
+    ("predict", "skill", "relabel"),
+    [
+        (TASKS.ridge, 1.0, "scale"),
+        (TASKS.constant, 0.0, "scale"),
+        (TASKS.look_up, -1.0, "scale"),
+        (TASKS.look_up, -1.0, "offset"),
+        (mixture(TASKS.ridge, TASKS.look_up, 0.3), -0.4, "scale"),
+    ],
+)
+def test_relabeled_training_tasks_predict_the_skill_on_new_ones(predict, skill, relabel):
+    """A memory answers a new task by another: its squared error is twice the labels' variance.
+
+    With a share s of a learner, and the rest of a memory, the skill is 2 s - 1.
+    """
+    found = report(predict, relabel=relabel, held_out=False).predicted_skill
+    assert found["mean"] == pytest.approx(skill, abs=0.1)
+    assert found["low"] <= found["mean"] <= found["high"]
+
+
 def test_tasks_that_do_not_differ_do_not_tell():
     alike = Regression("linear", noise=0.1, shots=20, alike=True)
     found = report(alike.look_up, alike)
@@ -106,9 +126,9 @@ def test_classes(ways):
             verbose=False,
         )
         assert found.verdict == "adapts" and found.metric == "accuracy"
-    assert report(tasks.memorized, tasks, output="probs", relabel=None).verdict == (
-        "memorization overfitting"
-    )
+        assert found.predicted_skill["mean"] > 0.9
+    found = report(tasks.memorized, tasks, output="probs", relabel=None)
+    assert found.verdict == "memorization overfitting" and found.predicted_skill["mean"] == 0
 
 
 @pytest.mark.slow
@@ -175,6 +195,7 @@ def test_the_unit_of_labels_changes_nothing(unit, output, relabel):
     one, other = of(1.0), of(unit)
     assert one.verdict == other.verdict == "adapts in part"
     assert other.share == pytest.approx(one.share)
+    assert other.predicted_skill == (one.predicted_skill and pytest.approx(one.predicted_skill))
     pure = {key: value for key, value in flat(one.splits).items() if ".scores." not in key}
     assert len(pure) > 30
     assert {key: flat(other.splits)[key] for key in pure} == pytest.approx(pure, abs=1e-6)

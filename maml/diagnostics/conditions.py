@@ -25,6 +25,11 @@ MISMATCHED = 2
 SLOPES = {RIGHT: "", RELABELED: "relabeled_", MISMATCHED_SUPPORT: "mismatched_support_"}
 """Conditions in which the slope of answers on labels is read -> prefix of its scores."""
 
+RESPONSE = ("response_covariance", "response_variance", "answer_power")
+"""How answers follow relabelings: the product of the change of the answer with that of the label,
+the squared change of the label, and the squared distance of answers from the mean label. Of
+classes, the answer is the most probable one, and there is no distance."""
+
 
 class Request(NamedTuple):
     """One question: the queries of a task, with a support set.
@@ -118,7 +123,8 @@ def score(
         For the metric's name ``m``: ``m``, ``mismatched_support_m``, ``mismatched_labels_m``,
         ``constant_m``, and where they were asked for ``relabeled_m``, ``relabeled_constant_m`` and
         ``no_support_m``; in nats ``support_information_lower`` and ``_upper``, and of relabelings
-        ``label_information_lower`` and ``_upper``.
+        ``label_information_lower`` and ``_upper``. By the metric of its kind also the products of
+        :data:`SLOPES` and :data:`RESPONSE`.
     """
     asked: dict[str, list[list[int]]] = {}
     for index, request in enumerate(requests):
@@ -168,6 +174,8 @@ def score(
     if NO_SUPPORT in asked:
         scores[f"no_support_{name}"] = mean_of(NO_SUPPORT, own)
     if metric is answers.DEFAULTS[kind]:
+        if RELABELED in asked:
+            scores |= _response(tasks, asked, requests, outputs, kind)
         for condition, prefix in SLOPES.items():
             if condition in asked:
                 covariance, variance = _follow(asked[condition], requests, outputs, kind)
@@ -225,6 +233,24 @@ def _follow(rows, requests, outputs, kind: str) -> tuple[np.ndarray, np.ndarray]
     return np.array(covariance), np.array(
         [mean_product(row, lambda i: requests[i].query_y) for row in rows]
     )
+
+
+def _response(tasks, asked, requests, outputs, kind: str) -> dict[str, np.ndarray]:
+    """The products of :data:`RESPONSE`, [tasks] each."""
+    center = np.mean(np.concatenate([task.query_y for task in tasks]), axis=0)
+    rows, classes = [], kind == "probs"
+
+    def answered(i):
+        answer = answers.expected(outputs[i], kind)
+        return np.eye(answer.shape[-1])[answer.argmax(-1)] if classes else answer
+
+    for task, (right,), relabeled in zip(tasks, asked[RIGHT], asked[RELABELED], strict=True):
+        answer = answered(right)
+        changes = [(answered(i) - answer, requests[i].query_y - task.query_y) for i in relabeled]
+        covariance = np.mean([np.mean(of_answer * of_label) for of_answer, of_label in changes])
+        variance = np.mean([np.mean(of_label**2) for _, of_label in changes])
+        rows.append((covariance, variance, np.mean((answer - center) ** 2)))
+    return dict(zip(RESPONSE[:2] if classes else RESPONSE, np.array(rows).T, strict=False))
 
 
 def _noise(tasks, asked, outputs, kind: str) -> np.ndarray | None:

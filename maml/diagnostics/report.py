@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from maml.diagnostics import verdict as verdicts
-from maml.diagnostics.conditions import SLOPES
+from maml.diagnostics.conditions import RESPONSE, SLOPES
 from maml.diagnostics.intervals import Resampling
 from maml.diagnostics.verdict import Skills
 from mine import reporting
@@ -57,6 +57,11 @@ class MemorizationReport:
         advice: what to try next, a sentence; empty where nothing is wrong.
         share: interval of what the support set adds on new tasks over what it adds on training
             tasks; None where it is not known.
+        predicted_skill: interval of the skill on new tasks that is expected from the answers to
+            relabeled training tasks; None without relabelings. With a response b (the regression
+            of changes of the answer on changes of the label) and answers of power P, in units of
+            the labels' variance, the squared error of a model that knows nothing else about a task
+            is 1 - 2 b + P; its skill in classes is b.
         metric: name of the score.
         splits: "training", and "held_out" if there are such tasks -> ``tasks``, their number;
             ``scores``, condition -> interval; ``skills``, condition -> interval (0 for the best
@@ -72,6 +77,7 @@ class MemorizationReport:
     share: dict[str, float] | None
     metric: str
     splits: dict[str, dict]
+    predicted_skill: dict[str, float] | None = None
     normalization: str = ""
     calls: int = 0
 
@@ -118,6 +124,7 @@ class MemorizationReport:
             share=share,
             metric=metric.name,
             splits={split: of.to_json() for split, of in read.items()},
+            predicted_skill=training.predicted_skill(),
             normalization=normalization,
             calls=calls,
         )
@@ -135,6 +142,11 @@ class MemorizationReport:
             values = [of["scores"].get(condition) for of in self.splits.values()]
             if any(values):
                 rows.append([f"{self.metric} {words}", *map(_interval, values)])
+        skills = [of["skills"]["right"] for of in self.splits.values()]
+        rows.append(["skill: 0 of the constant, 1 perfect", *map(_interval, skills)])
+        if self.predicted_skill:
+            blank = [""] * (len(self.splits) - 1)
+            rows.append(["skill on new tasks, predicted", _interval(self.predicted_skill), *blank])
         for name, symbol in INFORMATIONS.items():
             values = [of["informations"].get(name) for of in self.splits.values()]
             if any(values):
@@ -274,6 +286,17 @@ class _Split:
         """Of the means over tasks, or of a resample."""
         both = self.skill_of | self.slope_of
         return Skills(**{name: float(of[index]) for name, of in both.items()})
+
+    def predicted_skill(self) -> dict[str, float] | None:
+        """The interval of :attr:`MemorizationReport.predicted_skill`."""
+        if RESPONSE[0] not in self.means:
+            return None
+        covariance, change, power = map(self.means.get, RESPONSE)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            skill = covariance / change
+            if power is not None:
+                skill = 2 * skill - power / self.means[f"{SLOPES['right']}label_variance"]
+        return self.resampling.percentiles(skill)
 
     def _no_better_than_best(self, name: str) -> dict[str, float]:
         """The interval of a score; no mean is better than the best value of the metric."""

@@ -25,7 +25,7 @@ from maml.core.label_transforms import (
 )
 from maml.core.metrics import Metric
 from maml.core.seeds import Stream, stream
-from maml.diagnostics.conditions import MISMATCHED, SLOPES
+from maml.diagnostics.conditions import MISMATCHED, RESPONSE, SLOPES
 from maml.diagnostics.report import MemorizationReport
 from maml.distributions.base import Distribution, log_prob_under_each, split_conditions
 from maml.distributions.categorical import Categorical
@@ -61,7 +61,8 @@ def score_episodes(
         transform ``label_information_lower`` and ``_upper``, and if it relabels queries
         ``relabeled_m`` and ``relabeled_constant_m``. For the slope of answers on labels
         ``label_covariance`` and ``label_variance``, and the same of other conditions, see
-        :data:`maml.diagnostics.conditions.SLOPES`.
+        :data:`maml.diagnostics.conditions.SLOPES`; of relabelings also the products of
+        :data:`maml.diagnostics.conditions.RESPONSE`.
     """
     embedded = episode._replace(
         support_x=learner.features(episode.support_x), query_x=learner.features(episode.query_x)
@@ -92,6 +93,13 @@ def score_episodes(
         )
         if label_transform.relabels_queries:
             result |= _relabeled_scores(prediction, relabeled.query_y, num_relabelings, metrics)
+            result |= _response(
+                split_conditions(_answer(predicted), supports)[0],
+                split_conditions(_answer(prediction), num_relabelings),
+                episode.query_y,
+                split_conditions(relabeled.query_y, num_relabelings),
+                classes,
+            )
     wrong, count = mismatched_labels(embedded, classes, fold_in(seed, 2 * num_relabelings + 1))
     prediction = learner.decode(learner.encode_episode(wrong), wrong.query_x)
     for metric in metrics:
@@ -136,6 +144,26 @@ def _relabeled_scores(prediction, y, conditions: int, metrics) -> dict[str, tf.T
         result[f"relabeled_{metric.name}"] = over(metric.fn(prediction, y))
         result[f"relabeled_constant_{metric.name}"] = over(constants[f"constant_{metric.name}"])
     return result
+
+
+def _answer(prediction: Distribution) -> tf.Tensor:
+    """The expected labels, or the most probable class, one-hot."""
+    mean = prediction.mean()
+    if isinstance(prediction, Categorical):
+        return tf.one_hot(tf.argmax(mean, axis=-1), mean.shape[-1], dtype=mean.dtype)
+    return mean
+
+
+def _response(answer, relabeled, y, relabeled_y, classes: bool) -> dict[str, tf.Tensor]:
+    """How answers [tasks, queries, dim] follow relabelings: products [tasks, queries]."""
+    of_answer, of_label = relabeled - answer, relabeled_y - y
+    products = [
+        tf.reduce_mean(product, axis=(0, -1)) for product in (of_answer * of_label, of_label**2)
+    ]
+    if not classes:
+        center = tf.reduce_mean(y, axis=(0, 1))
+        products.append(tf.reduce_mean((answer - center) ** 2, axis=-1))
+    return dict(zip(RESPONSE, products, strict=False))
 
 
 def mismatched_labels(embedded: Episode, classes: bool, seed) -> tuple[Episode, int]:

@@ -24,8 +24,8 @@ numbers decide:
   training tasks. Where no held-out tasks are given, relabeled training tasks stand for new ones:
   their inputs are known, and their labels are not.
 
-The thresholds were set on half of the families of models in :mod:`maml.diagnostics.bench` and
-checked on the other half.
+The thresholds were set on half of the families of models in
+:mod:`maml.diagnostics.known_models` and checked on the other half.
 """
 
 import dataclasses

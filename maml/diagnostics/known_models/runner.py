@@ -72,7 +72,9 @@ def _row(index: int) -> dict:
             skills = training["skills"]
             information = training["informations"].get("label_information")
             row["held_out_error"] = 1 - new["skills"]["right"]["mean"]
+            predicted = report.predicted_skill
             row["monitors"] = {
+                "predicted error of new tasks": predicted and 1 - predicted["mean"],
                 "error of relabeled training tasks": 1 - skills["relabeled"]["mean"]
                 if "relabeled" in skills
                 else None,
