@@ -306,13 +306,14 @@ def test_the_memorization_study_runs_resumes_and_reports(small_memorization, in_
     (tmp_path / "out").mkdir()
     text = memorization.write(result | TOLD, plan, tmp_path / "out")
     assert "## CNP, 5 shots" in text and "| MR-W + Prediction-MI (MINE) | β = " in text
-    assert "rank correlation" in text and "not trained on information, CNP | " in text
+    assert "Rank correlation" in text and "not trained on information, CNP | " in text
     assert "| positive scales |" in text.replace("λ = 0.1, ", "")
     assert (tmp_path / "out/memorization.md").read_text() == text
     kept = json.loads((tmp_path / "out/memorization.json").read_text())
     assert [row["row"] for row in kept["tables"]["cnp_5"]["rows"]] == [row["row"] for row in rows]
-    groups = kept["correlation"]
-    assert groups["all"]["models"] == 10 and groups["not trained on information"]["models"] == 5
+    for monitor in memorization.MONITORS:
+        groups = kept[monitor]
+        assert groups["all"]["models"] == 10 and groups["not trained on information"]["models"] == 5
     for name in ("sweep", "diagnosis"):
         assert is_picture(tmp_path / f"out/{name}.png")
     # A page is made of its JSON file, and each row's command makes its run.

@@ -82,7 +82,13 @@ GROUPS = {
     "Label-MI": ("Label-MI", "MR-A + Label-MI"),
     "Prediction-MI (MINE)": ("Prediction-MI (MINE)", "MR-W + Prediction-MI (MINE)"),
 }
-"""Objective of a model -> rows whose correlation of information and error is reported."""
+"""Objective of a model -> rows whose correlation of monitors and error is reported."""
+
+MONITORS = {
+    "correlation": ("I(ŷ;Y|x,X)", f"scores.validation.{aggregation.INFORMATION}.mean"),
+    "correlation_predicted": ("predicted skill", "diagnosis.predicted_skill.mean"),
+}
+"""Entry of the study's JSON -> title and column of a number that may predict the error."""
 
 PUBLISHED = {
     ("cnp_5", "none"): 0.91,
@@ -124,10 +130,11 @@ NOTE = (
 def page(result: dict) -> list[str]:
     """The page of the study."""
     correlation = reporting.markdown_table(
-        ["models", "number", "rank correlation of I(ŷ;Y|x,X) with test MSE"],
+        ["models", "number", *(title for title, _ in MONITORS.values())],
         (
             # JSON has null in place of a correlation of too few models.
-            [name, str(group["models"]), f"{np.float64(group['spearman']):.2f}"]
+            [name, str(group["models"])]
+            + [f"{np.float64(result[of][name]['spearman']):.2f}" for of in MONITORS]
             for name, group in result["correlation"].items()
         ),
     )
@@ -135,7 +142,11 @@ def page(result: dict) -> list[str]:
         *report.header(result, STUDY.title, NOTE),
         *report.sections(result, COLUMNS),
         "",
-        "## Does the label information predict the error?",
+        "## What predicts the error?",
+        "",
+        "Rank correlation with the test MSE, over runs: of the label information on validation "
+        "tasks, and of the skill on new tasks that the memorization report predicts from training "
+        "tasks alone.",
         "",
         *correlation,
         *report.sweep_section(result, "mse", "MSE", 3),
@@ -189,15 +200,16 @@ def draw_diagnosis(result: dict, path: pathlib.Path) -> None:
 def write(result: dict, plan: Plan, output: pathlib.Path) -> str:
     """Writes the page, and pictures of the sweep and of the correlation."""
     runs = result["runs"]
-    columns = (f"scores.validation.{aggregation.INFORMATION}.mean", "scores.test.mse.mean")
     groups = GROUPS | {"all": tuple(ROWS)}
-    result["correlation"] = aggregation.correlate(runs, groups, *columns)
     first = next(iter(GROUPS))
-    for learner, (title, _) in LEARNERS.items():
-        own = runs[runs["config.learner"] == learner]
-        if len(own):
-            found = aggregation.correlate(own, {f"{first}, {title}": GROUPS[first]}, *columns)
-            result["correlation"] |= found
+    for key, (_, column) in MONITORS.items():
+        columns = (column, "scores.test.mse.mean")
+        result[key] = aggregation.correlate(runs, groups, *columns)
+        for learner, (title, _) in LEARNERS.items():
+            own = runs[runs["config.learner"] == learner]
+            if len(own):
+                found = aggregation.correlate(own, {f"{first}, {title}": GROUPS[first]}, *columns)
+                result[key] |= found
     text = report.write(result, page(result), output, STUDY.name)
     draw_sweep(result, output / "sweep.png")
     draw_diagnosis(result, output / "diagnosis.png")
