@@ -66,7 +66,7 @@ setup(
     ],
     extras_require={
         "pose": ["mujoco>=3.3", "trimesh>=4.4", "pillow>=10.1"],
-        "experiments": ["pandas>=2.0", "filelock>=3.12", "tensorboard>=2.18"],
+        "experiments": ["pandas>=2.0", "tensorboard>=2.18"],
         "rl": [],
         "gpu": ["tensorflow[and-cuda]>=2.18,<3"],
         "dev": [

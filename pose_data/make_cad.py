@@ -162,17 +162,15 @@ def main() -> None:
         written, wanted = make_set(
             FLAGS.CAD_dir, FLAGS.num_per_class, FLAGS.classes, FLAGS.seed, bar
         )
-    except (ValueError, OSError) as error:
+    except ValueError as error:
         sys.exit(f"Error: {error}")
-    except KeyboardInterrupt:
-        sys.exit("Stopped: the same command resumes here.")
     print(f"{FLAGS.CAD_dir}: {written} objects written, {wanted - written} kept.")
 
 
 def cli() -> None:
     """The command ``pose-make-cad``."""
     define_flags()
-    commands.run(main)
+    commands.run(main, ["CAD_dir"])
 
 
 if __name__ == "__main__":

@@ -91,10 +91,8 @@ def main() -> None:
             rows = contact_sheet.rendered_rows(data_dir / "rotate", complete)
             with reporting.replacing(data_dir / "contact_sheet.png") as temporary:
                 contact_sheet.contact_sheet(rows).save(temporary, "png")
-    except (OSError, gl_backend.GlError, rendering.RenderError, records.RecordError) as error:
+    except (gl_backend.GlError, rendering.RenderError, records.RecordError) as error:
         sys.exit(f"Error: {error}")
-    except KeyboardInterrupt:
-        sys.exit("Stopped: the same command resumes here.")
     rendered = sum(result.rendered > 0 for result in results)
     print(
         f"{data_dir / 'rotate'}: {rendered} objects rendered, {len(complete) - rendered} kept, "
@@ -124,7 +122,7 @@ def check_folder(rotate_dir: pathlib.Path, objects: list[meshes.CadObject]) -> N
 def cli() -> None:
     """The command ``pose-mujoco-render``."""
     define_flags()
-    commands.run(main)
+    commands.run(main, ["data_dir"])
 
 
 if __name__ == "__main__":

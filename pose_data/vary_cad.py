@@ -139,7 +139,7 @@ def main() -> None:
         check_folder(output_dir, objects, FLAGS.variants)
         results = vary_all(objects, output_dir, FLAGS.variants, FLAGS.seed)
         varied, failed = progress.tally(results, len(objects), "models")
-    except (ValueError, OSError) as error:
+    except ValueError as error:
         sys.exit(f"Error: {error}")
     print(f"{output_dir}: {FLAGS.variants} variants of each of {varied} models, {failed} failed.")
     if failed:
@@ -149,7 +149,7 @@ def main() -> None:
 def cli() -> None:
     """The command ``pose-vary-cad``."""
     define_flags()
-    commands.run(main)
+    commands.run(main, ["output_dir"])
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ from maml.experiments.run_folder import (
 )
 from maml.learners import saving
 from maml.learners.base import MetaLearner
+from maml.learners.saved_model import written_by_tensorflow
 from maml.tasks.problem import Problem
 from mine import reporting
 from mine.reporting.progress import keras_verbosity
@@ -65,7 +66,7 @@ def run(
     Raises:
         ValueError: an option has no meaning, or data are unfit.
         FileExistsError: the folder holds another run, or one that was not asked to be resumed, or
-            another process trains in it.
+            another process works in it.
         FloatingPointError: the loss became NaN or infinite.
     """
     start, folder = time.perf_counter(), pathlib.Path(folder)
@@ -86,7 +87,8 @@ def run(
         if finished and not learner_is_missing(path, folder):
             return read_results(folder)
         evaluator = problem.evaluator(learner, config.information_every, config.num_relabelings)
-        history = fit(learner, problem, config, folder, evaluator, verbose, extra_callbacks)
+        with written_by_tensorflow(folder / "tensorboard"):
+            history = fit(learner, problem, config, folder, evaluator, verbose, extra_callbacks)
         saving.save(learner, path)
         if finished:
             return read_results(folder)
@@ -225,7 +227,7 @@ def fit(
                 report=bool(verbose),
             ),
             callbacks.StopOnDivergence(),
-            keras.callbacks.CSVLogger(folder / HISTORY, append=done > 0),
+            callbacks.History(folder / HISTORY, epoch),
             keras.callbacks.TensorBoard(folder / "tensorboard", write_graph=False),
             *stops,
             checkpoint,

@@ -299,7 +299,7 @@ def main() -> None:
             given.output,
         )
         print(text)
-    except (OSError, ValueError) as error:
+    except ValueError as error:
         sys.exit(f"Error: {error}")
 
 

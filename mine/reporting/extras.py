@@ -6,7 +6,7 @@ import traceback
 from mine.reporting.version import DISTRIBUTION
 
 EXTRAS = {
-    **dict.fromkeys(("pandas", "filelock", "tensorboard"), "experiments"),
+    **dict.fromkeys(("pandas", "tensorboard"), "experiments"),
     **dict.fromkeys(("mujoco", "trimesh", "PIL"), "pose"),
 }
 """Package -> the extra that installs it."""
