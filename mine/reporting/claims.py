@@ -26,7 +26,6 @@ def claim(folder: os.PathLike | str, file: str = "") -> Iterator[pathlib.Path]:
     """
     folder = pathlib.Path(folder)
     absent = [of for of in (folder, *folder.parents) if not of.exists()]
-    folder.mkdir(parents=True, exist_ok=True)
     path = folder / (f".{file}{LOCK}" if file else LOCK)
     handle = _locked(path, folder / file)
     try:
@@ -44,7 +43,11 @@ def claim(folder: os.PathLike | str, file: str = "") -> Iterator[pathlib.Path]:
 def _locked(path: pathlib.Path, place: pathlib.Path) -> int:
     """Opens and locks the file of a lock, which holds the number of its process."""
     while True:
-        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
+        except FileNotFoundError:  # Whoever had made the folder has just removed it.
+            continue
         try:
             if lock(handle, path):
                 with contextlib.suppress(OSError):  # A full disk: the lock holds without a number.
