@@ -25,6 +25,7 @@ COMMANDS = {
     "pose-mujoco-render": "pose_data.mujoco_render",
     "pose-resize-images": "pose_data.resize_images",
     "pose-data-gen": "pose_data.data_gen",
+    "pose-make-data": "pose_data.make_data",
     "pose-train": "pose_code.train",
     "pose-baselines": "pose_code.baselines",
     "pose-predict": "pose_code.predict",

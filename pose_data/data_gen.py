@@ -210,20 +210,24 @@ def generate(
     return summary
 
 
-def main() -> None:
-    """Writes the pickles, and prints their contents."""
+def run(data_dir: pathlib.Path | str, output_dir: pathlib.Path | str, num_val: int, seed: int):
+    """Writes the pickles as the command does; the arguments are its flags.
+
+    Raises:
+        SystemExit: with a sentence, if the data are unfit.
+    """
     try:
         summary = generate(
-            FLAGS.data_dir,
-            FLAGS.output_dir,
-            num_val=FLAGS.num_val,
-            seed=FLAGS.seed,
+            data_dir,
+            output_dir,
+            num_val=num_val,
+            seed=seed,
             progress=lambda results, total: ProgressBar(results, total=total, unit=" objects"),
         )
     except (records.RecordError, pickles.PickleError) as error:
         sys.exit(f"Error: {error}")
     print(
-        f"{FLAGS.output_dir}: {len(summary['train'])} objects in train_data.pkl, "
+        f"{output_dir}: {len(summary['train'])} objects in train_data.pkl, "
         f"{len(summary['val'])} in val_data.pkl, {summary['num_images']} images each."
     )
     if known := related(summary):
@@ -232,6 +236,11 @@ def main() -> None:
             "an object of train_data.pkl, or a variant of it: their errors are lower than those of "
             "new objects. Remove copies, and render variants into a folder of their own."
         )
+
+
+def main() -> None:
+    """Writes the pickles, and prints their contents."""
+    run(FLAGS.data_dir, FLAGS.output_dir, FLAGS.num_val, FLAGS.seed)
 
 
 def cli() -> None:

@@ -155,16 +155,19 @@ def define_flags() -> None:
     flags.mark_flag_as_required("CAD_dir")
 
 
-def main() -> None:
-    """Makes the missing objects."""
+def run(cad_dir: pathlib.Path | str, num_per_class: int, classes: Sequence[str], seed: int) -> None:
+    """Makes the missing objects as the command does; arguments as of :func:`make_set`."""
     bar = functools.partial(ProgressBar, unit=" objects", delay=2)
     try:
-        written, wanted = make_set(
-            FLAGS.CAD_dir, FLAGS.num_per_class, FLAGS.classes, FLAGS.seed, bar
-        )
+        written, wanted = make_set(cad_dir, num_per_class, classes, seed, bar)
     except ValueError as error:
         sys.exit(f"Error: {error}")
-    print(f"{FLAGS.CAD_dir}: {written} objects written, {wanted - written} kept.")
+    print(f"{cad_dir}: {written} objects written, {wanted - written} kept.")
+
+
+def main() -> None:
+    """Makes the missing objects."""
+    run(FLAGS.CAD_dir, FLAGS.num_per_class, FLAGS.classes, FLAGS.seed)
 
 
 def cli() -> None:

@@ -112,20 +112,29 @@ def resize_all(
         yield from pool.map(attempt, paths)
 
 
-def main() -> None:
-    """Resizes all images, and exits with 1 if one failed."""
-    paths = sorted(pathlib.Path(FLAGS.data_dir).glob("*/*/[!.]*.png"))
+def run(data_dir: pathlib.Path | str, image_size: int, workers: int) -> None:
+    """Resizes as the command does; the arguments are its flags.
+
+    Raises:
+        SystemExit: with a sentence, if an image failed.
+    """
+    paths = sorted(pathlib.Path(data_dir).glob("*/*/[!.]*.png"))
     if not paths:
         sys.exit(
             f"Error: Invalid value for --data_dir: expected a folder of <class>/<object>/*.png; "
-            f"received {FLAGS.data_dir}; give a copy of <data_dir>/rotate of mujoco_render.py."
+            f"received {data_dir}; give a copy of <data_dir>/rotate of mujoco_render.py."
         )
-    results = resize_all(paths, FLAGS.image_size, FLAGS.workers)
+    results = resize_all(paths, image_size, workers)
     changed, failed = progress.tally(results, len(paths), "images")
     unchanged = len(paths) - changed - failed
-    print(f"{FLAGS.data_dir}: {changed} resized, {unchanged} kept, {failed} failed.")
+    print(f"{data_dir}: {changed} resized, {unchanged} kept, {failed} failed.")
     if failed:
         sys.exit(f"Error: could not read {failed} of {len(paths)} images; the reasons are above.")
+
+
+def main() -> None:
+    """Resizes all images, and exits with 1 if one failed."""
+    run(FLAGS.data_dir, FLAGS.image_size, FLAGS.workers)
 
 
 def cli() -> None:

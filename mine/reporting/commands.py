@@ -80,7 +80,8 @@ def sentence(error: OSError, again: str = AGAIN) -> str:
     """
     if error.errno is None:  # Our own, which says all.
         return str(error)
-    place = "standard output or a file" if error.filename is None else error.filename
+    # Of two, as where a file is copied, the second is written.
+    place = error.filename2 or error.filename or "standard output or a file"
     reason = os.strerror(error.errno)
     if error.errno in FULL:
         return (
