@@ -8,9 +8,10 @@ Nothing is imported before it is used: ``import maml`` starts no TensorFlow.
 
 import lazy_loader
 
-from mine.reporting import extras, quiet_tensorflow, stopping
+from mine.reporting import extras, imports, quiet_tensorflow, stopping
 
 extras.install()
+imports.install()
 quiet_tensorflow.install()
 stopping.install()
 

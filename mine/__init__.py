@@ -29,9 +29,10 @@ surrogate to ascend and a value in nats (:mod:`mine.bounds`, :class:`mine.Object
 
 import lazy_loader
 
-from mine.reporting import extras, quiet_tensorflow, stopping
+from mine.reporting import extras, imports, quiet_tensorflow, stopping
 
 extras.install()
+imports.install()
 quiet_tensorflow.install()
 stopping.install()
 

@@ -3,6 +3,7 @@
 import sys
 import traceback
 
+from mine.reporting.imports import EngineError
 from mine.reporting.version import DISTRIBUTION
 
 EXTRAS = {
@@ -13,7 +14,9 @@ EXTRAS = {
 
 
 def sentence(error: BaseException) -> str | None:
-    """What to do about a package of an extra that is missing; None of any other error."""
+    """What to do about a package of an extra, or an engine of Keras; None of any other error."""
+    if isinstance(error, EngineError):
+        return str(error)
     name = (getattr(error, "name", None) or "").partition(".")[0]
     if not isinstance(error, ImportError) or name not in EXTRAS:
         return None
