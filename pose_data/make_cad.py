@@ -20,8 +20,9 @@ import trimesh
 from absl import flags
 
 from mine import reporting
-from mine.reporting import commands
+from mine.reporting import commands, resources
 from mine.reporting.progress import ProgressBar
+from pose_data import records
 from pose_data.shapes.classes import CLASSES
 
 FLAGS = flags.FLAGS
@@ -75,7 +76,7 @@ def make_set(
         Number of objects written, 0 if the set was complete, and of objects in the set.
 
     Raises:
-        ValueError: one of ``classes`` is not a class.
+        ValueError: one of ``classes`` is not a class, or the disk has no space for the set.
         FileExistsError: the folder holds other files, which are kept.
         OSError: the folder cannot be written to.
     """
@@ -89,6 +90,8 @@ def make_set(
         "classes": classes,
     }
     _check_folder(cad_dir, settings)
+    needed = num_per_class * len(classes) * records.LEAST_FILE
+    resources.require("num_per_class", num_per_class, needed, resources.disk(cad_dir))
     missing = [
         (path, name, number)
         for name in classes

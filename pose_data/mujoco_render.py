@@ -108,7 +108,7 @@ def run(
             rows = contact_sheet.rendered_rows(data_dir / "rotate", complete)
             with reporting.replacing(data_dir / "contact_sheet.png") as temporary:
                 contact_sheet.contact_sheet(rows).save(temporary, "png")
-    except (gl_backend.GlError, rendering.RenderError, records.RecordError) as error:
+    except (gl_backend.GlError, rendering.RenderError, ValueError) as error:
         sys.exit(f"Error: {error}")
     rendered = sum(result.rendered > 0 for result in results)
     print(

@@ -16,6 +16,7 @@ import numpy as np
 from PIL import Image
 
 from mine import reporting
+from mine.reporting import resources
 from mine.reporting.workers import Pool
 from pose_data import gl_backend, records
 from pose_data.cad import meshes
@@ -195,9 +196,12 @@ def render_dataset(
         FileNotFoundError, NotADirectoryError: `cad_dir` holds no models.
         pose_data.gl_backend.GlError: OpenGL does not work.
         OSError: `data_dir` cannot be written to.
+        ValueError: the images do not fit the disk.
         RenderError: a process died.
     """
     objects = meshes.find_objects(pathlib.Path(cad_dir), skip_classes)
+    needed = settings.num_images * len(objects) * records.LEAST_FILE
+    resources.require("num_images", settings.num_images, needed, resources.disk(data_dir))
     backend = gl_backend.choose()
     data_dir = pathlib.Path(data_dir)
     (data_dir / "rotate").mkdir(parents=True, exist_ok=True)

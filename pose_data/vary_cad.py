@@ -15,7 +15,7 @@ import numpy as np
 from absl import flags
 
 from mine import reporting
-from mine.reporting import commands
+from mine.reporting import commands, resources
 from pose_data import progress, records
 from pose_data.cad import meshes
 from pose_data.cad.variants import variant
@@ -136,6 +136,8 @@ def main() -> None:
         objects = meshes.find_objects(FLAGS.CAD_dir)
         if FLAGS.split:
             objects = trained_on(objects, pathlib.Path(FLAGS.split))
+        needed = len(objects) * FLAGS.variants * records.LEAST_FILE
+        resources.require("variants", FLAGS.variants, needed, resources.disk(output_dir))
         check_folder(output_dir, objects, FLAGS.variants)
         results = vary_all(objects, output_dir, FLAGS.variants, FLAGS.seed)
         varied, failed = progress.tally(results, len(objects), "models")

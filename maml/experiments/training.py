@@ -27,6 +27,7 @@ from maml.learners import saving
 from maml.learners.base import MetaLearner
 from maml.learners.saved_model import written_by_tensorflow
 from maml.tasks.problem import Problem
+from maml.tasks.sizes import check_sizes, weights_that_fit
 from mine import reporting
 from mine.reporting.progress import keras_verbosity
 
@@ -79,8 +80,11 @@ def run(
             "Invalid value for `patience`: early stopping needs validation tasks, and "
             f"{config.task} has none; use --patience=0, or task options that keep some."
         )
-    learner = config.make_learner(problem)
-    learner.create_weights(problem.train.sample(2, [config.seed, 5]))
+    numbers = {**config.task_options, **config.network_options, **config.regularizer_options}
+    check_sizes(problem, vars(config) | config.learner_defaults() | numbers)
+    with weights_that_fit():
+        learner = config.make_learner(problem)
+        learner.create_weights(problem.train.sample(2, [config.seed, 5]))
     settings, data = config.describe(problem), dict(problem.data)
     with claim_run_dir(folder, settings, resume, data, lambda c: Config(**c).describe(problem)):
         finished = (folder / RESULTS).exists()
