@@ -25,6 +25,7 @@ COMMANDS = {
     "pose-mujoco-render": "pose_data.mujoco_render",
     "pose-resize-images": "pose_data.resize_images",
     "pose-data-gen": "pose_data.data_gen",
+    "pose-make-data": "pose_data.make_data",
     "pose-train": "pose_code.train",
     "pose-baselines": "pose_code.baselines",
     "pose-predict": "pose_code.predict",
@@ -66,7 +67,7 @@ setup(
     ],
     extras_require={
         "pose": ["mujoco>=3.3", "trimesh>=4.4", "pillow>=10.1"],
-        "experiments": ["pandas>=2.0", "filelock>=3.12", "tensorboard>=2.18"],
+        "experiments": ["pandas>=2.0", "tensorboard>=2.18"],
         "rl": [],
         "gpu": ["tensorflow[and-cuda]>=2.18,<3"],
         "dev": [

@@ -29,10 +29,12 @@ surrogate to ascend and a value in nats (:mod:`mine.bounds`, :class:`mine.Object
 
 import lazy_loader
 
-from mine.reporting import extras, quiet_tensorflow
+from mine.reporting import extras, imports, quiet_tensorflow, stopping
 
 extras.install()
+imports.install()
 quiet_tensorflow.install()
+stopping.install()
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,

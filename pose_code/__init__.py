@@ -1,6 +1,8 @@
 """The pose experiment: learners of yaw angles, trained, scored, compared, and asked."""
 
-from mine.reporting import extras, quiet_tensorflow
+from mine.reporting import extras, imports, quiet_tensorflow, stopping
 
 extras.install()
+imports.install()
 quiet_tensorflow.install()
+stopping.install()

@@ -62,12 +62,9 @@ def convert_all(sources: list[pathlib.Path]) -> Iterator[tuple[pathlib.Path, boo
 
 def main() -> None:
     """Converts all models, and exits with 1 if one failed."""
-    try:
-        objects = meshes.find_objects(FLAGS.CAD_dir, sources=True)
-        sources = [cad.path for cad in objects]
-        converted, failed = progress.tally(convert_all(sources), len(sources), "files")
-    except OSError as error:
-        sys.exit(f"Error: {error}")
+    objects = meshes.find_objects(FLAGS.CAD_dir, sources=True)
+    sources = [cad.path for cad in objects]
+    converted, failed = progress.tally(convert_all(sources), len(sources), "files")
     unchanged = len(sources) - converted - failed
     print(f"{FLAGS.CAD_dir}: {converted} converted, {unchanged} up to date, {failed} failed.")
     if failed:
@@ -79,7 +76,7 @@ def main() -> None:
 def cli() -> None:
     """The command ``pose-convert-cad``."""
     define_flags()
-    commands.run(main)
+    commands.run(main, changed=["CAD_dir"])
 
 
 if __name__ == "__main__":

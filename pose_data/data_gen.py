@@ -6,7 +6,6 @@ Each pickle is [images, labels]: a list over objects of lists of uint8 [H, W], a
 objects of lists of [x, y, angle], each scaled to [0, 1]. split.json says which object is where.
 """
 
-import concurrent.futures
 import dataclasses
 import hashlib
 import json
@@ -22,6 +21,7 @@ from PIL import Image
 from mine import reporting
 from mine.reporting import commands
 from mine.reporting.progress import ProgressBar
+from mine.reporting.workers import threads
 from pose_data import pickles, records
 from pose_data.cad import variants
 
@@ -184,7 +184,7 @@ def generate(
     folders = records.object_folders(data_dir)
     names = [f"{folder.parent.name}/{folder.name}" for folder in folders]
     train, val = split(names, num_val, seed)
-    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+    with threads(os.cpu_count()) as pool:
         objects = list(progress(pool.map(read_object, folders), len(folders)))
     check_alike(objects)
     by_name = {data.name: data for data in objects}
@@ -210,20 +210,24 @@ def generate(
     return summary
 
 
-def main() -> None:
-    """Writes the pickles, and prints their contents."""
+def run(data_dir: pathlib.Path | str, output_dir: pathlib.Path | str, num_val: int, seed: int):
+    """Writes the pickles as the command does; the arguments are its flags.
+
+    Raises:
+        SystemExit: with a sentence, if the data are unfit.
+    """
     try:
         summary = generate(
-            FLAGS.data_dir,
-            FLAGS.output_dir,
-            num_val=FLAGS.num_val,
-            seed=FLAGS.seed,
+            data_dir,
+            output_dir,
+            num_val=num_val,
+            seed=seed,
             progress=lambda results, total: ProgressBar(results, total=total, unit=" objects"),
         )
-    except (records.RecordError, pickles.PickleError, OSError) as error:
+    except (records.RecordError, pickles.PickleError) as error:
         sys.exit(f"Error: {error}")
     print(
-        f"{FLAGS.output_dir}: {len(summary['train'])} objects in train_data.pkl, "
+        f"{output_dir}: {len(summary['train'])} objects in train_data.pkl, "
         f"{len(summary['val'])} in val_data.pkl, {summary['num_images']} images each."
     )
     if known := related(summary):
@@ -234,10 +238,15 @@ def main() -> None:
         )
 
 
+def main() -> None:
+    """Writes the pickles, and prints their contents."""
+    run(FLAGS.data_dir, FLAGS.output_dir, FLAGS.num_val, FLAGS.seed)
+
+
 def cli() -> None:
     """The command ``pose-data-gen``."""
     define_flags()
-    commands.run(main)
+    commands.run(main, ["output_dir"])
 
 
 if __name__ == "__main__":

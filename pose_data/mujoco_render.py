@@ -9,6 +9,7 @@ The same command resumes a stopped run.
 import os
 import pathlib
 import sys
+from collections.abc import Sequence
 
 from absl import flags
 
@@ -60,6 +61,22 @@ def main() -> None:
         canonical=FLAGS.canonical,
     )
     data_dir = pathlib.Path(FLAGS.data_dir)
+    run(FLAGS.CAD_dir, data_dir, settings, FLAGS.skip_classes, FLAGS.num_val, FLAGS.workers)
+
+
+def run(
+    cad_dir: pathlib.Path | str,
+    data_dir: pathlib.Path,
+    settings: rendering.Settings,
+    skip_classes: Sequence[str],
+    num_val: int | None,
+    workers: int,
+) -> None:
+    """Renders as the command does; the arguments are its flags.
+
+    Raises:
+        SystemExit: with a sentence, if an object or the whole failed.
+    """
     # Hidden until the first object is done, so that an error at the start stands alone.
     bar = ProgressBar(total=0, unit=" images", dynamic_ncols=True, delay=float("inf"))
 
@@ -73,17 +90,17 @@ def main() -> None:
             bar.write(f"{result.name} {result.failure}", file=sys.stderr)
 
     try:
-        objects = meshes.find_objects(FLAGS.CAD_dir, FLAGS.skip_classes)
-        if FLAGS.num_val is not None:
-            records.check_num_val([str(cad) for cad in objects], FLAGS.num_val)
+        objects = meshes.find_objects(cad_dir, skip_classes)
+        if num_val is not None:
+            records.check_num_val([str(cad) for cad in objects], num_val)
         check_folder(data_dir / "rotate", objects)
         with bar:
             results = rendering.render_dataset(
-                FLAGS.CAD_dir,
+                cad_dir,
                 data_dir,
                 settings,
-                skip_classes=FLAGS.skip_classes,
-                workers=FLAGS.workers,
+                skip_classes=skip_classes,
+                workers=workers,
                 report=report,
             )
         complete = [result.name for result in results if not result.failure]
@@ -91,10 +108,8 @@ def main() -> None:
             rows = contact_sheet.rendered_rows(data_dir / "rotate", complete)
             with reporting.replacing(data_dir / "contact_sheet.png") as temporary:
                 contact_sheet.contact_sheet(rows).save(temporary, "png")
-    except (OSError, gl_backend.GlError, rendering.RenderError, records.RecordError) as error:
+    except (gl_backend.GlError, rendering.RenderError, ValueError) as error:
         sys.exit(f"Error: {error}")
-    except KeyboardInterrupt:
-        sys.exit("Stopped: the same command resumes here.")
     rendered = sum(result.rendered > 0 for result in results)
     print(
         f"{data_dir / 'rotate'}: {rendered} objects rendered, {len(complete) - rendered} kept, "
@@ -124,7 +139,7 @@ def check_folder(rotate_dir: pathlib.Path, objects: list[meshes.CadObject]) -> N
 def cli() -> None:
     """The command ``pose-mujoco-render``."""
     define_flags()
-    commands.run(main)
+    commands.run(main, ["data_dir"])
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from pose_data import pickles
 from pose_data.cad import variants
 
 MANIFEST, SPLIT = "manifest.json", "split.json"
+LEAST_FILE = 500  # Bytes of an image or a model, at least.
 PNG_LEVEL = 1  # Of compression: half the time of the default 6, files a third larger.
 _PNG_END = b"IEND\xaeB`\x82"
 

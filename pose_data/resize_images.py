@@ -6,7 +6,6 @@
 Grey images of that size are kept, so the same command resumes a stopped run.
 """
 
-import concurrent.futures
 import os
 import pathlib
 import sys
@@ -18,6 +17,7 @@ from PIL import Image
 
 from mine import reporting
 from mine.reporting import commands
+from mine.reporting.workers import threads
 from pose_data import progress, records
 
 FLAGS = flags.FLAGS
@@ -108,33 +108,39 @@ def resize_all(
         except ImageError as error:
             return path, False, f"{error}: render it again"
 
-    with concurrent.futures.ThreadPoolExecutor(workers) as pool:
+    with threads(workers) as pool:
         yield from pool.map(attempt, paths)
+
+
+def run(data_dir: pathlib.Path | str, image_size: int, workers: int) -> None:
+    """Resizes as the command does; the arguments are its flags.
+
+    Raises:
+        SystemExit: with a sentence, if an image failed.
+    """
+    paths = sorted(pathlib.Path(data_dir).glob("*/*/[!.]*.png"))
+    if not paths:
+        sys.exit(
+            f"Error: Invalid value for --data_dir: expected a folder of <class>/<object>/*.png; "
+            f"received {data_dir}; give a copy of <data_dir>/rotate of mujoco_render.py."
+        )
+    results = resize_all(paths, image_size, workers)
+    changed, failed = progress.tally(results, len(paths), "images")
+    unchanged = len(paths) - changed - failed
+    print(f"{data_dir}: {changed} resized, {unchanged} kept, {failed} failed.")
+    if failed:
+        sys.exit(f"Error: could not read {failed} of {len(paths)} images; the reasons are above.")
 
 
 def main() -> None:
     """Resizes all images, and exits with 1 if one failed."""
-    paths = sorted(pathlib.Path(FLAGS.data_dir).glob("*/*/[!.]*.png"))
-    if not paths:
-        sys.exit(
-            f"Error: Invalid value for --data_dir: expected a folder of <class>/<object>/*.png; "
-            f"received {FLAGS.data_dir}; give a copy of <data_dir>/rotate of mujoco_render.py."
-        )
-    try:
-        results = resize_all(paths, FLAGS.image_size, FLAGS.workers)
-        changed, failed = progress.tally(results, len(paths), "images")
-    except OSError as error:
-        sys.exit(f"Error: {error}")
-    unchanged = len(paths) - changed - failed
-    print(f"{FLAGS.data_dir}: {changed} resized, {unchanged} kept, {failed} failed.")
-    if failed:
-        sys.exit(f"Error: could not read {failed} of {len(paths)} images; the reasons are above.")
+    run(FLAGS.data_dir, FLAGS.image_size, FLAGS.workers)
 
 
 def cli() -> None:
     """The command ``pose-resize-images``."""
     define_flags()
-    commands.run(main)
+    commands.run(main, changed=["data_dir"])
 
 
 if __name__ == "__main__":

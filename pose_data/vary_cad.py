@@ -15,7 +15,7 @@ import numpy as np
 from absl import flags
 
 from mine import reporting
-from mine.reporting import commands
+from mine.reporting import commands, resources
 from pose_data import progress, records
 from pose_data.cad import meshes
 from pose_data.cad.variants import variant
@@ -136,10 +136,12 @@ def main() -> None:
         objects = meshes.find_objects(FLAGS.CAD_dir)
         if FLAGS.split:
             objects = trained_on(objects, pathlib.Path(FLAGS.split))
+        needed = len(objects) * FLAGS.variants * records.LEAST_FILE
+        resources.require("variants", FLAGS.variants, needed, resources.disk(output_dir))
         check_folder(output_dir, objects, FLAGS.variants)
         results = vary_all(objects, output_dir, FLAGS.variants, FLAGS.seed)
         varied, failed = progress.tally(results, len(objects), "models")
-    except (ValueError, OSError) as error:
+    except ValueError as error:
         sys.exit(f"Error: {error}")
     print(f"{output_dir}: {FLAGS.variants} variants of each of {varied} models, {failed} failed.")
     if failed:
@@ -149,7 +151,7 @@ def main() -> None:
 def cli() -> None:
     """The command ``pose-vary-cad``."""
     define_flags()
-    commands.run(main)
+    commands.run(main, ["output_dir"])
 
 
 if __name__ == "__main__":

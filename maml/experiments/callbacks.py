@@ -1,5 +1,7 @@
 """Keras callbacks for meta-training: what is watched, kept, and when to stop."""
 
+import csv
+import io
 import math
 import os
 import pathlib
@@ -10,6 +12,8 @@ import numpy as np
 
 from maml.core.episodes import TaskFamily
 from maml.diagnostics.scores import Evaluator
+from maml.experiments.results import read_history
+from maml.learners import saving
 from maml.regularizers.prediction_mi import POWER_LIMIT
 from mine import reporting
 
@@ -51,7 +55,37 @@ class Checkpoint(keras.callbacks.Callback):
         return int(learner.optimizer.iterations.numpy())
 
     def on_epoch_end(self, epoch, logs=None):
-        _save(self.model, self.path)
+        saving.save_weights(self.model, self.path)
+
+
+class History(keras.callbacks.Callback):
+    """Writes the logs of all epochs as ``history.csv``, whole after each epoch.
+
+    Args:
+        path: of the file.
+        done: epochs that a run which goes on has behind it; later rows are left out.
+
+    Raises:
+        ValueError: the file of a run that goes on is damaged.
+    """
+
+    def __init__(self, path: os.PathLike, done: int = 0):
+        super().__init__()
+        self.path, self.rows = pathlib.Path(path), {}
+        if done and self.path.exists():
+            read_history(self.path)  # Refuses damage.
+            with self.path.open(newline="", encoding="utf-8") as file:
+                rows = {int(row["epoch"]): row for row in csv.DictReader(file)}
+            self.rows = {epoch: row for epoch, row in rows.items() if epoch < done}
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.rows[epoch] = {"epoch": epoch} | dict(sorted((logs or {}).items()))
+        names = dict.fromkeys(name for row in self.rows.values() for name in row)
+        text = io.StringIO()
+        table = csv.DictWriter(text, list(names), restval="NA", lineterminator="\n")
+        table.writeheader()
+        table.writerows(self.rows.values())
+        reporting.write(text.getvalue().encode(), self.path)
 
 
 class Monitor(keras.callbacks.Callback):
@@ -148,14 +182,8 @@ class StopEarly(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         self.values = [*self.values[:epoch], logs[self.score]]
         if self.best == epoch:
-            _save(self.model, self.path)
+            saving.save_weights(self.model, self.path)
         self.model.stop_training = self.over
-
-
-def _save(model: keras.Model, path: pathlib.Path) -> None:
-    """Writes all weights, the optimizers' included, in one step."""
-    with reporting.replacing(path, ".weights.h5") as temporary:
-        model.save_weights(temporary, overwrite=True)
 
 
 class StopOnDivergence(keras.callbacks.Callback):

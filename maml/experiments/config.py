@@ -26,6 +26,7 @@ from maml.core.registry import (
     make_learner,
 )
 from maml.core.roles import ROLES, as_mapping, by_role, with_effect, with_names
+from maml.tasks.problem import Problem
 
 LOCATIONS = ("data", "data_dir", "extra_data_dir")
 """Options of tasks that say where data is: a run is told from others by the data itself."""
@@ -187,6 +188,11 @@ class Config:
             ValueError: an option of the tasks, the networks or the head has no meaning.
         """
         problem = TASKS.make(self.task, **self.task_options)
+        if not isinstance(problem, Problem):
+            raise ValueError(
+                f"Invalid task {self.task!r}: expected a function that returns a maml.Problem; "
+                f"received one that returns a value of type {type(problem).__name__}."
+            )
         self._network_and_head_options(problem)  # Refuses what these tasks do not have.
         return problem
 

@@ -9,7 +9,7 @@ from maml.experiments.config import LOCATIONS, Config
 from mine import reporting
 
 CONFIG, LEARNER = "config.json", "learner.keras"
-CHECKPOINT, BEST, LOCK = "checkpoint.weights.h5", "best.weights.h5", ".lock"
+CHECKPOINT, BEST = "checkpoint.weights.h5", "best.weights.h5"
 
 
 @contextlib.contextmanager
@@ -35,35 +35,24 @@ def claim_run_dir(
 
     Raises:
         FileExistsError: the folder holds another run, or one that was not asked to be resumed, or
-            another process trains in it.
+            another process works in it.
         ValueError: the configuration there is damaged, or has an option that is not known here.
     """
-    import filelock  # Of an extra, which nothing else here needs.
-
     folder = pathlib.Path(folder)
     if folder.is_file():
         raise FileExistsError(
             f"Invalid value for `folder`: expected a folder, received {folder}, "
             "a file; name another folder."
         )
-    folder.mkdir(parents=True, exist_ok=True)
-    lock = filelock.FileLock(folder / LOCK)
-    try:
-        lock.acquire(blocking=False)
-    except filelock.Timeout:
-        raise FileExistsError(
-            f"Another process trains in {folder}: wait until it is done, or name another folder."
-        ) from None
-    fresh = not (folder / CONFIG).exists()
-    try:
-        _check_or_write(folder, config, resume, data, complete)
-        yield folder
-    except BaseException:
-        if fresh and not (folder / CHECKPOINT).exists():  # Nothing was trained: others may.
-            (folder / CONFIG).unlink(missing_ok=True)
-        raise
-    finally:
-        lock.release()  # The file stays: to remove it would let two processes hold it.
+    with reporting.claim(folder):
+        fresh = not (folder / CONFIG).exists()
+        try:
+            _check_or_write(folder, config, resume, data, complete)
+            yield folder
+        except BaseException:
+            if fresh and not (folder / CHECKPOINT).exists():  # Nothing was trained: others may.
+                (folder / CONFIG).unlink(missing_ok=True)
+            raise
 
 
 def _check_or_write(folder, config, resume, data, complete) -> None:

@@ -3,9 +3,7 @@
 import concurrent.futures
 import functools
 import logging
-import multiprocessing
 import os
-import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures.process import BrokenProcessPool
 
@@ -14,6 +12,7 @@ import tensorflow as tf
 
 from maml.experiments import determinism
 from mine.reporting.progress import ProgressBar
+from mine.reporting.workers import Pool
 
 DIVERGED = "diverged"
 
@@ -38,6 +37,7 @@ def run(jobs: Mapping[str, Callable[[], dict]], workers: int, title: str) -> dic
     Raises:
         OSError: a process was killed.
         Exception: whatever else a job raised, once those that were running are done.
+        KeyboardInterrupt: as it came; the jobs that were running are ended.
     """
     pool, records = _pool(workers), {}
     with ProgressBar(total=len(jobs), desc=title, unit="run") as progress:
@@ -48,8 +48,11 @@ def run(jobs: Mapping[str, Callable[[], dict]], workers: int, title: str) -> dic
                 progress.update()
                 progress.set_postfix_str(futures[future])
         except BaseException as error:
-            pool.shutdown(cancel_futures=True)
             _pool.cache_clear()
+            if isinstance(error, Exception):
+                pool.shutdown(cancel_futures=True)
+            else:
+                pool.stop()
             if isinstance(error, BrokenProcessPool):
                 raise OSError(
                     "a process that trained was killed, perhaps for want of memory: run the same "
@@ -60,26 +63,16 @@ def run(jobs: Mapping[str, Callable[[], dict]], workers: int, title: str) -> dic
 
 
 @functools.cache
-def _pool(workers: int) -> concurrent.futures.ProcessPoolExecutor:
+def _pool(workers: int) -> Pool:
     """Processes that stay for the next jobs: to start one takes seconds."""
     cores = max(1, CORES // workers)
-    spawned = multiprocessing.get_context("spawn")
-    return concurrent.futures.ProcessPoolExecutor(workers, spawned, _prepare, (cores,))
+    return Pool(workers, _prepare, (cores,))
 
 
 def _prepare(cores: int) -> None:
-    # Otherwise the workers of a process that was killed would wait for its jobs for ever.
-    threading.Thread(target=_end_with_parent, daemon=True).start()
     determinism.share_cores(cores)
     # A new learner is a new graph: TensorFlow's advice on retracing would drown the progress bar.
     tf.get_logger().setLevel(logging.ERROR)
-
-
-def _end_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-    os._exit(1)
 
 
 def _call(job: Callable[[], dict]) -> dict:

@@ -25,7 +25,9 @@ from maml.experiments.run_folder import (
 )
 from maml.learners import saving
 from maml.learners.base import MetaLearner
+from maml.learners.saved_model import written_by_tensorflow
 from maml.tasks.problem import Problem
+from maml.tasks.sizes import check_sizes, weights_that_fit
 from mine import reporting
 from mine.reporting.progress import keras_verbosity
 
@@ -65,7 +67,7 @@ def run(
     Raises:
         ValueError: an option has no meaning, or data are unfit.
         FileExistsError: the folder holds another run, or one that was not asked to be resumed, or
-            another process trains in it.
+            another process works in it.
         FloatingPointError: the loss became NaN or infinite.
     """
     start, folder = time.perf_counter(), pathlib.Path(folder)
@@ -78,15 +80,19 @@ def run(
             "Invalid value for `patience`: early stopping needs validation tasks, and "
             f"{config.task} has none; use --patience=0, or task options that keep some."
         )
-    learner = config.make_learner(problem)
-    learner.create_weights(problem.train.sample(2, [config.seed, 5]))
+    numbers = {**config.task_options, **config.network_options, **config.regularizer_options}
+    check_sizes(problem, vars(config) | config.learner_defaults() | numbers)
+    with weights_that_fit():
+        learner = config.make_learner(problem)
+        learner.create_weights(problem.train.sample(2, [config.seed, 5]))
     settings, data = config.describe(problem), dict(problem.data)
     with claim_run_dir(folder, settings, resume, data, lambda c: Config(**c).describe(problem)):
         finished = (folder / RESULTS).exists()
         if finished and not learner_is_missing(path, folder):
             return read_results(folder)
         evaluator = problem.evaluator(learner, config.information_every, config.num_relabelings)
-        history = fit(learner, problem, config, folder, evaluator, verbose, extra_callbacks)
+        with written_by_tensorflow(folder / "tensorboard"):
+            history = fit(learner, problem, config, folder, evaluator, verbose, extra_callbacks)
         saving.save(learner, path)
         if finished:
             return read_results(folder)
@@ -225,7 +231,7 @@ def fit(
                 report=bool(verbose),
             ),
             callbacks.StopOnDivergence(),
-            keras.callbacks.CSVLogger(folder / HISTORY, append=done > 0),
+            callbacks.History(folder / HISTORY, epoch),
             keras.callbacks.TensorBoard(folder / "tensorboard", write_graph=False),
             *stops,
             checkpoint,

@@ -1,6 +1,7 @@
 """A trained learner as one file, and back, in any process; nothing is unpickled."""
 
 import contextlib
+import io
 import json
 import os
 import pathlib
@@ -38,15 +39,49 @@ def save(learner: MetaLearner, path: os.PathLike) -> None:
             "save expects a learner with weights: call fit, or create_weights, before."
         )
     path.parent.mkdir(parents=True, exist_ok=True)
-    with reporting.replacing(path, _WEIGHTS[path.suffix]) as temporary:
-        if path.suffix == ".keras":
-            with _without_optimizers(learner):
-                learner.save(temporary)
-        else:
-            with _without_optimizers(learner):
-                learner.save_weights(temporary)
-            with h5py.File(temporary, "a") as file:
-                file.attrs[_CONFIG] = json.dumps(keras.saving.serialize_keras_object(learner))
+    if path.suffix == ".keras":
+        with reporting.replacing(path, path.suffix) as temporary, _without_optimizers(learner):
+            learner.save(temporary)
+        return
+    with _without_optimizers(learner):
+        content = _weights(learner)
+    with h5py.File(content, "a") as file:
+        file.attrs[_CONFIG] = json.dumps(keras.saving.serialize_keras_object(learner))
+    reporting.write(content.getbuffer(), path)
+
+
+def save_weights(model: keras.Model, path: os.PathLike) -> None:
+    """Writes all weights of a model, the optimizers' included, in one step.
+
+    Args:
+        model: with weights.
+        path: ending in ``.weights.h5``; ``model.load_weights`` reads it.
+
+    Raises:
+        OSError: the disk is full, or the folder cannot be written to.
+    """
+    reporting.write(_weights(model).getbuffer(), path)
+
+
+def _weights(model: keras.Model) -> io.BytesIO:
+    """The file that ``model.save_weights`` writes, in memory.
+
+    Keras takes paths only, and HDF5 can end the whole process when a disk is full.
+    """
+    content, on_disk = io.BytesIO(), h5py.File
+
+    class InMemory(on_disk):
+        def __init__(self, name, *args, **options):
+            super().__init__(content if name == target else name, *args, **options)
+
+    with tempfile.TemporaryDirectory() as folder:
+        target = pathlib.Path(folder, "model.weights.h5")  # Nothing is written there.
+        h5py.File = InMemory
+        try:
+            model.save_weights(target)
+        finally:
+            h5py.File = on_disk
+    return content
 
 
 @contextlib.contextmanager
@@ -67,7 +102,7 @@ def _without_optimizers(learner: MetaLearner):
             setattr(one, name, optimizer)
 
 
-_WEIGHTS = {".keras": ".keras", ".h5": ".weights.h5"}
+_SUFFIXES = (".keras", ".h5")
 
 
 def load(path: os.PathLike) -> MetaLearner:
@@ -124,7 +159,7 @@ def check_path(path: pathlib.Path) -> None:
     """Raises ValueError unless a learner can be saved in a file of this name."""
     if path.is_dir():
         raise ValueError(f"Invalid value for `path`: expected a file; received the folder {path}.")
-    if path.suffix not in _WEIGHTS:
+    if path.suffix not in _SUFFIXES:
         raise ValueError(
             f"Invalid value for `path`: expected a file ending in .keras or .h5; received "
             f"{path.name}."

@@ -13,7 +13,6 @@ become the three splits, by chance.
 """
 
 import collections
-import concurrent.futures
 import csv
 import functools
 import importlib.resources
@@ -29,8 +28,10 @@ from absl import flags
 from PIL import Image
 
 from maml.tasks.image_file import ImageFile
+from mine import reporting
 from mine.reporting import commands
 from mine.reporting.progress import ProgressBar
+from mine.reporting.workers import threads
 
 DRAWINGS = 20
 """Of each character of Omniglot."""
@@ -237,7 +238,7 @@ def prepare(source: Source, workers: int, verbose: bool = True) -> ImageFile:
     ]
     channels = len(source.mode)
     images = np.empty([len(items), source.size, source.size, channels], np.uint8)
-    with concurrent.futures.ThreadPoolExecutor(workers) as pool:
+    with threads(workers) as pool:
         done = ProgressBar(
             pool.map(small, items), total=len(items), unit=" images", disable=not verbose
         )
@@ -265,11 +266,12 @@ def main():
         sys.exit(f"Error: there is no folder {source}: name that of the images by --source.")
     if output.suffix != ".npz" or not output.parent.is_dir():
         sys.exit(f"Error: --output={output} must end in .npz and lie in a folder that is there.")
-    try:
-        found = prepare(SOURCES[flags.FLAGS.dataset](source), flags.FLAGS.workers)
-    except (ValueError, OSError) as error:
-        sys.exit(f"Error: {error}")
-    found.save(output)
+    with reporting.claim(output.parent, output.name):
+        try:
+            found = prepare(SOURCES[flags.FLAGS.dataset](source), flags.FLAGS.workers)
+        except ValueError as error:
+            sys.exit(f"Error: {error}")
+        found.save(output)
     print(
         f"{len(found.images)} images of {len(found.names)} classes, {found.images.shape[1:]}, in "
         f"{output}, {output.stat().st_size / 1e6:.0f} MB; SHA-256 {found.checksum()[:16]}"

@@ -22,8 +22,10 @@ from absl import flags
 
 from mine import reporting
 from mine.benchmarks.suites import SUITES, Suite, SuiteEstimate
-from mine.reporting import commands
+from mine.reporting import commands, resources
 from mine.reporting.progress import ProgressBar
+
+PAIR, RECORD = 100, 500  # Bytes of a pair of samples, and of an estimate, at least.
 
 ESTIMATES = "estimates.json"
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
@@ -255,6 +257,8 @@ def benchmark(
                     f"Invalid value for `{kind}s`: expected names of the suite {suite}, "
                     f"{', '.join(known)}; received {name!r}."
                 )
+    resources.require("samples", samples, samples * PAIR)
+    resources.require("seeds", seeds, seeds * len(tasks) * len(estimators) * RECORD)
     folder = pathlib.Path(output)
     store = Store(folder / ESTIMATES, samples)
     folder.mkdir(parents=True, exist_ok=True)
@@ -299,7 +303,7 @@ def main() -> None:
             given.output,
         )
         print(text)
-    except (OSError, ValueError) as error:
+    except ValueError as error:
         sys.exit(f"Error: {error}")
 
 

@@ -8,7 +8,8 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
-        "files": ["read_json", "replacing", "write", "write_json"],
+        "claims": ["claim"],
+        "files": ["named", "read_json", "replacing", "write", "write_json"],
         "pictures": ["COLOURS", "picture"],
         "progress": ["ProgressBar", "keras_verbosity"],
         "environment": ["hardware", "provenance"],

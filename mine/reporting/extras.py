@@ -3,17 +3,20 @@
 import sys
 import traceback
 
+from mine.reporting.imports import EngineError
 from mine.reporting.version import DISTRIBUTION
 
 EXTRAS = {
-    **dict.fromkeys(("pandas", "filelock", "tensorboard"), "experiments"),
+    **dict.fromkeys(("pandas", "tensorboard"), "experiments"),
     **dict.fromkeys(("mujoco", "trimesh", "PIL"), "pose"),
 }
 """Package -> the extra that installs it."""
 
 
 def sentence(error: BaseException) -> str | None:
-    """What to do about a package of an extra that is missing; None of any other error."""
+    """What to do about a package of an extra, or an engine of Keras; None of any other error."""
+    if isinstance(error, EngineError):
+        return str(error)
     name = (getattr(error, "name", None) or "").partition(".")[0]
     if not isinstance(error, ImportError) or name not in EXTRAS:
         return None
