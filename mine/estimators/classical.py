@@ -86,8 +86,8 @@ def _first(known, holds) -> np.ndarray:
 def gaussian(x, y, z=None) -> Classical:
     """The information of a normal distribution with the samples' covariance: closed form.
 
-    I(x; y | z) = (log det S_xz + log det S_yz - log det S_z - log det S_xyz) / 2. It sees linear
-    dependence only.
+    I(x; y | z) = -<log(1 - r^2)> / 2 summed over the canonical correlations r of what is left of x
+    and y after linear regression on z. It sees linear dependence only.
 
     Args:
         x: [n, dim_x].
@@ -97,22 +97,30 @@ def gaussian(x, y, z=None) -> Classical:
     Returns:
         The estimate, and the standard error of the mean pointwise information.
     """
-    z = np.zeros((len(x), 0)) if z is None else z
+    n = len(x)
+    x, y = _standard(x), _standard(y)
+    if z is not None:
+        known = _basis(_standard(z))
+        x, y = x - known @ (known.T @ x), y - known @ (known.T @ y)
+    x, y = _basis(x), _basis(y)
+    left, r, right = np.linalg.svd(x.T @ y, full_matrices=False)
+    x, y = np.sqrt(n) * x @ left, np.sqrt(n) * y @ right.T
+    # The information of a copy is large, but finite.
+    rest = np.maximum(1 - r**2, 1e-12)
+    pairs = -np.log(rest) / 2 - (r**2 * (x**2 + y**2) - 2 * r * x * y) / (2 * rest)
+    return _mean(pairs.sum(axis=1))
 
-    def log_density(*parts):
-        # Up to constants, which cancel in the sum below.
-        values = np.concatenate(parts, axis=1)
-        if not values.shape[1]:
-            return np.zeros(len(values))
-        values = values / np.abs(values).max(axis=0)  # Squares of 1e200 overflow.
-        values = (values - values.mean(axis=0)) / values.std(axis=0)
-        covariance = values.T @ values / len(values)
-        variances, axes = linalg.eigh(covariance)
-        # A direction without variance is a copy of others: its information is large, but finite.
-        variances = np.maximum(variances, variances[-1] * 1e-12)
-        return -0.5 * (np.log(variances).sum() + ((values @ axes) ** 2 / variances).sum(axis=1))
 
-    return _mean(log_density(x, y, z) + log_density(z) - log_density(x, z) - log_density(y, z))
+def _standard(values):
+    values = values / np.abs(values).max(axis=0)  # Squares of 1e200 overflow.
+    return (values - values.mean(axis=0)) / values.std(axis=0)
+
+
+def _basis(values):
+    """An orthonormal basis of standardised columns: copies, sums and constants add nothing."""
+    basis, lengths, _ = linalg.svd(values, full_matrices=False)
+    n = len(values)
+    return basis[:, lengths > n * np.finfo(np.float64).eps * np.sqrt(values.size)]
 
 
 def _mean(terms) -> Classical:
