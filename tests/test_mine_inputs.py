@@ -85,6 +85,16 @@ def test_whatever_holds_numbers_is_taken_alike(value):
     assert estimate(value) == estimate(X)
 
 
+def test_tables_of_the_same_rows_in_another_order_are_refused():
+    table = pd.DataFrame({"x": X, "y": Y}).sample(frac=1, random_state=0)
+    assert estimate(table.x, table.y) == pytest.approx(TRUTH, abs=0.03)
+    with pytest.raises(ValueError, match=r"same index in another order; use y.loc\[x.index\]"):
+        estimate(table.x, table.y.sort_index())
+    # Other labels, or none: samples are paired by their places.
+    assert estimate(table.x, table.y.to_numpy()) == estimate(table.x, table.y)
+    assert estimate(table.x, table.y.set_axis(np.arange(5, N + 5))) == estimate(table.x, table.y)
+
+
 @pytest.mark.parametrize("kind", ["int64", "uint64"])
 def test_large_integers_are_right_once_a_constant_is_subtracted(kind):
     time = np.array(1_700_000_000_000_000_000 + np.round(50 * X).astype(np.int64), dtype=kind)

@@ -31,10 +31,12 @@ def check(**arrays) -> dict[str, np.ndarray]:
 
     Raises:
         ValueError: they differ in length, are fewer than ``MIN_SAMPLES``, hold anything but finite
-            numbers, have a constant column, or share a column of ids.
+            numbers, have a constant column, share a column of ids, or are tables of the same rows
+            in another order.
     """
     if arrays.get("z", 0) is None:
         arrays.pop("z")
+    _same_order(arrays)
     checked = {name: _samples(name, value) for name, value in arrays.items()}
     lengths = {name: len(value) for name, value in checked.items()}
     if len(set(lengths.values())) > 1:
@@ -50,6 +52,18 @@ def check(**arrays) -> dict[str, np.ndarray]:
         _vary(name, value)
     _share_no_ids(checked)
     return checked
+
+
+def _same_order(arrays):
+    """Refuses tables of pandas whose rows have the same labels, but at other places."""
+    indexes = {name: getattr(value, "index", None) for name, value in arrays.items()}
+    tables = [(name, index) for name, index in indexes.items() if hasattr(index, "equals")]
+    for (name, one), (other_name, other) in itertools.combinations(tables, 2):
+        if not one.equals(other) and len(one) == len(other) and set(one) == set(other):
+            raise ValueError(
+                f"Invalid order of `{other_name}`: expected samples in the order of `{name}`; "
+                f"received the same index in another order; use {other_name}.loc[{name}.index]."
+            )
 
 
 def _samples(name, value) -> np.ndarray:
