@@ -69,6 +69,7 @@ def load_splits(
             f"{data_dir} has one test object, too few: scores with mismatched support sets need "
             "two. Make it anew with data_gen.py --num_val=2 or more."
         )
+    _check_apart(own, test, data_dir)
     held_out = {"test": test}
     if kept_back:
         held_out = {"validation": own.subset(np.sort(order[:kept_back]))} | held_out
@@ -77,6 +78,17 @@ def load_splits(
             _extra(load(extra_data_dir, "train"), data_dir, extra_data_dir, held_out)
         )
     return {"train": train} | held_out
+
+
+def _check_apart(train: PoseTasks, test: PoseTasks, data_dir) -> None:
+    """Refuses two sets that share images, as files of two splits do."""
+    number = next((i for i, of in enumerate(test.checksums) if of in train.checksums), None)
+    if number is not None:
+        raise ValueError(
+            f"Invalid folder {data_dir}: expected other objects in val_data.pkl than in "
+            f"train_data.pkl; received the images of object {test.names[number]} of val_data.pkl "
+            "in both, as files of two splits have them; make both again by data_gen.py."
+        )
 
 
 def _extra(extra: PoseTasks, data_dir, extra_data_dir, held_out: dict) -> PoseTasks:

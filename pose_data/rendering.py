@@ -19,6 +19,7 @@ from concurrent.futures.process import BrokenProcessPool
 import numpy as np
 from PIL import Image
 
+from mine import reporting
 from pose_data import gl_backend, records
 from pose_data.cad import meshes
 
@@ -134,6 +135,7 @@ def _render_object(cad: meshes.CadObject, data_dir: pathlib.Path, settings: Sett
     labels = [[i, x, y, float(angle)] for i, angle in enumerate(angles)]
     label_file = partial / f"label_{cad.category}{cad.name}"
     label_file.write_bytes(pickle.dumps(labels, protocol=2))
+    manifest |= {records.LABEL_SHA256: reporting.file_sha256(label_file)}
     (partial / records.MANIFEST).write_text(json.dumps(manifest, indent=1))
     shutil.rmtree(final, ignore_errors=True)
     final.parent.mkdir(parents=True, exist_ok=True)
