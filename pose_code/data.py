@@ -81,13 +81,17 @@ def load_splits(
 
 
 def _check_apart(train: PoseTasks, test: PoseTasks, data_dir) -> None:
-    """Refuses two sets that share images, as files of two splits do."""
-    number = next((i for i, of in enumerate(test.checksums) if of in train.checksums), None)
-    if number is not None:
+    """Refuses two sets of which some objects are in both, as in files of two splits.
+
+    One set in both places, which no split makes, is taken for what somebody wanted.
+    """
+    shared = set(train.checksums) & set(test.checksums)
+    if shared and set(train.checksums) != set(test.checksums):
+        name = next(name for name, of in zip(test.names, test.checksums, strict=True) if of in shared)
         raise ValueError(
             f"Invalid folder {data_dir}: expected other objects in val_data.pkl than in "
-            f"train_data.pkl; received the images of object {test.names[number]} of val_data.pkl "
-            "in both, as files of two splits have them; make both again by data_gen.py."
+            f"train_data.pkl; received the images of object {name} of val_data.pkl in both, as "
+            "files of two splits have them; make both again by data_gen.py."
         )
 
 

@@ -123,7 +123,7 @@ def test_a_split_that_was_cut_is_the_one_before_or_refused(
         assert [family.names for family in both(out)] == [second["train"], second["val"]]
     else:
         with pytest.raises(
-            records.RecordError, match="_data.pkl: expected the content whose check"
+            records.RecordError, match="_data.pkl: expected the content whose"
         ):
             both(out)
         with pytest.raises(records.RecordError, match="make both again by data_gen"):

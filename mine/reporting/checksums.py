@@ -1,4 +1,4 @@
-"""Checksums, by which damage is told: SHA-256 of files, of JSON, and at the end of a binary file."""
+"""Checksums, by which damage is told: of files, of JSON, and at the end of a binary file."""
 
 import hashlib
 import json
