@@ -87,7 +87,9 @@ def _check_apart(train: PoseTasks, test: PoseTasks, data_dir) -> None:
     """
     shared = set(train.checksums) & set(test.checksums)
     if shared and set(train.checksums) != set(test.checksums):
-        name = next(name for name, of in zip(test.names, test.checksums, strict=True) if of in shared)
+        name = next(
+            name for name, of in zip(test.names, test.checksums, strict=True) if of in shared
+        )
         raise ValueError(
             f"Invalid folder {data_dir}: expected other objects in val_data.pkl than in "
             f"train_data.pkl; received the images of object {name} of val_data.pkl in both, as "

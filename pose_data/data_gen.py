@@ -3,8 +3,8 @@
     python -m pose_data.data_gen --data_dir=data/rotate_resize
 
 Each pickle is [images, labels]: a list over objects of lists of uint8 [H, W], and a list over
-objects of lists of [x, y, angle], each scaled to [0, 1]. split.json says which object is where, and holds
-checksums, by which readers refuse files that do not belong together.
+objects of lists of [x, y, angle], each scaled to [0, 1]. split.json says which object is where, and
+holds checksums, by which readers refuse files that do not belong together.
 """
 
 import concurrent.futures

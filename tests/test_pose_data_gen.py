@@ -122,9 +122,7 @@ def test_a_split_that_was_cut_is_the_one_before_or_refused(
     elif before == 3:
         assert [family.names for family in both(out)] == [second["train"], second["val"]]
     else:
-        with pytest.raises(
-            records.RecordError, match="_data.pkl: expected the content whose"
-        ):
+        with pytest.raises(records.RecordError, match="_data.pkl: expected the content whose"):
             both(out)
         with pytest.raises(records.RecordError, match="make both again by data_gen"):
             for part in ("train", "val"):  # Nor without the names.

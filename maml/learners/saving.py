@@ -33,8 +33,8 @@ def save(learner: MetaLearner, path: os.PathLike) -> None:
             with the rest in an attribute, and its checksum behind it.
 
     Raises:
-        ValueError: another ending, or a learner without weights or with weights that are not
-            finite.
+        ValueError: another ending, or a learner without weights.
+        FloatingPointError: a weight is not finite.
     """
     path = pathlib.Path(path)
     check_path(path)
@@ -64,12 +64,12 @@ def check_weights(model: keras.Model, path: os.PathLike) -> None:
         path: of the file, for the message.
 
     Raises:
-        ValueError: a weight is NaN or infinite; the message names it.
+        FloatingPointError: a weight is NaN or infinite; the message names it.
     """
     for variable in model.variables:
         value = keras.ops.convert_to_numpy(variable)
         if np.issubdtype(value.dtype, np.inexact) and not np.isfinite(value).all():
-            raise ValueError(
+            raise FloatingPointError(
                 f"Cannot save weights in {path}: expected finite numbers; received "
                 f"{value[~np.isfinite(value)][0]} in {variable.path}. Training has diverged: lower "
                 "the learning rates, or train on data of a smaller scale."
