@@ -140,7 +140,12 @@ def run(monkeypatch, folder, share, value, **given):
     return training.run(config, folder, verbose=0, pictures=False)
 
 
-@pytest.mark.parametrize("value", [math.nan, math.inf, 1e30])
+SLOW = pytest.mark.slow
+
+
+@pytest.mark.parametrize(
+    "value", [math.nan, pytest.param(math.inf, marks=SLOW), pytest.param(1e30, marks=SLOW)]
+)
 def test_data_that_is_unfit_throughout_stops_a_run_at_once_and_is_blamed(
     monkeypatch, tmp_path, value
 ):
@@ -157,7 +162,7 @@ def test_rates_are_blamed_where_the_data_is_fit(monkeypatch, tmp_path):
         run(monkeypatch, tmp_path / "run", 0.0, 0.0, meta_lr=1e35)
 
 
-@pytest.mark.parametrize("share", [0.2, 0.0])
+@pytest.mark.parametrize("share", [0.2, pytest.param(0.0, marks=SLOW)])
 def test_a_run_says_what_share_of_its_steps_it_skipped_and_why(monkeypatch, tmp_path, share):
     record = run(monkeypatch, tmp_path / "run", share, math.nan)
     written = json.loads((tmp_path / "run/results.json").read_text())
