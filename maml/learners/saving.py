@@ -68,11 +68,15 @@ def check_weights(model: keras.Model, path: os.PathLike) -> None:
     """
     for variable in model.variables:
         value = keras.ops.convert_to_numpy(variable)
-        if np.issubdtype(value.dtype, np.inexact) and not np.isfinite(value).all():
+        if not np.issubdtype(value.dtype, np.inexact):
+            continue
+        # What is not trained may be infinite: the logarithm of a sum of nothing.
+        wrong = ~np.isfinite(value) if variable.trainable else np.isnan(value)
+        if wrong.any():
             raise FloatingPointError(
                 f"Cannot save weights in {path}: expected finite numbers; received "
-                f"{value[~np.isfinite(value)][0]} in {variable.path}. Training has diverged: lower "
-                "the learning rates, or train on data of a smaller scale."
+                f"{value[wrong][0]} in {variable.path}. Training has diverged: lower the learning "
+                "rates, or train on data of a smaller scale."
             )
 
 
