@@ -10,6 +10,7 @@ import pickle
 import pickletools
 import re
 import struct
+import textwrap
 
 import numpy as np
 
@@ -229,7 +230,8 @@ def load(path: pathlib.Path | str):
         RecursionError,
         struct.error,
     ) as error:
+        reason = textwrap.shorten(str(error), 200)
         raise PickleError(
             f"Cannot read {path}: expected a pickle of arrays and numbers; received another or a "
-            f"damaged file ({error}); {remedy}."
+            f"damaged file ({reason}); {remedy}."
         ) from error
