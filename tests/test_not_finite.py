@@ -112,6 +112,15 @@ def test_what_is_unfit_in_an_episode_is_named(name, value):
     assert finite.first_unfit([EPISODE]) is None
 
 
+@pytest.mark.parametrize("name", maml.Episode._fields)
+def test_a_family_whose_examples_are_empty_is_refused(name):
+    """Such as images of 0 x 0 pixels."""
+    empty = EPISODE._replace(**{name: getattr(EPISODE, name)[..., :0]})
+    model = toys.learner("cnp", maml.NormalHead(), 9)
+    with pytest.raises(ValueError, match=f"Invalid `{name}` of episodes: .*received .*, 0\\]"):
+        model.create_weights(empty)
+
+
 class Flawed(toys.Lines):
     """Lines whose labels are spoilt in a share of the batches."""
 
