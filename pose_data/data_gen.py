@@ -3,9 +3,11 @@
     python -m pose_data.data_gen --data_dir=data/rotate_resize
 
 Each pickle is [images, labels]: a list over objects of lists of uint8 [H, W], and a list over
-objects of lists of [x, y, angle], each scaled to [0, 1]. split.json says which object is where.
+objects of lists of [x, y, angle], each scaled to [0, 1]. split.json says which object is where, and
+holds checksums, by which readers refuse files that do not belong together.
 """
 
+import contextlib
 import dataclasses
 import hashlib
 import json
@@ -174,7 +176,7 @@ def generate(
     Returns:
         What `split.json` holds: `train` and `val`, lists of "class/object" in the order of the
         pickles, and the settings; `canonical_yaw`, radians by object, and `mesh_sha256`, the
-        checksum of its triangles, where they are known.
+        checksum of its triangles, where they are known; `sha256`, checksums of the three files.
 
     Raises:
         RecordError: the data are incomplete, unlike, or too few.
@@ -202,11 +204,17 @@ def generate(
     }
     output_dir = pathlib.Path(output_dir)
     output_dir.mkdir(parents=True, exist_ok=True)
-    for file, members in (("train_data.pkl", train), ("val_data.pkl", val)):
-        chosen = [by_name[name] for name in members]
-        images = [data.images for data in chosen]
-        pickles.dump([images, [data.labels for data in chosen]], output_dir / file)
-    reporting.write(json.dumps(summary, indent=1).encode(), output_dir / records.SPLIT)
+    with contextlib.ExitStack() as stack:
+        checksums = {}
+        for file, members in (("train_data.pkl", train), ("val_data.pkl", val)):
+            chosen = [by_name[name] for name in members]
+            content = [[data.images for data in chosen], [data.labels for data in chosen]]
+            temporary = stack.enter_context(reporting.replacing(output_dir / file))
+            pickles.write(content, temporary)
+            checksums[file] = reporting.file_sha256(temporary)
+        summary = records.sealed(summary, checksums)
+        # Before the pickles take their places: whatever is cut, readers meet one split or none.
+        reporting.write(json.dumps(summary, indent=1).encode(), output_dir / records.SPLIT)
     return summary
 
 

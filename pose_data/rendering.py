@@ -154,6 +154,7 @@ def _write_object(
     labels = [[i, x, y, float(angle)] for i, angle in enumerate(angles)]
     label_file = folder / f"label_{cad.category}{cad.name}"
     label_file.write_bytes(pickle.dumps(labels, protocol=2))
+    manifest |= {records.LABEL_SHA256: reporting.file_sha256(label_file)}
     (folder / records.MANIFEST).write_text(json.dumps(manifest, indent=1))
 
 

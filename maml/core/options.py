@@ -167,9 +167,9 @@ def _checked(value, kind):
         if not isinstance(value, (list, tuple)):
             raise ValueError(value)
         return tuple(_checked(part, parts[0]) for part in value)
-    if kind is float and type(value) in (int, float) and not math.isnan(value):
+    if kind is float and type(value) in (int, float) and math.isfinite(value):
         return value
-    if type(value) is not kind or value != value:
+    if type(value) is not kind or kind is float:
         raise ValueError(value)
     return value
 
@@ -278,9 +278,9 @@ def _refusal(role, names, components, taken, prefix, name) -> str:
 
 
 def check_at_least(least: float, **values) -> None:
-    """Raises ValueError if one of some values, given by name, is less than ``least``."""
+    """Raises ValueError if some value, given by name, is less than ``least`` or not finite."""
     for name, value in values.items():
-        if not value >= least:
+        if not least <= value < math.inf:
             raise ValueError(
                 f"Invalid value for `{name}`: expected at least {least}, received {value}."
             )

@@ -20,7 +20,14 @@ import pathlib
 import keras
 import tensorflow as tf
 
-from maml.core.episodes import Episode, as_episode, fold_in, real_inputs, support_mask
+from maml.core.episodes import (
+    Episode,
+    as_episode,
+    check_elements,
+    fold_in,
+    real_inputs,
+    support_mask,
+)
 from maml.core.serialization import Configured
 from maml.distributions.base import Distribution, Head
 from maml.learners.prediction import Predictor
@@ -288,9 +295,10 @@ class MetaLearner(Configured, Predictor, Trainer, abc.ABC):
         before ``load_weights``.
 
         Raises:
-            ValueError: labels are not those of the head, or a network has a layer that draws noise
-                or a Keras regularizer of weights.
+            ValueError: inputs or labels are empty, labels are not those of the head, or a network
+                has a layer that draws noise or a Keras regularizer of weights.
         """
+        check_elements(as_episode(episode))
         two = Episode(*(part[:2] for part in episode[:4]))
         self._episode_spec = [([None, *part.shape[1:]], part.dtype.name) for part in two]
         with self._scope():
