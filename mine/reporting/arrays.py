@@ -17,12 +17,11 @@ def read_npz(path: os.PathLike | str) -> dict[str, np.ndarray]:
 
     Raises:
         ValueError: it is damaged, holds other than arrays of plain values, or unpacks to more than
-            data do (256 MiB and 200 times its size).
+            data do (256 MiB and 200 times its size). The message is the reason, without the path.
         OSError: it cannot be opened.
     """
-    name = os.fspath(path)
     if os.path.exists(path) and not os.path.isfile(path):
-        raise ValueError(f"{name} is no regular file")  # A pipe would wait.
+        raise ValueError("no regular file")  # A pipe would wait.
     with open(path, "rb") as file:
         try:
             _check_unpacked_size(file)
@@ -31,10 +30,10 @@ def read_npz(path: os.PathLike | str) -> dict[str, np.ndarray]:
         # Damage shows as errors of zipfile, zlib, lzma, tokenize, ast, struct or NumPy.
         except Exception as error:
             reason = str(error).partition("\n")[0] or type(error).__name__
-            raise ValueError(f"{name} is no whole .npz file ({reason})") from error
+            raise ValueError(f"no whole .npz file: {reason}") from error
     other = next((key for key, of in arrays.items() if not isinstance(of, np.ndarray)), None)
     if other is not None:
-        raise ValueError(f"{name} is no whole .npz file ({other} is no array)")
+        raise ValueError(f"no .npz file of arrays: {other} is none")
     return arrays
 
 
