@@ -954,6 +954,7 @@ def spoil_queries(asked, folder):
     Image.new("L", (40, 20)).save(query / "8.png")
     os.mkfifo(query / "9.png")
     (query / "._5.png").write_bytes(whole)
+    shutil.copy(query / "5.png", query / os.fsdecode(b"\xff.png"))  # No UTF-8.
     (query / "notes.txt").write_text("text")
     (query / "folder.png").mkdir()
     return query
@@ -965,7 +966,7 @@ def test_predict_answers_what_it_can_and_names_the_rest(asked, tmp_path):
     process = ask(asked, f"--query={tmp_path / 'query'}", f"--output={tmp_path / 'out'}")
     assert process.returncode == 1 and "Traceback" not in process.stderr
     with (tmp_path / "out/predictions.csv").open() as file:
-        assert [row["image"] for row in csv.DictReader(file)] == ["5.png"]
+        assert [row["image"] for row in csv.DictReader(file)] == ["5.png", r"\udcff.png"]
     for named in (
         "6.png is not a readable image", "7.png has no contrast", "8.png is 40 x 20 pixels",
         "9.png is no regular file", "._5.png", "notes.txt", "folder.png",

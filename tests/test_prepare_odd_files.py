@@ -93,6 +93,23 @@ def test_all_kinds_of_images_are_read_from_a_folder(tmp_path):
     assert content.counts.tolist() == [8] and not skipped.lines()
 
 
+def test_images_in_no_class_do_not_end_the_others(tmp_path):
+    folder = classes(tmp_path / "in")
+    picture(folder / "logo.png")
+    content, skipped = prepared(folder)
+    assert is_whole(content)
+    assert skipped.damaged == {"is in no folder of a class: move it into one": ["logo.png"]}
+    split = tmp_path / "split"
+    for top, names in {"train": "abc", "val": "d", "test": "e"}.items():
+        classes(split / top, names)
+    picture(split / "train/logo.png")
+    content, skipped = prepared(split)
+    assert is_whole(content, ["test/e", "train/a", "train/b", "train/c", "val/d"])
+    assert list(skipped.damaged.values()) == [["train/logo.png"]]
+    # Without class folders in them they are classes of these names.
+    assert is_whole(prepared(classes(tmp_path / "own", ["test", "train"]))[0], ["test", "train"])
+
+
 def test_linked_folders_are_read_once(tmp_path):
     folder = classes(tmp_path / "in")
     (folder / "a/up").symlink_to(folder)
@@ -210,6 +227,15 @@ def test_bad_zips_do_not_end_the_others(tmp_path):
     assert is_whole(content)
     damaged = {pathlib.Path(name).name for names in skipped.damaged.values() for name in names}
     assert damaged == {"cut.zip", "none.zip", "name.zip"}
+
+
+def test_zips_made_with_backslashes_have_folders(tmp_path):
+    (tmp_path / "zips").mkdir()
+    folder = classes(tmp_path / "in")
+    with zipfile.ZipFile(tmp_path / "zips/a.zip", "w") as archive:
+        for path in folder.rglob("*.png"):
+            archive.write(path, str(path.relative_to(folder)).replace("/", "\\"))
+    assert is_whole(prepared(tmp_path / "zips")[0])
 
 
 def test_hidden_members_and_twins_of_a_zip_are_no_classes(tmp_path):

@@ -98,7 +98,7 @@ def _members(path: pathlib.Path, skipped: Skipped) -> dict[str, Source]:
         return {}
     found: dict[str, Source] = {}
     for member in archive.infolist():
-        name = member.filename
+        name = member.filename.replace("\\", "/")  # Some programs of Windows pack so.
         whole = f"{path.name}/{name}"
         if member.is_dir():
             continue

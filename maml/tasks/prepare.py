@@ -148,19 +148,23 @@ def any_folder(folder: pathlib.Path, skipped: Skipped | None = None) -> Source:
         skipped: takes what is left out; new if None.
 
     Raises:
-        ValueError: there is no class, an image in none, or a class in two of the folders train, val
-            and test.
+        ValueError: there is no class, or one in none or in two of the folders train, val and test,
+            if there are any.
     """
     skipped = skipped or Skipped()
     tops = {"train": "train", "val": "validation", "validation": "validation", "test": "test"}
     images, split = collections.defaultdict(dict), {}
     for name, opened in list_images(folder, skipped).items():
         *path, file = name.split("/")
-        if not path:
-            raise ValueError(f"{folder / name} is in no folder of a class: move it into one.")
         images["/".join(path)][file] = opened
-        if path[0] in tops and len(path) > 1:
+        if len(path) > 1 and path[0] in tops:
             split["/".join(path)] = tops[path[0]]
+    for name in ("", *tops) if split else ("",):
+        for file in images.pop(name, ()):
+            place = pathlib.PurePosixPath(name, file)
+            skipped.damage(place, "is in no folder of a class: move it into one")
+    if not images:
+        raise ValueError(f"{folder} has no class folders with images: {skipped.lines()[0]}.")
     if split and len(split) < len(images):
         other = next(name for name in images if name not in split)
         raise ValueError(f"{folder / other} is in none of the folders train, val and test.")
