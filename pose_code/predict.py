@@ -26,8 +26,8 @@ from maml.experiments import command_line
 from maml.experiments.run_folder import CONFIG, read_config
 from mine import reporting
 from mine.reporting import commands
-from mine.reporting.image_reader import SUFFIXES, ImageError, why_no_image
-from mine.reporting.skipped import Skipped
+from mine.reporting.inputs.image_reader import SUFFIXES, ImageError, why_no_image
+from mine.reporting.inputs.skipped import Skipped
 from mine.reporting.tables import printable, read_csv
 from pose_code import plots
 from pose_code.problem import pose

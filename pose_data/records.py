@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from PIL import Image
 
-from mine.reporting import image_reader
+from mine.reporting.inputs import image_reader
 from pose_data import pickles
 from pose_data.cad import variants
 
@@ -64,7 +64,7 @@ def check_num_val(names: Sequence[str], num_val: int) -> None:
 
 
 def read_image(path: pathlib.Path) -> Image.Image:
-    """A rendered image, as :func:`mine.reporting.image_reader.read_image` reads it.
+    """A rendered image, as :func:`mine.reporting.inputs.image_reader.read_image` reads it.
 
     Raises:
         RecordError: it cannot be read.

@@ -17,7 +17,7 @@ from PIL import Image
 
 from mine import reporting
 from mine.reporting import commands
-from mine.reporting.image_reader import ImageError, check_contrast, read_image
+from mine.reporting.inputs.image_reader import ImageError, check_contrast, read_image
 from pose_data import progress, records
 
 FLAGS = flags.FLAGS
@@ -39,7 +39,7 @@ def small_and_grey(
     """Reads an image, `image_size` x `image_size` pixels, 8 bit grey, by Lanczos filtering.
 
     Args:
-        path: of the image, read as :func:`mine.reporting.image_reader.read_image` does.
+        path: of the image, read as :func:`mine.reporting.inputs.image_reader.read_image` does.
         image_size: the side to make, pixels.
         square: whether to refuse other than square images instead of squeezing them.
         contrast: whether to refuse an image of one shade of grey.

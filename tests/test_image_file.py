@@ -13,7 +13,7 @@ import toys
 
 from maml.tasks.few_shot_images import ImageClasses
 from maml.tasks.image_file import ImageFile
-from mine.reporting import arrays
+from mine.reporting.inputs import arrays
 
 CASES = pathlib.Path(__file__).parent.parent.parent / "shared/cases/faults"
 CONTENT = toys.images_of_classes(4, 3, 8)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mine.reporting.image_reader import ImageError, check_contrast, read_image
+from mine.reporting.inputs.image_reader import ImageError, check_contrast, read_image
 
 CASES = pathlib.Path(__file__).parent.parent.parent / "shared/cases/images"
 INK = np.zeros((12, 10), bool)

@@ -13,7 +13,7 @@ from PIL import Image
 import maml
 from maml.tasks import prepare
 from maml.tasks.image_file import ImageFile
-from mine.reporting.skipped import Skipped
+from mine.reporting.inputs.skipped import Skipped
 
 ROOT = pathlib.Path(__file__).parent.parent
 CASES = ROOT.parent / "shared/cases/images"

@@ -24,7 +24,7 @@ from maml.diagnostics import answers, black_box, sampling
 from maml.diagnostics.report import MemorizationReport
 from mine import reporting
 from mine.reporting import commands
-from mine.reporting.arrays import read_npz
+from mine.reporting.inputs.arrays import read_npz
 
 
 @dataclasses.dataclass(frozen=True)

@@ -9,7 +9,7 @@ import pathlib
 import numpy as np
 
 from mine import reporting
-from mine.reporting.arrays import read_npz
+from mine.reporting.inputs.arrays import read_npz
 
 _SPLIT = "split "
 

@@ -7,8 +7,8 @@ import pathlib
 import zipfile
 from collections.abc import Iterator
 
-from mine.reporting.image_reader import HIDDEN, SUFFIXES, Source, is_hidden, why_no_image
-from mine.reporting.skipped import Skipped
+from mine.reporting.inputs.image_reader import HIDDEN, SUFFIXES, Source, is_hidden, why_no_image
+from mine.reporting.inputs.skipped import Skipped
 
 MAX_MEMBER_BYTES = 2**30
 """Of an image in a zip; a zip may claim any size."""

@@ -32,9 +32,10 @@ from PIL import Image
 
 from maml.tasks.image_file import ImageFile
 from maml.tasks.image_listing import list_images
-from mine.reporting import commands, image_reader
+from mine.reporting import commands
+from mine.reporting.inputs import image_reader
+from mine.reporting.inputs.skipped import Skipped
 from mine.reporting.progress import ProgressBar
-from mine.reporting.skipped import Skipped
 from mine.reporting.tables import printable, read_csv
 
 DRAWINGS = 20

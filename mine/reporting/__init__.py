@@ -1,6 +1,6 @@
 """What every package writes: files, tables, pictures, intervals and where numbers come from.
 
-Files of others are read here too: images, arrays and tables, each with one reader.
+:mod:`mine.reporting.inputs` reads what users bring.
 
 The ground floor: nothing here imports TensorFlow, or any other package of this project.
 """

@@ -18,9 +18,9 @@ from PIL import Image
 
 from maml.tasks import prepare
 from maml.tasks.image_file import ImageFile
-from mine.reporting.arrays import read_npz
-from mine.reporting.image_reader import ImageError, read_image
-from mine.reporting.skipped import Skipped
+from mine.reporting.inputs.arrays import read_npz
+from mine.reporting.inputs.image_reader import ImageError, read_image
+from mine.reporting.inputs.skipped import Skipped
 
 
 def fuzzed(per_second, *strategies):
