@@ -18,7 +18,6 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 from absl import flags
-from PIL import Image
 
 from mine import reporting
 from mine.reporting import commands
@@ -114,18 +113,13 @@ def read_object(folder: pathlib.Path) -> ObjectData:
         )
     images = []
     for path in paths:
-        try:
-            with Image.open(path) as image:
-                mode, pixels = image.mode, np.array(image)
-        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        image = records.read_image(path)
+        if image.mode != "L":
             raise records.RecordError(
-                f"Cannot read {path}: expected an image; received a damaged file; render it again."
-            ) from error
-        if mode != "L":
-            raise records.RecordError(
-                f"Invalid image {path}: expected a grey one; received mode {mode}; run "
-                "resize_images.py first."
+                f"Invalid image {path}: expected a grey one; received one in colour or with "
+                "transparency; run resize_images.py first."
             )
+        pixels = np.array(image)
         if images and pixels.shape != images[0].shape:
             raise records.RecordError(
                 f"Invalid image {path}: expected the size of 0.png, {images[0].shape}; received "

@@ -6,7 +6,10 @@ import pathlib
 import reprlib
 from collections.abc import Sequence
 
+from PIL import Image
+
 from mine import reporting
+from mine.reporting.inputs import image_reader
 from pose_data import pickles
 from pose_data.cad import variants
 
@@ -64,6 +67,18 @@ def check_num_val(names: Sequence[str], num_val: int) -> None:
             f"training needs two, {reason}; received {num_val}. Use "
             f"--num_val={max(least, len(names) // 4)}."
         )
+
+
+def read_image(path: pathlib.Path) -> Image.Image:
+    """A rendered image, as :func:`mine.reporting.inputs.image_reader.read_image` reads it.
+
+    Raises:
+        RecordError: it cannot be read.
+    """
+    try:
+        return image_reader.read_image(path)
+    except image_reader.ImageError as error:
+        raise RecordError(f"Cannot read {path}: it {error}; render it again.") from error
 
 
 def image_files(folder: pathlib.Path) -> list[pathlib.Path]:

@@ -11,20 +11,16 @@ import pathlib
 import sys
 from collections.abc import Iterator
 
-import numpy as np
 from absl import flags
 from PIL import Image
 
 from mine import reporting
 from mine.reporting import commands
+from mine.reporting.inputs.image_reader import ImageError, check_contrast, read_image
 from mine.reporting.workers import threads
 from pose_data import progress, records
 
 FLAGS = flags.FLAGS
-
-
-class ImageError(ValueError):
-    """An image that cannot be read; the message is the reason, without the file's name."""
 
 
 def define_flags() -> None:
@@ -38,37 +34,29 @@ def define_flags() -> None:
 
 
 def small_and_grey(
-    path: pathlib.Path, image_size: int, square: bool = False
+    path: pathlib.Path, image_size: int, square: bool = False, contrast: bool = False
 ) -> tuple[Image.Image, bool]:
     """Reads an image, `image_size` x `image_size` pixels, 8 bit grey, by Lanczos filtering.
 
-    Transparent pixels become white; 16 bit images keep their 8 highest bits.
-
     Args:
-        path: of the image.
+        path: of the image, read as :func:`mine.reporting.inputs.image_reader.read_image` does.
         image_size: the side to make, pixels.
         square: whether to refuse other than square images instead of squeezing them.
+        contrast: whether to refuse an image of one shade of grey.
 
     Returns:
         The image, and whether it had to be changed.
 
     Raises:
-        ImageError: the image is damaged, or not square.
+        ImageError: the image cannot be read, or is refused.
     """
-    try:
-        with Image.open(path) as image:
-            image.load()
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise ImageError(f"is not a readable image ({error})") from error
-    if image.size == (image_size, image_size) and image.mode == "L":
-        return image, False
+    image = read_image(path)
     if square and image.width != image.height:
         raise ImageError(f"is {image.width} x {image.height} pixels, not a square")
-    if image.mode.startswith("I"):  # Pillow would clip values above 255.
-        image = Image.fromarray((np.asarray(image) >> 8).clip(0, 255).astype(np.uint8))
-    if image.has_transparency_data:
-        image = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+    if contrast:
+        check_contrast(image.convert("L"))
+    if image.size == (image_size, image_size) and image.mode == "L":
+        return image, False
     return image.resize((image_size, image_size), Image.Resampling.LANCZOS).convert("L"), True
 
 

@@ -1,5 +1,7 @@
 """What every package writes: files, tables, pictures, intervals and where numbers come from.
 
+:mod:`mine.reporting.inputs` reads what users bring.
+
 The ground floor: nothing here imports TensorFlow, or any other package of this project.
 """
 
