@@ -3,36 +3,38 @@
 import dataclasses
 import hashlib
 import pathlib
-import struct
 from collections.abc import Collection
 
 import numpy as np
 import trimesh
 
-from pose_data.cad import off
+from pose_data.cad import obj, off, ply, polygons, stl
 
 SOURCE_SUFFIXES = (".off", ".obj", ".ply")
 MAX_STL_FACES = 200_000  # MuJoCo refuses larger STL files.
 
-# Errors of trimesh's readers on damaged or other files; ImportError where it needs a package to
-# guess the encoding of a text, NameError by its bugs.
-_READ_ERRORS = (
-    ValueError,
-    IndexError,
-    KeyError,
-    TypeError,
-    AttributeError,
-    NotImplementedError,
-    EOFError,
-    ImportError,
-    NameError,
-    struct.error,
-    trimesh.exchange.stl.HeaderError,
-)
+# A larger file holds more triangles than any that MuJoCo reads.
+MAX_FILE_BYTES = 2**28
+_READERS = {
+    ".off": off.read_off,
+    ".obj": obj.read_obj,
+    ".ply": ply.read_ply,
+    ".stl": stl.read_stl,
+}
+# Sizes in the file's unit that 32-bit numbers hold, of areas as well.
+_SIZES = 1e-18, 1e18
 
 
 class MeshError(ValueError):
-    """A CAD file cannot be rendered; the message is the reason, without the file's name."""
+    """A CAD file cannot be rendered.
+
+    Attributes:
+        reason: what is wrong, without the file's name, with which the message begins.
+    """
+
+    def __init__(self, reason: str, path: pathlib.Path | None = None):
+        super().__init__(reason if path is None else f"{path} {reason}")
+        self.reason = reason
 
 
 @dataclasses.dataclass(frozen=True, order=True)
@@ -118,20 +120,32 @@ def read_triangles(path: pathlib.Path) -> np.ndarray:
         Corners of the triangles, float32 `[F, 3, 3]` (face, corner, xyz), in the file's unit.
 
     Raises:
-        MeshError: the file cannot be read, or its shape cannot be rendered.
+        MeshError: the file cannot be read, or its shape cannot be rendered. The message is a
+            sentence that begins with the path.
     """
     try:
-        if path.suffix.lower() == ".off":
-            vertices, faces = off.read_off(path.read_text(encoding="latin1"))
-            triangles = vertices[faces]
-        else:
-            mesh = trimesh.load(path, force="mesh", process=False, skip_materials=True)
-            triangles = np.asarray(mesh.triangles, dtype=np.float64)
+        return check_triangles(_read(path))
+    except MeshError as error:
+        raise MeshError(error.reason, path) from error
+
+
+def _read(path: pathlib.Path) -> np.ndarray:
+    """Reads a file without checking its triangles, float64 `[F, 3, 3]`."""
+    try:
+        # Opening what is no file, such as a pipe, could wait for ever.
+        if not path.is_file():
+            path.stat()
+            raise MeshError("is not a file")
+        if path.stat().st_size > MAX_FILE_BYTES:
+            raise MeshError(f"is larger than the {MAX_FILE_BYTES:,} bytes that are read")
+        content = path.read_bytes()
     except OSError as error:
         raise MeshError(f"cannot be read: {error.strerror or error}") from error
-    except _READ_ERRORS as error:
-        raise MeshError(f"is not a readable {path.suffix} file ({error})") from error
-    return check_triangles(triangles)
+    suffix = path.suffix.lower()
+    try:
+        return polygons.cut(_READERS[suffix](content))
+    except ValueError as error:
+        raise MeshError(f"is not a readable {suffix} file ({error})") from error
 
 
 def check_triangles(triangles: np.ndarray) -> np.ndarray:
@@ -144,6 +158,11 @@ def check_triangles(triangles: np.ndarray) -> np.ndarray:
     extent = np.ptp(corners, axis=0).max()
     if extent == 0:
         raise MeshError("has no extent: all its points coincide")
+    if not _SIZES[0] < extent < _SIZES[1]:
+        raise MeshError(
+            f"has an extent of {extent:.3g}; expected {_SIZES[0]:g} to {_SIZES[1]:g}: scale it in "
+            "a mesh editor"
+        )
     # Far from the origin float32 would crush the shape, so its place is dropped first.
     if np.abs(corners).max() > 1e3 * extent:
         triangles = triangles - corners.mean(axis=0)
