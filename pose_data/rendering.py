@@ -124,20 +124,22 @@ def _render_object(cad: meshes.CadObject, data_dir: pathlib.Path, settings: Sett
             return Result(str(cad))
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
+        x, y = scene.POSITION
+        labels = [[i, x, y, float(angle)] for i, angle in enumerate(angles)]
+        label_file = partial / f"label_{cad.category}{cad.name}"
+        label_file.write_bytes(pickle.dumps(labels, protocol=2))
+        (partial / records.MANIFEST).write_text(json.dumps(manifest, indent=1))
         with scene.ObjectRenderer(triangles, settings.image_size) as renderer:
             for i, angle in enumerate(angles):
                 image = renderer.render(angle + canonical_yaw)
                 (partial / f"{i}.png").write_bytes(png_bytes(image))
+        shutil.rmtree(final, ignore_errors=True)
+        final.parent.mkdir(parents=True, exist_ok=True)
+        os.replace(partial, final)
     except meshes.MeshError as error:
-        return Result(str(cad), failure=str(error))
-    x, y = scene.POSITION
-    labels = [[i, x, y, float(angle)] for i, angle in enumerate(angles)]
-    label_file = partial / f"label_{cad.category}{cad.name}"
-    label_file.write_bytes(pickle.dumps(labels, protocol=2))
-    (partial / records.MANIFEST).write_text(json.dumps(manifest, indent=1))
-    shutil.rmtree(final, ignore_errors=True)
-    final.parent.mkdir(parents=True, exist_ok=True)
-    os.replace(partial, final)
+        return Result(str(cad), failure=error.reason)
+    except OSError as error:
+        return Result(str(cad), failure=f"cannot be written: {error.strerror or error}")
     return Result(str(cad), rendered=settings.num_images)
 
 

@@ -5,6 +5,7 @@ import json
 import math
 import os
 import pathlib
+import zlib
 from collections.abc import Iterator
 
 
@@ -23,7 +24,10 @@ def replacing(path: os.PathLike, suffix: str = "") -> Iterator[pathlib.Path]:
         OSError: the folder cannot be written to, or the disk is full.
     """
     path = pathlib.Path(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp{suffix}")
+    name, raw = path.name, os.fsencode(path.name)
+    if len(raw) > 200:  # A name has 255 bytes at most.
+        name = f"{name[:40]}.{zlib.crc32(raw):08x}"
+    temporary = path.with_name(f".{name}.{os.getpid()}.tmp{suffix}")
     try:
         yield temporary
         os.replace(temporary, path)

@@ -56,8 +56,11 @@ class CadObject:
 
 
 def is_up_to_date(stl: pathlib.Path, source: pathlib.Path) -> bool:
-    """Whether `stl` exists and is at least as new as `source`."""
-    return stl.exists() and stl.stat().st_mtime >= source.stat().st_mtime
+    """Whether `stl` exists and is at least as new as `source`, which exists too."""
+    try:
+        return stl.stat().st_mtime >= source.stat().st_mtime
+    except OSError:
+        return False
 
 
 def find_objects(
@@ -77,7 +80,7 @@ def find_objects(
 
     Raises:
         NotADirectoryError: `cad_dir` is not a folder.
-        FileNotFoundError: the folder holds no model.
+        FileNotFoundError: the folder holds no model, or only skipped ones.
     """
     cad_dir = pathlib.Path(cad_dir)
     if not cad_dir.is_dir():
@@ -88,14 +91,9 @@ def find_objects(
     suffixes = SOURCE_SUFFIXES if sources else (".stl", *SOURCE_SUFFIXES)
     found = []
     for folder in sorted(cad_dir.iterdir()):
-        if not folder.is_dir() or folder.name in skip_classes or folder.name.startswith("."):
+        if folder.name in skip_classes:
             continue
-        files: dict[str, dict[str, pathlib.Path]] = {}
-        for path in sorted(folder.iterdir()):
-            suffix = path.suffix.lower()
-            if suffix in suffixes and not path.name.startswith("."):
-                files.setdefault(path.stem, {})[suffix] = path
-        for name, by_suffix in files.items():
+        for name, by_suffix in _models(folder, suffixes).items():
             path = next((by_suffix[s] for s in SOURCE_SUFFIXES if s in by_suffix), None)
             stl = by_suffix.get(".stl")
             if stl is not None and (path is None or is_up_to_date(stl, path)):
@@ -103,11 +101,36 @@ def find_objects(
             found.append(CadObject(folder.name, name, path))
     if not found:
         wanted = ", ".join(f"*{s}" for s in suffixes)
+        others = skipped(cad_dir, skip_classes)
         raise FileNotFoundError(
             f"Invalid value for --CAD_dir: expected CAD models <class>/{wanted}; received "
-            f"{cad_dir}, which holds none."
+            f"{cad_dir}, which holds none"
+            + (f" but those that --skip_classes leaves out: {others}." if others else ".")
         )
     return sorted(found)
+
+
+def skipped(cad_dir: pathlib.Path | str, skip_classes: Collection[str]) -> str:
+    """Lists the classes that are left out, with their numbers of models; "" if there are none."""
+    counts = {
+        name: len(_models(pathlib.Path(cad_dir) / name, (".stl", *SOURCE_SUFFIXES)))
+        for name in sorted(skip_classes)
+        if name
+    }
+    return ", ".join(
+        f"{name} ({number} model{'s' * (number > 1)})" for name, number in counts.items() if number
+    )
+
+
+def _models(folder: pathlib.Path, suffixes: Collection[str]) -> dict[str, dict[str, pathlib.Path]]:
+    """The files of each model of a class, by name and suffix; none if it is no folder or hidden."""
+    files: dict[str, dict[str, pathlib.Path]] = {}
+    if folder.is_dir() and not folder.name.startswith("."):
+        for path in sorted(folder.iterdir()):
+            suffix = path.suffix.lower()
+            if suffix in suffixes and not path.name.startswith("."):
+                files.setdefault(path.stem, {})[suffix] = path
+    return files
 
 
 def read_triangles(path: pathlib.Path) -> np.ndarray:
@@ -132,6 +155,11 @@ def read_triangles(path: pathlib.Path) -> np.ndarray:
 def _read(path: pathlib.Path) -> np.ndarray:
     """Reads a file without checking its triangles, float64 `[F, 3, 3]`."""
     try:
+        f"{path.parent.name}/{path.name}".encode()
+    except UnicodeEncodeError as error:
+        # Tables and records of objects could not hold it.
+        raise MeshError("has a name, or a class, that is not UTF-8: rename it") from error
+    try:
         # Opening what is no file, such as a pipe, could wait for ever.
         if not path.is_file():
             path.stat()
@@ -146,6 +174,8 @@ def _read(path: pathlib.Path) -> np.ndarray:
         return polygons.cut(_READERS[suffix](content))
     except ValueError as error:
         raise MeshError(f"is not a readable {suffix} file ({error})") from error
+    except MemoryError as error:
+        raise MeshError("needs more memory than there is: simplify it in a mesh editor") from error
 
 
 def check_triangles(triangles: np.ndarray) -> np.ndarray:

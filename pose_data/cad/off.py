@@ -37,7 +37,7 @@ def read_off(content: bytes) -> Polygons:
     lengths[0] += len(rest) - 1
     ends = np.cumsum(lengths)
     line = np.searchsorted(ends, wanted)  # The one with the number of faces.
-    if ends[line] == wanted and (lengths[line + 1 :] == 1).any() and lengths[line + 1] == 1:
+    if ends[line] == wanted and lengths[line + 1 : line + 2].tolist() == [1]:
         line += 1  # The number of edges, on a line of its own.
     begin = min(ends[line], wanted + 1)  # After three numbers on the line, the vertices.
     lengths = np.array([ends[line] - begin, *lengths[line + 1 :]], np.int64)
@@ -124,9 +124,9 @@ def _places(
             return values, points, faces
     values = words.numbers(body)
     for columns in (layout.columns, layout.columns + 1)[: 1 + layout.colour]:
-        faces = _faces_of_stream(values[num_vertices * columns :], num_faces)
+        begin = num_vertices * columns
+        faces = _faces_of_stream(values[begin:], num_faces) if begin <= len(values) else None
         if faces is not None:
-            begin = num_vertices * columns
             return values, columns * np.arange(num_vertices), faces + begin
     if has_rows:
         faces = _faces_over_lines(values, starts[num_vertices:], num_faces)
