@@ -75,6 +75,7 @@ setup(
             "setuptools>=77",
             "pytest>=8",
             "pytest-xdist>=3.5",
+            "hypothesis>=6.100,<7",
             "scikit-learn>=1.4",
             "ruff>=0.6",
             "mypy>=1.11",
