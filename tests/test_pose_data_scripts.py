@@ -168,6 +168,15 @@ def test_models_that_cannot_be_rendered_are_named_and_the_others_go_on(tmp_path,
     assert made == ["01", "01"] and not (tmp_path / "data/.partial").exists()
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="names as on Linux")
+def test_a_folder_whose_path_is_not_utf8_is_worked_in(tmp_path):
+    cad_dir = cad_samples.write_cad(tmp_path / "CAD\udcfc", ["chair/01"])
+    strict = {"PYTHONIOENCODING": "utf-8:strict"}  # As Python has it in all languages but C.
+    process = cad_samples.run_script("convert_cad", f"--CAD_dir={cad_dir}", env=strict)
+    assert process.returncode == 0, process.stderr
+    assert "CAD\\udcfc: 1 converted" in process.stdout and (cad_dir / "chair/01.stl").exists()
+
+
 def test_a_folder_of_skipped_classes_alone_says_so(tmp_path):
     cad_dir = cad_samples.write_cad(tmp_path / "CAD", ["train/01", "bottle/01"])
     process = cad_samples.run_script(

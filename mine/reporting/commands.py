@@ -41,6 +41,8 @@ def run(main: Callable[[], None], folders: Sequence[str] = ()) -> None:
                 raise
             sys.exit(f"Error: {error.filename}: {error.strerror}.")
 
+    if hasattr(sys.stdout, "reconfigure"):  # Paths may hold bytes that are no text.
+        sys.stdout.reconfigure(errors="backslashreplace")
     _show_in_help()
     app.run(checked)
 
