@@ -201,6 +201,7 @@ BAD = {
     "cut.stl": (binary_stl()[:-1], "12 triangles"),
     "claim.stl": (stl_claim(HUGE), "1000000000 triangles"),
     "claim_more.stl": (stl_claim(2**32 - 1), "4294967295 triangles"),
+    "not_counted.stl": (stl_claim(0), "0 triangles"),
     "none.stl": (stl_claim(0)[:84], "no faces"),
     "cut_ascii.stl": (ascii_stl()[:500], "ends"),
     "cut_at_facet.stl": (ascii_stl().split("endfacet")[0] + "endfacet\n", "endsolid"),

@@ -22,7 +22,6 @@ def read_obj(content: bytes) -> Polygons:
     """
     if not content.strip():
         raise ValueError("it is empty")
-    content = re.sub(rb"\\[ \t]*(\r\n|\r|\n)", b" ", content)  # A line that goes on in the next.
     found, lengths = words.lines(content)
     starts = np.cumsum(lengths) - lengths
     keywords = [found[start] for start in starts.tolist()]

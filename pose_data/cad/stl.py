@@ -14,6 +14,8 @@ from pose_data.cad.polygons import Polygons
 _HEAD = 84  # Bytes: a title and the number of triangles.
 _TRIANGLE = np.dtype([("normal", "<f4", 3), ("corners", "<f4", (3, 3)), ("attribute", "<u2")])
 
+_BEGIN = re.compile(rb"^[ \t]*(solid|facet)\b", re.MULTILINE)
+
 
 def read_stl(content: bytes) -> Polygons:
     """Reads an STL file; normals and attributes are passed over.
@@ -25,22 +27,24 @@ def read_stl(content: bytes) -> Polygons:
     wanted = _HEAD + number * _TRIANGLE.itemsize
     if len(content) != wanted:
         # The title of a binary file may begin as a text does, but a text has no byte 0.
-        text = words.plain(content).lstrip()
-        if b"\0" not in text and re.match(rb"solid|facet", text, re.IGNORECASE):
+        text, end, rest = words.plain(content).lstrip().lower().rpartition(b"endsolid")
+        text, rest = (text, rest) if end else (rest, b"")
+        if text.startswith((b"solid", b"facet")) and b"\0" not in text:
+            if text.startswith(b"solid") and (not end or _BEGIN.search(rest)):
+                raise ValueError("it ends before its last line, which is endsolid")
             return _read_text(text)
         if len(content) < _HEAD:
             raise ValueError("it does not begin as an STL file" if text else "it is empty")
         if len(content) < wanted:
             raise ValueError(f"it ends before its {number} triangles")
+        if not number:
+            raise ValueError(f"it announces 0 triangles, but has {len(content):,} bytes")
     corners = np.frombuffer(content, _TRIANGLE, number, _HEAD)["corners"]
     return _separate(corners.reshape(-1, 3).astype(np.float64), np.full(number, 3))
 
 
 def _read_text(text: bytes) -> Polygons:
     """Reads facets: `outer loop`, `vertex x y z` each corner, `endloop`."""
-    text = text.lower()
-    if text.startswith(b"solid") and not text.rpartition(b"\n")[2].lstrip().startswith(b"endsolid"):
-        raise ValueError("it ends before its last line, which is endsolid")
     # The rest of such lines is a name, which may hold any word.
     first, *others = text.replace(b"endsolid", b"solid").split(b"solid")
     bare = b"\n".join([first, *(of.partition(b"\n")[2] for of in others)]).split()

@@ -26,15 +26,15 @@ def plain(content: bytes) -> bytes:
 
 
 def lines(content: bytes) -> tuple[list[bytes], np.ndarray]:
-    """Splits a text into words, less comments after `#`.
+    r"""Splits a text into words, less comments after `#`; after a `\` a line goes on in the next.
 
     Returns:
         All words, and how many each line has, int `[L]`, less lines without words. A list for each
         line would take several times as long.
     """
     text = plain(content)
-    if b"#" in text:
-        text = re.sub(rb"(?<!1\.)#[^\n]*", b"", text)  # But 1.#IND is no comment.
+    if b"#" in text or b"\\" in text:
+        text = re.sub(rb"(?<!1\.)#[^\n]*|\\[ \t]*\n", b" ", text)  # But 1.#IND is no comment.
     lengths = np.fromiter((len(line.split()) for line in text.split(b"\n")), np.int64)
     return text.split(), lengths[lengths > 0]
 
