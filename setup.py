@@ -66,7 +66,7 @@ setup(
         "lazy-loader>=0.4",
     ],
     extras_require={
-        "pose": ["mujoco>=3.3", "trimesh>=4.4", "pillow>=10.1"],
+        "pose": ["mujoco>=3.3", "trimesh>=4.4", "mapbox_earcut>=1.0.2,<3", "pillow>=10.1"],
         "experiments": ["pandas>=2.0", "tensorboard>=2.18"],
         "rl": [],
         "gpu": ["tensorflow[and-cuda]>=2.18,<3"],

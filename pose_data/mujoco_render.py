@@ -3,7 +3,8 @@
     python -m pose_data.mujoco_render --CAD_dir=CAD --data_dir=data
 
 CAD/<class>/<name>.{stl,off,obj,ply} becomes data/rotate/<class>/<name>/*.png with labels beside.
-The same command resumes a stopped run.
+The same command resumes a stopped run. Models that cannot be used are named with the reason, the
+others are rendered, and the command ends with exit code 1.
 """
 
 import os
@@ -31,7 +32,7 @@ def define_flags() -> None:
     flags.DEFINE_list(
         "skip_classes",
         ["bottle", "train"],
-        "Classes to leave out, comma-separated; empty for none.",
+        "Classes to leave out, comma-separated, which are named; empty for none.",
     )
     flags.DEFINE_integer("seed", 0, "Seed of the angles and canonical yaws.", 0)
     flags.DEFINE_integer(
@@ -94,6 +95,8 @@ def run(
         if num_val is not None:
             records.check_num_val([str(cad) for cad in objects], num_val)
         check_folder(data_dir / "rotate", objects)
+        if skipped := meshes.skipped(FLAGS.CAD_dir, FLAGS.skip_classes):
+            print(f"Left out by --skip_classes: {skipped}; --skip_classes= renders them too.")
         with bar:
             results = rendering.render_dataset(
                 cad_dir,
@@ -117,7 +120,10 @@ def run(
     )
     if len(complete) < len(results):
         failed = ", ".join(result.name for result in results if result.failure)
-        sys.exit(f"Error: could not render {failed}; the reasons are above.")
+        sys.exit(
+            f"Error: could not render {failed}; the reasons are above: mend or remove these "
+            "files, and run the same command again."
+        )
 
 
 def check_folder(rotate_dir: pathlib.Path, objects: list[meshes.CadObject]) -> None:

@@ -2,6 +2,7 @@
 
 import concurrent.futures
 import dataclasses
+import errno
 import functools
 import io
 import json
@@ -22,6 +23,9 @@ from pose_data import gl_backend, records
 from pose_data.cad import meshes
 
 CANONICAL = ("file", "random")
+
+BAD_NAMES = (errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL)
+"""Errors of one object's name, which a file system does not take."""
 
 
 class RenderError(RuntimeError):
@@ -128,7 +132,11 @@ def _render_object(cad: meshes.CadObject, data_dir: pathlib.Path, settings: Sett
             final.parent.mkdir(parents=True, exist_ok=True)
             os.replace(partial, final)
     except meshes.MeshError as error:
-        return Result(str(cad), failure=str(error))
+        return Result(str(cad), failure=error.reason)
+    except OSError as error:
+        if error.errno not in BAD_NAMES:
+            raise
+        return Result(str(cad), failure=f"cannot be written: {error.strerror or error}")
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return Result(str(cad), rendered=settings.num_images)

@@ -7,6 +7,8 @@ import sys
 
 import pytest
 
+from mine.reporting import extras
+
 ROOT = pathlib.Path(__file__).parent.parent
 
 BLOCK = """
@@ -14,7 +16,7 @@ import sys
 
 class Blocked:
     def find_spec(self, name, path=None, target=None):
-        if name.split(".")[0] in ("pandas", "mujoco", "trimesh"):
+        if name.split(".")[0] in ("pandas", "mujoco", "trimesh", "mapbox_earcut"):
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 
 sys.meta_path.insert(0, Blocked())
@@ -49,6 +51,11 @@ def test_commands_end_in_a_sentence(without, module, flags, package, extra):
     told = f"pip install 'exact-meta-information[{extra}]'."
     assert done.returncode == 1, done.stderr
     assert done.stderr == f"Error: The package {package} is missing: {told}\n"
+
+
+def test_the_package_that_cuts_faces_is_known():
+    told = extras.sentence(ModuleNotFoundError(name="mapbox_earcut"))
+    assert told.startswith("The package mapbox_earcut is missing") and "[pose]" in told
 
 
 def test_a_script_of_ones_own_keeps_its_traceback(without):

@@ -21,7 +21,7 @@ import mine
 ROOT = pathlib.Path(__file__).parent.parent
 
 # Only what extras install; pillow comes with Matplotlib too, TensorBoard with TensorFlow.
-EXTRAS = ("mujoco", "trimesh", "pandas")
+EXTRAS = ("mujoco", "trimesh", "mapbox_earcut", "pandas")
 
 BLOCK = f"""
 import sys

@@ -67,6 +67,8 @@ def run(
         except OSError as error:
             sys.exit(f"Error: {sentence(error, again)}")
 
+    if hasattr(sys.stdout, "reconfigure"):  # Paths may hold bytes that are no text.
+        sys.stdout.reconfigure(errors="backslashreplace")
     _show_in_help()
     app.run(checked)
 

@@ -8,7 +8,7 @@ from mine.reporting.version import DISTRIBUTION
 
 EXTRAS = {
     **dict.fromkeys(("pandas", "tensorboard"), "experiments"),
-    **dict.fromkeys(("mujoco", "trimesh", "PIL"), "pose"),
+    **dict.fromkeys(("mujoco", "trimesh", "mapbox_earcut", "PIL"), "pose"),
 }
 """Package -> the extra that installs it."""
 
