@@ -277,15 +277,6 @@ def _refusal(role, names, components, taken, prefix, name) -> str:
     return f"{start}{where}{own or 'leave it out'}."
 
 
-def check_at_least(least: float, **values) -> None:
-    """Raises ValueError if one of some values, given by name, is less than ``least``."""
-    for name, value in values.items():
-        if not value >= least:
-            raise ValueError(
-                f"Invalid value for `{name}`: expected at least {least}, received {value}."
-            )
-
-
 def distinct(values: Iterable, flag: str) -> tuple:
     """The values of a flag themselves.
 

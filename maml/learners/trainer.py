@@ -288,6 +288,8 @@ class Trainer(keras.Model):
     def _batches(self, x, batch_size=None, start=0) -> tf.data.Dataset:
         """A dataset of the batches that ``x`` stands for, see :func:`arguments.batches`."""
         count = self.distribute_strategy.num_replicas_in_sync
+        if isinstance(x, tuple) and len(x) in (4, 5):
+            self._check_episode(as_episode(x))
         return arguments.batches(x, batch_size, self.seed, count, start)
 
     def _finite(self, x, batch_size, steps):
