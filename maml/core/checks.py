@@ -20,7 +20,7 @@ def check_counts(**values) -> None:
 def check_at_least(least: float, **values) -> None:
     """Raises ValueError unless each of some values, given by name, is ``least`` or more."""
     for name, value in values.items():
-        if not (isinstance(value, numbers.Real) and value >= least):
+        if not (isinstance(value, numbers.Real) and float(value) >= least):
             raise ValueError(
                 f"Invalid value for `{name}`: expected at least {least}, received {value!r}."
             )
