@@ -22,6 +22,7 @@ help() {
 ./run.sh robustness FLAGS      learners on sinusoids, and study of task shift
 ./run.sh fewshot FLAGS         study of few-shot classification: --omniglot=FILE,
                                --miniimagenet=FILE, each of python -m maml.tasks.prepare
+./run.sh doctor                what this machine has, what is missing, and what mends it; --data_dir=DIR
 ./run.sh help                  this text
 
 A virtual environment that is active is used; otherwise .venv is made. OUTPUT (default: output) is
@@ -159,6 +160,10 @@ case $command in
   compare)
     environment "[pose,experiments]"
     python -m maml.compare "$@"
+    ;;
+  doctor)
+    environment "[pose,experiments]"
+    python -m maml.doctor "$@"
     ;;
   help | --help | -h) help ;;
   *)

@@ -18,6 +18,7 @@ COMMANDS = {
     "maml-evaluate": "maml.evaluate",
     "maml-compare": "maml.compare",
     "maml-components": "maml.components",
+    "maml-doctor": "maml.doctor",
     "maml-prepare": "maml.tasks.prepare",
     "pose-make-cad": "pose_data.make_cad",
     "pose-vary-cad": "pose_data.vary_cad",
@@ -64,6 +65,7 @@ setup(
         "matplotlib>=3.8",
         "tqdm>=4.66",
         "lazy-loader>=0.4",
+        "packaging>=22",
     ],
     extras_require={
         "pose": ["mujoco>=3.3", "trimesh>=4.4", "mapbox_earcut>=1.0.2,<3", "pillow>=10.1"],

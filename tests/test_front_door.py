@@ -58,7 +58,7 @@ def commands_of_pages():
 def test_help_names_every_command_and_unknown_ones_are_refused():
     known = shell("./run.sh", "help")
     assert known.returncode == 0
-    for command in ("test", "data", "train", "compare", "baselines", *STUDIES):
+    for command in ("test", "data", "train", "compare", "baselines", "doctor", *STUDIES):
         assert f"./run.sh {command}" in known.stdout
     unknown = shell("./run.sh", "fly")
     assert unknown.returncode != 0 and "unknown command fly" in unknown.stderr

@@ -277,15 +277,6 @@ def _refusal(role, names, components, taken, prefix, name) -> str:
     return f"{start}{where}{own or 'leave it out'}."
 
 
-def check_at_least(least: float, **values) -> None:
-    """Raises ValueError if some value, given by name, is less than ``least`` or not finite."""
-    for name, value in values.items():
-        if not least <= value < math.inf:
-            raise ValueError(
-                f"Invalid value for `{name}`: expected at least {least}, received {value}."
-            )
-
-
 def distinct(values: Iterable, flag: str) -> tuple:
     """The values of a flag themselves.
 

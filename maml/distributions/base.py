@@ -114,6 +114,17 @@ class Head(Configured, abc.ABC):
                 f"[..., {self.label_dim}]; received {list(y.shape)}. {self.label_remedy}"
             )
 
+    def check_label_values(self, y, name: str) -> None:
+        """Refuses labels whose values are none of this head.
+
+        Args:
+            y: labels [..., dim], known values.
+            name: of the argument they came by.
+
+        Raises:
+            ValueError: a value that is no label, such as of vectors that are not one-hot.
+        """
+
     def features(self, y) -> tf.Tensor:
         """Labels [..., dim] as a network sees them, [..., features]."""
         return y

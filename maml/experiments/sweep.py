@@ -20,6 +20,16 @@ CORES = len(os.sched_getaffinity(0))
 """Cores that this process may use: all of the machine's, unless ``taskset`` gave it some."""
 
 
+JOBS_A_PROCESS = 25
+"""After how many jobs a process is replaced: TensorFlow keeps some memory of each learner."""
+
+
+class _Pool(Pool):
+    """Processes, and how many jobs they were given."""
+
+    jobs = 0
+
+
 def run(jobs: Mapping[str, Callable[[], dict]], workers: int, title: str) -> dict[str, dict]:
     """Runs jobs in worker processes, a process after the other's job is done.
 
@@ -39,34 +49,42 @@ def run(jobs: Mapping[str, Callable[[], dict]], workers: int, title: str) -> dic
         Exception: whatever else a job raised, once those that were running are done.
         KeyboardInterrupt: as it came; the jobs that were running are ended.
     """
-    pool, records = _pool(workers), {}
+    names, records, most = list(jobs), {}, JOBS_A_PROCESS * workers
     with ProgressBar(total=len(jobs), desc=title, unit="run") as progress:
-        futures = {pool.submit(_call, job): name for name, job in jobs.items()}
-        try:
-            for future in concurrent.futures.as_completed(futures):
-                records[futures[future]] = future.result()
-                progress.update()
-                progress.set_postfix_str(futures[future])
-        except BaseException as error:
-            _pool.cache_clear()
-            if isinstance(error, Exception):
-                pool.shutdown(cancel_futures=True)
-            else:
-                pool.stop()
-            if isinstance(error, BrokenProcessPool):
-                raise OSError(
-                    "a process that trained was killed, perhaps for want of memory: run the same "
-                    "command again, it goes on where it stopped; --workers=1 needs least memory."
-                ) from error
-            raise
+        while len(records) < len(jobs):
+            pool = _pool(workers)
+            part = names[len(records) :][: most - pool.jobs]
+            pool.jobs += len(part)
+            try:
+                futures = {pool.submit(_call, jobs[name]): name for name in part}
+                for future in concurrent.futures.as_completed(futures):
+                    records[futures[future]] = future.result()
+                    progress.update()
+                    progress.set_postfix_str(futures[future])
+            except BaseException as error:
+                _pool.cache_clear()
+                if isinstance(error, Exception):
+                    pool.shutdown(cancel_futures=True)
+                else:
+                    pool.stop()
+                if isinstance(error, BrokenProcessPool):
+                    raise OSError(
+                        "a process that trained was killed, perhaps for want of memory: run the "
+                        "same command again, it goes on where it stopped; --workers=1 needs least "
+                        "memory."
+                    ) from error
+                raise
+            if pool.jobs >= most:
+                pool.shutdown()
+                _pool.cache_clear()
     return {name: records[name] for name in jobs}
 
 
 @functools.cache
-def _pool(workers: int) -> Pool:
+def _pool(workers: int) -> _Pool:
     """Processes that stay for the next jobs: to start one takes seconds."""
     cores = max(1, CORES // workers)
-    return Pool(workers, _prepare, (cores,))
+    return _Pool(workers, _prepare, (cores,))
 
 
 def _prepare(cores: int) -> None:

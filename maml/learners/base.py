@@ -218,6 +218,7 @@ class MetaLearner(Configured, Predictor, Trainer, abc.ABC):
         """Expected query labels [tasks, queries, dim] after seeing the support set."""
         episode = as_episode(episode)
         self.head.check_labels(episode.support_y, "support_y")
+        self._check_values("support_y", episode.support_y, support_mask(episode))
         state = self.encode_episode(self._embedded_support(episode), training)
         return self.decode(state, self.features(episode.query_x)).mean()
 
@@ -299,6 +300,10 @@ class MetaLearner(Configured, Predictor, Trainer, abc.ABC):
                 has a layer that draws noise or a Keras regularizer of weights.
         """
         check_elements(as_episode(episode))
+        self._check_episode(as_episode(episode))
+        self._create_weights(episode)
+
+    def _create_weights(self, episode):
         two = Episode(*(part[:2] for part in episode[:4]))
         self._episode_spec = [([None, *part.shape[1:]], part.dtype.name) for part in two]
         with self._scope():
@@ -366,7 +371,7 @@ class MetaLearner(Configured, Predictor, Trainer, abc.ABC):
 
     def build_from_config(self, config):
         parts = [tf.zeros([2, *shape[1:]], dtype) for shape, dtype in config["episode"]]
-        self.create_weights(Episode(*parts))
+        self._create_weights(Episode(*parts))
 
     def compile_from_config(self, config):
         """Does nothing: a learner that was loaded predicts; compile it to train it further."""

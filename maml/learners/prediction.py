@@ -5,6 +5,7 @@ import os
 import tensorflow as tf
 
 from maml.core.episodes import Episode, PaddedEpisode
+from maml.core.episodes import support_mask as support_mask_of
 from maml.learners.saved_model import write_saved_model
 
 
@@ -27,7 +28,7 @@ class Predictor:
 
         Raises:
             ValueError: arrays of other shapes, such as without the axis of tasks, or that do not
-                fit together, or no shots.
+                fit together, or no shots, or values that are no labels of the head.
         """
         x, y, _ = self._raw(support_x, support_y, support_x)
         episode = Episode(self.features(x), y, x, y)
@@ -41,7 +42,20 @@ class Predictor:
                     f"task; received none of task {real.numpy().argmin()}. Leave the task out."
                 )
             episode = PaddedEpisode(*episode, mask)
+        self._check_values("support_y", y, support_mask)
         return self.encode_episode(episode)
+
+    def _check_values(self, name, y, mask=None):
+        """Refuses labels of real shots that are none of the head's; nothing inside of a graph."""
+        if tf.executing_eagerly():
+            self.head.check_labels(y, name)
+            real = y if mask is None else tf.boolean_mask(y, tf.cast(mask, tf.bool))
+            self.head.check_label_values(real, name)
+
+    def _check_episode(self, episode):
+        """The same of the labels of a batch of episodes."""
+        self._check_values("support_y", episode.support_y, support_mask_of(episode))
+        self._check_values("query_y", episode.query_y)
 
     def _raw(self, support_x, support_y, query_x) -> list[tf.Tensor]:
         """Raw inputs and labels as tensors, after a check of their shapes."""
@@ -67,7 +81,7 @@ class Predictor:
                 f"{list(x.shape)}. Use initial_state for the state before any shot."
             )
         if not self.built:
-            self.create_weights(Episode(x, y, x, y))
+            self._create_weights(Episode(x, y, x, y))
         return [x, y, queries]
 
     def predict_distribution(self, support_x, support_y, query_x, support_mask=None):

@@ -5,10 +5,9 @@ from collections.abc import Sequence
 import tensorflow as tf
 
 import mine
-from maml.core.checks import check_finite
+from maml.core.checks import check_at_least, check_finite
 from maml.core.episodes import concatenated, fold_in
 from maml.core.label_transforms import LabelTransform
-from maml.core.options import check_at_least
 from maml.regularizers.base import Regularizer
 
 CRITIC_BOUNDS = ("mine", "dv", "js", "nwj")

@@ -5,9 +5,9 @@ import functools
 import numpy as np
 import tensorflow as tf
 
+from maml.core.checks import check_at_least
 from maml.core.episodes import Episode, TaskFamily
 from maml.core.label_transforms import LabelPermutation
-from maml.core.options import check_at_least
 from maml.core.registry import TASKS
 from maml.distributions.categorical import CategoricalHead
 from maml.distributions.metrics import ACCURACY

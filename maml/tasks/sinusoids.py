@@ -5,9 +5,8 @@ import math
 
 import tensorflow as tf
 
-from maml.core.checks import check_finite
+from maml.core.checks import check_at_least, check_finite
 from maml.core.label_transforms import LabelScale
-from maml.core.options import check_at_least
 from maml.core.registry import TASKS
 from maml.distributions.metrics import MSE
 from maml.distributions.normal import NormalHead
