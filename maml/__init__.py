@@ -8,7 +8,8 @@ Nothing is imported before it is used: ``import maml`` starts no TensorFlow.
 
 import lazy_loader
 
-from mine.reporting import extras, imports, quiet_tensorflow, stopping
+from mine.reporting import extras, imports, quiet_tensorflow
+from mine.reporting.processes import stopping
 
 extras.install()
 imports.install()

@@ -29,7 +29,8 @@ surrogate to ascend and a value in nats (:mod:`mine.bounds`, :class:`mine.Object
 
 import lazy_loader
 
-from mine.reporting import extras, imports, quiet_tensorflow, stopping
+from mine.reporting import extras, imports, quiet_tensorflow
+from mine.reporting.processes import stopping
 
 extras.install()
 imports.install()

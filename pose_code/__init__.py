@@ -1,6 +1,7 @@
 """The pose experiment: learners of yaw angles, trained, scored, compared, and asked."""
 
-from mine.reporting import extras, imports, quiet_tensorflow, stopping
+from mine.reporting import extras, imports, quiet_tensorflow
+from mine.reporting.processes import stopping
 
 extras.install()
 imports.install()

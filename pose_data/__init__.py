@@ -5,7 +5,8 @@ makes CAD models for users who have none; `tasks`, the only module with TensorFl
 pickles.
 """
 
-from mine.reporting import extras, imports, quiet_tensorflow, stopping
+from mine.reporting import extras, imports, quiet_tensorflow
+from mine.reporting.processes import stopping
 
 extras.install()
 imports.install()

@@ -21,8 +21,8 @@ from absl import flags
 
 from mine import reporting
 from mine.reporting import commands
+from mine.reporting.processes.workers import threads
 from mine.reporting.progress import ProgressBar
-from mine.reporting.workers import threads
 from pose_data import pickles, records
 from pose_data.cad import variants
 

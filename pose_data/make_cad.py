@@ -20,7 +20,8 @@ import trimesh
 from absl import flags
 
 from mine import reporting
-from mine.reporting import commands, resources
+from mine.reporting import commands
+from mine.reporting.processes import resources
 from mine.reporting.progress import ProgressBar
 from pose_data import records
 from pose_data.shapes.classes import CLASSES

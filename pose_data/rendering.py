@@ -17,8 +17,8 @@ import numpy as np
 from PIL import Image
 
 from mine import reporting
-from mine.reporting import resources
-from mine.reporting.workers import Pool
+from mine.reporting.processes import resources
+from mine.reporting.processes.workers import Pool
 from pose_data import gl_backend, records
 from pose_data.cad import meshes
 

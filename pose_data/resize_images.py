@@ -17,7 +17,7 @@ from PIL import Image
 from mine import reporting
 from mine.reporting import commands
 from mine.reporting.inputs.image_reader import ImageError, check_contrast, read_image
-from mine.reporting.workers import threads
+from mine.reporting.processes.workers import threads
 from pose_data import progress, records
 
 FLAGS = flags.FLAGS

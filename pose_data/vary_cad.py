@@ -16,7 +16,8 @@ import numpy as np
 from absl import flags
 
 from mine import reporting
-from mine.reporting import commands, resources
+from mine.reporting import commands
+from mine.reporting.processes import resources
 from pose_data import progress, records
 from pose_data.cad import meshes
 from pose_data.cad.variants import variant

@@ -9,7 +9,7 @@ import maml
 import mine
 from maml.experiments import training
 from maml.tasks.sizes import weights_that_fit
-from mine.reporting import resources
+from mine.reporting.processes import resources
 from pose_data import make_cad, rendering
 
 HUGE = 10**9

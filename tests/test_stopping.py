@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import toys
 
-from mine.reporting import stopping
+from mine.reporting.processes import stopping
 
 ROOT = pathlib.Path(__file__).parent.parent
 RUN = [

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from mine.reporting import workers
+from mine.reporting.processes import workers
 
 
 def _sleep(folder):

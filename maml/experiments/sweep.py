@@ -11,8 +11,8 @@ import keras
 import tensorflow as tf
 
 from maml.experiments import determinism
+from mine.reporting.processes.workers import Pool
 from mine.reporting.progress import ProgressBar
-from mine.reporting.workers import Pool
 
 DIVERGED = "diverged"
 
@@ -49,7 +49,8 @@ def run(jobs: Mapping[str, Callable[[], dict]], workers: int, title: str) -> dic
         Exception: whatever else a job raised, once those that were running are done.
         KeyboardInterrupt: as it came; the jobs that were running are ended.
     """
-    names, records, most = list(jobs), {}, JOBS_A_PROCESS * workers
+    names, most = list(jobs), JOBS_A_PROCESS * workers
+    records: dict[str, dict] = {}
     with ProgressBar(total=len(jobs), desc=title, unit="run") as progress:
         while len(records) < len(jobs):
             pool = _pool(workers)

@@ -337,3 +337,31 @@ def batches(x, batch_size: int | None, seed: int, replicas: int, start=0) -> tf.
             "Invalid value for `x`: expected one batch or more; received an empty one."
         )
     return data
+
+
+def check_layers(layers) -> None:
+    """Refuses what Keras layers may ask for in training and learners would ignore.
+
+    Raises:
+        ValueError: a layer draws noise, or has a Keras regularizer of weights.
+    """
+    noisy = [layer.name for layer in layers if _draws_noise(layer)]
+    if noisy:
+        raise ValueError(
+            f"Invalid layers {', '.join(noisy)}: expected layers that draw no noise, since it "
+            "would be the same in all steps, and present in scores. Remove them or set their "
+            "rates to 0, and use maml.MRW or maml.MRA for noise in training."
+        )
+    regularized = [v.path for layer in layers for v in layer.trainable_variables if v.regularizer]
+    if regularized:
+        raise ValueError(
+            f"Invalid Keras regularizer of {regularized[0]}: it is not part of the meta-loss. "
+            "Remove it, and pass regularizers=[maml.WeightDecay()]."
+        )
+
+
+def _draws_noise(layer) -> bool:
+    """Whether a layer draws random numbers; recurrent cells could, at a rate that is often 0."""
+    rates = ("rate", "dropout", "recurrent_dropout")
+    rates = [getattr(layer, rate) for rate in rates if hasattr(layer, rate)]
+    return bool(layer._seed_generators) and (any(rates) or not rates)

@@ -30,6 +30,7 @@ from maml.core.episodes import (
 )
 from maml.core.serialization import Configured
 from maml.distributions.base import Distribution, Head
+from maml.learners import arguments
 from maml.learners.prediction import Predictor
 from maml.learners.trainer import Trainer
 from maml.nn import normalization
@@ -308,28 +309,11 @@ class MetaLearner(Configured, Predictor, Trainer, abc.ABC):
         self._episode_spec = [([None, *part.shape[1:]], part.dtype.name) for part in two]
         with self._scope():
             self.objective(two, tf.constant([0, 0], tf.int32))
-            self._refuse_ignored_layers()
+            arguments.check_layers(self.own_layers())
             self.built = True
             if self._has_running_statistics():
                 with normalization.collecting():
                     self.update_normalization_statistics(real_inputs(as_episode(episode))[:2])
-
-    def _refuse_ignored_layers(self):
-        """Refuses what Keras networks may ask for in training and this class would ignore."""
-        own = self.own_layers()
-        noisy = [layer.name for layer in own if _draws_noise(layer)]
-        if noisy:
-            raise ValueError(
-                f"Invalid layers {', '.join(noisy)}: expected layers that draw no noise, since it "
-                "would be the same in all steps, and present in scores. Remove them or set their "
-                "rates to 0, and use maml.MRW or maml.MRA for noise in training."
-            )
-        regularized = [v.path for layer in own for v in layer.trainable_variables if v.regularizer]
-        if regularized:
-            raise ValueError(
-                f"Invalid Keras regularizer of {regularized[0]}: it is not part of the meta-loss. "
-                "Remove it, and pass regularizers=[maml.WeightDecay()]."
-            )
 
     @property
     def critic_variables(self) -> list:
@@ -395,10 +379,3 @@ def masked_mean(values, mask) -> tf.Tensor:
     """Mean over the real shots, [tasks, shots, features] -> [tasks, features]."""
     weights = tf.cast(mask, values.dtype)[..., tf.newaxis]
     return tf.reduce_sum(weights * values, axis=1) / tf.maximum(tf.reduce_sum(weights, axis=1), 1)
-
-
-def _draws_noise(layer) -> bool:
-    """Whether a layer draws random numbers; recurrent cells could, at a rate that is often 0."""
-    rates = ("rate", "dropout", "recurrent_dropout")
-    rates = [getattr(layer, rate) for rate in rates if hasattr(layer, rate)]
-    return bool(layer._seed_generators) and (any(rates) or not rates)

@@ -35,9 +35,9 @@ from mine import reporting
 from mine.reporting import commands
 from mine.reporting.inputs import image_reader
 from mine.reporting.inputs.skipped import Skipped
+from mine.reporting.processes.workers import threads
 from mine.reporting.progress import ProgressBar
 from mine.reporting.tables import printable, read_csv
-from mine.reporting.workers import threads
 
 DRAWINGS = 20
 """Of each character of Omniglot."""

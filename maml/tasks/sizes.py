@@ -10,7 +10,7 @@ import keras
 import tensorflow as tf
 
 from maml.tasks.problem import Problem
-from mine.reporting import resources
+from mine.reporting.processes import resources
 
 INNER_STEP = 500_000
 """Bytes of an inner step in the graph of a training step, in which each stands by itself."""

@@ -22,7 +22,8 @@ from absl import flags
 
 from mine import reporting
 from mine.benchmarks.suites import SUITES, Suite, SuiteEstimate
-from mine.reporting import commands, resources
+from mine.reporting import commands
+from mine.reporting.processes import resources
 from mine.reporting.progress import ProgressBar
 
 PAIR, RECORD = 100, 500  # Bytes of a pair of samples, and of an estimate, at least.

@@ -17,7 +17,7 @@ from mine.estimators.intervals import Scores
 from mine.estimators.options import STEPS_PER_EPOCH, Options
 from mine.estimators.training import Pairs, Trainer
 from mine.objective import Objective
-from mine.reporting import resources
+from mine.reporting.processes import resources
 from mine.reporting.progress import ProgressBar
 
 VALIDATION_SHARE = 0.15

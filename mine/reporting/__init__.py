@@ -11,7 +11,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
         "checksums": ["check_seal", "file_sha256", "json_sha256", "sealed"],
-        "claims": ["claim"],
+        "processes.claims": ["claim"],
         "files": ["named", "read_json", "replacing", "write", "write_json"],
         "pictures": ["COLOURS", "picture"],
         "progress": ["ProgressBar", "keras_verbosity"],

@@ -13,9 +13,9 @@ from collections.abc import Callable, Sequence
 
 from absl import app, flags
 
-from mine.reporting import stopping
-from mine.reporting.claims import claim
 from mine.reporting.files import FULL
+from mine.reporting.processes import stopping
+from mine.reporting.processes.claims import claim
 
 AGAIN = "run the same command again"
 

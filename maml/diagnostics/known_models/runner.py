@@ -20,8 +20,8 @@ from maml.diagnostics.known_models.regression import Regression, mixture
 from maml.diagnostics.known_models.suite import KnownModel, known_models
 from mine import reporting
 from mine.reporting import commands
+from mine.reporting.processes.workers import Pool
 from mine.reporting.progress import ProgressBar
-from mine.reporting.workers import Pool
 
 SETTING = ("linear", "classes")
 """Families that the thresholds were set by."""

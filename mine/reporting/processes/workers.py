@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 
-from mine.reporting import stopping
+from mine.reporting.processes import stopping
 
 PATIENCE = 5.0
 """Seconds that a worker has to leave its files in order, once it is asked to end."""
