@@ -327,6 +327,12 @@ class Trainer(keras.Model):
     def _step(self, episode) -> dict:
         seed = fold_in(stream(self.seed, Stream.TRAINING_NOISE), self.optimizer.iterations)
         seed = replicas.own_seed(seed)
+        # Some optimizers take a step of their own, such as those of policies.
+        if hasattr(self.optimizer, "meta_step"):
+            logs, prediction, y, finite = self.optimizer.meta_step(self, episode, seed)
+            self.skipped.update_state(1.0 - tf.cast(finite, tf.float32))
+            logs = self._track(logs, prediction, y, finite)
+            return logs | {"skipped_steps": self.skipped.result()}
         players = [(self.optimizer, self.learner_variables)]
         if self.critic_optimizer is not None:
             players.append((self.critic_optimizer, self.critic_variables))
@@ -377,6 +383,8 @@ class Trainer(keras.Model):
         weight = tf.where(counts, tf.cast(tf.shape(y)[0], y.dtype), 0)
         for name, value in logs.items():
             finite = tf.where(counts, value, tf.zeros_like(value))
+            if name not in self.trackers:
+                self.trackers[name] = keras.metrics.Mean(name=name)
             self.trackers[name].update_state(finite, sample_weight=tf.cast(weight, finite.dtype))
         given = self._given
         for name, metric in given.keras.items():
