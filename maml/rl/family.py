@@ -1,4 +1,4 @@
-"""RL tasks as a :class:`maml.TaskFamily`: an episode is a batch of trajectories before and after."""
+"""RL tasks as a :class:`maml.TaskFamily`: an episode holds trajectories before and after."""
 
 import numpy as np
 import tensorflow as tf

@@ -10,7 +10,7 @@ from maml.rl.outer.surrogate import Surrogate
 
 @OUTER.register("trpo")
 class TRPO(keras.optimizers.SGD):
-    r"""TRPO outside of MAML's inner loop (Schulman et al. 2015, arXiv 1502.05477; Finn et al. 2017).
+    r"""TRPO outside of the inner loop (Schulman et al. 2015, arXiv 1502.05477; Finn et al. 2017).
 
     The step s of the meta-weights maximises the importance-weighted advantage of the *adapted*
     policies, with the mean KL divergence from the old adapted policies at most ``max_kl``. It is
