@@ -26,6 +26,7 @@ LAYERS = (
     "maml.tasks",
     "maml.experiments",
     "maml.studies",
+    "maml.rl",
     "maml",  # Its commands.
     "pose_code",
 )

@@ -219,6 +219,12 @@ class Config:
         for name, own in self.regularizers.items():
             given = {"label_transform": problem.label_transform, "seed": self.seed}
             known = options.parameters(REGULARIZERS[name])
+            if problem.label_transform is None and "label_transform" in known:
+                raise ValueError(
+                    f"Invalid value for `regularizer`: expected one that does not relabel, since "
+                    f"tasks of {self.task} have no labels to change; received {name}. Use "
+                    "action_mi, mr_w or mr_a."
+                )
             given = {key: value for key, value in given.items() if key in known}
             terms.append(REGULARIZERS.make(name, **given, **own))
         head = problem.make_head(self.head, **of_head)

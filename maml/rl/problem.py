@@ -12,6 +12,7 @@ from maml.core.registry import TASKS
 from maml.rl.environment import Environment
 from maml.rl.evaluator import RETURN, PolicyEvaluator
 from maml.rl.family import PolicyTasks
+from maml.rl.plots import draw_paths
 from maml.rl.policies import PolicyHead, policy_networks
 from maml.tasks.problem import TEST, TRAIN, VALIDATION, Problem
 from mine.reporting import mean_interval
@@ -36,6 +37,11 @@ class PolicyProblem(Problem):
         for family in self.families.values():
             family.policy = learner
         return PolicyEvaluator(learner, self.metrics, num_relabelings)
+
+    def draw(self, learner, history, record, folder):
+        """Draws paths, of environments whose states are points of the plane."""
+        if getattr(self.test.environment, "in_the_plane", False):
+            draw_paths(self.test, folder / "paths.png")
 
     def further_scores(self, score: Callable) -> dict:
         """Returns on test tasks after each of several adaptations."""
