@@ -34,13 +34,17 @@ class PolicyProblem(Problem):
 
     def evaluator(self, learner, information_every: int = 1, num_relabelings: int = 8):
         """Scores a learner, which from now on acts in all tasks of this problem."""
+        self._let_act(learner)
+        return PolicyEvaluator(learner, self.metrics, num_relabelings)
+
+    def _let_act(self, learner):
         for family in self.families.values():
             family.policy = learner
-        return PolicyEvaluator(learner, self.metrics, num_relabelings)
 
     def draw(self, learner, history, record, folder):
         """Draws paths, of environments whose states are points of the plane."""
         if getattr(self.test.environment, "in_the_plane", False):
+            self._let_act(learner)
             draw_paths(self.test, folder / "paths.png")
 
     def further_scores(self, score: Callable) -> dict:

@@ -93,7 +93,14 @@ TABLES = {
     ),
 }  # fmt: skip
 
-STUDY = Study("rl", "Meta reinforcement learning", TABLES, metric="return", larger_is_better=True)
+STUDY = Study(
+    "rl",
+    "Meta reinforcement learning",
+    TABLES,
+    metric="return",
+    larger_is_better=True,
+    pictures=True,
+)
 
 
 def _after(count: int) -> report.Column:
