@@ -26,8 +26,8 @@ LAYERS = (
     "maml.tasks",
     "maml.experiments",
     "maml.studies",
-    "maml.rl",
     "maml",  # Its commands.
+    "maml.rl",
     "pose_code",
 )
 ALLOWED = {of: set(LAYERS[: number + 1]) for number, of in enumerate(LAYERS)}

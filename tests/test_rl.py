@@ -13,6 +13,7 @@ from maml.core.registry import TASKS
 from maml.experiments import training
 from maml.experiments.config import Config
 from maml.rl import advantages
+from maml.rl.adaptation import adapt_further
 from maml.rl.environments.bandits import Bandit
 from maml.rl.environments.navigation import Navigation
 from maml.rl.environments.tabular import TabularMDP
@@ -311,7 +312,7 @@ def test_a_further_adaptation_from_the_start_is_the_first():
     episode = problem.train.sample(3, tf.constant([0, 1]))
     parts = [tf.constant(part) for part in episode]
     first = learner.encode(parts[0], parts[1], mask=parts[4])
-    further = learner.adapt_further(learner.initial_state(3), parts[0], parts[1], parts[4])
+    further = adapt_further(learner, learner.initial_state(3), parts[0], parts[1], parts[4])
     for one, other in zip(first, further, strict=True):
         np.testing.assert_allclose(one, other, atol=1e-6)
 

@@ -383,9 +383,8 @@ class Trainer(keras.Model):
         weight = tf.where(counts, tf.cast(tf.shape(y)[0], y.dtype), 0)
         for name, value in logs.items():
             finite = tf.where(counts, value, tf.zeros_like(value))
-            if name not in self.trackers:
-                self.trackers[name] = keras.metrics.Mean(name=name)
-            self.trackers[name].update_state(finite, sample_weight=tf.cast(weight, finite.dtype))
+            tracker = self.trackers.setdefault(name, keras.metrics.Mean(name=name))
+            tracker.update_state(finite, sample_weight=tf.cast(weight, finite.dtype))
         given = self._given
         for name, metric in given.keras.items():
             function = given.functions.get(name)

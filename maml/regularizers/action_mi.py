@@ -5,9 +5,9 @@ import tensorflow as tf
 import mine
 from maml.core.options import check_at_least
 from maml.core.registry import REGULARIZERS
-from maml.diagnostics.scores import predict_with_mismatched_supports
 from maml.distributions.base import log_prob_under_each, split_conditions
 from maml.distributions.categorical import Categorical
+from maml.learners.prediction import predict_with_mismatched_supports
 from maml.regularizers.base import Regularizer
 
 

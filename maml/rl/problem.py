@@ -27,9 +27,11 @@ class PolicyProblem(Problem):
 
     Attributes:
         adaptations: how often the final scores let a policy adapt, each time to new trajectories.
+        later_rate: factor of the inner rate after the first adaptation.
     """
 
     adaptations: int = 3
+    later_rate: float = 0.5
     monitored: tuple[str, ...] = ("train",)
 
     def evaluator(self, learner, information_every: int = 1, num_relabelings: int = 8):
@@ -51,7 +53,9 @@ class PolicyProblem(Problem):
         """Returns on test tasks after each of several adaptations."""
         if self.adaptations < 2:
             return {}
-        evaluator = PolicyEvaluator(self.test.policy, self.metrics, 2, self.adaptations)
+        evaluator = PolicyEvaluator(
+            self.test.policy, self.metrics, 2, self.adaptations, self.later_rate
+        )
         values = evaluator(self.test, 1, 20, 1, min(40, self.test.num_tasks))
         names = {f"no_support_{RETURN}": 0, RETURN: 1} | {
             f"after_{k}_{RETURN}": k for k in range(2, self.adaptations + 1)
@@ -75,6 +79,7 @@ def policy_problem(
     discount: float = 0.99,
     trace: float = 1.0,
     adaptations: int = 3,
+    later_rate: float = 0.5,
 ) -> PolicyProblem:
     """The problem of acting in an environment; the options of every task of this kind.
 
@@ -90,6 +95,7 @@ def policy_problem(
         discount: gamma.
         trace: lambda of generalized advantages.
         adaptations: as of :class:`PolicyProblem`.
+        later_rate: as of :class:`PolicyProblem`; half in Finn et al. 2017, appendix A.2.
     """
 
     def tasks(count, split, **options):
@@ -123,6 +129,7 @@ def policy_problem(
         metrics=(Metric(RETURN, _no_label, True, best=float(np.mean(optimum))),),
         mutually_exclusive=not (code or told),
         adaptations=adaptations,
+        later_rate=later_rate,
     )
 
 

@@ -22,7 +22,7 @@ from mine.reporting import commands
 _BASE = {
     "learner": "maml", "outer": "trpo", "learner.inner_lr": 0.1, "learner.inner_steps": 1,
     "meta_batch_size": 20, "steps_per_epoch": 20, "num_validation_batches": 1,
-    "num_validation_tasks": 40, "num_test_tasks": 40, "episodes_per_task": 1,
+    "num_validation_tasks": 40, "num_test_tasks": 40, "task.later_rate": 0.25,
 }  # fmt: skip
 
 _NO_ADAPTATION = {"learner.inner_steps": 0, "learner.test_inner_steps": 1}
