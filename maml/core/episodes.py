@@ -98,6 +98,9 @@ class TaskFamily(abc.ABC):
 
     num_tasks: int
 
+    on_policy = False
+    """Whether episodes depend on the learner's weights, so that none may be drawn ahead."""
+
     @abc.abstractmethod
     def episodes(self, tasks, seed) -> Episode:
         """One episode of each task.

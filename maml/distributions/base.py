@@ -133,6 +133,10 @@ class Head(Configured, abc.ABC):
         """The task loss at each label, [...]: -log q(y), in nats, unless a head says otherwise."""
         return -distribution.log_prob(y)
 
+    def squared_error(self, distribution: Distribution, y) -> tf.Tensor:
+        """Mean squared error of the expected labels, [], which is logged in training."""
+        return tf.reduce_mean((distribution.mean() - y) ** 2)
+
     @property
     def relative_units(self) -> int:
         """Number of outputs that describe a label *relative to another label*.

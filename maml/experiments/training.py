@@ -12,6 +12,7 @@ import keras
 import numpy as np
 
 from maml.core import finite
+from maml.core.registry import OUTER
 from maml.diagnostics.report import MemorizationReport
 from maml.diagnostics.scores import Evaluator
 from maml.experiments import callbacks, plots
@@ -176,8 +177,9 @@ def compile_learner(learner: MetaLearner, config: Config, **others) -> None:
     decay, rate = config.weight_decay, config.meta_lr
     if config.meta_lr_decay:
         rate = keras.optimizers.schedules.CosineDecay(config.meta_lr, config.steps)
+    adam = keras.optimizers.AdamW(rate, weight_decay=decay) if decay else None
     learner.compile(
-        keras.optimizers.AdamW(rate, weight_decay=decay) if decay else keras.optimizers.Adam(rate),
+        OUTER.make(config.outer, **config.outer_options) or adam or keras.optimizers.Adam(rate),
         critic_optimizer=keras.optimizers.Adam(config.critic_lr, clipnorm=1.0),
         **others,
     )
@@ -218,6 +220,8 @@ def fit(
     held_out, size = list(families.values())[-1], config.meta_batch_size
     batch = problem.train.dataset(size, config.seed).element_spec
     together = math.gcd(per_epoch, STEPS_TOGETHER) if batch.support_x.shape.rank < 4 else 1
+    if problem.train.on_policy:  # A batch is drawn by the weights of the step before.
+        together = 1
     compile_learner(learner, config, steps_per_execution=together)
     table = callbacks.HistoryFile(folder / HISTORY)
     checkpoint = callbacks.Checkpoint(folder / CHECKPOINT, table)

@@ -339,6 +339,15 @@ def batches(x, batch_size: int | None, seed: int, replicas: int, start=0) -> tf.
     return data
 
 
+def check_apart(optimizer, critic_optimizer) -> None:
+    """Refuses one optimizer for learner and critics."""
+    if critic_optimizer is optimizer:
+        raise ValueError(
+            "Invalid value for `critic_optimizer`: expected another optimizer than that of the "
+            "learner, since each has its own variables; received the same. Make two."
+        )
+
+
 def check_layers(layers) -> None:
     """Refuses what Keras layers may ask for in training and learners would ignore.
 

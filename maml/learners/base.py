@@ -259,7 +259,7 @@ class MetaLearner(Configured, Predictor, Trainer, abc.ABC):
             task_loss, prediction = self.task_loss(embedded, training)
             logs = {
                 "task_loss": task_loss,
-                "mse": tf.reduce_mean((prediction.mean() - episode.query_y) ** 2),
+                "mse": self.head.squared_error(prediction, episode.query_y),
             }
             objective = task_loss
             for index, regularizer in enumerate(self.regularizers):

@@ -85,11 +85,7 @@ class Trainer(keras.Model):
             compiled = arguments.compiled_metrics(metrics, self.trackers, self.head)
             critics = bool(self.critic_variables)
             optimizer = arguments.optimizer(optimizer, "optimizer", critics)
-            if critic_optimizer is optimizer:
-                raise ValueError(
-                    "Invalid value for `critic_optimizer`: expected another optimizer than that of "
-                    "the learner, since each has its own variables; received the same. Make two."
-                )
+            arguments.check_apart(optimizer, critic_optimizer)
             if critic_optimizer is not None:
                 critic_optimizer = arguments.optimizer(critic_optimizer, "critic_optimizer", True)
             super().compile(
@@ -98,6 +94,8 @@ class Trainer(keras.Model):
                 run_eagerly=run_eagerly,
                 steps_per_execution=steps_per_execution,
             )
+            for name in getattr(optimizer, "metric_names", ()):
+                self.trackers.setdefault(name, keras.metrics.Mean(name=name))
         self._xla = self.prefers_xla if jit_compile == "auto" else jit_compile
         self._xla = self._xla and not tf.distribute.has_strategy() and not parallel
         self._compiled_steps.clear()
@@ -326,6 +324,9 @@ class Trainer(keras.Model):
     def _step(self, episode) -> dict:
         seed = fold_in(stream(self.seed, Stream.TRAINING_NOISE), self.optimizer.iterations)
         seed = replicas.own_seed(seed)
+        # Some optimizers take a step of their own, such as those of policies.
+        if hasattr(self.optimizer, "meta_step"):
+            return self._logged(*self.optimizer.meta_step(self, episode, seed))
         players = [(self.optimizer, self.learner_variables)]
         if self.critic_optimizer is not None:
             players.append((self.critic_optimizer, self.critic_variables))
@@ -346,6 +347,10 @@ class Trainer(keras.Model):
                 normalization.collecting(),
             ):
                 self.update_normalization_statistics(real_inputs(episode))
+        return self._logged(logs, prediction, y, finite)
+
+    def _logged(self, logs: dict, prediction, y, finite) -> dict:
+        """The logs of a step, which is counted as skipped unless its gradient is finite."""
         # Each replica counts its share: Keras reads the sum over replicas after an epoch.
         number = replicas.count()
         self.skipped.update_state((1.0 - tf.cast(finite, tf.float32)) / number)
