@@ -5,6 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from mine.reporting.version import DISTRIBUTION
+
 TOTAL_MASS = {"half_cheetah": 14.0}
 """In kg, where Gymnasium's model has one. MuJoCo gives up its option ``settotalmass``."""
 
@@ -19,7 +21,7 @@ STATE = ("qpos", "qvel", "qacc_warmstart")
 
 NEEDS = (
     "Simulated environments need the package mujoco, 4.0 or later (Python 3.11 or later): "
-    "pip install 'exact-meta-information[rl]'."
+    f"pip install '{DISTRIBUTION}[rl]'."
 )
 
 

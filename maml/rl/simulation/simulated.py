@@ -12,6 +12,9 @@ from maml.rl.simulation.physics import Physics, Simulations
 RESET_NOISE = 0.1
 """Size of the noise in the first state: positions uniform in [-0.1, 0.1], velocities N(0, 0.01)."""
 
+UNSTABLE = 1e10
+"""Positions and velocities of this size have diverged (``mjMAXVAL`` of MuJoCo)."""
+
 
 class State(NamedTuple):
     """A batch of trajectories.
@@ -72,16 +75,16 @@ class Simulated(Environment):
         actions = np.clip(actions, -1, 1)
         before, running = state.simulations, state.running
         after = self.physics.step(before, actions, running)
+        sound = _is_sound(after.positions) & _is_sound(after.velocities)
         if self.ends_early:
-            sound = np.isfinite(after.positions).all(-1) & np.isfinite(after.velocities).all(-1)
-            after = Simulations(
-                *(np.where(sound[:, np.newaxis], *both) for both in zip(after, before, strict=True))
-            )
+            after = _chosen(sound, after, before)
             running = running & sound & self._upright(after)
         place = self._place(after)
         velocity = (place - self._place(before)) / self.physics.seconds
         cost = self.control_cost * np.sum(np.square(actions), axis=-1)
         rewards = self._reward(tasks, place, velocity, running) - cost
+        if not self.ends_early:
+            rewards = np.where(sound, rewards, np.nan)
         return State(after, running), rewards, ~running
 
     def optimum(self, tasks):
@@ -106,3 +109,15 @@ class Simulated(Environment):
             velocity: mean of the step, in metres a second, [batch, 2].
             running: whether each trajectory goes on, boolean [batch].
         """
+
+
+def _is_sound(values: np.ndarray) -> np.ndarray:
+    """Whether MuJoCo would not call a simulation unstable, of [batch, size], boolean [batch]."""
+    return np.all(np.abs(values) < UNSTABLE, axis=-1)
+
+
+def _chosen(which: np.ndarray, yes: Simulations, no: Simulations) -> Simulations:
+    """Each row of one batch of simulations or of another."""
+    return Simulations(
+        *(np.where(which[:, np.newaxis], *both) for both in zip(yes, no, strict=True))
+    )
