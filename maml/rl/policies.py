@@ -126,6 +126,7 @@ class PolicyHead(Head):
         return tf.reduce_mean((distribution.mean() - y[..., : self.dim]) ** 2)
 
 
+@keras.saving.register_keras_serializable("maml")
 class FreeDeviation(keras.layers.Layer):
     """Puts log standard deviations, the same for all inputs, behind means: [n, d] -> [n, 2 d].
 

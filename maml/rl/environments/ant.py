@@ -17,7 +17,7 @@ class Ant(Simulated):
 
     The observation is the height, the attitude, and the angles and velocities of joints, 27
     numbers; the action is eight torques. A trajectory ends where the torso is lower than 0.2 m or
-    higher than 1 m. Contact forces are neither observed nor paid for: as in the codes that followed
+    higher than 1 m. Contact forces are neither observed nor a cost: as in the codes that followed
     the first one, where MuJoCo 2 gave none.
     """
 
