@@ -1,10 +1,14 @@
 """Environments: their contract, Gymnasium's own numbers, and both ways to Gymnasium."""
 
+import concurrent.futures
+import inspect
+import textwrap
 import warnings
 
 import numpy as np
 import pytest
 
+import maml
 from maml.core.registry import TASKS
 from maml.rl.environment import Environment
 from maml.rl.environments.bandits import Bandit
@@ -224,6 +228,34 @@ def test_simulations_do_not_depend_on_the_others_of_their_batch(robot):
     np.testing.assert_array_equal(rewards[some], own)
 
 
+def test_simulations_in_two_threads_do_not_mix(robot):
+    tasks = robot.draw_tasks(20, rng())
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        jobs = [pool.submit(own_steps, robot, tasks, seed % 3) for seed in range(12)]
+        found = [job.result() for job in jobs]
+    for seed in range(3):
+        for other in found[seed::3]:
+            np.testing.assert_array_equal(other, own_steps(robot, tasks, seed))
+
+
+def own_steps(robot, tasks, seed):
+    """Observations after some steps of as many tasks as the seed says."""
+    tasks = tasks[: 5 + 5 * seed]
+    state = robot.reset(tasks, rng(seed))
+    for _ in range(3):
+        state, *_ = robot.step(tasks, state, random_actions(robot, len(tasks), seed=seed), rng())
+    return robot.observe(state)
+
+
+def test_actions_that_are_no_numbers_are_named(robot):
+    tasks = robot.draw_tasks(2, rng())
+    state = robot.reset(tasks, rng())
+    actions = random_actions(robot, 2)
+    actions[1, 0] = np.nan
+    _, rewards, _ = robot.step(tasks, state, actions, rng())
+    np.testing.assert_array_equal(np.isfinite(rewards), [True, False])
+
+
 def diverging(robot, velocity):
     """A robot whose first simulation gets out of hand in the first step."""
     usual = robot.physics.step
@@ -329,6 +361,16 @@ def test_trajectories_are_those_of_the_environment_alone():
                 assert not found.rewards[place[:2]][step + 1 :].any()
                 assert lengths[place[:2]] == step + 1
                 break
+
+
+def test_the_example_registers_a_task(tmp_path):
+    text = inspect.getdoc(GymnasiumTasks)
+    example = text[text.index("    from maml") : text.index("Args:")]
+    (tmp_path / "pole.py").write_text(textwrap.dedent(example))
+    maml.import_files([tmp_path / "pole.py"])
+    problem = TASKS["pole"](horizon=4, trajectories=2, train_tasks=2, test_tasks=2)
+    assert problem.test.sample(2, (0, 1)).support_x.shape == (2, 8, 4)
+    assert problem.metrics[0].best == 4 and problem.description.startswith("A pole that")
 
 
 def test_they_are_tasks_of_the_library():

@@ -36,11 +36,15 @@ class GymnasiumTasks(Environment):
     the box. Such environments keep their state to themselves, so only the latest state can be
     stepped. What an environment draws, it draws from seeds of the given generator.
 
-    A file with this registers a task, named by ``--import=FILE --env=pole``:
+    A file of one's own registers a task, which is named by ``--import=FILE --env=pole``::
+
+        from maml.rl.gym.tasks import GymnasiumTasks
+        from maml.rl.problem import register
+
 
         @register("pole")
         class Pole(GymnasiumTasks):
-            \"""A pole of unknown gravity.\"""
+            "A pole that has to be balanced under unknown gravity."
 
             def __init__(self, horizon: int = 200):
                 def draw(count, rng):

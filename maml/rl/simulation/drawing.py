@@ -111,9 +111,7 @@ def main(name: str, given: str, path: str) -> None:
     with np.load(given) as arrays:
         pictures = frames(model, arrays["positions"], arrays["titles"])
     milliseconds = round(1000 * model.opt.timestep * SUBSTEPS * EVERY)
-    pictures[0].save(
-        path, save_all=True, append_images=pictures[1:], duration=milliseconds, loop=0
-    )
+    pictures[0].save(path, save_all=True, append_images=pictures[1:], duration=milliseconds, loop=0)
 
 
 if __name__ == "__main__":

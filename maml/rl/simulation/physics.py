@@ -1,6 +1,7 @@
 """MuJoCo models that are stepped as one batch, and whose states are plain arrays."""
 
 import pathlib
+import threading
 from typing import NamedTuple
 
 import numpy as np
@@ -85,6 +86,8 @@ class Physics:
     def __init__(self, name: str):
         self.model = load_model(name)
         self.seconds = self.model.opt.timestep * SUBSTEPS
+        # Trajectories may be collected in a thread of a data set while others are scored.
+        self._lock = threading.Lock()
         self._batch = None
         self._room_for(1)
 
@@ -100,14 +103,14 @@ class Physics:
 
     def begin(self, positions: np.ndarray, velocities: np.ndarray) -> Simulations:
         """Simulations that start at joint positions [batch, nq] with velocities [batch, nv]."""
-        batch, rows = self._room_for(len(positions)), np.arange(len(positions))
-        batch.bind("qpos")[rows] = positions
-        batch.bind("qvel")[rows] = velocities
-        batch.bind("qacc_warmstart")[rows] = 0
-        batch.bind("ctrl")[rows] = 0
-        batch.bind("xpos")
-        batch.forward(rows)
-        return self._read(rows)
+        rows = np.arange(len(positions))
+        with self._lock:
+            batch = self._room_for(len(positions))
+            for name, values in zip((*STATE, "ctrl"), (positions, velocities, 0, 0), strict=True):
+                batch.bind(name)[rows] = values
+            batch.bind("xpos")
+            batch.forward(rows)
+            return self._read(rows)
 
     def step(self, state: Simulations, controls: np.ndarray, running: np.ndarray) -> Simulations:
         """The simulations after ``seconds`` with constant controls [batch, nu].
@@ -115,15 +118,16 @@ class Physics:
         Those that are not ``running``, boolean [batch], stay as they are.
         """
         rows = np.flatnonzero(running)
-        batch = self._room_for(len(state.positions))
-        for name, values in zip(STATE, state, strict=False):
-            batch.bind(name)[rows] = values[rows]
-        batch.bind("ctrl")[rows] = controls[rows]
-        batch.bind("xpos")
-        batch.step(rows, nstep=SUBSTEPS)
         moved = Simulations(*(values.copy() for values in state))
-        for values, new in zip(moved, self._read(rows), strict=True):
-            values[rows] = new
+        given = (state.positions, state.velocities, state.warm_start, controls)
+        with self._lock:
+            batch = self._room_for(len(running))
+            for name, values in zip((*STATE, "ctrl"), given, strict=True):
+                batch.bind(name)[rows] = values[rows]
+            batch.bind("xpos")
+            batch.step(rows, nstep=SUBSTEPS)
+            for values, new in zip(moved, self._read(rows), strict=True):
+                values[rows] = new
         return moved
 
     def _read(self, rows: np.ndarray) -> Simulations:
