@@ -22,6 +22,7 @@ help() {
 ./run.sh robustness FLAGS      learners on sinusoids, and study of task shift
 ./run.sh fewshot FLAGS         study of few-shot classification: --omniglot=FILE,
                                --miniimagenet=FILE, each of python -m maml.tasks.prepare
+./run.sh rl FLAGS              study of meta reinforcement learning; --tables=navigation,codes,...
 ./run.sh help                  this text
 
 A virtual environment that is active is used; otherwise .venv is made. OUTPUT (default: output) is
@@ -191,6 +192,10 @@ case $command in
     environment "[pose,experiments]"
     python -m maml.studies.fewshot --logdir="${OUTPUT:-output}/fewshot" \
       --output="${OUTPUT:-output}/results/fewshot" "$@"
+    ;;
+  rl)
+    environment "[pose,experiments,rl]"
+    python -m maml.rl.study --logdir="${OUTPUT:-output}/rl" --output="${OUTPUT:-output}/results/rl" "$@"
     ;;
   train | baselines)
     environment "[pose,experiments]"

@@ -219,6 +219,11 @@ class Config:
         for name, own in self.regularizers.items():
             given = {"label_transform": problem.label_transform, "seed": self.seed}
             known = options.parameters(REGULARIZERS[name])
+            if problem.label_transform is None and "label_transform" in known:
+                raise ValueError(
+                    "Invalid value for `regularizer`: expected one that does not relabel tasks, as "
+                    f"{self.task} has no relabeling; received {name}. Use action_mi or mr_w."
+                )
             given = {key: value for key, value in given.items() if key in known}
             terms.append(REGULARIZERS.make(name, **given, **own))
         head = problem.make_head(self.head, **of_head)
@@ -243,10 +248,6 @@ class Config:
             beside = f"regularizer {self.regularizer}, which has no critic"
             raise options.no_effect("critic_lr", self.critic_lr, beside)
         return learner
-
-    def make_outer(self):
-        """The meta-optimizer, if it is not Adam."""
-        return OUTER.make(self.outer, **self.outer_options)
 
     def learner_defaults(self) -> dict:
         """All options of the learner: those given, and the defaults of the others."""

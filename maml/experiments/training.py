@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 import keras
 import numpy as np
 
+from maml.core.registry import OUTER
 from maml.diagnostics.report import MemorizationReport
 from maml.diagnostics.scores import Evaluator
 from maml.experiments import callbacks, plots
@@ -148,7 +149,7 @@ def compile_learner(learner: MetaLearner, config: Config, **others) -> None:
         rate = keras.optimizers.schedules.CosineDecay(config.meta_lr, config.steps)
     adam = keras.optimizers.AdamW(rate, weight_decay=decay) if decay else None
     learner.compile(
-        config.make_outer() or adam or keras.optimizers.Adam(rate),
+        OUTER.make(config.outer, **config.outer_options) or adam or keras.optimizers.Adam(rate),
         critic_optimizer=keras.optimizers.Adam(config.critic_lr, clipnorm=1.0),
         **others,
     )

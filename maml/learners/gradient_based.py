@@ -199,36 +199,6 @@ class MAML(MetaLearner):
         self._note_divergence(visited.losses)
         return [self.initial_state(tf.shape(x)[0]), *visited.weights]
 
-    def adapt_further(self, state, x, y, mask=None, factor: float = 1.0):
-        """The task state after one more inner step, on other data of the same tasks.
-
-        Args:
-            state: of :meth:`encode`.
-            x: embeddings [tasks, shots, ...].
-            y: labels [tasks, shots, ...].
-            mask: as of :meth:`encode`.
-            factor: of the learning rates.
-
-        Returns:
-            The state.
-        """
-        shared = functional.tensors(self.functional.shared)
-        rates = [factor * rate for rate in self.rates(1)[0]]
-
-        def moved(task):
-            weights, support = task
-
-            def loss(here, arguments, step):
-                return self.inner_loss(here, shared, *support[:2], step, *support[2:])
-
-            path = inner_loop.descend(
-                loss, weights, [], [rates], "sgd", self.inner_clip, first_order=True
-            )
-            return path.weights[-1]
-
-        own = [tf.TensorSpec(v.shape, v.dtype) for v in self.functional.variables]
-        return self.map_tasks(moved, (state, padded_support(x, y, mask)), own)
-
     def decode(self, state, x, step: int = AFTER_LAST_STEP):
         shared = functional.tensors(self.functional.shared)
 

@@ -5,6 +5,7 @@ import os
 import tensorflow as tf
 
 from maml.core.episodes import Episode, PaddedEpisode
+from maml.distributions.base import Distribution
 from maml.learners.saved_model import write_saved_model
 
 
@@ -115,3 +116,31 @@ def _check_fits(name: str, found: tf.TensorShape, expected: tf.TensorShape, axes
             f"Invalid shape of `{name}`: expected the {axes} of support_x, {list(expected)}; "
             f"received {list(found)}. Give parts of the same episodes."
         )
+
+
+def predict_with_mismatched_supports(
+    learner, embedded: Episode, num_supports: int
+) -> tuple[Distribution, int]:
+    """Predictions with the right support set, then with those of other tasks of the batch.
+
+    Every support set is encoded once. The other tasks are evenly spaced in the batch, since
+    neighbours may be alike.
+
+    Args:
+        learner: a :class:`maml.MetaLearner`.
+        embedded: episodes whose inputs went through ``learner.features``, of a known number of
+            tasks.
+        num_supports: the most support sets for each task, its own included.
+
+    Returns:
+        A distribution with batch axes [supports * tasks, queries], first those of all tasks with
+        their own support sets, and the number of supports.
+    """
+    tasks = embedded.query_y.shape[0]
+    count = min(num_supports, tasks)
+    shifts = [index * tasks // count for index in range(count)]
+    state = tf.nest.map_structure(
+        lambda part: tf.concat([tf.roll(part, shift, axis=0) for shift in shifts], axis=0),
+        learner.encode_episode(embedded),
+    )
+    return learner.decode(state, tf.concat([embedded.query_x] * count, axis=0)), count

@@ -104,6 +104,8 @@ class Trainer(keras.Model):
                 critic_optimizer = keras.optimizers.get(critic_optimizer)
                 arguments.check_optimizer(critic_optimizer, beside_critics=True)
             super().compile(optimizer=optimizer, jit_compile=False, **kwargs)
+            for name in getattr(optimizer, "metric_names", ()):
+                self.trackers.setdefault(name, keras.metrics.Mean(name=name))
         self._xla = self.prefers_xla if jit_compile == "auto" else jit_compile
         self._xla = self._xla and not tf.distribute.has_strategy() and not parallel
         self._compiled_steps.clear()
@@ -329,10 +331,7 @@ class Trainer(keras.Model):
         seed = replicas.own_seed(seed)
         # Some optimizers take a step of their own, such as those of policies.
         if hasattr(self.optimizer, "meta_step"):
-            logs, prediction, y, finite = self.optimizer.meta_step(self, episode, seed)
-            self.skipped.update_state(1.0 - tf.cast(finite, tf.float32))
-            logs = self._track(logs, prediction, y, finite)
-            return logs | {"skipped_steps": self.skipped.result()}
+            return self._logged(*self.optimizer.meta_step(self, episode, seed))
         players = [(self.optimizer, self.learner_variables)]
         if self.critic_optimizer is not None:
             players.append((self.critic_optimizer, self.critic_variables))
@@ -353,6 +352,10 @@ class Trainer(keras.Model):
                 normalization.collecting(),
             ):
                 self.update_normalization_statistics(real_inputs(episode))
+        return self._logged(logs, prediction, y, finite)
+
+    def _logged(self, logs: dict, prediction, y, finite) -> dict:
+        """The logs of a step, which is counted as skipped unless its gradient is finite."""
         # Each replica counts its share: Keras reads the sum over replicas after an epoch.
         number = replicas.count()
         self.skipped.update_state((1.0 - tf.cast(finite, tf.float32)) / number)
@@ -383,8 +386,6 @@ class Trainer(keras.Model):
         weight = tf.where(counts, tf.cast(tf.shape(y)[0], y.dtype), 0)
         for name, value in logs.items():
             finite = tf.where(counts, value, tf.zeros_like(value))
-            if name not in self.trackers:
-                self.trackers[name] = keras.metrics.Mean(name=name)
             self.trackers[name].update_state(finite, sample_weight=tf.cast(weight, finite.dtype))
         given = self._given
         for name, metric in given.keras.items():

@@ -8,14 +8,13 @@ import tensorflow as tf
 from maml.core.episodes import Episode, fold_in
 from maml.core.metrics import Metric
 from maml.core.seeds import Stream, stream
-from maml.diagnostics.scores import predict_with_mismatched_supports, sandwich
+from maml.diagnostics.scores import sandwich
+from maml.learners.prediction import predict_with_mismatched_supports
+from maml.rl.adaptation import adapt_further
 from maml.rl.family import PolicyTasks
 from mine.reporting.progress import ProgressBar
 
 RETURN = "return"
-
-LATER_RATE = 0.5
-"""Factor of the inner rate after the first adaptation (Finn et al. 2017, appendix A.2)."""
 
 STATES = 200
 """States of each task at which the information about actions is read, at most."""
@@ -30,11 +29,18 @@ class PolicyEvaluator:
         num_relabelings: the most tasks whose trajectories a task is given, for the information.
         adaptations: how often a policy adapts, each time to new trajectories; the scores are those
             after the first.
+        later_rate: factor of the inner rate after the first adaptation.
     """
 
     def __init__(
-        self, learner, metrics: Sequence[Metric], num_relabelings: int = 8, adaptations: int = 1
+        self,
+        learner,
+        metrics: Sequence[Metric],
+        num_relabelings: int = 8,
+        adaptations: int = 1,
+        later_rate: float = 0.5,
     ):
+        self.later_rate = later_rate
         self.learner, self.metrics, self.adaptations = learner, metrics, adaptations
         self.num_relabelings = num_relabelings
         self._information = tf.function(self._support_information, autograph=False)
@@ -133,10 +139,11 @@ class PolicyEvaluator:
         return sandwich(predicted, supports, seed)
 
     def _adapt_further(self, state, episode):
-        return self.learner.adapt_further(
+        return adapt_further(
+            self.learner,
             state,
             self.learner.features(episode.support_x),
             episode.support_y,
             getattr(episode, "support_mask", None),
-            LATER_RATE,
+            self.later_rate,
         )

@@ -166,18 +166,23 @@ class PolicyTasks(TaskFamily):
             return Episode(x, labels, x, labels)
         return PaddedEpisode(x, labels, x, labels, trajectories.alive.reshape(labels.shape[:2]))
 
-    def adapt(self, trajectories: Trajectories):
-        """The learner's state after adaptation to these trajectories of each task."""
+    def adapt(self, trajectories: Trajectories, training: bool = False):
+        """The learner's state after adaptation to these trajectories of each task.
+
+        Args:
+            trajectories: before adaptation.
+            training: whether inner steps are those of training.
+        """
         episode = self.support(trajectories)
         parts = [tf.constant(part) for part in episode]
         parts[0] = self._features(parts[0])
-        return self._encode(type(episode)(*parts))
+        return self._encode(type(episode)(*parts), training)
 
     def episodes(self, tasks, seed):
         tasks = np.asarray(tasks)
         before = self.collect(tasks, fold_in(seed, 0))
         support = self.support(before)
-        state = None if self._policy is None else self.adapt(before)
+        state = None if self._policy is None else self.adapt(before, training=True)
         # Both parts of an episode have the same codes.
         after = self.collect(tasks, fold_in(seed, 1), state, codes=fold_in(seed, 0))
         query = self.support(after)

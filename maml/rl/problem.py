@@ -12,6 +12,7 @@ from maml.core.registry import TASKS
 from maml.rl.environment import Environment
 from maml.rl.evaluator import RETURN, PolicyEvaluator
 from maml.rl.family import PolicyTasks
+from maml.rl.plots import draw_paths
 from maml.rl.policies import PolicyHead, policy_networks
 from maml.tasks.problem import TEST, TRAIN, VALIDATION, Problem
 from mine.reporting import mean_interval
@@ -26,22 +27,35 @@ class PolicyProblem(Problem):
 
     Attributes:
         adaptations: how often the final scores let a policy adapt, each time to new trajectories.
+        later_rate: factor of the inner rate after the first adaptation.
     """
 
     adaptations: int = 3
+    later_rate: float = 0.5
     monitored: tuple[str, ...] = ("train",)
 
     def evaluator(self, learner, information_every: int = 1, num_relabelings: int = 8):
         """Scores a learner, which from now on acts in all tasks of this problem."""
+        self._let_act(learner)
+        return PolicyEvaluator(learner, self.metrics, num_relabelings)
+
+    def _let_act(self, learner):
         for family in self.families.values():
             family.policy = learner
-        return PolicyEvaluator(learner, self.metrics, num_relabelings)
+
+    def draw(self, learner, history, record, folder):
+        """Draws paths, of environments whose states are points of the plane."""
+        if getattr(self.test.environment, "in_the_plane", False):
+            self._let_act(learner)
+            draw_paths(self.test, folder / "paths.png")
 
     def further_scores(self, score: Callable) -> dict:
         """Returns on test tasks after each of several adaptations."""
         if self.adaptations < 2:
             return {}
-        evaluator = PolicyEvaluator(self.test.policy, self.metrics, 2, self.adaptations)
+        evaluator = PolicyEvaluator(
+            self.test.policy, self.metrics, 2, self.adaptations, self.later_rate
+        )
         values = evaluator(self.test, 1, 20, 1, min(40, self.test.num_tasks))
         names = {f"no_support_{RETURN}": 0, RETURN: 1} | {
             f"after_{k}_{RETURN}": k for k in range(2, self.adaptations + 1)
@@ -65,6 +79,7 @@ def policy_problem(
     discount: float = 0.99,
     trace: float = 1.0,
     adaptations: int = 3,
+    later_rate: float = 0.5,
 ) -> PolicyProblem:
     """The problem of acting in an environment; the options of every task of this kind.
 
@@ -80,6 +95,7 @@ def policy_problem(
         discount: gamma.
         trace: lambda of generalized advantages.
         adaptations: as of :class:`PolicyProblem`.
+        later_rate: as of :class:`PolicyProblem`; half in Finn et al. 2017, appendix A.2.
     """
 
     def tasks(count, split, **options):
@@ -113,6 +129,7 @@ def policy_problem(
         metrics=(Metric(RETURN, _no_label, True, best=float(np.mean(optimum))),),
         mutually_exclusive=not (code or told),
         adaptations=adaptations,
+        later_rate=later_rate,
     )
 
 

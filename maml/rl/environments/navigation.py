@@ -30,6 +30,7 @@ class Navigation(Environment):
     """
 
     observation_dim, action_dim, discrete, ends_early = 2, 2, False, True
+    in_the_plane = True
 
     def __init__(self, horizon: int = 100, reach: float = 0.5):
         check_counts(horizon=horizon)

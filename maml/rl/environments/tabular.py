@@ -33,7 +33,8 @@ class TabularMDP(Environment):
         following = rng.dirichlet(np.ones(states), [count, states * actions])
         return np.concatenate([means, following.reshape(count, -1)], axis=1)
 
-    def _tables(self, tasks):
+    def tables(self, tasks):
+        """Mean rewards [tasks, states, actions], and chances of next states [..., states]."""
         states, actions = self.observation_dim, self.action_dim
         means = tasks[:, : states * actions].reshape(-1, states, actions)
         return means, tasks[:, states * actions :].reshape(-1, states, actions, states)
@@ -45,7 +46,7 @@ class TabularMDP(Environment):
         return np.eye(self.observation_dim)[state]
 
     def step(self, tasks, state, actions, rng):
-        means, following = self._tables(tasks)
+        means, following = self.tables(tasks)
         rows, action = np.arange(len(tasks)), np.argmax(actions, axis=-1)
         rewards = means[rows, state, action] + rng.standard_normal(len(tasks))
         reached = np.cumsum(following[rows, state, action], axis=-1)
@@ -54,7 +55,7 @@ class TabularMDP(Environment):
 
     def optimum(self, tasks):
         """By value iteration over the finite horizon (Bellman 1957)."""
-        means, following = self._tables(tasks)
+        means, following = self.tables(tasks)
         values = np.zeros([len(tasks), self.observation_dim])
         for _ in range(self.horizon):
             values = np.max(means + np.einsum("tsan,tn->tsa", following, values), axis=-1)

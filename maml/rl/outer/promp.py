@@ -26,6 +26,8 @@ class ProMP(keras.optimizers.Adam):
         ValueError: a number has no meaning.
     """
 
+    metric_names = ("kl", "inner_kl")
+
     def __init__(
         self,
         outer_lr: float = 1e-3,

@@ -31,6 +31,8 @@ class TRPO(keras.optimizers.SGD):
         ValueError: a number has no meaning.
     """
 
+    metric_names = ("kl", "accepted")
+
     def __init__(
         self,
         max_kl: float = 0.01,
