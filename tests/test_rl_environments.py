@@ -420,6 +420,7 @@ def test_only_the_latest_state_can_be_stepped():
     ("name", "options", "words"),
     [
         ("NoSuchEnvironment-v0", {}, "makes no environment 'NoSuchEnvironment-v0'"),
+        ("no.module:X-v0", {}, "makes no environment .no.module:X-v0.: No module named"),
         ("CartPole-v1", {"wind": 3}, "makes no environment 'CartPole-v1': .*wind"),
     ],
 )

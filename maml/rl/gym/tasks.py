@@ -117,7 +117,7 @@ class GymnasiumTasks(Environment):
                 wrappers=[gymnasium.wrappers.FlattenObservation],
                 **self.options,
             )
-        except (gymnasium.error.Error, TypeError, NotImplementedError) as error:
+        except (gymnasium.error.Error, ImportError, TypeError, NotImplementedError) as error:
             raise ValueError(f"Gymnasium makes no environment {self.name!r}: {error}") from error
 
     def draw_tasks(self, count, rng):
