@@ -247,6 +247,21 @@ def own_steps(robot, tasks, seed):
     return robot.observe(state)
 
 
+def test_ants_that_all_have_fallen_stay_where_they_are():
+    ant = AntDir()
+    tasks = ant.draw_tasks(3, rng())
+    state = ant.reset(tasks, rng())
+    state = state._replace(running=np.array([False, True, False]))
+    after, _, ended = ant.step(tasks, state, random_actions(ant, 3), rng())
+    np.testing.assert_array_equal(ended, [True, False, True])
+    np.testing.assert_array_equal(ant.observe(after)[[0, 2]], ant.observe(state)[[0, 2]])
+    assert (ant.observe(after)[1] != ant.observe(state)[1]).all()
+    fallen = after._replace(running=np.zeros(3, bool))
+    last, _, ended = ant.step(tasks, fallen, random_actions(ant, 3), rng())
+    assert ended.all()
+    np.testing.assert_array_equal(ant.observe(last), ant.observe(after))
+
+
 def test_actions_that_are_no_numbers_are_named(robot):
     tasks = robot.draw_tasks(2, rng())
     state = robot.reset(tasks, rng())

@@ -17,6 +17,7 @@ class HalfCheetah(Simulated):
     model_name, hidden, control_cost = "half_cheetah", 1, 0.05
 
     def _place(self, simulations):
+        """(x, z) of its joints, which is what Gymnasium reads here."""
         return simulations.positions[:, :2]
 
 
