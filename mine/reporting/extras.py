@@ -9,6 +9,7 @@ from mine.reporting.version import DISTRIBUTION
 EXTRAS = {
     **dict.fromkeys(("pandas", "tensorboard"), "experiments"),
     **dict.fromkeys(("mujoco", "trimesh", "mapbox_earcut", "PIL"), "pose"),
+    "gymnasium": "rl",
 }
 """Package -> the extra that installs it."""
 
@@ -20,6 +21,8 @@ def sentence(error: BaseException) -> str | None:
     name = (getattr(error, "name", None) or "").partition(".")[0]
     if not isinstance(error, ImportError) or name not in EXTRAS:
         return None
+    if f"'{DISTRIBUTION}[" in str(error):  # It says itself what to do.
+        return str(error)
     return f"The package {name} is missing: pip install '{DISTRIBUTION}[{EXTRAS[name]}]'."
 
 
