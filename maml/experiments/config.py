@@ -341,12 +341,9 @@ class Config:
         def takes(component: Callable) -> bool:
             return name in options.options_of(component)
 
-        if role == "task":
-            return takes(TASKS[chosen.get("task", cls.task)])
-        if role == "learner":
-            return takes(LEARNERS[chosen.get("learner", cls.learner)])
-        if role == "outer":
-            return takes(OUTER[chosen.get("outer", cls.outer)])
+        registries = {"task": TASKS, "learner": LEARNERS, "outer": OUTER}
+        if role in registries:
+            return takes(registries[role][chosen.get(role, getattr(cls, role))])
         if role == "head":
             return bool(chosen.get("head")) and takes(HEADS[chosen["head"]])
         if role == "network":

@@ -83,8 +83,7 @@ class Trainer(keras.Model):
         )
         with self._scope():
             compiled = arguments.compiled_metrics(metrics, self.trackers, self.head)
-            critics = bool(self.critic_variables)
-            optimizer = arguments.optimizer(optimizer, "optimizer", critics)
+            optimizer = arguments.optimizer(optimizer, "optimizer", bool(self.critic_variables))
             arguments.check_apart(optimizer, critic_optimizer)
             if critic_optimizer is not None:
                 critic_optimizer = arguments.optimizer(critic_optimizer, "critic_optimizer", True)
