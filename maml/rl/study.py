@@ -51,7 +51,7 @@ _CODES = {
     "steps": 130, "steps_per_epoch": 10,
 }  # fmt: skip
 
-CURES = {
+METHODS = {
     "none": [{}],
     "no codes": [{"task.code": 0}],
     "codes redrawn": [{"task.redraw": True}],
@@ -89,7 +89,7 @@ TABLES = {
     "codes": Table(
         "Navigation, 20 training goals that codes in the observation name, 2 trajectories",
         _BASE | _CODES,
-        CURES,
+        METHODS,
     ),
 }  # fmt: skip
 

@@ -16,10 +16,10 @@ def random_returns(environment: Environment, tasks: np.ndarray, seed: int = 0) -
 def with_experience(environment, tasks: np.ndarray, trajectories: int, seed: int = 0) -> float:
     """Mean expected return of the best that is known of a plan, after some trajectories.
 
-    * Bandits: so many pulls by Thompson sampling (Thompson 1933), with the prior that tasks are
+    * Bandits: as many pulls by Thompson sampling (Thompson 1933), with the prior that tasks are
       drawn from (for Gaussian rewards N(1/2, 1/12), its mean and variance); then the arm of the
       greatest posterior mean.
-    * Tabular MDPs: so many trajectories of random actions, posterior means of rewards and
+    * Tabular MDPs: as many trajectories of random actions, posterior means of rewards and
       transitions under the prior that tasks are drawn from, and value iteration on these.
 
     Args:
