@@ -157,7 +157,7 @@ BAD = {
     "big.off": (off().replace("2 3 4", "2 1e300 4"), "1e"),
     "tiny.off": (off([[x * 1e-200 for x in v] for v in VERTICES]), "1e"),
     "w_zero.off": (off(keyword="4OFF", more=" 0"), "not finite"),
-    "colours_missing.off": ("COFF 1 0 0\n0 1 2\n", "ends"),
+    "colours_missing.off": ("COFF 1 0 0\n0 1 2 3 4\n", "ends"),
     "plane.off": (off(keyword="nOFF\n2"), "2 dimensions"),
     "binary_cut.off": (binary_off()[:-20], "ends"),
     "binary_claim.off": (b"OFF BINARY\n" + struct.pack(">3i", HUGE, HUGE, 0), "1000000000"),
