@@ -19,7 +19,7 @@ from cad_formats import (
     prism,
 )
 
-from pose_data.cad import meshes
+from pose_data.cad import meshes, polygons
 
 SHARED = pathlib.Path(__file__).parents[2] / "shared/cases"
 
@@ -219,6 +219,29 @@ def test_a_damaged_file_is_refused_with_its_name_and_a_reason(tmp_path, name):
     message = str(refused.value)
     assert message.startswith(str(tmp_path / name)) and refused.value.reason in message
     assert word in message and "\n" not in message and len(message) < 400
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [(PermissionError(13, "Permission denied"), "Permission denied"), (MemoryError(), "memory")],
+)
+def test_a_file_that_cannot_be_read_is_refused(tmp_path, monkeypatch, error, reason):
+    def refuse(path):
+        raise error
+
+    monkeypatch.setattr(pathlib.Path, "read_bytes", refuse)
+    with pytest.raises(meshes.MeshError, match=reason):
+        read(tmp_path, "box.off", off())
+
+
+def test_what_is_too_large_is_refused(tmp_path, monkeypatch):
+    vertices, faces = prism(U_SHAPE)
+    monkeypatch.setattr(polygons, "MAX_CORNERS", 7)
+    with pytest.raises(meshes.MeshError, match="a concave face of 8 corners"):
+        read(tmp_path, "u.off", off(vertices, faces))
+    monkeypatch.setattr(meshes, "MAX_FILE_BYTES", 100)
+    with pytest.raises(meshes.MeshError, match="is larger than the 100 bytes"):
+        read(tmp_path, "u.off", off(vertices, faces))
 
 
 @pytest.mark.parametrize("name", CONTENTS)
