@@ -188,6 +188,7 @@ BAD = {
         ply("binary_big_endian").replace(b"face 6", b"face %d" % HUGE), "ends"
     ),
     "no_x.ply": (ply().replace(b"float x", b"float a"), "x, y and z"),
+    "two_elements.ply": (ply(before="element face 0"), "twice"),
     "no_vertex.ply": (ply().replace(b"element vertex", b"element point"), "vertex"),
     "cut.ply": (ply("binary_little_endian")[:-3], "ends"),
     "cut_ascii.ply": (ply()[:-4], "ends"),
