@@ -19,7 +19,7 @@ from cad_formats import (
     prism,
 )
 
-from pose_data.cad import meshes
+from pose_data.cad import meshes, polygons
 
 SHARED = pathlib.Path(__file__).parents[2] / "shared/cases"
 
@@ -157,7 +157,7 @@ BAD = {
     "big.off": (off().replace("2 3 4", "2 1e300 4"), "1e"),
     "tiny.off": (off([[x * 1e-200 for x in v] for v in VERTICES]), "1e"),
     "w_zero.off": (off(keyword="4OFF", more=" 0"), "not finite"),
-    "colours_missing.off": ("COFF 1 0 0\n0 1 2\n", "ends"),
+    "colours_missing.off": ("COFF 1 0 0\n0 1 2 3 4\n", "ends"),
     "plane.off": (off(keyword="nOFF\n2"), "2 dimensions"),
     "binary_cut.off": (binary_off()[:-20], "ends"),
     "binary_claim.off": (b"OFF BINARY\n" + struct.pack(">3i", HUGE, HUGE, 0), "1000000000"),
@@ -188,6 +188,7 @@ BAD = {
         ply("binary_big_endian").replace(b"face 6", b"face %d" % HUGE), "ends"
     ),
     "no_x.ply": (ply().replace(b"float x", b"float a"), "x, y and z"),
+    "two_elements.ply": (ply(before="element face 0"), "twice"),
     "no_vertex.ply": (ply().replace(b"element vertex", b"element point"), "vertex"),
     "cut.ply": (ply("binary_little_endian")[:-3], "ends"),
     "cut_ascii.ply": (ply()[:-4], "ends"),
@@ -219,6 +220,29 @@ def test_a_damaged_file_is_refused_with_its_name_and_a_reason(tmp_path, name):
     message = str(refused.value)
     assert message.startswith(str(tmp_path / name)) and refused.value.reason in message
     assert word in message and "\n" not in message and len(message) < 400
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [(PermissionError(13, "Permission denied"), "Permission denied"), (MemoryError(), "memory")],
+)
+def test_a_file_that_cannot_be_read_is_refused(tmp_path, monkeypatch, error, reason):
+    def refuse(path):
+        raise error
+
+    monkeypatch.setattr(pathlib.Path, "read_bytes", refuse)
+    with pytest.raises(meshes.MeshError, match=reason):
+        read(tmp_path, "box.off", off())
+
+
+def test_what_is_too_large_is_refused(tmp_path, monkeypatch):
+    vertices, faces = prism(U_SHAPE)
+    monkeypatch.setattr(polygons, "MAX_CORNERS", 7)
+    with pytest.raises(meshes.MeshError, match="a concave face of 8 corners"):
+        read(tmp_path, "u.off", off(vertices, faces))
+    monkeypatch.setattr(meshes, "MAX_FILE_BYTES", 100)
+    with pytest.raises(meshes.MeshError, match="is larger than the 100 bytes"):
+        read(tmp_path, "u.off", off(vertices, faces))
 
 
 @pytest.mark.parametrize("name", CONTENTS)

@@ -113,9 +113,9 @@ def find_objects(
 def skipped(cad_dir: pathlib.Path | str, skip_classes: Collection[str]) -> str:
     """Lists the classes that are left out, with their numbers of models; "" if there are none."""
     counts = {
-        name: len(_models(pathlib.Path(cad_dir) / name, (".stl", *SOURCE_SUFFIXES)))
-        for name in sorted(skip_classes)
-        if name
+        folder.name: len(_models(folder, _READERS))
+        for folder in sorted(pathlib.Path(cad_dir).iterdir())
+        if folder.name in skip_classes
     }
     return ", ".join(
         f"{name} ({number} model{'s' * (number > 1)})" for name, number in counts.items() if number
@@ -154,6 +154,9 @@ def read_triangles(path: pathlib.Path) -> np.ndarray:
 
 def _read(path: pathlib.Path) -> np.ndarray:
     """Reads a file without checking its triangles, float64 `[F, 3, 3]`."""
+    suffix = path.suffix.lower()
+    if suffix not in _READERS:
+        raise MeshError(f"is not a CAD file: expected one of {', '.join(_READERS)}")
     try:
         f"{path.parent.name}/{path.name}".encode()
     except UnicodeEncodeError as error:
@@ -166,12 +169,11 @@ def _read(path: pathlib.Path) -> np.ndarray:
             raise MeshError("is not a file")
         if path.stat().st_size > MAX_FILE_BYTES:
             raise MeshError(f"is larger than the {MAX_FILE_BYTES:,} bytes that are read")
-        content = path.read_bytes()
+        return polygons.cut(_READERS[suffix](path.read_bytes()))
     except OSError as error:
         raise MeshError(f"cannot be read: {error.strerror or error}") from error
-    suffix = path.suffix.lower()
-    try:
-        return polygons.cut(_READERS[suffix](content))
+    except MeshError:
+        raise
     except ValueError as error:
         raise MeshError(f"is not a readable {suffix} file ({error})") from error
     except MemoryError as error:

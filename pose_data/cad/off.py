@@ -115,7 +115,10 @@ def _places(
     """
     starts, number = np.cumsum(lengths) - lengths, num_vertices + num_faces
     points, faces = starts[:num_vertices], starts[num_vertices:number]
-    has_rows = len(points) == num_vertices and (lengths[:num_vertices] >= layout.columns).all()
+    lines = lengths[:num_vertices]
+    # What is announced may be missing, or a colour be one number.
+    bare = (lines == layout.width) | (layout.colour & (lines == layout.width + 1))
+    has_rows = len(lines) == num_vertices and (bare.all() or (lines >= layout.columns).all())
     if has_rows and len(starts) >= number:
         end = starts[number] if len(starts) > number else len(body)
         values = words.numbers(body[:end])

@@ -84,8 +84,9 @@ def read_ply(content: bytes) -> Polygons:
     rows = _Binary(body, order) if order else _Text(body)
     found, at = {}, 0
     for element in elements:
-        columns, at = _read_element(rows, at, element)
-        found.setdefault(element.name, columns)
+        if element.name in found:
+            raise ValueError(f"its header has the element {words.shown(element.name)} twice")
+        found[element.name], at = _read_element(rows, at, element)
     if not order and at < len(rows.content):
         raise ValueError("it has more numbers than its header announces")
     if any((axis, False) not in found.get(b"vertex", {}) for axis in (b"x", b"y", b"z")):
@@ -142,9 +143,8 @@ def _read_element(rows: _Text | _Binary, at: int, element: _Element) -> tuple[di
     """
     count, properties = element.count, element.properties
     if not (count and properties):
-        return {
-            (of.name, bool(of.length)): (np.empty(0), np.empty(0, int)) for of in properties
-        }, at
+        nothing = np.empty(0), np.empty(0, np.int64)
+        return {(of.name, bool(of.length)): nothing for of in properties}, at
     short = f"it ends before its {count} rows of {words.shown(element.name)}"
     if at + count * sum(rows.width(of.length or of.code) for of in properties) > len(rows.content):
         raise ValueError(short)
