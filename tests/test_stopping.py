@@ -62,6 +62,7 @@ def stopped(arguments, ready, how, cwd):
     return said
 
 
+PATIENT = ["--patience=1000000"]
 SIGNALS = pytest.mark.parametrize("how", stopping.SIGNALS, ids=lambda number: number.name)
 
 
@@ -122,7 +123,7 @@ def test_pickles_are_whole_or_not_there(tmp_path, how):
 @pytest.mark.parametrize(
     ("arguments", "how"),
     [
-        (["mine.estimators", "--data=samples.npz", "--steps=1000000"], signal.SIGINT),
+        (["mine.estimators", "--data=samples.npz", "--steps=1000000", *PATIENT], signal.SIGINT),
         (["mine.benchmarks", "--output=out", "--samples=100000"], signal.SIGTERM),
         (["maml.diagnostics.known_models", "--output=out", "--workers=2"], signal.SIGTERM),
     ],
