@@ -9,6 +9,7 @@ import commands
 import pytest
 
 import maml
+from mine import reporting
 
 FOLDERS = {
     "maml.compare": ["output"],
@@ -101,6 +102,44 @@ def test_a_task_that_is_no_problem_is_told_in_a_sentence(tmp_path, returned, kin
     said = refused("maml.train", "--import=own_task.py", "--task=own", "--logdir=run", cwd=tmp_path)
     told = "expected a function that returns a maml.Problem; received one that returns a value of"
     assert f"{told} type {kind}." in said
+
+
+CLAIMED = {
+    **{name: of for name, of in FOLDERS.items() if name not in ("maml.train", "pose_code.train")},
+    "maml.diagnostics.known_models": ["output"],
+    "pose_data.convert_cad": ["CAD_dir"],
+    "pose_data.data_gen": ["output_dir"],
+    "pose_data.make_cad": ["CAD_dir"],
+    "pose_data.make_data": ["data_dir"],
+    "pose_data.mujoco_render": ["data_dir"],
+    "pose_data.resize_images": ["data_dir"],
+    "pose_data.vary_cad": ["output_dir"],
+}
+"""Commands -> flags of folders in which no other process may work; trainings see to that later."""
+
+OF_DATA = {
+    "pose_data.data_gen": ["--data_dir=x"],
+    "pose_data.mujoco_render": ["--CAD_dir=x"],
+    "pose_data.vary_cad": ["--CAD_dir=x"],
+}
+
+
+@pytest.mark.parametrize(
+    ("module", "name"), [(module, name) for module in CLAIMED for name in CLAIMED[module]]
+)
+def test_a_folder_in_which_another_process_works_is_left_to_it(module, name, tmp_path):
+    folders = [f"--{of}={of}" for of in CLAIMED[module]]
+    with reporting.claim(tmp_path / name):
+        (tmp_path / name / "theirs").touch()
+        said = refused(module, *OF_DATA.get(module, []), *folders, cwd=tmp_path)
+    assert f"Another process works in {name} (process {os.getpid()}): wait until" in said
+
+
+def test_a_file_that_another_process_writes_is_left_to_it(tmp_path):
+    (tmp_path / "x").mkdir()
+    with reporting.claim(tmp_path, "x.npz"):
+        said = refused("maml.tasks.prepare", cwd=tmp_path)
+    assert f"Another process works in x.npz (process {os.getpid()}): wait until" in said
 
 
 @pytest.mark.parametrize("engine", ["torch", "numpy"])

@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import pickle
 import signal
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import time
 import numpy as np
 import pytest
 import toys
+from PIL import Image
 
 from mine.reporting.processes import stopping
 
@@ -60,6 +62,7 @@ def stopped(arguments, ready, how, cwd):
     return said
 
 
+PATIENT = ["--patience=1000000"]
 SIGNALS = pytest.mark.parametrize("how", stopping.SIGNALS, ids=lambda number: number.name)
 
 
@@ -100,11 +103,27 @@ def _computes(process):
     return False
 
 
+@SIGNALS
+def test_pickles_are_whole_or_not_there(tmp_path, how):
+    """Threads read; what they have not begun is left."""
+    label = pickle.dumps([[number, 0.5, 0.0, 1.0] for number in range(50)], protocol=2)
+    for number in range(300):
+        folder = tmp_path / f"images/a/{number}"
+        folder.mkdir(parents=True)
+        for image in range(50):
+            (folder / f"{image}.png").symlink_to(tmp_path / "image.png")
+        (folder / "label").write_bytes(label)
+    Image.fromarray(np.zeros([400, 400], np.uint8)).save(tmp_path / "image.png")
+    generate = ["-m", "pose_data.data_gen", "--data_dir=images", "--output_dir=out"]
+    stopped(generate, lambda process: (tmp_path / "out/.lock").exists(), how, tmp_path)
+    assert not (tmp_path / "out").exists(), "it was made for nothing"
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "how"),
     [
-        (["mine.estimators", "--data=samples.npz", "--steps=1000000"], signal.SIGINT),
+        (["mine.estimators", "--data=samples.npz", "--steps=1000000", *PATIENT], signal.SIGINT),
         (["mine.benchmarks", "--output=out", "--samples=100000"], signal.SIGTERM),
         (["maml.diagnostics.known_models", "--output=out", "--workers=2"], signal.SIGTERM),
     ],
