@@ -114,6 +114,7 @@ class Evil:
         "text",
         None,
         [b"bytes"],
+        -(2**64),
     ],
     ids=str,
 )
@@ -126,6 +127,14 @@ def test_everything_else_is_refused(tmp_path, monkeypatch, value, protocol):
         pickles.load(path)
     assert "\n" not in str(error.value)
     assert not (tmp_path / "hacked").exists()
+
+
+def test_numbers_of_thousands_of_digits_are_refused(tmp_path):
+    """Python would not write them into a message."""
+    path = tmp_path / "data.pkl"
+    path.write_bytes(pickle.dumps([0, 10**5000]))
+    with pytest.raises(pickles.PickleError, match="it holds a number of 16610 bits"):
+        pickles.load(path)
 
 
 def test_damaged_files_are_refused(tmp_path):
