@@ -49,7 +49,8 @@ def run(jobs: Mapping[str, Callable[[], dict]], workers: int, title: str) -> dic
         OSError: a process was killed.
         Exception: whatever else a job raised, once those that were running are done.
     """
-    names, records, most = list(jobs), {}, JOBS_A_PROCESS * workers
+    names, most = list(jobs), JOBS_A_PROCESS * workers
+    records: dict[str, dict] = {}
     with ProgressBar(total=len(jobs), desc=title, unit="run") as progress:
         while len(records) < len(jobs):
             pool = _pool(workers)
