@@ -22,6 +22,7 @@ import maml  # First: it silences TensorFlow's start-up messages.
 # isort: split
 import keras
 import numpy as np
+import tensorflow as tf
 from absl import flags
 
 from maml.experiments import sweep, training
@@ -83,6 +84,8 @@ def learners(count: int, trim: bool = False) -> list[tuple[int, float]]:
         count: of learners.
         trim: whether glibc gives memory that is free back to the system after each.
     """
+    # Each learner is a new graph: TensorFlow would advise against it for pages.
+    tf.get_logger().setLevel("ERROR")
     records = []
     for number in range(1, count + 1):
         made, problem = learner()
@@ -111,20 +114,8 @@ def runs(count: int, workers: int) -> list[tuple[int, float]]:
     return [(number + 1, record["mib"]) for number, record in enumerate(found.values())]
 
 
-def main():
-    given = flags.FLAGS
-    output = pathlib.Path(given.output)
-    output.mkdir(parents=True, exist_ok=True)
-    parts = {
-        "steps of one training": (steps, given.steps),
-        "learners in one process": (learners, given.learners),
-        "learners, memory trimmed": (learners, given.learners, True),
-    }
-    found, context = {}, multiprocessing.get_context("spawn")
-    for name, (part, *arguments) in parts.items():
-        with concurrent.futures.ProcessPoolExecutor(1, mp_context=context) as fresh:
-            found[name] = fresh.submit(part, *arguments).result()
-    found["runs of a study"] = runs(given.runs, given.workers)
+def write(found: dict[str, list[tuple[int, float]]], output: pathlib.Path) -> str:
+    """Writes what was found so far; returns the table."""
     rows = [
         {
             "what": name,
@@ -154,9 +145,27 @@ def main():
         *reporting.markdown_table(columns, cells),
     ]
     text = "\n".join(lines) + "\n"
-    print(text)
     reporting.write(text.encode(), output / "endurance.md")
     reporting.write_json(run | {"rows": rows, "records": found}, output / "endurance.json")
+    return text
+
+
+def main():
+    given = flags.FLAGS
+    output = pathlib.Path(given.output)
+    output.mkdir(parents=True, exist_ok=True)
+    parts = {
+        "steps of one training": (steps, given.steps),
+        "learners in one process": (learners, given.learners),
+        "learners, memory trimmed": (learners, given.learners, True),
+    }
+    found, context = {}, multiprocessing.get_context("spawn")
+    for name, (part, *arguments) in parts.items():
+        with concurrent.futures.ProcessPoolExecutor(1, mp_context=context) as fresh:
+            found[name] = fresh.submit(part, *arguments).result()
+        write(found, output)
+    found["runs of a study"] = runs(given.runs, given.workers)
+    print(write(found, output))
 
 
 if __name__ == "__main__":
