@@ -22,9 +22,9 @@ def register() -> None:
     except ImportError:
         return
     for name, module in ENVIRONMENTS.items():
-        gymnasium.register(
-            f"{NAMESPACE}/{name}-v{VERSION}", make, kwargs={"name": name, "module": module}
-        )
+        full = f"{NAMESPACE}/{name}-v{VERSION}"
+        if full not in gymnasium.registry:  # As it is where this is imported again.
+            gymnasium.register(full, make, kwargs={"name": name, "module": module})
 
 
 def make(name: str, module: str, **options):
