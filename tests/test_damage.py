@@ -1,6 +1,7 @@
 """Learners, checkpoints and histories: what has changed since is noticed, and nothing lost."""
 
 import json
+import pathlib
 import zipfile
 
 import keras
@@ -12,6 +13,8 @@ import toys
 import maml
 from maml.experiments import callbacks, read_config, read_history, read_results, results, training
 from maml.experiments.run_folder import claim_run_dir
+from pose_data import records
+from pose_data.tasks import PoseTasks
 
 EPISODE = toys.Lines().sample(3, tf.constant([1, 2]))
 ROWS = [{"epoch": str(e), "loss": str(3.5 - e), "step": str(2 * e + 2)} for e in range(3)]
@@ -301,3 +304,33 @@ def test_damaged_results_are_refused_in_a_sentence(tmp_path, text):
     (tmp_path / "results.json").write_text(text, encoding="latin1")
     with pytest.raises(ValueError, match=r"results\.json"):
         read_results(tmp_path)
+
+
+# -- files that were found ------------------------------------------------------------------------
+
+FAULTS = pathlib.Path(__file__).parents[2] / "shared/cases/faults"
+
+
+@pytest.mark.parametrize(
+    ("name", "read", "place"),
+    [
+        ("load_keras_100.keras", maml.load, "learner.keras"),
+        ("load_keras_206.keras", maml.load, "learner.keras"),
+        ("load_h5_131.h5", maml.load, "learner.h5"),
+        ("pose_labels_17.pkl", PoseTasks.load, "train_data.pkl"),
+        ("pose_billion_laughs.pkl", PoseTasks.load, "train_data.pkl"),
+        ("fz4_split_206.json", records.read_split, "split.json"),
+        *(
+            (f"fz4_{part}.json", lambda path: read_config(path.parent), "config.json")
+            for part in ("claim_134", "config_122", "config_253")
+        ),
+    ],
+)
+def test_damaged_files_that_were_found_are_refused(tmp_path, name, read, place):
+    if not FAULTS.exists():
+        pytest.skip("the files are not there: ../shared/cases/faults")
+    path = tmp_path / place
+    path.write_bytes((FAULTS / name).read_bytes())
+    with pytest.raises(ValueError, match=place) as error:
+        read(path)
+    assert "\n" not in str(error.value)

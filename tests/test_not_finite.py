@@ -181,7 +181,7 @@ def test_a_run_says_what_share_of_its_steps_it_skipped_and_why(monkeypatch, tmp_
         (warning,) = written["warnings"]
         part = f"{skipped:.0f} of 60 training steps ({skipped / 60:.0%}) were skipped"
         assert warning.startswith(part) and "`query_y` of task 0 of the batch holds nan" in warning
-        assert warning in training.sentence(record)
+        assert warning.rstrip(".") in training.sentence(record)
     else:
         assert not skipped and "warnings" not in written
         assert "Warning" not in training.sentence(record)

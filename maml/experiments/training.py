@@ -145,7 +145,7 @@ def sentence(record: dict) -> str:
         f"tasks, {test[f'no_support_{name}']['mean']:.4g} without the support set, swap gap "
         f"{test['swap_gap']['mean']:.4g}; {record['diagnosis']['verdict']} "
         f"({record['normalization']})"
-        + "".join(f". Warning: {warning}" for warning in record.get("warnings", ()))
+        + "".join(f". Warning: {warning.rstrip('.')}" for warning in record.get("warnings", ()))
     )
 
 
