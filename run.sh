@@ -101,7 +101,7 @@ tests() {
     python -m pytest -n auto "$@"
     return
   fi
-  local parts=12 part files every=(tests/test_*.py) number status=0
+  local parts=12 part files every=(tests/test_*.py tests/fuzz/test_*.py) number status=0
   for ((part = 0; part < parts; part++)); do
     files=()
     for ((number = part; number < ${#every[@]}; number += parts)); do

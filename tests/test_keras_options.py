@@ -252,7 +252,7 @@ def test_no_metric_of_class_numbers_is_taken_for_one_hot_labels(metric):
     "metric",
     ["foo", 3, keras.metrics.Mean(), keras.metrics.Sum(), keras.metrics.MeanAbsoluteError,
      keras.losses.MeanAbsoluteError(), keras.metrics.mean_absolute_error],
-    ids=str,
+    ids=["no name", "a number", "mean", "sum", "a class", "a loss", "a function"],
 )  # fmt: skip
 def test_what_is_no_metric_of_labels_and_predictions_is_refused(metric):
     with pytest.raises(ValueError, match="`metrics`: expected a function .*; received .*Use 'mae'"):

@@ -57,7 +57,7 @@ def main():
 def cli():
     """The command, as ``maml-rl-train``."""
     define_flags()
-    commands.run(main, ["logdir"])
+    commands.run(main, ["logdir"], claims=False, again="run the same command with --resume")
 
 
 if __name__ == "__main__":
