@@ -209,4 +209,6 @@ class PolicyTasks(TaskFamily):
         options.experimental_optimization.apply_default_optimizations = False
         options.experimental_optimization.inject_prefetch = False
         options.autotune.enabled = False
+        # Without a number of batches Keras would warn when it stops to ask for them.
+        data = data.apply(tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY))
         return data.with_options(options)
