@@ -79,7 +79,8 @@ def test_split_depends_on_names_and_seed_alone(data_dir, tmp_path, monkeypatch):
     monkeypatch.setattr(
         pathlib.Path, "glob", lambda self, pattern: iter(sorted(listing(self, pattern))[::-1])
     )
-    monkeypatch.setattr(os, "listdir", lambda path: pytest.fail("unsorted"))
+    names_in = os.listdir
+    monkeypatch.setattr(os, "listdir", lambda path: sorted(names_in(path))[::-1])
     assert data_gen.generate(data_dir, tmp_path / "b", num_val=2) == first
     for name in ("train_data.pkl", "val_data.pkl", "split.json"):
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()

@@ -50,8 +50,16 @@ class ActionMI(Regularizer):
         if isinstance(policies, Categorical):
             nats = mine.plug_in_categories(split_conditions(policies.log_probabilities, count))
         else:
-            actions = policies.path_sample(seed)
+            actions = _path_sample(policies, seed)
             nats = mine.plug_in(log_prob_under_each(policies, actions, count))
         nats = tf.reduce_mean(nats.lower)
         value = tf.where(nats > self.cap, tf.stop_gradient(nats), nats) if self.cap else nats
         return -self.weight * value, {"action_mi_nats": nats}
+
+
+def _path_sample(policies, seed) -> tf.Tensor:
+    """One draw of each, differentiable by its path."""
+    if hasattr(policies, "path_sample"):
+        return policies.path_sample(seed)
+    # Of a fixed deviation, draws move with their mean.
+    return policies.mean() + tf.stop_gradient(policies.sample(seed) - policies.mean())

@@ -53,7 +53,7 @@ class PolicyTasks(TaskFamily):
     ):
         check_counts(num_tasks=num_tasks, trajectories=trajectories)
         check_at_least(0, code=code)
-        check_finite(least=0, noise=noise, discount=discount, trace=trace)
+        check_finite(least=0, told_noise=noise, discount=discount, trace=trace)
         self.environment, self.num_tasks, self.trajectories = environment, num_tasks, trajectories
         self.discount, self.trace, self.redraw = discount, trace, redraw
         rng = np.random.default_rng([split, int(Stream.TASKS)])

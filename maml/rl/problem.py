@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from maml.core import options
+from maml.core.checks import check_at_least
 from maml.core.metrics import Metric
 from maml.core.registry import TASKS
 from maml.rl.environment import Environment
@@ -97,6 +98,8 @@ def policy_problem(
         adaptations: as of :class:`PolicyProblem`.
         later_rate: as of :class:`PolicyProblem`; half in Finn et al. 2017, appendix A.2.
     """
+
+    check_at_least(0, adaptations=adaptations, later_rate=later_rate)
 
     def tasks(count, split, **options):
         return PolicyTasks(

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from maml.core.checks import check_counts
+from maml.core.checks import check_counts, check_finite
 from maml.rl.environment import Environment
 from maml.rl.problem import register
 
@@ -34,6 +34,7 @@ class Navigation(Environment):
 
     def __init__(self, horizon: int = 100, reach: float = 0.5):
         check_counts(horizon=horizon)
+        check_finite(above=0, reach=reach)
         self.horizon, self.reach = horizon, reach
 
     def draw_tasks(self, count, rng):
