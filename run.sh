@@ -22,6 +22,8 @@ help() {
 ./run.sh robustness FLAGS      learners on sinusoids, and study of task shift
 ./run.sh fewshot FLAGS         study of few-shot classification: --omniglot=FILE,
                                --miniimagenet=FILE, each of python -m maml.tasks.prepare
+./run.sh doctor                what this machine has, what is missing, and what mends it; --data_dir=DIR
+./run.sh rl FLAGS              study of meta reinforcement learning; --tables=navigation,codes,...
 ./run.sh help                  this text
 
 A virtual environment that is active is used; otherwise .venv is made. OUTPUT (default: output) is
@@ -65,52 +67,12 @@ value() { # name, default, flags...: the value of --name=...
   for flag in "${@:3}"; do
     case $flag in "--$name="*) found=${flag#*=} ;; esac
   done
-  echo "$found"
-}
-
-chosen() { # names, flags...: the flags among them
-  local flag name
-  for flag in "${@:2}"; do
-    name=${flag%%=*}
-    case " $1 " in *" ${name#--} "*) echo "$flag" ;; esac
-  done
+  printf "%s\n" "$found"
 }
 
 data() {
   opengl
-  local known="CAD_dir data_dir num_per_class classes num_images skip_classes canonical workers seed num_val image_size"
-  local flag cad data_dir
-  for flag in "$@"; do
-    case $flag in
-      --*=*) case " $known " in *" $(echo "${flag%%=*}" | cut -c3-) "*) continue ;; esac ;;
-    esac
-    echo "Error: unexpected flag $flag of ./run.sh data: expected --NAME=VALUE of $known." >&2
-    return 1
-  done
-  data_dir=$(value data_dir "" "$@")
-  if [ -z "$data_dir" ]; then
-    echo "Error: missing --data_dir=DIR, the folder to work in." >&2
-    return 1
-  fi
-  cad=$(value CAD_dir "" "$@")
-  if [ -n "$cad" ] && [ -n "$(chosen "num_per_class classes" "$@")" ]; then
-    echo "Error: --num_per_class and --classes have no effect with --CAD_dir: leave them out." >&2
-    return 1
-  fi
-  if [ -z "$cad" ]; then
-    cad=$data_dir/CAD
-    # shellcheck disable=SC2046 # Flags hold no spaces but in paths, which are not among these.
-    python -m pose_data.make_cad --CAD_dir="$cad" $(chosen "num_per_class classes seed" "$@")
-  fi
-  # shellcheck disable=SC2046
-  python -m pose_data.mujoco_render --CAD_dir="$cad" --data_dir="$data_dir" --num_val="$(value num_val 15 "$@")" \
-    $(chosen "num_images skip_classes canonical workers seed" "$@")
-  rm -rf "$data_dir/rotate_resize"
-  cp -r "$data_dir/rotate" "$data_dir/rotate_resize"
-  # shellcheck disable=SC2046
-  python -m pose_data.resize_images --data_dir="$data_dir/rotate_resize" $(chosen "image_size workers" "$@")
-  # shellcheck disable=SC2046
-  python -m pose_data.data_gen --data_dir="$data_dir/rotate_resize" --output_dir="$data_dir" $(chosen "num_val" "$@")
+  python -m pose_data.make_data "$@"
 }
 
 main_job() {
@@ -139,7 +101,7 @@ tests() {
     python -m pytest -n auto "$@"
     return
   fi
-  local parts=12 part files every=(tests/test_*.py) number status=0
+  local parts=12 part files every=(tests/test_*.py tests/fuzz/test_*.py) number status=0
   for ((part = 0; part < parts; part++)); do
     files=()
     for ((number = part; number < ${#every[@]}; number += parts)); do
@@ -192,6 +154,10 @@ case $command in
     python -m maml.studies.fewshot --logdir="${OUTPUT:-output}/fewshot" \
       --output="${OUTPUT:-output}/results/fewshot" "$@"
     ;;
+  rl)
+    environment "[pose,experiments,rl]"
+    python -m maml.rl.study --logdir="${OUTPUT:-output}/rl" --output="${OUTPUT:-output}/results/rl" "$@"
+    ;;
   train | baselines)
     environment "[pose,experiments]"
     python -m "pose_code.$command" "$@"
@@ -199,6 +165,10 @@ case $command in
   compare)
     environment "[pose,experiments]"
     python -m maml.compare "$@"
+    ;;
+  doctor)
+    environment "[pose,experiments]"
+    python -m maml.doctor "$@"
     ;;
   help | --help | -h) help ;;
   *)

@@ -2,7 +2,8 @@
 
 * `[pose]`: pose_data and pose_code, which render CAD models;
 * `[experiments]`: the commands that train, compare and tabulate runs;
-* `[dev]`: tests and checks, with the two above.
+* `[rl]`: simulated robots, and environments of Gymnasium;
+* `[dev]`: tests and checks, with those above.
 """
 
 from pathlib import Path
@@ -18,13 +19,19 @@ COMMANDS = {
     "maml-evaluate": "maml.evaluate",
     "maml-compare": "maml.compare",
     "maml-components": "maml.components",
+    "maml-doctor": "maml.doctor",
     "maml-prepare": "maml.tasks.prepare",
+    "maml-rl-train": "maml.rl.train",
+    "maml-rl-evaluate": "maml.rl.evaluate",
+    "maml-rl-study": "maml.rl.study",
+    "maml-rl-video": "maml.rl.video",
     "pose-make-cad": "pose_data.make_cad",
     "pose-vary-cad": "pose_data.vary_cad",
     "pose-convert-cad": "pose_data.convert_cad",
     "pose-mujoco-render": "pose_data.mujoco_render",
     "pose-resize-images": "pose_data.resize_images",
     "pose-data-gen": "pose_data.data_gen",
+    "pose-make-data": "pose_data.make_data",
     "pose-train": "pose_code.train",
     "pose-baselines": "pose_code.baselines",
     "pose-predict": "pose_code.predict",
@@ -45,6 +52,7 @@ setup(
     packages=find_packages(include=[f"{package}*" for package in PACKAGES]),
     package_data={
         **{package: ["py.typed"] for package in PACKAGES},
+        "maml.rl.simulation": ["*.xml"],
         "maml.tasks": ["omniglot.csv"],
         "pose_code": ["py.typed", "run.sh"],
     },
@@ -63,18 +71,25 @@ setup(
         "matplotlib>=3.8",
         "tqdm>=4.66",
         "lazy-loader>=0.4",
+        "packaging>=22",
     ],
     extras_require={
-        "pose": ["mujoco>=3.3", "trimesh>=4.4", "pillow>=10.1"],
-        "experiments": ["pandas>=2.0", "filelock>=3.12", "tensorboard>=2.18"],
-        "rl": [],
+        "pose": ["mujoco>=3.3", "trimesh>=4.4", "mapbox_earcut>=1.0.2,<3", "pillow>=10.1"],
+        "experiments": ["pandas>=2.0", "tensorboard>=2.18"],
+        "rl": [
+            "gymnasium>=1.1,<2",
+            'mujoco>=4.0; python_version >= "3.11"',
+            "pillow>=10.1",
+        ],
         "gpu": ["tensorflow[and-cuda]>=2.18,<3"],
         "dev": [
-            f"{NAME}[pose,experiments]",
+            f"{NAME}[pose,experiments,rl]",
+            "gymnasium[mujoco]>=1.1,<2",  # The environments that those of `[rl]` are held against.
             "build",
             "setuptools>=77",
             "pytest>=8",
             "pytest-xdist>=3.5",
+            "hypothesis>=6.100,<7",
             "scikit-learn>=1.4",
             "ruff>=0.6",
             "mypy>=1.11",

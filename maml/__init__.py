@@ -8,10 +8,13 @@ Nothing is imported before it is used: ``import maml`` starts no TensorFlow.
 
 import lazy_loader
 
-from mine.reporting import extras, quiet_tensorflow
+from mine.reporting import extras, imports, quiet_tensorflow
+from mine.reporting.processes import stopping
 
 extras.install()
+imports.install()
 quiet_tensorflow.install()
+stopping.install()
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,

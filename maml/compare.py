@@ -272,7 +272,7 @@ def define_flags():
 def main():
     try:
         print(compare(flags.FLAGS.runs, flags.FLAGS.output))
-    except (FileNotFoundError, ValueError) as error:
+    except ValueError as error:
         sys.exit(f"Error: {error}")
 
 

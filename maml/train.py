@@ -55,7 +55,7 @@ def main():
         record = training.run(
             Config.of(given), folder, values.resume, learner_path=path, command=command
         )
-    except (ValueError, FileExistsError, FloatingPointError) as error:
+    except (ValueError, FloatingPointError) as error:
         sys.exit(f"Error: {error}")
     print(f"{training.sentence(record)}; learner in {path}")
 
@@ -63,7 +63,7 @@ def main():
 def cli():
     """The command, as ``maml-train``."""
     define_flags()
-    commands.run(main, ["logdir"])
+    commands.run(main, ["logdir"], claims=False, again="run the same command with --resume")
 
 
 if __name__ == "__main__":

@@ -18,8 +18,8 @@ opinion is clearly higher, the critic underestimates.
 
 **Which bound.** Start with "mine". Above 4 nats, "js" has less variance. "infonce" is a guaranteed
 bound with little variance, up to the log of the batch size. "ksg" is accurate and fast in up to
-three dimensions, without training. "gaussian" measures linear dependence. "nwj" and "dv" serve
-comparisons with the literature; "smile" is not a bound.
+three dimensions, without training, also for labels and counts. "gaussian" measures linear
+dependence. "nwj" and "dv" serve comparisons with the literature; "smile" is not a bound.
 
 For one's own training loops: critics score pairs (:mod:`mine.critics`), bounds turn scores into a
 surrogate to ascend and a value in nats (:mod:`mine.bounds`, :class:`mine.Objective`), and
@@ -29,10 +29,13 @@ surrogate to ascend and a value in nats (:mod:`mine.bounds`, :class:`mine.Object
 
 import lazy_loader
 
-from mine.reporting import extras, quiet_tensorflow
+from mine.reporting import extras, imports, quiet_tensorflow
+from mine.reporting.processes import stopping
 
 extras.install()
+imports.install()
 quiet_tensorflow.install()
+stopping.install()
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,

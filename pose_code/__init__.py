@@ -1,6 +1,9 @@
 """The pose experiment: learners of yaw angles, trained, scored, compared, and asked."""
 
-from mine.reporting import extras, quiet_tensorflow
+from mine.reporting import extras, imports, quiet_tensorflow
+from mine.reporting.processes import stopping
 
 extras.install()
+imports.install()
 quiet_tensorflow.install()
+stopping.install()

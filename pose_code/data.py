@@ -69,6 +69,7 @@ def load_splits(
             f"{data_dir} has one test object, too few: scores with mismatched support sets need "
             "two. Make it anew with data_gen.py --num_val=2 or more."
         )
+    _check_apart(own, test, data_dir)
     held_out = {"test": test}
     if kept_back:
         held_out = {"validation": own.subset(np.sort(order[:kept_back]))} | held_out
@@ -77,6 +78,23 @@ def load_splits(
             _extra(load(extra_data_dir, "train"), data_dir, extra_data_dir, held_out)
         )
     return {"train": train} | held_out
+
+
+def _check_apart(train: PoseTasks, test: PoseTasks, data_dir) -> None:
+    """Refuses two sets of which some objects are in both, as in files of two splits.
+
+    One set in both places, which no split makes, is taken for what somebody wanted.
+    """
+    shared = set(train.checksums) & set(test.checksums)
+    if shared and set(train.checksums) != set(test.checksums):
+        name = next(
+            name for name, of in zip(test.names, test.checksums, strict=True) if of in shared
+        )
+        raise ValueError(
+            f"Invalid folder {data_dir}: expected other objects in val_data.pkl than in "
+            f"train_data.pkl; received the images of object {name} of val_data.pkl in both, as "
+            "files of two splits have them; make both again by data_gen.py."
+        )
 
 
 def _extra(extra: PoseTasks, data_dir, extra_data_dir, held_out: dict) -> PoseTasks:

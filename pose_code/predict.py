@@ -4,8 +4,10 @@
 
 ``SHOWN`` holds images and a table ``angles.csv`` of two columns, ``image`` (the file's name) and
 ``degrees``; ``ASKED`` holds images. They should look as those did that the learner was trained on,
-in grey or colour, of any square size, the object where the renderer puts it. Writes
-``predictions.csv`` and ``predictions.png`` to ``--output``.
+in grey or colour, of any square size, the object where the renderer puts it. They are read as a
+viewer shows them: turned by their EXIF data, transparent pixels white. Writes ``predictions.csv``
+and ``predictions.png`` to ``--output``. An image of ``ASKED`` that cannot be used is named with the
+reason and left out; the others are answered, and the exit code is 1.
 """
 
 import csv
@@ -24,6 +26,9 @@ from maml.experiments import command_line
 from maml.experiments.run_folder import CONFIG, read_config
 from mine import reporting
 from mine.reporting import commands
+from mine.reporting.inputs.image_reader import SUFFIXES, ImageError, why_no_image
+from mine.reporting.inputs.skipped import Skipped
+from mine.reporting.tables import printable, read_csv
 from pose_code import plots
 from pose_code.problem import pose
 from pose_data import resize_images, tasks
@@ -31,7 +36,6 @@ from pose_data import resize_images, tasks
 ANGLES, PREDICTIONS = "angles.csv", "predictions"
 STORED = 128
 """Side of images before they are shrunk for a learner, in pixels."""
-SUFFIXES = (".png", ".jpg", ".jpeg")
 
 
 def read_angles(folder: pathlib.Path) -> dict[str, float]:
@@ -41,20 +45,11 @@ def read_angles(folder: pathlib.Path) -> dict[str, float]:
         ValueError: it is missing, empty, no such table, or names an image twice; the message
             names it.
     """
-    columns = ["image", "degrees"]
     path = folder / ANGLES
     if not path.is_file():
         raise ValueError(f"{path} is missing: write a table of two columns, image and degrees.")
-    try:  # Spreadsheets begin UTF-8 with a mark.
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            table = csv.DictReader(file)
-            named, lines = table.fieldnames or [], list(table)
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{path} is no UTF-8: save it as such.") from error
-    if not set(columns) <= set(named):
-        raise ValueError(f"{path}, line 1: must name the columns {','.join(columns)}.")
     angles = {}
-    for number, row in enumerate(lines, start=2):
+    for number, row in enumerate(read_csv(path, ("image", "degrees")), start=2):
         name = row["image"]
         if name in angles:
             raise ValueError(f"{path}, line {number}: {name} has an angle already.")
@@ -72,35 +67,66 @@ def read_angles(folder: pathlib.Path) -> dict[str, float]:
     return angles
 
 
-def read_images(paths: list[pathlib.Path], options: Mapping, side: int) -> np.ndarray:
-    """Images as a learner sees them, [n, side, side, 1], between 0 and 1.
+def read_image(path: pathlib.Path, options: Mapping, side: int) -> np.ndarray:
+    """An image as a learner sees it, [side, side, 1], between 0 and 1.
 
     Args:
-        paths: of the images.
+        path: of the image.
         options: of the tasks of the learner's run.
         side: of the images it was trained on, in pixels.
 
     Raises:
-        ValueError: a file is no whole image, or not square.
+        ImageError: it is no whole image, not square, or of one colour.
     """
-    stored, images = STORED, []
+    stored = STORED
     if not options["image_size"]:  # It was trained on images as they were stored.
         stored = -(-side * 128 // 80) if options["cropped"] else side  # See tasks.crop.
+    small, _ = resize_images.small_and_grey(path, stored, square=True, contrast=True)
+    image = np.asarray(small)[np.newaxis]
+    if options["cropped"]:
+        image = tasks.crop(image)
+    if options["image_size"]:
+        image = tasks.shrink(image, options["image_size"])
+    return image[0, ..., np.newaxis].astype(np.float32) / 255
+
+
+def read_images(paths: list[pathlib.Path], options: Mapping, side: int) -> np.ndarray:
+    """Images as a learner sees them, [n, side, side, 1]; arguments as of :func:`read_image`.
+
+    Raises:
+        ValueError: as :func:`read_image`, with the path.
+    """
+    images = []
     for path in paths:
         try:
-            images.append(np.asarray(resize_images.small_and_grey(path, stored, square=True)[0]))
-        except resize_images.ImageError as error:
+            images.append(read_image(path, options, side))
+        except ImageError as error:
             raise ValueError(f"{path} {error}: save another in its place.") from error
-    images = np.stack(images)
-    if options["cropped"]:
-        images = tasks.crop(images)
-    if options["image_size"]:
-        images = tasks.shrink(images, options["image_size"])
-    return images[..., np.newaxis].astype(np.float32) / 255
+    return np.stack(images)
+
+
+def list_queries(folder: pathlib.Path, skipped: Skipped) -> list[pathlib.Path]:
+    """The images in a folder, sorted; ``skipped`` takes what else is there.
+
+    Raises:
+        ValueError: there is no such folder, or no image in it.
+    """
+    if not folder.is_dir():
+        raise ValueError(f"There is no folder {folder}: --query is one that holds images.")
+    asked = []
+    for path in sorted(folder.iterdir()):
+        reason = "folders" if path.is_dir() else why_no_image(path.name)
+        if reason is None:
+            asked.append(path)
+        else:
+            skipped.leave(path.name, reason)
+    if not asked:
+        raise ValueError(f"{folder} holds no images ({', '.join(SUFFIXES)}).")
+    return asked
 
 
 def predict_angles(
-    model: pathlib.Path, support: pathlib.Path, query: pathlib.Path
+    model: pathlib.Path, support: pathlib.Path, query: pathlib.Path, skipped: Skipped | None = None
 ) -> tuple[dict, dict]:
     """Adapts a learner to a support set and asks it about other images.
 
@@ -108,6 +134,8 @@ def predict_angles(
         model: the learner's file, with its run's ``config.json`` beside it.
         support: folder of images and their ``angles.csv``.
         query: folder of images.
+        skipped: takes the files in ``query`` that are left out; with None an image there that
+            cannot be used is an error.
 
     Returns:
         The support set and the answers: image's name -> (image, angle between 0 and PERIOD).
@@ -129,25 +157,30 @@ def predict_angles(
     absent = [name for name in degrees if not (support / name).is_file()]
     if absent:
         raise ValueError(f"{support / absent[0]} is missing, but {ANGLES} names it.")
-    if not query.is_dir():
-        raise ValueError(f"There is no folder {query}: --query is one that holds images.")
-    asked = sorted(path for path in query.glob("*") if path.suffix.lower() in SUFFIXES)
-    if not asked:
-        raise ValueError(f"{query} holds no images ({', '.join(SUFFIXES)}).")
+    left_out = skipped or Skipped()
+    asked = list_queries(query, left_out)
     side = learner.get_build_config()["episode"][0][0][2]
     shown = read_images([support / name for name in degrees], options, side)
-    images = read_images(asked, options, side)
+    images = {}
+    for path in asked:
+        try:
+            images[printable(path.name)] = read_image(path, options, side)
+        except ImageError as error:
+            left_out.damage(path, str(error))
+    if left_out.damaged and (skipped is None or not images):
+        raise ValueError(f"{left_out.lines()[0]}: save another in its place.")
     labels = np.array([[value % 360 * tasks.PERIOD / 360] for value in degrees.values()])
-    x, y, queries = (tf.constant(of[np.newaxis], tf.float32) for of in (shown, labels, images))
+    arrays = (shown, labels, np.stack(list(images.values())))
+    x, y, queries = (tf.constant(of[np.newaxis], tf.float32) for of in arrays)
     state = learner.encode(learner.features(x), y)
     answers = (
         learner.decode(state, learner.features(queries)).mode().numpy()[0, :, 0] % tasks.PERIOD
     )
     known = zip(shown, labels[:, 0], strict=True)
-    found = zip(images, answers, strict=True)
+    found = zip(images.values(), answers, strict=True)
     return (
         dict(zip(degrees, known, strict=True)),
-        dict(zip((path.name for path in asked), found, strict=True)),
+        dict(zip(images, found, strict=True)),
     )
 
 
@@ -175,14 +208,16 @@ def define_flags():
 def main():
     values = flags.FLAGS
     paths = (pathlib.Path(getattr(values, name)) for name in ("model", "support", "query"))
+    skipped = Skipped()
     try:
         command_line.import_named()
-        known, found = predict_angles(*paths)
+        known, found = predict_angles(*paths, skipped)
     except ValueError as error:
-        sys.exit(f"Error: {error}")
+        sys.exit("\n".join([*skipped.lines(), f"Error: {error}"]))
     write(known, found, pathlib.Path(values.output))
     for name, (_, angle) in found.items():
         print(f"{name}: {angle * 360 / tasks.PERIOD:.1f} degrees")
+    skipped.report("images without an answer")
 
 
 def cli():

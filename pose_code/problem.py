@@ -6,9 +6,10 @@ from collections.abc import Sequence
 import numpy as np
 import tensorflow as tf
 
+from maml.core.checks import check_at_least
 from maml.core.label_transforms import LabelOffset
 from maml.core.metrics import Metric
-from maml.core.options import check_at_least, distinct
+from maml.core.options import distinct
 from maml.core.registry import TASKS
 from maml.distributions.circular import CircularHead
 from maml.distributions.metrics import MSE

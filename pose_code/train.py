@@ -41,7 +41,7 @@ def main():
     try:
         command = reporting.provenance("pose_code.train")["command"]
         record = training.run(config_from_flags(), values.logdir, values.resume, command=command)
-    except (ValueError, FileExistsError, FloatingPointError) as error:
+    except (ValueError, FloatingPointError) as error:
         sys.exit(f"Error: {error}")
     print(f"{training.sentence(record)}; results and pictures in {values.logdir}")
 
@@ -49,7 +49,7 @@ def main():
 def cli():
     """The command, as ``pose-train``."""
     define_flags()
-    commands.run(main, ["logdir"])
+    commands.run(main, ["logdir"], claims=False, again="run the same command with --resume")
 
 
 if __name__ == "__main__":

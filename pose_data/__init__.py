@@ -5,7 +5,10 @@ makes CAD models for users who have none; `tasks`, the only module with TensorFl
 pickles.
 """
 
-from mine.reporting import extras, quiet_tensorflow
+from mine.reporting import extras, imports, quiet_tensorflow
+from mine.reporting.processes import stopping
 
 extras.install()
+imports.install()
 quiet_tensorflow.install()
+stopping.install()

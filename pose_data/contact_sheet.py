@@ -63,6 +63,9 @@ def rendered_rows(
 
     Returns:
         Rows for `contact_sheet`, captioned with the label angles in degrees.
+
+    Raises:
+        RecordError: an image that is shown cannot be read.
     """
     names = sorted(names)
     shown = np.linspace(0, len(names) - 1, min(max_rows, len(names))).astype(int)
@@ -73,6 +76,6 @@ def rendered_rows(
         angles = np.array([label[3] for label in records.read_labels(folder)])
         gaps = np.abs(np.angle(np.exp(1j * (angles - targets[:, None]))))
         nearest = list(dict.fromkeys(gaps.argmin(axis=1).tolist()))
-        images = [np.array(Image.open(folder / f"{i}.png")) for i in nearest]
+        images = [np.array(records.read_image(folder / f"{i}.png")) for i in nearest]
         rows.append((name, images, [f"{np.degrees(angles[i]):.0f}°" for i in nearest]))
     return rows

@@ -3,6 +3,8 @@
     python -m pose_data.convert_cad --CAD_dir=CAD
 
 CAD/<class>/<name>.{off,obj,ply} becomes CAD/<class>/<name>.stl. Files that are up to date are kept.
+Models that cannot be read are named with the reason, the others are converted, and the command ends
+with exit code 1.
 """
 
 import pathlib
@@ -49,37 +51,34 @@ def convert_all(sources: list[pathlib.Path]) -> Iterator[tuple[pathlib.Path, boo
 
     Yields:
         The source, whether its STL file was written, and why it could not be, or None.
-
-    Raises:
-        OSError: an STL file cannot be written.
     """
     for source in sources:
         try:
             yield source, convert(source), None
         except meshes.MeshError as error:
-            yield source, False, str(error)
+            yield source, False, error.reason
+        except OSError as error:
+            yield source, False, f"cannot be written: {error.strerror or error}"
 
 
 def main() -> None:
     """Converts all models, and exits with 1 if one failed."""
-    try:
-        objects = meshes.find_objects(FLAGS.CAD_dir, sources=True)
-        sources = [cad.path for cad in objects]
-        converted, failed = progress.tally(convert_all(sources), len(sources), "files")
-    except OSError as error:
-        sys.exit(f"Error: {error}")
+    objects = meshes.find_objects(FLAGS.CAD_dir, sources=True)
+    sources = [cad.path for cad in objects]
+    converted, failed = progress.tally(convert_all(sources), len(sources), "files")
     unchanged = len(sources) - converted - failed
     print(f"{FLAGS.CAD_dir}: {converted} converted, {unchanged} up to date, {failed} failed.")
     if failed:
         sys.exit(
-            f"Error: could not convert {failed} of {len(sources)} files; the reasons are above."
+            f"Error: could not convert {failed} of {len(sources)} files; the reasons are above: "
+            "mend or remove these files, and run the same command again."
         )
 
 
 def cli() -> None:
     """The command ``pose-convert-cad``."""
     define_flags()
-    commands.run(main)
+    commands.run(main, changed=["CAD_dir"])
 
 
 if __name__ == "__main__":

@@ -3,10 +3,11 @@
     python -m pose_data.data_gen --data_dir=data/rotate_resize
 
 Each pickle is [images, labels]: a list over objects of lists of uint8 [H, W], and a list over
-objects of lists of [x, y, angle], each scaled to [0, 1]. split.json says which object is where.
+objects of lists of [x, y, angle], each scaled to [0, 1]. split.json says which object is where, and
+holds checksums, by which readers refuse files that do not belong together.
 """
 
-import concurrent.futures
+import contextlib
 import dataclasses
 import hashlib
 import json
@@ -17,10 +18,10 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 from absl import flags
-from PIL import Image
 
 from mine import reporting
 from mine.reporting import commands
+from mine.reporting.processes.workers import threads
 from mine.reporting.progress import ProgressBar
 from pose_data import pickles, records
 from pose_data.cad import variants
@@ -112,18 +113,13 @@ def read_object(folder: pathlib.Path) -> ObjectData:
         )
     images = []
     for path in paths:
-        try:
-            with Image.open(path) as image:
-                mode, pixels = image.mode, np.array(image)
-        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        image = records.read_image(path)
+        if image.mode != "L":
             raise records.RecordError(
-                f"Cannot read {path}: expected an image; received a damaged file; render it again."
-            ) from error
-        if mode != "L":
-            raise records.RecordError(
-                f"Invalid image {path}: expected a grey one; received mode {mode}; run "
-                "resize_images.py first."
+                f"Invalid image {path}: expected a grey one; received one in colour or with "
+                "transparency; run resize_images.py first."
             )
+        pixels = np.array(image)
         if images and pixels.shape != images[0].shape:
             raise records.RecordError(
                 f"Invalid image {path}: expected the size of 0.png, {images[0].shape}; received "
@@ -174,7 +170,7 @@ def generate(
     Returns:
         What `split.json` holds: `train` and `val`, lists of "class/object" in the order of the
         pickles, and the settings; `canonical_yaw`, radians by object, and `mesh_sha256`, the
-        checksum of its triangles, where they are known.
+        checksum of its triangles, where they are known; `sha256`, checksums of the three files.
 
     Raises:
         RecordError: the data are incomplete, unlike, or too few.
@@ -184,7 +180,7 @@ def generate(
     folders = records.object_folders(data_dir)
     names = [f"{folder.parent.name}/{folder.name}" for folder in folders]
     train, val = split(names, num_val, seed)
-    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+    with threads(os.cpu_count()) as pool:
         objects = list(progress(pool.map(read_object, folders), len(folders)))
     check_alike(objects)
     by_name = {data.name: data for data in objects}
@@ -202,28 +198,38 @@ def generate(
     }
     output_dir = pathlib.Path(output_dir)
     output_dir.mkdir(parents=True, exist_ok=True)
-    for file, members in (("train_data.pkl", train), ("val_data.pkl", val)):
-        chosen = [by_name[name] for name in members]
-        images = [data.images for data in chosen]
-        pickles.dump([images, [data.labels for data in chosen]], output_dir / file)
-    reporting.write(json.dumps(summary, indent=1).encode(), output_dir / records.SPLIT)
+    with contextlib.ExitStack() as stack:
+        checksums = {}
+        for file, members in (("train_data.pkl", train), ("val_data.pkl", val)):
+            chosen = [by_name[name] for name in members]
+            content = [[data.images for data in chosen], [data.labels for data in chosen]]
+            temporary = stack.enter_context(reporting.replacing(output_dir / file))
+            pickles.write(content, temporary)
+            checksums[file] = reporting.file_sha256(temporary)
+        summary = records.sealed(summary, checksums)
+        # Before the pickles take their places: whatever is cut, readers meet one split or none.
+        reporting.write(json.dumps(summary, indent=1).encode(), output_dir / records.SPLIT)
     return summary
 
 
-def main() -> None:
-    """Writes the pickles, and prints their contents."""
+def run(data_dir: pathlib.Path | str, output_dir: pathlib.Path | str, num_val: int, seed: int):
+    """Writes the pickles as the command does; the arguments are its flags.
+
+    Raises:
+        SystemExit: with a sentence, if the data are unfit.
+    """
     try:
         summary = generate(
-            FLAGS.data_dir,
-            FLAGS.output_dir,
-            num_val=FLAGS.num_val,
-            seed=FLAGS.seed,
+            data_dir,
+            output_dir,
+            num_val=num_val,
+            seed=seed,
             progress=lambda results, total: ProgressBar(results, total=total, unit=" objects"),
         )
-    except (records.RecordError, pickles.PickleError, OSError) as error:
+    except (records.RecordError, pickles.PickleError) as error:
         sys.exit(f"Error: {error}")
     print(
-        f"{FLAGS.output_dir}: {len(summary['train'])} objects in train_data.pkl, "
+        f"{output_dir}: {len(summary['train'])} objects in train_data.pkl, "
         f"{len(summary['val'])} in val_data.pkl, {summary['num_images']} images each."
     )
     if known := related(summary):
@@ -234,10 +240,15 @@ def main() -> None:
         )
 
 
+def main() -> None:
+    """Writes the pickles, and prints their contents."""
+    run(FLAGS.data_dir, FLAGS.output_dir, FLAGS.num_val, FLAGS.seed)
+
+
 def cli() -> None:
     """The command ``pose-data-gen``."""
     define_flags()
-    commands.run(main)
+    commands.run(main, ["output_dir"])
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """Which OpenGL back end MuJoCo can draw with on this machine, found out before it is imported."""
 
+import concurrent.futures
 import os
 import subprocess
 import sys
@@ -41,6 +42,20 @@ def _failure(backend: str) -> str | None:
     return lines[0] if lines else f"crashed with exit code {probe.returncode}"
 
 
+def _candidates() -> list[str]:
+    """Back ends to try, in this order."""
+    wanted = os.environ.get("MUJOCO_GL")
+    usual = ["egl", "osmesa"] if sys.platform == "linux" else [""]
+    return [wanted] if wanted else usual
+
+
+def failures() -> dict[str, str | None]:
+    """Every back end that :func:`choose` may try -> why it does not work; None where it does."""
+    candidates = _candidates()
+    with concurrent.futures.ThreadPoolExecutor() as threads:
+        return dict(zip(candidates, threads.map(_failure, candidates), strict=True))
+
+
 def choose() -> str:
     """Returns the value of MUJOCO_GL to draw with.
 
@@ -50,16 +65,15 @@ def choose() -> str:
     Raises:
         GlError: none works.
     """
-    wanted = os.environ.get("MUJOCO_GL")
-    usual = ["egl", "osmesa"] if sys.platform == "linux" else [""]
-    failures = []
-    for backend in [wanted] if wanted else usual:
+    found = []
+    for backend in _candidates():
         failure = _failure(backend)
         if failure is None:
             return backend
-        failures.append(f"{backend or 'default'}: {failure}")
+        found.append(f"{backend or 'default'}: {failure}")
+    wanted = os.environ.get("MUJOCO_GL")
     hint = f"unset MUJOCO_GL={wanted}, or " if wanted else ""
     raise GlError(
         f"MuJoCo found no working OpenGL; {hint}install one with "
-        f"`apt-get install libegl1 libgl1` or `apt-get install libosmesa6` ({'; '.join(failures)})."
+        f"`apt-get install libegl1 libgl1` or `apt-get install libosmesa6` ({'; '.join(found)})."
     )

@@ -21,7 +21,9 @@ from absl import flags
 
 from mine import reporting
 from mine.reporting import commands
+from mine.reporting.processes import resources
 from mine.reporting.progress import ProgressBar
+from pose_data import records
 from pose_data.shapes.classes import CLASSES
 
 FLAGS = flags.FLAGS
@@ -75,7 +77,7 @@ def make_set(
         Number of objects written, 0 if the set was complete, and of objects in the set.
 
     Raises:
-        ValueError: one of ``classes`` is not a class.
+        ValueError: one of ``classes`` is not a class, or the disk has no space for the set.
         FileExistsError: the folder holds other files, which are kept.
         OSError: the folder cannot be written to.
     """
@@ -89,6 +91,8 @@ def make_set(
         "classes": classes,
     }
     _check_folder(cad_dir, settings)
+    needed = num_per_class * len(classes) * records.LEAST_FILE
+    resources.require("num_per_class", num_per_class, needed, resources.disk(cad_dir))
     missing = [
         (path, name, number)
         for name in classes
@@ -155,24 +159,25 @@ def define_flags() -> None:
     flags.mark_flag_as_required("CAD_dir")
 
 
-def main() -> None:
-    """Makes the missing objects."""
+def run(cad_dir: pathlib.Path | str, num_per_class: int, classes: Sequence[str], seed: int) -> None:
+    """Makes the missing objects as the command does; arguments as of :func:`make_set`."""
     bar = functools.partial(ProgressBar, unit=" objects", delay=2)
     try:
-        written, wanted = make_set(
-            FLAGS.CAD_dir, FLAGS.num_per_class, FLAGS.classes, FLAGS.seed, bar
-        )
-    except (ValueError, OSError) as error:
+        written, wanted = make_set(cad_dir, num_per_class, classes, seed, bar)
+    except ValueError as error:
         sys.exit(f"Error: {error}")
-    except KeyboardInterrupt:
-        sys.exit("Stopped: the same command resumes here.")
-    print(f"{FLAGS.CAD_dir}: {written} objects written, {wanted - written} kept.")
+    print(f"{cad_dir}: {written} objects written, {wanted - written} kept.")
+
+
+def main() -> None:
+    """Makes the missing objects."""
+    run(FLAGS.CAD_dir, FLAGS.num_per_class, FLAGS.classes, FLAGS.seed)
 
 
 def cli() -> None:
     """The command ``pose-make-cad``."""
     define_flags()
-    commands.run(main)
+    commands.run(main, ["CAD_dir"])
 
 
 if __name__ == "__main__":

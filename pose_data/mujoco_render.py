@@ -3,12 +3,14 @@
     python -m pose_data.mujoco_render --CAD_dir=CAD --data_dir=data
 
 CAD/<class>/<name>.{stl,off,obj,ply} becomes data/rotate/<class>/<name>/*.png with labels beside.
-The same command resumes a stopped run.
+The same command resumes a stopped run. Models that cannot be used are named with the reason, the
+others are rendered, and the command ends with exit code 1.
 """
 
 import os
 import pathlib
 import sys
+from collections.abc import Sequence
 
 from absl import flags
 
@@ -30,7 +32,7 @@ def define_flags() -> None:
     flags.DEFINE_list(
         "skip_classes",
         ["bottle", "train"],
-        "Classes to leave out, comma-separated; empty for none.",
+        "Classes to leave out, comma-separated, which are named; empty for none.",
     )
     flags.DEFINE_integer("seed", 0, "Seed of the angles and canonical yaws.", 0)
     flags.DEFINE_integer(
@@ -60,6 +62,22 @@ def main() -> None:
         canonical=FLAGS.canonical,
     )
     data_dir = pathlib.Path(FLAGS.data_dir)
+    run(FLAGS.CAD_dir, data_dir, settings, FLAGS.skip_classes, FLAGS.num_val, FLAGS.workers)
+
+
+def run(
+    cad_dir: pathlib.Path | str,
+    data_dir: pathlib.Path,
+    settings: rendering.Settings,
+    skip_classes: Sequence[str],
+    num_val: int | None,
+    workers: int,
+) -> None:
+    """Renders as the command does; the arguments are its flags.
+
+    Raises:
+        SystemExit: with a sentence, if an object or the whole failed.
+    """
     # Hidden until the first object is done, so that an error at the start stands alone.
     bar = ProgressBar(total=0, unit=" images", dynamic_ncols=True, delay=float("inf"))
 
@@ -73,17 +91,19 @@ def main() -> None:
             bar.write(f"{result.name} {result.failure}", file=sys.stderr)
 
     try:
-        objects = meshes.find_objects(FLAGS.CAD_dir, FLAGS.skip_classes)
-        if FLAGS.num_val is not None:
-            records.check_num_val([str(cad) for cad in objects], FLAGS.num_val)
+        objects = meshes.find_objects(cad_dir, skip_classes)
+        if num_val is not None:
+            records.check_num_val([str(cad) for cad in objects], num_val)
         check_folder(data_dir / "rotate", objects)
+        if skipped := meshes.skipped(FLAGS.CAD_dir, FLAGS.skip_classes):
+            print(f"Left out by --skip_classes: {skipped}; --skip_classes= renders them too.")
         with bar:
             results = rendering.render_dataset(
-                FLAGS.CAD_dir,
+                cad_dir,
                 data_dir,
                 settings,
-                skip_classes=FLAGS.skip_classes,
-                workers=FLAGS.workers,
+                skip_classes=skip_classes,
+                workers=workers,
                 report=report,
             )
         complete = [result.name for result in results if not result.failure]
@@ -91,10 +111,8 @@ def main() -> None:
             rows = contact_sheet.rendered_rows(data_dir / "rotate", complete)
             with reporting.replacing(data_dir / "contact_sheet.png") as temporary:
                 contact_sheet.contact_sheet(rows).save(temporary, "png")
-    except (OSError, gl_backend.GlError, rendering.RenderError, records.RecordError) as error:
+    except (gl_backend.GlError, rendering.RenderError, ValueError) as error:
         sys.exit(f"Error: {error}")
-    except KeyboardInterrupt:
-        sys.exit("Stopped: the same command resumes here.")
     rendered = sum(result.rendered > 0 for result in results)
     print(
         f"{data_dir / 'rotate'}: {rendered} objects rendered, {len(complete) - rendered} kept, "
@@ -102,7 +120,10 @@ def main() -> None:
     )
     if len(complete) < len(results):
         failed = ", ".join(result.name for result in results if result.failure)
-        sys.exit(f"Error: could not render {failed}; the reasons are above.")
+        sys.exit(
+            f"Error: could not render {failed}; the reasons are above: mend or remove these "
+            "files, and run the same command again."
+        )
 
 
 def check_folder(rotate_dir: pathlib.Path, objects: list[meshes.CadObject]) -> None:
@@ -124,7 +145,7 @@ def check_folder(rotate_dir: pathlib.Path, objects: list[meshes.CadObject]) -> N
 def cli() -> None:
     """The command ``pose-mujoco-render``."""
     define_flags()
-    commands.run(main)
+    commands.run(main, ["data_dir"])
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import pickle
 import pickletools
 import re
 import struct
+import textwrap
 
 import numpy as np
 
@@ -17,6 +18,8 @@ from mine import reporting
 
 # Native bytes (a protocol 2 pickle of images is half as large again), and known since Python 3.4.
 _PROTOCOL = 4
+_UNFOLDED = 1 << 26
+"""Bytes that the content of any pickle may have; that of a large one, ten times its own."""
 _DTYPE_CODE = re.compile(r"(b1|[iu][1248]|f[248])")
 
 
@@ -38,61 +41,99 @@ def dump(value, path: pathlib.Path | str) -> None:
     Raises:
         OSError: the file cannot be written.
     """
-    with reporting.replacing(pathlib.Path(path)) as temporary, temporary.open("wb") as file:
+    with reporting.replacing(pathlib.Path(path)) as temporary:
+        write(value, temporary)
+
+
+def write(value, path: pathlib.Path | str) -> None:
+    """As :func:`dump`, but not in one step: for a temporary path.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    with pathlib.Path(path).open("wb") as file:
         _Pickler(file, protocol=_PROTOCOL).dump(value)
 
 
-class _Dtype:
-    """Stands for numpy.dtype while a pickle is read."""
+class _Stand:
+    """What a pickle may ask for, while it is read: it keeps its arguments, and makes nothing.
 
-    def __init__(self, code, *_):
+    So a pickle cannot unfold while it is read, and NumPy's own code never sees what it holds. A
+    class, since what a pickle could change of a function would last.
+    """
+
+    def __init__(self, *arguments):
+        self.arguments = arguments
+        self.state: tuple = ()
+
+    def __setstate__(self, state):
+        self.state = state
+
+
+class _Dtype(_Stand):
+    """Stands for numpy.dtype."""
+
+    def resolve(self) -> np.dtype:
+        code = self.arguments[0]
         if not isinstance(code, str) or not _DTYPE_CODE.fullmatch(code):
             raise pickle.UnpicklingError(f"it holds an array of type {code!r}")
-        self.dtype = np.dtype(code)
-
-    def __setstate__(self, state):
-        self.dtype = self.dtype.newbyteorder({"<": "<", ">": ">"}.get(state[1], "="))
+        order = {"<": "<", ">": ">"}.get(self.state[1], "=") if self.state else "="
+        return np.dtype(code).newbyteorder(order)
 
 
-class _Array:
-    """Stands for numpy.ndarray while a pickle is read: NumPy's own code never sees its state."""
+class _Bytes(_Stand):
+    """Stands for bytes that are written as text."""
 
-    def __init__(self, *_):
-        self.array = None
-
-    def __setstate__(self, state):
-        _, shape, dtype, is_fortran, content = state
-        if isinstance(content, str):  # Bytes, as Python 2 writes them.
-            content = content.encode("latin1")
-        array = np.frombuffer(content, dtype.dtype).reshape(shape, order="F" if is_fortran else "C")
-        self.array = array.copy()  # Writable.
+    def resolve(self) -> bytes:
+        return _content(self.arguments[0])
 
 
-def _from_buffer(content, dtype, shape, order):
-    stand_in = _Array()
-    stand_in.__setstate__((1, shape, dtype, order == "F", content))
-    return stand_in
+class _Array(_Stand):
+    """Stands for numpy.ndarray."""
+
+    def resolve(self) -> np.ndarray:
+        _, shape, dtype, is_fortran, content = self.state
+        return _make(content, dtype, shape, "F" if is_fortran else "C")
 
 
-def _scalar(dtype, content):
-    stand_in = _from_buffer(_encode(content), dtype, (), "C")
-    stand_in.array = stand_in.array[()]
-    return stand_in
+class _Buffer(_Stand):
+    """Stands for an array of protocol 5."""
+
+    def resolve(self) -> np.ndarray:
+        return _make(*self.arguments)
 
 
-def _encode(text, _="latin1"):
-    return text.encode("latin1") if isinstance(text, str) else text
+class _Scalar(_Stand):
+    """Stands for a number of NumPy."""
+
+    def resolve(self):
+        dtype, content = self.arguments
+        return _make(content, dtype, (), "C")[()]
+
+
+def _content(of) -> bytes:
+    """The bytes of an array; Python 2 writes them as text."""
+    if isinstance(of, _Bytes):
+        of = of.resolve()
+    return of.encode("latin1") if isinstance(of, str) else bytes(of)
+
+
+def _make(content, dtype: _Dtype, shape, order: str) -> np.ndarray:
+    if not isinstance(dtype, _Dtype) or not isinstance(content, (str, bytes, bytearray, _Bytes)):
+        raise pickle.UnpicklingError("it holds an array without a type or content")
+    array = np.frombuffer(_content(content), dtype.resolve()).reshape(shape, order=order)
+    return array.copy()  # Writable.
 
 
 _ALLOWED = {
     ("numpy", "ndarray"): _Array,
     ("numpy", "dtype"): _Dtype,
-    ("_codecs", "encode"): _encode,
+    ("_codecs", "encode"): _Bytes,
 }
 for _core in ("numpy.core", "numpy._core"):
     _ALLOWED[f"{_core}.multiarray", "_reconstruct"] = _Array
-    _ALLOWED[f"{_core}.multiarray", "scalar"] = _scalar
-    _ALLOWED[f"{_core}.numeric", "_frombuffer"] = _from_buffer
+    _ALLOWED[f"{_core}.multiarray", "scalar"] = _Scalar
+    _ALLOWED[f"{_core}.numeric", "_frombuffer"] = _Buffer
 
 
 class _Unpickler(pickle.Unpickler):
@@ -103,18 +144,46 @@ class _Unpickler(pickle.Unpickler):
             raise pickle.UnpicklingError(f"it asks for {module}.{name}") from None
 
 
-def _resolve(value, done: dict[int, tuple[object, object]]):
-    """Replaces stand-ins by what they stand for; each list and tuple is visited once."""
-    if type(value) in (bool, int, float):
-        return value
-    if type(value) is _Array and value.array is not None:
-        return value.array
-    if type(value) not in (list, tuple):
-        raise pickle.UnpicklingError(f"it holds a {type(value).__name__.lstrip('_')}")
-    if id(value) not in done:
-        # The original is kept beside the result: freed, its id could be given out again.
-        done[id(value)] = type(value)(_resolve(item, done) for item in value), value
-    return done[id(value)][0]
+class _Resolver:
+    """Replaces stand-ins by what they stand for; what a pickle names several times is made once.
+
+    Args:
+        limit: bytes that the content may have when each part is counted as often as it is named,
+            as whoever makes one array of a list does.
+    """
+
+    def __init__(self, limit: int):
+        self.limit = limit
+        self.done: dict[int, tuple[object, int, object]] = {}
+
+    def __call__(self, value) -> tuple[object, int]:
+        """What a value stands for, and its size in bytes."""
+        if type(value) in (bool, int, float):
+            if isinstance(value, int) and value.bit_length() > 64:
+                raise pickle.UnpicklingError(f"it holds a number of {value.bit_length()} bits")
+            return value, 8
+        if id(value) not in self.done:
+            # The original is kept beside the result: freed, its id could be given out again.
+            self.done[id(value)] = (*self._resolve(value), value)
+        return self.done[id(value)][:2]
+
+    def _resolve(self, value) -> tuple[object, int]:
+        if isinstance(value, (_Array, _Buffer, _Scalar)):
+            made = value.resolve()
+            return made, self._checked(made.nbytes)
+        if type(value) not in (list, tuple):
+            raise pickle.UnpicklingError(f"it holds a {type(value).__name__.lstrip('_')}")
+        items, size = [], 8
+        for item in value:
+            made, own = self(item)
+            size = self._checked(size + own)
+            items.append(made)
+        return type(value)(items), size
+
+    def _checked(self, size: int) -> int:
+        if size > self.limit:
+            raise pickle.UnpicklingError(f"it unfolds to more than {self.limit} bytes")
+        return size
 
 
 def _check_memo(content: bytes) -> None:
@@ -147,7 +216,8 @@ def load(path: pathlib.Path | str):
         ) from error
     try:
         _check_memo(content)
-        return _resolve(_Unpickler(io.BytesIO(content), encoding="latin1").load(), {})
+        value = _Unpickler(io.BytesIO(content), encoding="latin1").load()
+        return _Resolver(max(_UNFOLDED, 10 * len(content)))(value)[0]
     except (
         pickle.UnpicklingError,
         EOFError,
@@ -162,7 +232,8 @@ def load(path: pathlib.Path | str):
         RecursionError,
         struct.error,
     ) as error:
+        reason = textwrap.shorten(str(error), 200)
         raise PickleError(
             f"Cannot read {path}: expected a pickle of arrays and numbers; received another or a "
-            f"damaged file ({error}); {remedy}."
+            f"damaged file ({reason}); {remedy}."
         ) from error

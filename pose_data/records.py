@@ -1,14 +1,23 @@
 """One rendered object's folder: its images, its labels, its manifest."""
 
 import json
+import math
 import pathlib
+import reprlib
 from collections.abc import Sequence
 
+from PIL import Image
+
+from mine import reporting
+from mine.reporting.inputs import image_reader
 from pose_data import pickles
 from pose_data.cad import variants
 
-MANIFEST, SPLIT = "manifest.json", "split.json"
+MANIFEST, SPLIT, SHA256 = "manifest.json", "split.json", "sha256"
+LEAST_FILE = 500  # Bytes of an image or a model, at least.
 PNG_LEVEL = 1  # Of compression: half the time of the default 6, files a third larger.
+LABEL_SHA256 = "label_sha256"
+SLACK = 1e-6  # Of labels, for the rounding of single precision.
 _PNG_END = b"IEND\xaeB`\x82"
 
 
@@ -60,6 +69,18 @@ def check_num_val(names: Sequence[str], num_val: int) -> None:
         )
 
 
+def read_image(path: pathlib.Path) -> Image.Image:
+    """A rendered image, as :func:`mine.reporting.inputs.image_reader.read_image` reads it.
+
+    Raises:
+        RecordError: it cannot be read.
+    """
+    try:
+        return image_reader.read_image(path)
+    except image_reader.ImageError as error:
+        raise RecordError(f"Cannot read {path}: it {error}; render it again.") from error
+
+
 def image_files(folder: pathlib.Path) -> list[pathlib.Path]:
     """Lists `0.png`, `1.png`, ... in the order of their numbers.
 
@@ -92,10 +113,11 @@ def read_labels(folder: pathlib.Path) -> list[list[float]]:
     """Reads the label file, any file with "label" in its name.
 
     Returns:
-        A list of `[i, x, y, angle]`; metres and radians.
+        A list of `[i, x, y, angle]`; x in [0, 1] and y in [-1, 1], metres, and an angle in [0, 2
+        pi], radians.
 
     Raises:
-        RecordError: the file is missing, or holds another list.
+        RecordError: the file is missing, holds another list, or is not the one that was rendered.
         pose_data.pickles.PickleError: the file is not a readable pickle of numbers.
     """
     files = sorted(path for path in folder.glob("[!.]*") if "label" in path.name)
@@ -104,52 +126,110 @@ def read_labels(folder: pathlib.Path) -> list[list[float]]:
             f"Invalid folder {folder}: expected a label file; received none; render it again or "
             "remove it."
         )
+    expected = (read_manifest(folder) or {}).get(LABEL_SHA256)
     labels = pickles.load(files[0])
+    if expected is not None and reporting.file_sha256(files[0]) != expected:
+        raise RecordError(
+            f"Invalid label file {files[0]}: expected the content whose checksum is in {MANIFEST}; "
+            "received another; render it again."
+        )
+    limits = ((0, 1), (-1, 1), (0, 2 * math.pi))
     for i, label in enumerate(labels if isinstance(labels, list) else [None]):
         numbers = isinstance(label, list) and all(isinstance(v, (int, float)) for v in label)
         if not numbers or len(label) != 4 or label[0] != i:
             raise RecordError(
                 f"Invalid label file {files[0]}: expected a list of [i, x, y, angle]; received "
-                f"{label!r} as label {i}; render it again."
+                f"{reprlib.repr(label)} as label {i}; render it again."
             )
+        for name, value, (low, high) in zip(("x", "y", "angle"), label[1:], limits, strict=True):
+            if not low - SLACK <= value <= high + SLACK:
+                raise RecordError(
+                    f"Invalid label file {files[0]}: expected {name} in [{low:g}, {high:g}]; "
+                    f"received {value!r} of image {i}; render it again."
+                )
     return labels
 
 
 def read_manifest(folder: pathlib.Path) -> dict | None:
     """Returns the manifest of a rendered object, None if it is missing or unreadable."""
     try:
-        manifest = json.loads((folder / MANIFEST).read_text())
-    except (FileNotFoundError, NotADirectoryError, ValueError):
+        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError, ValueError, RecursionError):
         return None
     return manifest if isinstance(manifest, dict) else None
+
+
+def sealed(summary: dict, files: dict[str, str]) -> dict:
+    """What `split.json` holds: a summary, and the checksums by which :func:`read_split` checks it.
+
+    Args:
+        summary: ``train`` and ``val``, names of objects, and more.
+        files: name of a file beside it -> its checksum.
+    """
+    return summary | {SHA256: {**files, SPLIT: reporting.json_sha256(summary)}}
 
 
 def read_split(path: pathlib.Path) -> dict:
     """Reads the file in which `data_gen` describes its pickles.
 
     Returns:
-        ``train`` and ``val``, the names of their objects, and perhaps more.
+        ``train`` and ``val``, the names of their objects, and perhaps more: ``mesh_sha256``, of the
+        CAD models by object, and ``sha256``, of files of the folder, of which older ones have none.
 
     Raises:
-        RecordError: the file has other content.
+        RecordError: the file has other content, or was changed.
         OSError: the file cannot be read.
     """
     try:
-        content = json.loads(path.read_text())
-        whole = all(isinstance(name, str) for name in [*content["train"], *content["val"]])
-    except (ValueError, KeyError, TypeError):
+        content = json.loads(path.read_text(encoding="utf-8"))
+        names = [*content["train"], *content["val"]]
+        tables = [content.get("mesh_sha256", {}), content.get(SHA256, {})]
+        whole = isinstance(content["train"], list) and isinstance(content["val"], list)
+        whole = whole and all(isinstance(name, str) for name in names)
+        for table in tables:
+            whole = whole and all(of is None or isinstance(of, str) for of in table.values())
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         whole = False
     if not whole:
         raise RecordError(
             f"Invalid file {path}: expected a {SPLIT} of data_gen.py; received another file; make "
             "it again."
         )
+    checksum = content.get(SHA256, {}).get(SPLIT)
+    rest = {name: of for name, of in content.items() if name != SHA256}
+    if checksum is not None and reporting.json_sha256(rest) != checksum:
+        raise RecordError(
+            f"Invalid file {path}: expected what data_gen.py wrote; received a changed file; make "
+            f"it again, or take {SHA256!r} out of it to have it read as it is."
+        )
     return content
+
+
+def check_beside_split(path: pathlib.Path) -> None:
+    """Refuses a pickle that was not written together with the `split.json` beside it.
+
+    A run of `data_gen` that is killed between its files leaves files of two splits. A `split.json`
+    without checksums, of an older version, is taken for the pickle's own.
+
+    Raises:
+        RecordError: the content of the pickle is not that of its checksum.
+        OSError: a file cannot be read.
+    """
+    split = path.with_name(SPLIT)
+    checksum = read_split(split).get(SHA256, {}).get(path.name) if split.exists() else None
+    if checksum is not None and reporting.file_sha256(path) != checksum:
+        raise RecordError(
+            f"Invalid file {path}: expected the content whose checksum is in {SPLIT}; received "
+            "another, as if it were damaged or written for another split; make both again by "
+            "data_gen.py."
+        )
 
 
 def is_complete(folder: pathlib.Path, manifest: dict) -> bool:
     """Whether `folder` holds this manifest, a label file, and all images without damage."""
-    if read_manifest(folder) != manifest or not any(folder.glob("label*")):
+    there = read_manifest(folder) or {}
+    there.pop(LABEL_SHA256, None)
+    if there != manifest or not any(folder.glob("label*")):
         return False
     files = [folder / f"{i}.png" for i in range(manifest["num_images"])]
     return all(path.is_file() and path.read_bytes().endswith(_PNG_END) for path in files)

@@ -2,27 +2,30 @@
 
 import concurrent.futures
 import dataclasses
+import errno
 import functools
 import io
 import json
-import multiprocessing
 import os
 import pathlib
 import pickle
 import shutil
-import signal
-import threading
-import time
 from collections.abc import Callable, Sequence
 from concurrent.futures.process import BrokenProcessPool
 
 import numpy as np
 from PIL import Image
 
+from mine import reporting
+from mine.reporting.processes import resources
+from mine.reporting.processes.workers import Pool
 from pose_data import gl_backend, records
 from pose_data.cad import meshes
 
 CANONICAL = ("file", "random")
+
+BAD_NAMES = (errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL)
+"""Errors of one object's name, which a file system does not take."""
 
 
 class RenderError(RuntimeError):
@@ -104,7 +107,8 @@ def _render_object(cad: meshes.CadObject, data_dir: pathlib.Path, settings: Sett
     """Renders one object, in a worker process.
 
     The images, labels and manifest are written to a folder outside `rotate`, which is then moved
-    into its place: all folders under `rotate` are complete.
+    into its place: all folders under `rotate` are complete. Each image is looked at again before it
+    is kept by another run (:func:`pose_data.records.is_complete`), so none is flushed by itself.
     """
     from pose_data import scene  # Imports MuJoCo, which must find MUJOCO_GL set by _start_worker.
 
@@ -122,23 +126,44 @@ def _render_object(cad: meshes.CadObject, data_dir: pathlib.Path, settings: Sett
         }
         if records.is_complete(final, manifest):
             return Result(str(cad))
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir(parents=True)
-        with scene.ObjectRenderer(triangles, settings.image_size) as renderer:
-            for i, angle in enumerate(angles):
-                image = renderer.render(angle + canonical_yaw)
-                (partial / f"{i}.png").write_bytes(png_bytes(image))
+        with reporting.named(final):
+            _write_object(cad, triangles, angles, manifest, partial)
+            shutil.rmtree(final, ignore_errors=True)
+            final.parent.mkdir(parents=True, exist_ok=True)
+            os.replace(partial, final)
     except meshes.MeshError as error:
-        return Result(str(cad), failure=str(error))
+        return Result(str(cad), failure=error.reason)
+    except OSError as error:
+        if error.errno not in BAD_NAMES:
+            raise
+        return Result(str(cad), failure=f"cannot be written: {error.strerror or error}")
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return Result(str(cad), rendered=settings.num_images)
+
+
+def _write_object(
+    cad: meshes.CadObject,
+    triangles: np.ndarray,
+    angles: np.ndarray,
+    manifest: dict,
+    folder: pathlib.Path,
+) -> None:
+    """Writes images, labels and manifest of one object into a new folder."""
+    from pose_data import scene
+
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    with scene.ObjectRenderer(triangles, manifest["image_size"]) as renderer:
+        for i, angle in enumerate(angles):
+            image = renderer.render(angle + manifest["canonical_yaw"])
+            (folder / f"{i}.png").write_bytes(png_bytes(image))
     x, y = scene.POSITION
     labels = [[i, x, y, float(angle)] for i, angle in enumerate(angles)]
-    label_file = partial / f"label_{cad.category}{cad.name}"
+    label_file = folder / f"label_{cad.category}{cad.name}"
     label_file.write_bytes(pickle.dumps(labels, protocol=2))
-    (partial / records.MANIFEST).write_text(json.dumps(manifest, indent=1))
-    shutil.rmtree(final, ignore_errors=True)
-    final.parent.mkdir(parents=True, exist_ok=True)
-    os.replace(partial, final)
-    return Result(str(cad), rendered=settings.num_images)
+    manifest |= {records.LABEL_SHA256: reporting.file_sha256(label_file)}
+    (folder / records.MANIFEST).write_text(json.dumps(manifest, indent=1))
 
 
 def _start_worker(backend: str) -> None:
@@ -147,13 +172,6 @@ def _start_worker(backend: str) -> None:
         os.environ["MUJOCO_GL"] = backend
     # Mesa's software renderer starts a thread per core in each process; two are the fastest here.
     os.environ.setdefault("LP_NUM_THREADS", "2")
-    # Ctrl-C reaches all: workers end without a traceback, and the parent reports it. A parent that
-    # ignores it, since it runs in the background of a script, needs its workers.
-    if signal.getsignal(signal.SIGINT) != signal.SIG_IGN:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
-    # A parent that is killed leaves its workers waiting for ever otherwise.
-    parent = multiprocessing.parent_process()
-    threading.Thread(target=lambda: (parent.join(), os._exit(1)), daemon=True).start()
 
 
 def render_dataset(
@@ -187,34 +205,30 @@ def render_dataset(
         FileNotFoundError, NotADirectoryError: `cad_dir` holds no models.
         pose_data.gl_backend.GlError: OpenGL does not work.
         OSError: `data_dir` cannot be written to.
+        ValueError: the images do not fit the disk.
         RenderError: a process died.
     """
     objects = meshes.find_objects(pathlib.Path(cad_dir), skip_classes)
+    needed = settings.num_images * len(objects) * records.LEAST_FILE
+    resources.require("num_images", settings.num_images, needed, resources.disk(data_dir))
     backend = gl_backend.choose()
     data_dir = pathlib.Path(data_dir)
     (data_dir / "rotate").mkdir(parents=True, exist_ok=True)
-    pool = concurrent.futures.ProcessPoolExecutor(
-        max_workers=min(workers or os.cpu_count() or 1, len(objects)),
-        # A forked child would share its parent's OpenGL state.
-        mp_context=multiprocessing.get_context("spawn"),
-        initializer=_start_worker,
-        initargs=(backend,),
-    )
+    pool = Pool(min(workers or os.cpu_count() or 1, len(objects)), _start_worker, (backend,))
     work = functools.partial(_render_object, data_dir=data_dir, settings=settings)
     results = []
     try:
-        futures = [pool.submit(work, cad) for cad in objects]
-        for future in concurrent.futures.as_completed(futures):
-            results.append(future.result())
-            if report is not None:
-                report(results[-1], len(objects))
+        with pool:
+            futures = [pool.submit(work, cad) for cad in objects]
+            for future in concurrent.futures.as_completed(futures):
+                results.append(future.result())
+                if report is not None:
+                    report(results[-1], len(objects))
     except BrokenProcessPool as error:
-        time.sleep(0.5)  # If Ctrl-C ended the worker, it reaches this process about now.
         raise RenderError(
             "A rendering process died, perhaps for lack of memory: run the same command again to "
             "resume; --workers=1 needs the least memory."
         ) from error
     finally:
-        pool.shutdown(cancel_futures=True)
         shutil.rmtree(data_dir / ".partial", ignore_errors=True)
     return sorted(results, key=lambda result: result.name)

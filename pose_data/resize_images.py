@@ -6,25 +6,21 @@
 Grey images of that size are kept, so the same command resumes a stopped run.
 """
 
-import concurrent.futures
 import os
 import pathlib
 import sys
 from collections.abc import Iterator
 
-import numpy as np
 from absl import flags
 from PIL import Image
 
 from mine import reporting
 from mine.reporting import commands
+from mine.reporting.inputs.image_reader import ImageError, check_contrast, read_image
+from mine.reporting.processes.workers import threads
 from pose_data import progress, records
 
 FLAGS = flags.FLAGS
-
-
-class ImageError(ValueError):
-    """An image that cannot be read; the message is the reason, without the file's name."""
 
 
 def define_flags() -> None:
@@ -38,37 +34,29 @@ def define_flags() -> None:
 
 
 def small_and_grey(
-    path: pathlib.Path, image_size: int, square: bool = False
+    path: pathlib.Path, image_size: int, square: bool = False, contrast: bool = False
 ) -> tuple[Image.Image, bool]:
     """Reads an image, `image_size` x `image_size` pixels, 8 bit grey, by Lanczos filtering.
 
-    Transparent pixels become white; 16 bit images keep their 8 highest bits.
-
     Args:
-        path: of the image.
+        path: of the image, read as :func:`mine.reporting.inputs.image_reader.read_image` does.
         image_size: the side to make, pixels.
         square: whether to refuse other than square images instead of squeezing them.
+        contrast: whether to refuse an image of one shade of grey.
 
     Returns:
         The image, and whether it had to be changed.
 
     Raises:
-        ImageError: the image is damaged, or not square.
+        ImageError: the image cannot be read, or is refused.
     """
-    try:
-        with Image.open(path) as image:
-            image.load()
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise ImageError(f"is not a readable image ({error})") from error
-    if image.size == (image_size, image_size) and image.mode == "L":
-        return image, False
+    image = read_image(path)
     if square and image.width != image.height:
         raise ImageError(f"is {image.width} x {image.height} pixels, not a square")
-    if image.mode.startswith("I"):  # Pillow would clip values above 255.
-        image = Image.fromarray((np.asarray(image) >> 8).clip(0, 255).astype(np.uint8))
-    if image.has_transparency_data:
-        image = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+    if contrast:
+        check_contrast(image.convert("L"))
+    if image.size == (image_size, image_size) and image.mode == "L":
+        return image, False
     return image.resize((image_size, image_size), Image.Resampling.LANCZOS).convert("L"), True
 
 
@@ -108,33 +96,39 @@ def resize_all(
         except ImageError as error:
             return path, False, f"{error}: render it again"
 
-    with concurrent.futures.ThreadPoolExecutor(workers) as pool:
+    with threads(workers) as pool:
         yield from pool.map(attempt, paths)
+
+
+def run(data_dir: pathlib.Path | str, image_size: int, workers: int) -> None:
+    """Resizes as the command does; the arguments are its flags.
+
+    Raises:
+        SystemExit: with a sentence, if an image failed.
+    """
+    paths = sorted(pathlib.Path(data_dir).glob("*/*/[!.]*.png"))
+    if not paths:
+        sys.exit(
+            f"Error: Invalid value for --data_dir: expected a folder of <class>/<object>/*.png; "
+            f"received {data_dir}; give a copy of <data_dir>/rotate of mujoco_render.py."
+        )
+    results = resize_all(paths, image_size, workers)
+    changed, failed = progress.tally(results, len(paths), "images")
+    unchanged = len(paths) - changed - failed
+    print(f"{data_dir}: {changed} resized, {unchanged} kept, {failed} failed.")
+    if failed:
+        sys.exit(f"Error: could not read {failed} of {len(paths)} images; the reasons are above.")
 
 
 def main() -> None:
     """Resizes all images, and exits with 1 if one failed."""
-    paths = sorted(pathlib.Path(FLAGS.data_dir).glob("*/*/[!.]*.png"))
-    if not paths:
-        sys.exit(
-            f"Error: Invalid value for --data_dir: expected a folder of <class>/<object>/*.png; "
-            f"received {FLAGS.data_dir}; give a copy of <data_dir>/rotate of mujoco_render.py."
-        )
-    try:
-        results = resize_all(paths, FLAGS.image_size, FLAGS.workers)
-        changed, failed = progress.tally(results, len(paths), "images")
-    except OSError as error:
-        sys.exit(f"Error: {error}")
-    unchanged = len(paths) - changed - failed
-    print(f"{FLAGS.data_dir}: {changed} resized, {unchanged} kept, {failed} failed.")
-    if failed:
-        sys.exit(f"Error: could not read {failed} of {len(paths)} images; the reasons are above.")
+    run(FLAGS.data_dir, FLAGS.image_size, FLAGS.workers)
 
 
 def cli() -> None:
     """The command ``pose-resize-images``."""
     define_flags()
-    commands.run(main)
+    commands.run(main, changed=["data_dir"])
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import hashlib
 import pathlib
+import textwrap
 
 import numpy as np
 import tensorflow as tf
@@ -20,15 +21,15 @@ class PoseTasks(TaskFamily):
 
     Args:
         images: uint8 [objects, images, height, width].
-        angles: yaw over a full turn, in [0, 1), [objects, images].
+        angles: yaw over a full turn, in [0, 1], [objects, images].
         shots: support images an episode.
         queries: query images an episode.
         names: one for each object, "class/object"; numbered by default.
         checksums: of each object's images as they were rendered; of ``images`` by default.
 
     Raises:
-        ValueError: the shapes do not match, an object has too few images, or an episode has no
-            support or no query images.
+        ValueError: the shapes do not match or are empty, an angle is out of its range, an object
+            has too few images, or an episode has no support or no query images.
     """
 
     def __init__(
@@ -41,6 +42,12 @@ class PoseTasks(TaskFamily):
                 f"width] and angles [objects, images]; received {images.dtype} {images.shape} and "
                 f"{angles.shape}."
             )
+        if not images.size:
+            raise ValueError(
+                "Invalid `images`: expected one object, one image and one pixel, or more; received "
+                f"the shape {images.shape}; render and resize them again."
+            )
+        _check_unit(angles[..., None], names, "`angles`", "divide radians by 2 pi")
         for name, count in {"shots": shots, "queries": queries}.items():
             if count < 1:
                 raise ValueError(
@@ -84,15 +91,21 @@ class PoseTasks(TaskFamily):
         """
         path = pathlib.Path(path)
         content = pickles.load(path)
+        records.check_beside_split(path)
         try:
             images, labels = content
             images = np.stack([np.stack(of_object) for of_object in images])
-            angles = np.stack([np.asarray(of_object) for of_object in labels])[..., -1]
-        except (TypeError, ValueError, IndexError) as error:
+            labels = np.stack([np.asarray(of_object, np.float64) for of_object in labels])
+            _check_fit(images, labels)
+        except (TypeError, ValueError, IndexError, OverflowError) as error:
+            reason = textwrap.shorten(str(error), 200)
             raise ValueError(
                 f"Invalid file {path}: expected [images, labels] with the same number of images "
-                "for each object; received another content; make it again by data_gen.py."
+                f"for each object; received another content ({reason}); make it again by "
+                "data_gen.py."
             ) from error
+        names = _names(path, split, images) if split else None
+        _check_unit(labels, names, f"labels in {path}", "make it again by data_gen.py")
         if images.ndim == 5:  # Colour, as the original leaves it without resize_images.
             images = images[..., :3].mean(axis=-1).astype(np.uint8)
         checksums = _checksums(images)  # The same for runs that crop and shrink differently.
@@ -100,15 +113,7 @@ class PoseTasks(TaskFamily):
             images = crop(images)
         if image_size:
             images = shrink(images, image_size)
-        names = None
-        manifest = path.with_name(records.SPLIT)
-        if split and manifest.exists():
-            names = records.read_split(manifest)[split]
-            if len(names) != len(images):
-                raise ValueError(
-                    f"Invalid file {manifest}: expected the names of the {len(images)} objects of "
-                    f"{path.name}; received {len(names)} names; make both again by data_gen.py."
-                )
+        angles = labels[..., -1]
         return cls(images, angles, names=names, checksums=checksums, **options)
 
     def subset(self, chosen) -> "PoseTasks":
@@ -158,6 +163,47 @@ class PoseTasks(TaskFamily):
         y = tf.gather_nd(self.angles, index)[..., tf.newaxis] * PERIOD
         k = self.shots
         return Episode(x[:, :k], y[:, :k], x[:, k:], y[:, k:])
+
+
+def _check_fit(images: np.ndarray, labels: np.ndarray) -> None:
+    """Raises ValueError, with the reason, unless images and labels are as a pickle has them."""
+    if images.ndim not in (4, 5) or images.dtype != np.uint8 or not images.size:
+        raise ValueError(f"images are {images.dtype} {images.shape}")
+    if labels.ndim != 3 or labels.shape[:2] != images.shape[:2] or not labels.size:
+        raise ValueError(f"images {images.shape} have labels {labels.shape}")
+
+
+def _check_unit(labels: np.ndarray, names, what: str, remedy: str) -> None:
+    """Refuses labels [objects, images, dim] that are not in [0, 1], with the first of them."""
+    inside = (labels >= -records.SLACK) & (labels <= 1 + records.SLACK)  # Not true of NaN.
+    if not inside.all():
+        index, image, _ = place = tuple(np.argwhere(~inside)[0])
+        name = f"object {index}" if names is None else f"object {names[index]}"
+        raise ValueError(
+            f"Invalid {what}: expected values in [0, 1], a full turn being 1; received "
+            f"{labels[place]:g} for image {image} of {name}; {remedy}."
+        )
+
+
+def _names(path: pathlib.Path, split: str, images: np.ndarray) -> list[str] | None:
+    """The names of a pickle's objects; None where no `split.json` tells them."""
+    manifest = path.with_name(records.SPLIT)
+    if not manifest.exists():
+        return None
+    content = records.read_split(manifest)
+    names = content[split]
+    if len(names) != len(images):
+        raise ValueError(
+            f"Invalid file {manifest}: expected the names of the {len(images)} objects of "
+            f"{path.name}; received {len(names)} names; make both again by data_gen.py."
+        )
+    for name, found in (("num_images", images.shape[1]), ("image_shape", [*images.shape[2:4]])):
+        if content.get(name, found) != found:
+            raise ValueError(
+                f"Invalid file {manifest}: expected the {name} of {path.name}, {found}; received "
+                f"{content[name]}; make both again by data_gen.py."
+            )
+    return names
 
 
 def _checksums(images: np.ndarray) -> list[str]:

@@ -3,7 +3,8 @@
     python -m pose_data.vary_cad --CAD_dir=CAD --output_dir=CAD_varied --split=data/split.json
 
 CAD/<class>/<name>.{stl,off,obj,ply} becomes CAD_varied/<class>/<name>~1.stl, ~2 and so on. Variant
-number n of an object depends on its name and the seed alone.
+number n of an object depends on its name and the seed alone. Models that cannot be read are named
+with the reason, the others are varied, and the command ends with exit code 1.
 """
 
 import pathlib
@@ -16,6 +17,7 @@ from absl import flags
 
 from mine import reporting
 from mine.reporting import commands
+from mine.reporting.processes import resources
 from pose_data import progress, records
 from pose_data.cad import meshes
 from pose_data.cad.variants import variant
@@ -61,22 +63,21 @@ def vary_all(
 
     Yields:
         The source, whether its variants were written, and why they could not be, or None.
-
-    Raises:
-        OSError: a file cannot be written.
     """
     for cad in objects:
         try:
             triangles = meshes.read_triangles(cad.path)
+            (output_dir / cad.category).mkdir(parents=True, exist_ok=True)
+            for number in range(variants, 0, -1):  # If any name is too long, the first one is.
+                rng = np.random.default_rng([seed, zlib.crc32(str(cad).encode()), number])
+                content = meshes.stl_bytes(vary(triangles, rng))
+                reporting.write(content, output_dir / _file(cad, number))
         except meshes.MeshError as error:
-            yield cad.path, False, str(error)
-            continue
-        (output_dir / cad.category).mkdir(parents=True, exist_ok=True)
-        for number in range(1, variants + 1):
-            rng = np.random.default_rng([seed, zlib.crc32(str(cad).encode()), number])
-            content = meshes.stl_bytes(vary(triangles, rng))
-            reporting.write(content, output_dir / _file(cad, number))
-        yield cad.path, True, None
+            yield cad.path, False, error.reason
+        except OSError as error:
+            yield cad.path, False, f"cannot be written: {error.strerror or error}"
+        else:
+            yield cad.path, True, None
 
 
 def trained_on(objects: list[meshes.CadObject], split: pathlib.Path) -> list[meshes.CadObject]:
@@ -136,20 +137,25 @@ def main() -> None:
         objects = meshes.find_objects(FLAGS.CAD_dir)
         if FLAGS.split:
             objects = trained_on(objects, pathlib.Path(FLAGS.split))
+        needed = len(objects) * FLAGS.variants * records.LEAST_FILE
+        resources.require("variants", FLAGS.variants, needed, resources.disk(output_dir))
         check_folder(output_dir, objects, FLAGS.variants)
         results = vary_all(objects, output_dir, FLAGS.variants, FLAGS.seed)
         varied, failed = progress.tally(results, len(objects), "models")
-    except (ValueError, OSError) as error:
+    except ValueError as error:
         sys.exit(f"Error: {error}")
     print(f"{output_dir}: {FLAGS.variants} variants of each of {varied} models, {failed} failed.")
     if failed:
-        sys.exit(f"Error: could not vary {failed} of {len(objects)} models; the reasons are above.")
+        sys.exit(
+            f"Error: could not vary {failed} of {len(objects)} models; the reasons are above: mend "
+            "or remove these files, and run the same command again."
+        )
 
 
 def cli() -> None:
     """The command ``pose-vary-cad``."""
     define_flags()
-    commands.run(main)
+    commands.run(main, ["output_dir"])
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ import json
 import pathlib
 from collections.abc import Iterator
 
+from maml.rl import study as rl
 from maml.studies import fewshot, memorization, robustness, robustness_plots
 from mine import reporting
 from pose_code import study_report
@@ -20,6 +21,7 @@ STUDIES = {
     "robustness": robustness,
     "fewshot": fewshot,
     "pose": study_report,
+    "rl": rl,
 }
 """Name of a study's files -> the module that writes its page."""
 

@@ -27,6 +27,7 @@ LAYERS = (
     "maml.experiments",
     "maml.studies",
     "maml",  # Its commands.
+    "maml.rl",
     "pose_code",
 )
 ALLOWED = {of: set(LAYERS[: number + 1]) for number, of in enumerate(LAYERS)}

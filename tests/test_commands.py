@@ -1,5 +1,7 @@
 """What all commands refuse before they do anything, and what they say of it."""
 
+import os
+import pathlib
 import subprocess
 import sys
 
@@ -7,6 +9,7 @@ import commands
 import pytest
 
 import maml
+from mine import reporting
 
 FOLDERS = {
     "maml.compare": ["output"],
@@ -77,6 +80,8 @@ def test_a_learner_that_cannot_be_saved_is_not_trained(path, told, tmp_path):
     [
         ("x = (", r"own\.py cannot be imported: SyntaxError: .*line 1"),
         ("import os\n\n1 / 0\n", r"own\.py, line 3 cannot be imported: ZeroDivisionError"),
+        ("import sys\nsys.exit(3)\n", r"own\.py, line 2 cannot be imported: SystemExit: 3"),
+        ("import sys\nsys.exit()\n", r"own\.py, line 2 cannot be imported: SystemExit"),
         ("import nonesuch\n", r"own\.py, line 1 cannot be imported: .*'nonesuch'"),
     ],
 )
@@ -85,6 +90,75 @@ def test_a_file_that_fails_to_be_imported_is_told_where(tmp_path, text, told):
     path.write_text(text)
     with pytest.raises(ValueError, match=told):
         maml.import_files([str(path)])
+
+
+@pytest.mark.parametrize(
+    ("returned", "kind"), [("None", "NoneType"), ("{}", "dict"), ("maml.Problem", "type")]
+)
+def test_a_task_that_is_no_problem_is_told_in_a_sentence(tmp_path, returned, kind):
+    (tmp_path / "own_task.py").write_text(
+        f"import maml\n@maml.TASKS.register('own')\ndef own():\n    return {returned}\n"
+    )
+    said = refused("maml.train", "--import=own_task.py", "--task=own", "--logdir=run", cwd=tmp_path)
+    told = "expected a function that returns a maml.Problem; received one that returns a value of"
+    assert f"{told} type {kind}." in said
+
+
+CLAIMED = {
+    **{name: of for name, of in FOLDERS.items() if name not in ("maml.train", "pose_code.train")},
+    "maml.diagnostics.known_models": ["output"],
+    "pose_data.convert_cad": ["CAD_dir"],
+    "pose_data.data_gen": ["output_dir"],
+    "pose_data.make_cad": ["CAD_dir"],
+    "pose_data.make_data": ["data_dir"],
+    "pose_data.mujoco_render": ["data_dir"],
+    "pose_data.resize_images": ["data_dir"],
+    "pose_data.vary_cad": ["output_dir"],
+}
+"""Commands -> flags of folders in which no other process may work; trainings see to that later."""
+
+OF_DATA = {
+    "pose_data.data_gen": ["--data_dir=x"],
+    "pose_data.mujoco_render": ["--CAD_dir=x"],
+    "pose_data.vary_cad": ["--CAD_dir=x"],
+}
+
+
+@pytest.mark.parametrize(
+    ("module", "name"), [(module, name) for module in CLAIMED for name in CLAIMED[module]]
+)
+def test_a_folder_in_which_another_process_works_is_left_to_it(module, name, tmp_path):
+    folders = [f"--{of}={of}" for of in CLAIMED[module]]
+    with reporting.claim(tmp_path / name):
+        (tmp_path / name / "theirs").touch()
+        said = refused(module, *OF_DATA.get(module, []), *folders, cwd=tmp_path)
+    assert f"Another process works in {name} (process {os.getpid()}): wait until" in said
+
+
+def test_a_file_that_another_process_writes_is_left_to_it(tmp_path):
+    (tmp_path / "x").mkdir()
+    with reporting.claim(tmp_path, "x.npz"):
+        said = refused("maml.tasks.prepare", cwd=tmp_path)
+    assert f"Another process works in x.npz (process {os.getpid()}): wait until" in said
+
+
+@pytest.mark.parametrize("engine", ["torch", "numpy"])
+def test_another_engine_of_keras_is_refused_in_a_sentence(tmp_path, engine):
+    """Whether its packages are there or not; what needs no Keras does not care."""
+
+    def run(*arguments):
+        return subprocess.run(
+            [sys.executable, *arguments],
+            capture_output=True, text=True, check=False, cwd=pathlib.Path(__file__).parents[1],
+            env=os.environ | {"KERAS_BACKEND": engine},
+        )  # fmt: skip
+
+    done = run("-m", "maml.train", f"--logdir={tmp_path / 'run'}")
+    assert done.returncode == 1 and not (tmp_path / "run").exists()
+    told = f"expected tensorflow, in which this library computes; received {engine}; set"
+    assert done.stderr.startswith("Error: ") and told in done.stderr
+    assert "Traceback" not in done.stderr
+    assert run("-c", "import maml, pose_data.make_cad").returncode == 0
 
 
 @pytest.mark.slow

@@ -7,6 +7,8 @@ import sys
 
 import pytest
 
+from mine.reporting import extras
+
 ROOT = pathlib.Path(__file__).parent.parent
 
 BLOCK = """
@@ -14,7 +16,8 @@ import sys
 
 class Blocked:
     def find_spec(self, name, path=None, target=None):
-        if name.split(".")[0] in ("pandas", "filelock", "mujoco", "trimesh"):
+        blocked = ("pandas", "mujoco", "trimesh", "mapbox_earcut", "gymnasium")
+        if name.split(".")[0] in blocked:
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 
 sys.meta_path.insert(0, Blocked())
@@ -42,7 +45,6 @@ def without(tmp_path_factory):
     [
         ("maml.compare", ["--runs=x"], "pandas", "experiments"),
         ("pose_data.make_cad", ["--CAD_dir=x"], "trimesh", "pose"),
-        ("maml.train", ["--logdir=run", "--steps=2"], "filelock", "experiments"),
     ],
 )
 def test_commands_end_in_a_sentence(without, module, flags, package, extra):
@@ -50,6 +52,11 @@ def test_commands_end_in_a_sentence(without, module, flags, package, extra):
     told = f"pip install 'exact-meta-information[{extra}]'."
     assert done.returncode == 1, done.stderr
     assert done.stderr == f"Error: The package {package} is missing: {told}\n"
+
+
+def test_the_package_that_cuts_faces_is_known():
+    told = extras.sentence(ModuleNotFoundError(name="mapbox_earcut"))
+    assert told.startswith("The package mapbox_earcut is missing") and "[pose]" in told
 
 
 def test_a_script_of_ones_own_keeps_its_traceback(without):
@@ -66,3 +73,33 @@ def test_records_are_read_and_tables_say_what_they_need(without):
     done = without("-c", code)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("The package pandas is missing: pip install 'exact-meta-")
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        (
+            "from maml.rl.environments.ant import AntDir; AntDir()",
+            "Simulated environments need the package mujoco, 4.0 or later (Python 3.11 or later)",
+        ),
+        (
+            "from maml.rl.gym.tasks import GymnasiumTasks\n"
+            "GymnasiumTasks('CartPole-v1', None, None, 5, 0.0)",
+            "Environments of Gymnasium need the package gymnasium, 1.1 or later",
+        ),
+    ],
+)
+def test_environments_say_what_they_need(without, code, words):
+    done = without("-c", code)
+    assert done.returncode == 1
+    told = f"{words}: pip install 'exact-meta-information[rl]'."
+    assert done.stderr == f"Error: {told}\n"
+
+
+def test_other_environments_need_none(without):
+    code = (
+        "from maml.core.registry import TASKS\n"
+        "print(TASKS['navigation'](test_tasks=2).test.num_tasks, 'ant_dir' in TASKS)"
+    )
+    done = without("-c", code)
+    assert (done.returncode, done.stdout) == (0, "2 True\n"), done.stderr

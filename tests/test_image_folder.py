@@ -11,13 +11,14 @@ SEED = tf.constant([5, 7])
 
 
 def write(folder, classes=15, per_class=5, side=12):
-    """Images of one colour for each class."""
+    """Images of a colour for each class, with a black corner."""
     rng = np.random.default_rng(0)
     for index in range(classes):
         (folder / f"class{index:02d}").mkdir(parents=True)
         colour = rng.integers(0, 255, 3, np.uint8)
         for number in range(per_class):
             image = np.full((side, side, 3), colour)
+            image[-1, -1] = 0
             Image.fromarray(image).save(folder / f"class{index:02d}" / f"{number}.png")
 
 

@@ -28,9 +28,12 @@ def run(*arguments):
     return commands.run("maml.tasks.prepare", *arguments, cwd=ROOT)
 
 
-def picture(path, value, size=10):
+def picture(path, value, size=32):
+    """An image of one value, but for its last corner: without contrast it would be refused."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(np.full((size, size, 3), value, np.uint8)).save(path)
+    pixels = np.full((size, size, 3), value, np.uint8)
+    pixels[-1, -1] = 255
+    Image.fromarray(pixels).save(path)
 
 
 # -- which classes a task has -------------------------------------------------------------------
@@ -295,7 +298,7 @@ def test_mini_imagenet_is_prepared(tmp_path):
     content = ImageFile.load(tmp_path / "m.npz")
     assert content.names.tolist() == ["na", "nb", "nc", "nd", "ne", "nf"]
     assert content.splits["classes"].tolist() == [0, 0, 0, 1, 2, 2]
-    values = content.images.reshape(6, 3, -1).astype(int)
+    values = content.images[:, :40, :40].reshape(6, 3, -1).astype(int)
     expected = 20 * np.arange(1, 7)[:, None] + np.arange(3)
     assert np.abs(values - expected[..., None]).max() <= 3  # JPEG.
 
@@ -330,15 +333,19 @@ def test_missing_truncated_and_extra_files_are_named(tmp_path):
     (folder / "images/z9.jpg").unlink()
     broken = folder / "images/b1.jpg"
     broken.write_bytes(broken.read_bytes()[:200])
-    fails(folder, "nb/b1.jpg is no whole image")
+    fails(folder, "nb/b1.jpg is not a readable image")
     process = run("--dataset=miniimagenet", f"--source={folder}", f"--output={tmp_path / 'o.npz'}")
     assert process.returncode != 0 and not list(tmp_path.glob("*o.npz*"))
-    assert process.stderr.strip().splitlines()[-1].startswith("Error: nb/b1.jpg is no whole image")
+    assert (
+        process.stderr.strip()
+        .splitlines()[-1]
+        .startswith("Error: nb/b1.jpg is not a readable image")
+    )
     broken.unlink()
     fails(folder, "b1.jpg is missing, which train.csv names")
     (folder / "val.csv").write_text("name\nb.jpg\n")
     (folder / "train.csv").write_text("filename,label\n")
-    fails(folder, "val.csv needs the columns filename and label")
+    fails(folder, r"val\.csv, line 1: must name the columns filename,label")
     (folder / "val.csv").unlink()
     fails(folder, "val.csv is missing")
     (tmp_path / "empty").mkdir()

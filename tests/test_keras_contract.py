@@ -136,9 +136,9 @@ def test_other_data_than_episodes_is_refused(x, options, message):
             1,
             r".*one-hot labels \[..., 3\].*tf.one_hot",
         ),
-        (maml.CategoricalHead(4), 3, r".*one-hot labels \[..., 4\]; received \[2, 4, 3\]"),
+        (maml.CategoricalHead(4), 3, r".*one-hot labels \[..., 4\]; received \[4, 4, 3\]"),
         (maml.NormalHead(1), 3, r"NormalHead expects labels \[..., 1\].*NormalHead\(dim=...\)"),
-        (maml.NormalHead(2), 1, r"NormalHead expects labels \[..., 2\]; received \[2, 4, 1\]"),
+        (maml.NormalHead(2), 1, r"NormalHead expects labels \[..., 2\]; received \[4, 4, 1\]"),
         (maml.GaussianHead(2), 1, r"GaussianHead expects labels \[..., 2\]"),
         (maml.CircularHead(1.0), 2, r"CircularHead expects labels \[..., 1\]"),
     ],
@@ -153,6 +153,36 @@ def test_labels_of_another_head_are_refused(kind, head, dim, message):
         model.fit(episode, verbose=0)
     with pytest.raises(ValueError, match=message):
         model.create_weights(episode)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "built"),
+    [([0.0, 0.0], False), ([1.0, 1.0], True), ([0.5, 0.5], False), ([2.0, -1.0], True)],
+)
+def test_labels_that_are_not_one_hot_are_refused_but_of_padding(wrong, built):
+    """A class beyond their number is all zeros, of which the loss is 0."""
+    one_hot = lambda y: tf.one_hot(tf.cast(y[..., 0] > 1, tf.int32), 2)  # noqa: E731
+    good = EPISODE._replace(support_y=one_hot(EPISODE.support_y), query_y=one_hot(EPISODE.query_y))
+    change = lambda y: tf.concat([y[:, :-1], tf.ones_like(y[:, :1]) * wrong], axis=1)  # noqa: E731
+    model = learner("cnp", maml.CategoricalHead(2), 9)
+    model.compile("adam", jit_compile=False)
+    if built:
+        model.create_weights(good)
+    for name in ("support_y", "query_y"):
+        bad = good._replace(**{name: change(getattr(good, name))})
+        with pytest.raises(ValueError, match=f"Invalid value of `{name}`: CategoricalHead expects"):
+            model.fit(bad, verbose=0)
+        if not built:
+            with pytest.raises(ValueError, match=f"Invalid value of `{name}`"):
+                model.fit(tf.data.Dataset.from_tensors(bad), verbose=0)
+    x, y, queries, _ = good
+    with pytest.raises(
+        ValueError, match="Invalid value of `support_y`: .* one 1 among zeros; rece"
+    ):
+        model.predict_episode(x, change(y), queries)
+    mask = np.ones(y.shape[:2], bool)
+    mask[:, -1] = False
+    assert np.isfinite(model.predict_episode(x, change(y), queries, mask)).all()
 
 
 def test_labels_of_another_head_are_refused_after_weights_are_made_too():

@@ -399,6 +399,26 @@ def test_runner_refuses_in_one_sentence(arguments, message, finished, tmp_path):
     assert message in error and "Traceback" not in process.stderr
 
 
+WHOLE = {
+    "estimator": "ksg", "task": "normal-1x1", "seed": 0, "nats": 0.4, "interval": [0.3, None],
+    "warnings": [], "seconds": 0.1,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "estimates",
+    [5, [1], [{}], [WHOLE | {"estimator": []}], [WHOLE | {"interval": [0.3]}],
+     [WHOLE | {"nats": "0.4"}], [WHOLE | {"seconds": None}], [WHOLE | {"warnings": "no"}]],
+)  # fmt: skip
+def test_damaged_estimates_are_refused_in_one_sentence(estimates, tmp_path):
+    path = tmp_path / "estimates.json"
+    path.write_text(json.dumps({"samples": 5, "estimates": [WHOLE]}))
+    assert len(runner.Store(path, samples=5).records) == 1
+    path.write_text(json.dumps({"samples": 5, "estimates": estimates}))
+    with pytest.raises(ValueError, match="expected the estimates of a run; received a damaged"):
+        runner.Store(path, samples=5)
+
+
 def test_estimates_that_are_no_numbers_are_kept_and_shown(tmp_path):
     store = runner.Store(tmp_path / "estimates.json", samples=5)
     for seed, nats in enumerate([math.nan, 0.5]):

@@ -353,6 +353,40 @@ def test_files_of_something_else_and_missing_files_are_refused(tmp_path):
         mine.MINE.load(tmp_path / "missing.npz")
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"batch_size": 0},
+        {"shapes": "[[1000000000], [1]]"},
+        {"shapes": "[[], [1]]"},
+        {"shapes": '["x", "y"]'},
+        {"shapes": "[" * 100_000},
+        {"table_x": np.array(["tea"])},
+        {"table_y": np.full((600, 1), np.nan)},
+        {
+            "options": json.dumps(
+                {"critic": "concatenated", "preprocess": "rank", "folds": 2**31 - 1}
+            )
+        },
+        {"estimate": json.dumps({"curves": [], "interval": "ab", "warnings": [], "nats": None})},
+        {"estimate": "[]"},
+        {"weights_0_0": np.array(["tea"])},
+        {"weights_0_0": np.full(1, np.nan)},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+def test_files_made_up_of_parts_that_do_not_fit_are_refused(change, saved, tmp_path):
+    with np.load(saved) as file:
+        content = dict(file) | change
+    if content["weights_0_0"].size == 1 and content["weights_0_0"].dtype.kind == "f":
+        with np.load(saved) as file:
+            content["weights_0_0"] = np.full_like(file["weights_0_0"], np.nan)
+    np.savez(tmp_path / "changed.npz", **content)
+    with pytest.raises(ValueError, match="Cannot load .*changed.npz: expected") as refused:
+        mine.MINE.load(tmp_path / "changed.npz")
+    assert "\n" not in str(refused.value)
+
+
 def test_a_critic_of_ones_own_is_needed_again_to_load(tmp_path):
     def critic(seed):
         return mine.Concatenated((16,), seed=seed)

@@ -162,6 +162,39 @@ def test_gaussian_does_not_depend_on_units():
         np.testing.assert_allclose(classical.gaussian(scale * x, y), expected, rtol=1e-6)
 
 
+@pytest.mark.parametrize("preprocess", preprocessing.PREPROCESSES)
+def test_gaussian_does_not_change_by_columns_that_others_give(preprocess):
+    x, y = NORMAL.sample(500, 1)
+    w = numbers(500, 2)
+
+    def nats(*arrays):
+        return mine.estimate(*arrays, bound="gaussian", preprocess=preprocess).nats
+
+    once = nats(x, y)
+    for more in (np.hstack([x, x]), np.hstack([x, -x, x])):
+        assert nats(more, y) == pytest.approx(once, abs=1e-9)
+        assert nats(more, np.hstack([y, y])) == pytest.approx(once, abs=1e-9)
+        assert nats(more, y, w) == pytest.approx(nats(x, y, w), abs=1e-9)
+        assert nats(x, y, np.hstack([w, w])) == pytest.approx(nats(x, y, w), abs=1e-9)
+    assert nats(x, y, x) == pytest.approx(0, abs=1e-9)
+    if preprocess != "rank":
+        total = np.hstack([x, w, x + w[:, :1]])
+        assert nats(total, y) == pytest.approx(nats(np.hstack([x, w]), y), abs=1e-9)
+
+
+def test_gaussian_is_the_ratio_of_determinants():
+    x, y = numbers(300, 2), numbers(300, 3)[:, ::-1] + numbers(300, 1)
+    z = x[:, :1] + y[:, 1:2] + np.random.default_rng(1).normal(size=(300, 1))
+
+    def log_det(*parts):
+        return np.linalg.slogdet(np.atleast_2d(np.cov(np.hstack(parts), rowvar=False)))[1]
+
+    two = (log_det(x) + log_det(y) - log_det(x, y)) / 2
+    assert classical.gaussian(x, y).nats == pytest.approx(two, abs=1e-9)
+    three = (log_det(x, z) + log_det(y, z) - log_det(z) - log_det(x, y, z)) / 2
+    assert classical.gaussian(x, y, z).nats == pytest.approx(three, abs=1e-9)
+
+
 def test_gaussian_is_finite_on_copies():
     x = numbers(500, 2)
     assert 5 < classical.gaussian(x, x).nats < math.inf

@@ -21,7 +21,7 @@ import mine
 ROOT = pathlib.Path(__file__).parent.parent
 
 # Only what extras install; pillow comes with Matplotlib too, TensorBoard with TensorFlow.
-EXTRAS = ("mujoco", "trimesh", "pandas", "filelock")
+EXTRAS = ("mujoco", "trimesh", "mapbox_earcut", "pandas")
 
 BLOCK = f"""
 import sys
@@ -83,6 +83,7 @@ def test_the_wheel_names_its_extras_and_marks_its_types(wheel):
     assert not any(re.match(rf"{extra}\b", of) for extra in EXTRAS for of in base)
     for package in ("maml", "mine", "pose_code", "pose_data"):
         assert f"{package}/py.typed" in names
+    assert {f"maml/rl/simulation/{name}.xml" for name in ("ant", "half_cheetah")} <= set(names)
     assert metadata["Version"] == mine.__version__ == maml.__version__
 
 

@@ -10,7 +10,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from mine import reporting
+from pose_code.data import load_splits
 from pose_data import data_gen, pickles, records, resize_images
+from pose_data.tasks import PoseTasks
 
 NAMES = ["chair/01", "chair/02", "sofa/01", "sofa/02", "car/10"]
 
@@ -76,10 +79,126 @@ def test_split_depends_on_names_and_seed_alone(data_dir, tmp_path, monkeypatch):
     monkeypatch.setattr(
         pathlib.Path, "glob", lambda self, pattern: iter(sorted(listing(self, pattern))[::-1])
     )
-    monkeypatch.setattr(os, "listdir", lambda path: pytest.fail("unsorted"))
+    names_in = os.listdir
+    monkeypatch.setattr(os, "listdir", lambda path: sorted(names_in(path))[::-1])
     assert data_gen.generate(data_dir, tmp_path / "b", num_val=2) == first
     for name in ("train_data.pkl", "val_data.pkl", "split.json"):
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+
+
+def both(folder):
+    return [
+        PoseTasks.load(folder / f"{part}_data.pkl", part, shots=2, queries=2)
+        for part in ("train", "val")
+    ]
+
+
+@pytest.mark.parametrize("older", [False, True])
+@pytest.mark.parametrize("before", range(4))
+def test_a_split_that_was_cut_is_the_one_before_or_refused(
+    data_dir, tmp_path, monkeypatch, before, older
+):
+    """Killed before any of its files takes its place, beside one of an older version too."""
+    out = tmp_path / "out"
+    first = data_gen.generate(data_dir, out, num_val=2, seed=1)
+    if older:
+        del first["sha256"]
+        (out / "split.json").write_text(json.dumps(first))
+    second, replace, count = None, os.replace, iter(range(9))
+    assert data_gen.split(NAMES, 2, seed=2)[1] != first["val"]
+
+    def cut(*paths):
+        if next(count) == before:
+            raise KeyboardInterrupt
+        replace(*paths)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", cut)
+        try:
+            second = data_gen.generate(data_dir, out, num_val=2, seed=2)
+        except KeyboardInterrupt:
+            assert before < 3
+    if before == 0:
+        assert [family.names for family in both(out)] == [first["train"], first["val"]]
+    elif before == 3:
+        assert [family.names for family in both(out)] == [second["train"], second["val"]]
+    else:
+        with pytest.raises(records.RecordError, match="_data.pkl: expected the content whose"):
+            both(out)
+        with pytest.raises(records.RecordError, match="make both again by data_gen"):
+            for part in ("train", "val"):  # Nor without the names.
+                PoseTasks.load(out / f"{part}_data.pkl", shots=2, queries=2)
+        assert data_gen.generate(data_dir, out, num_val=2, seed=2)["val"]
+        both(out)
+
+
+def test_a_split_that_was_changed_is_refused(data_dir, tmp_path):
+    data_gen.generate(data_dir, tmp_path, num_val=2)
+    path = tmp_path / "split.json"
+    content = path.read_text()
+    path.write_text(content.replace("of 01", "of 07"))
+    with pytest.raises(records.RecordError, match="split.json: expected what data_gen.py wrote"):
+        both(tmp_path)
+    content = json.loads(path.read_text())
+    del content["sha256"]
+    path.write_text(json.dumps(content))
+    assert [family.num_tasks for family in both(tmp_path)] == [3, 2]
+    for name, value in (("num_images", 3), ("image_shape", [4, 4])):
+        path.write_text(json.dumps(content | {name: value}))
+        with pytest.raises(ValueError, match=f"split.json: expected the {name} of train_data.pkl"):
+            both(tmp_path)
+
+
+def test_objects_on_both_sides_are_told_by_their_images_too(data_dir, tmp_path):
+    """Pickles of two splits, without the file that tells."""
+    for seed in (1, 2):
+        data_gen.generate(data_dir, tmp_path / str(seed), num_val=2, seed=seed)
+    os.replace(tmp_path / "2/train_data.pkl", tmp_path / "1/train_data.pkl")
+    (tmp_path / "1/split.json").unlink()
+    with pytest.raises(ValueError, match="expected other objects in val_data.pkl"):
+        load_splits(tmp_path / "1", 2, 2)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        '{"train": ["a/1", "a/2"], "val": ["b/1"], "mesh_sha256": true}',
+        '{"train": ["a/1", "a/2"], "val": ["b/1"], "mesh_sha256": {"a/1": 3}}',
+        '{"train": ["a/1", "a/2"], "val": ["b/1"], "sha256": [1]}',
+        '{"train": {"a/1": 1}, "val": ["b/1"]}',
+        '{"train": "ab", "val": ["b/1"]}',
+        "null", "[]", "3", '"train"', "[" * 100_000, "", "NaN", "\xff",
+    ],
+)  # fmt: skip
+def test_damaged_splits_are_refused_in_a_sentence(tmp_path, content):
+    path = tmp_path / "split.json"
+    path.write_text(content, encoding="latin1")
+    with pytest.raises(records.RecordError, match="split.json: expected a split.json of data_gen"):
+        records.read_split(path)
+
+
+@pytest.mark.parametrize("value", [np.nan, 1e30, 17.0, -0.1])
+def test_labels_beyond_their_range_are_named(data_dir, tmp_path, value):
+    file = next((data_dir / "sofa/01").glob("label*"))
+    labels = pickle.loads(file.read_bytes())
+    labels[3][3] = value
+    file.write_bytes(pickle.dumps(labels))
+    with pytest.raises(records.RecordError, match=r"sofa01: expected angle in .* of image 3; rend"):
+        data_gen.generate(data_dir, tmp_path / "out", num_val=2)
+
+
+def test_labels_are_those_that_were_rendered(data_dir, tmp_path):
+    folder = data_dir / "sofa/01"
+    file = next(folder.glob("label*"))
+    manifest = json.loads((folder / records.MANIFEST).read_text())
+    manifest[records.LABEL_SHA256] = reporting.file_sha256(file)
+    (folder / records.MANIFEST).write_text(json.dumps(manifest))
+    data_gen.generate(data_dir, tmp_path / "out", num_val=2)
+    labels = pickle.loads(file.read_bytes())
+    labels[3][3] /= 2
+    file.write_bytes(pickle.dumps(labels))
+    with pytest.raises(records.RecordError, match="sofa01: expected the content whose checksum"):
+        data_gen.generate(data_dir, tmp_path / "out", num_val=2)
 
 
 def test_too_few_objects(data_dir, tmp_path):

@@ -123,7 +123,8 @@ def test_damaged_files_of_every_format_never_raise_anything_else(tmp_path):
 
 def test_a_folder_or_missing_file_is_refused(tmp_path):
     (tmp_path / "folder.off").mkdir()
-    for name in ("folder.off", "missing.off"):
+    (tmp_path / "readme.txt").write_text("OFF")
+    for name in ("folder.off", "missing.off", "readme.txt"):
         with pytest.raises(meshes.MeshError):
             meshes.read_triangles(tmp_path / name)
 

@@ -86,11 +86,13 @@ def test_nothing_is_left_when_writing_fails(tmp_path):
 
 
 class Evil:
+    state = None
+
     def __init__(self, *call):
         self.call = call
 
     def __reduce__(self):
-        return self.call
+        return self.call if self.state is None else (self.call[0], self.call[1:], self.state)
 
     def __str__(self):  # The name of a test, the same in each process that runs tests.
         return f"{self.call[0].__name__}{self.call[1]}"
@@ -112,6 +114,7 @@ class Evil:
         "text",
         None,
         [b"bytes"],
+        -(2**64),
     ],
     ids=str,
 )
@@ -124,6 +127,14 @@ def test_everything_else_is_refused(tmp_path, monkeypatch, value, protocol):
         pickles.load(path)
     assert "\n" not in str(error.value)
     assert not (tmp_path / "hacked").exists()
+
+
+def test_numbers_of_thousands_of_digits_are_refused(tmp_path):
+    """Python would not write them into a message."""
+    path = tmp_path / "data.pkl"
+    path.write_bytes(pickle.dumps([0, 10**5000]))
+    with pytest.raises(pickles.PickleError, match="it holds a number of 16610 bits"):
+        pickles.load(path)
 
 
 def test_damaged_files_are_refused(tmp_path):
@@ -145,6 +156,12 @@ def test_damaged_files_are_refused(tmp_path):
             assert "data.pkl" in str(error)
 
 
+def nested(item, levels, width=2):
+    for _ in range(levels):
+        item = [item] * width
+    return item
+
+
 def test_a_list_within_itself_is_refused_and_a_shared_one_is_read_once(tmp_path):
     path = tmp_path / "data.pkl"
     loop = [1]
@@ -152,11 +169,56 @@ def test_a_list_within_itself_is_refused_and_a_shared_one_is_read_once(tmp_path)
     path.write_bytes(pickle.dumps(loop))
     with pytest.raises(pickles.PickleError):
         pickles.load(path)
-    bomb = [0]
-    for _ in range(60):
-        bomb = [bomb, bomb]
-    path.write_bytes(pickle.dumps(bomb))
-    assert len(pickles.load(path)) == 2
+    image = np.zeros((3, 4), np.uint8)
+    pickles.dump([[image] * 50, nested(0.5, 8)], path)
+    images, numbers = pickles.load(path)
+    assert all(of is images[0] for of in images) and np.shape(numbers) == (2,) * 8
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        nested(0, 60),
+        nested(np.zeros((64, 64), np.uint8), 5, 10),
+        [nested(np.zeros(10**6, np.uint8), 1, 20), nested(np.zeros(10**6, np.uint8), 1, 60)],
+        nested(np.float32(1), 3, 400),
+        nested((), 40, 3),
+    ],
+    ids=["numbers", "images", "two", "scalars", "empty"],
+)
+def test_what_unfolds_without_end_is_refused_at_once(tmp_path, value):
+    path = tmp_path / "data.pkl"
+    path.write_bytes(pickle.dumps(value))
+    with pytest.raises(pickles.PickleError, match="it unfolds to more than"):
+        pickles.load(path)
+
+
+def test_bytes_that_many_arrays_share_are_counted_for_each(tmp_path):
+    """A few bytes of instructions make an array of the same million bytes."""
+    content = bytes(10**6)
+    dtype = np.dtype(np.uint8)
+    arrays = [Evil(np.ndarray, (0,), dtype) for _ in range(300)]
+    for array in arrays:
+        array.state = (1, (len(content),), dtype, False, content)
+    path = tmp_path / "data.pkl"
+    path.write_bytes(pickle.dumps(arrays, 4))
+    assert path.stat().st_size < 1.1e6
+    with pytest.raises(pickles.PickleError, match="it unfolds to more than"):
+        pickles.load(path)
+
+
+def test_a_pickle_changes_nothing_of_what_reads_the_next(tmp_path):
+    """BUILD sets attributes of what a pickle names."""
+    path = tmp_path / "data.pkl"
+    pickles.dump(IMAGES, tmp_path / "good.pkl")
+    for name in ("_codecs encode", "numpy ndarray", "numpy dtype", "numpy._core.multiarray scalar"):
+        module, _, member = name.partition(" ")
+        build = b"(N}X\x0c\x00\x00\x00__defaults__K\x01stb."
+        path.write_bytes(b"\x80\x02c" + f"{module}\n{member}\n".encode() + build)
+        with pytest.raises(pickles.PickleError):
+            pickles.load(path)
+        np.testing.assert_array_equal(pickles.load(tmp_path / "good.pkl"), IMAGES)
+    assert not any(hasattr(of, "__defaults__") for of in pickles._ALLOWED.values())
 
 
 def test_a_missing_file(tmp_path):

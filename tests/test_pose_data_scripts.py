@@ -14,6 +14,7 @@ import time
 import cad_samples
 import numpy as np
 import pytest
+import toys
 from PIL import Image
 
 SCRIPTS = ("convert_cad", "vary_cad", "mujoco_render", "resize_images", "data_gen")
@@ -104,6 +105,87 @@ def test_convert_goes_on_after_a_bad_model(tmp_path):
     assert sorted(p.name for p in cad_dir.rglob("*.stl")) == ["01.stl", "03.stl"]
 
 
+def write_odd_models(folder):
+    """Writes models of which none can be read, and returns a word of the reason for each."""
+    folder.mkdir(parents=True)
+    content = cad_samples.off_text(cad_samples.ASYMMETRIC)
+    odd = {
+        "index": content.replace("4 0 3 2 1", "4 0 3 2 99999999999999999999"),
+        "claim": content.replace("24 18 0", "1000000000 18 0"),
+        "nan": content.replace("4.0 1.0 1.0", "4.0 nan 1.0"),
+        "empty": "",
+    }
+    for name, text in odd.items():
+        (folder / f"{name}.off").write_text(text)
+    (folder / "flat.obj").write_text("v 0 0\nv 1 0\nv 0 1\nf 1 2 3\n")
+    (folder / "folder.ply").mkdir()
+    os.mkfifo(folder / "pipe.off")
+    (folder / "gone.off").symlink_to(folder / "nowhere.off")
+    (folder / "gone.stl").write_bytes(b"")
+    (folder / "f\udcfc.off").write_text(content)
+    reasons = {"index": "names vertex", "claim": "ends before its 1000000000", "nan": "finite"}
+    reasons |= {"empty": "is empty", "flat": "2 numbers", "folder": "not a file"}
+    return reasons | {"pipe": "not a file", "gone": "cannot be read", "f\\udcfc": "not UTF-8"}
+
+
+def assert_named(reasons, messages):
+    for name, reason in reasons.items():
+        pattern = rf"x/{re.escape(name)}(\.\w+)? [^\n]*{reason}"
+        assert re.search(pattern, messages), (name, messages)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="names and pipes as on Linux")
+def test_models_that_cannot_be_read_are_named_and_the_others_go_on(tmp_path):
+    cad_dir = cad_samples.write_cad(tmp_path / "CAD", ["chair/01", f"y/{'n' * 250}", "z/01"])
+    reasons = write_odd_models(cad_dir / "x")
+    out = tmp_path / "varied"
+    process = cad_samples.run_script(
+        "vary_cad", f"--CAD_dir={cad_dir}", f"--output_dir={out}", "--variants=1"
+    )
+    cad_samples.assert_one_sentence(process, "could not vary 10 of 12 models")
+    assert_named(reasons, process.stderr)
+    assert "n.off cannot be written: File name too long" in process.stderr
+    assert sorted(cad_samples.files_under(out)) == ["chair/01~1.stl", "z/01~1.stl"]
+    process = cad_samples.run_script("convert_cad", f"--CAD_dir={cad_dir}")
+    cad_samples.assert_one_sentence(process, "could not convert 9 of 12 files")
+    assert_named(reasons, process.stderr)
+    made = [str(p.relative_to(cad_dir)) for p in cad_dir.rglob("*.stl") if p.name != "gone.stl"]
+    assert sorted(made) == ["chair/01.stl", f"y/{'n' * 250}.stl", "z/01.stl"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="names and pipes as on Linux")
+def test_models_that_cannot_be_rendered_are_named_and_the_others_go_on(tmp_path, backend):
+    names = ["train/01", "train/02", "chair/01", f"y/{'n' * 250}", "z/01"]
+    cad_dir = cad_samples.write_cad(tmp_path / "CAD", names)
+    reasons = write_odd_models(cad_dir / "x")
+    flags = [f"--CAD_dir={cad_dir}", f"--data_dir={tmp_path / 'data'}", "--num_images=1"]
+    process = cad_samples.run_script("mujoco_render", *flags, "--image_size=32", "--workers=1")
+    cad_samples.assert_one_sentence(process, "could not render")
+    assert_named(reasons, process.stderr)
+    assert "n cannot be written: File name too long" in process.stderr
+    assert "train (2 models)" in process.stdout and "--skip_classes" in process.stdout
+    assert "2 objects rendered, 0 kept, 10 failed" in process.stdout
+    made = sorted(p.parent.name for p in (tmp_path / "data/rotate").glob("*/*/0.png"))
+    assert made == ["01", "01"] and not (tmp_path / "data/.partial").exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="names as on Linux")
+def test_a_folder_whose_path_is_not_utf8_is_worked_in(tmp_path):
+    cad_dir = cad_samples.write_cad(tmp_path / "CAD\udcfc", ["chair/01"])
+    strict = {"PYTHONIOENCODING": "utf-8:strict"}  # As Python has it in all languages but C.
+    process = cad_samples.run_script("convert_cad", f"--CAD_dir={cad_dir}", env=strict)
+    assert process.returncode == 0, process.stderr
+    assert "CAD\\udcfc: 1 converted" in process.stdout and (cad_dir / "chair/01.stl").exists()
+
+
+def test_a_folder_of_skipped_classes_alone_says_so(tmp_path):
+    cad_dir = cad_samples.write_cad(tmp_path / "CAD", ["train/01", "bottle/01"])
+    process = cad_samples.run_script(
+        "mujoco_render", f"--CAD_dir={cad_dir}", f"--data_dir={tmp_path / 'data'}"
+    )
+    cad_samples.assert_one_sentence(process, "bottle (1 model), train (1 model)", "--skip_classes")
+
+
 @pytest.mark.parametrize(
     ("script", "flags", "word"),
     [
@@ -184,9 +266,9 @@ def test_importing_a_script_defines_no_flag_and_loads_nothing_heavy():
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="signals as on Unix")
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_a_run_that_is_stopped_goes_on(tmp_path, how):
-    """Ctrl-C goes to the whole group of processes, a kill to the parent alone."""
+    """Ctrl-C goes to the whole group of processes, other signals to the parent alone."""
     names = [f"chair/{i:02d}" for i in range(6)]
     cad_dir = cad_samples.write_cad(tmp_path / "CAD", names)
     data_dir = tmp_path / "data"
@@ -206,14 +288,16 @@ def test_a_run_that_is_stopped_goes_on(tmp_path, how):
         time.sleep(0.02)
     (os.killpg if how == signal.SIGINT else os.kill)(process.pid, how)
     _, messages = process.communicate(timeout=60)
-    assert process.returncode != 0
-    if how == signal.SIGINT:
-        assert "the same command resumes" in messages and "Traceback" not in messages
+    assert process.returncode == (-how if how == signal.SIGKILL else 128 + how)
+    assert "Traceback" not in messages
+    if how != signal.SIGKILL:
+        assert f"Stopped by {how.name}: files that are complete are kept; run the" in messages
+    toys.waited(lambda: toys.has_ended(process.pid), 20)
     done = {path.parent.name for path in data_dir.rglob("manifest.json")}
     assert 0 < len(done) < 6
     for folder in (data_dir / "rotate/chair").iterdir():
         assert len(list(folder.glob("*.png"))) == 60, "what is there is whole"
     again = cad_samples.run_script("mujoco_render", *flags)
     assert again.returncode == 0, again.stderr
-    assert "0 were there" not in again.stdout and not (data_dir / ".partial").exists()
+    assert not (data_dir / ".partial").exists()
     assert len(list(data_dir.rglob("*.png"))) == 6 * 60 + 1

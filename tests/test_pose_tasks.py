@@ -104,3 +104,63 @@ def test_unfit_data_is_one_sentence_that_names_it(numbered, tmp_path):
     for name in ("cut.pkl", "missing.pkl"):
         with pytest.raises(pickles.PickleError, match=name):
             PoseTasks.load(tmp_path / name)
+
+
+@pytest.mark.parametrize("value", [17.0, 2 * np.pi, 1e30, -0.25, 1.01, np.nan, np.inf])
+@pytest.mark.parametrize("column", [0, 1, 2])
+def test_labels_beyond_their_range_are_named(numbered, tmp_path, value, column):
+    images, angles = numbered
+    labels = [[[0.5, 0.5, float(a)] for a in row] for row in angles]
+    labels[2][7][column] = value
+    pickles.dump([[list(of) for of in images], labels], tmp_path / "train_data.pkl")
+    told = r"train_data.pkl: expected values in \[0, 1\].* received {:g} for image 7 of object {}; "
+    with pytest.raises(ValueError, match=told.format(value, 2).replace("+", r"\+")):
+        PoseTasks.load(tmp_path / "train_data.pkl", shots=2, queries=2)
+    names = ["a/1", "a/2", "b/1", "b/2"]
+    (tmp_path / "split.json").write_text(json.dumps({"train": names, "val": []}))
+    with pytest.raises(ValueError, match=told.format(value, "b/1").replace("+", r"\+")):
+        PoseTasks.load(tmp_path / "train_data.pkl", "train", shots=2, queries=2)
+    if column == 2:
+        with pytest.raises(ValueError, match="Invalid `angles`: .*image 7 of object 2; divide"):
+            PoseTasks(images, np.array(labels)[..., 2], shots=2, queries=2)
+
+
+def test_the_ends_of_the_range_are_in_it(numbered):
+    images, angles = numbered
+    angles[0, :2] = 0, 1 + 1e-8
+    assert PoseTasks(images, angles, shots=2, queries=2).num_tasks == 4
+
+
+@pytest.mark.parametrize(
+    "shape", [(4, 10, 0, 0), (4, 10, 8, 0), (0, 10, 8, 8), (4, 10, 8, 8, 0), (4, 10, 8)]
+)
+def test_images_without_pixels_are_refused(tmp_path, shape):
+    images, angles = np.zeros(shape, np.uint8), np.zeros(shape[:2])
+    with pytest.raises(ValueError, match="train_data.pkl: expected .*images"):
+        PoseTasks.load(write(tmp_path, images, angles), shots=2, queries=2)
+    with pytest.raises(ValueError, match="Invalid `images`"):
+        PoseTasks(images, angles, shots=2, queries=2)
+
+
+def test_pixels_that_are_lost_by_cropping_are_missed(tmp_path):
+    path = write(tmp_path, np.zeros((4, 10, 1, 1), np.uint8), np.zeros((4, 10)))
+    with pytest.raises(ValueError, match="one pixel, or more"):
+        PoseTasks.load(path, cropped=True, shots=2, queries=2)
+
+
+@pytest.mark.parametrize(
+    ("images", "labels"),
+    [
+        ([[np.zeros((2, 2))] * 6] * 2, [[[0.5]] * 6] * 2),
+        ([[np.zeros((2, 2), np.uint8)] * 6] * 2, [[0.5] * 6] * 2),
+        ([[np.zeros((2, 2), np.uint8)] * 6] * 2, [[[0.5]] * 5] * 2),
+        ([[np.zeros((2, 2), np.uint8)] * 6] * 2, [[[10**400]] * 6] * 2),
+        ([np.uint8(3)] * 2, [[[0.5]] * 6] * 2),
+        (3.0, 4.0),
+    ],
+)
+def test_other_content_is_refused_in_a_sentence(tmp_path, images, labels):
+    pickles.dump([images, labels], tmp_path / "train_data.pkl")
+    with pytest.raises(ValueError, match="train_data.pkl: expected .*data_gen") as error:
+        PoseTasks.load(tmp_path / "train_data.pkl", shots=2, queries=2)
+    assert "\n" not in str(error.value)

@@ -48,7 +48,9 @@ def test_two_processes_do_not_share_a_folder(tmp_path):
             before = {path.name: path.read_bytes() for path in folder.iterdir()}
             assert set(before) == {"config.json", ".lock"}
             for resume in (False, True):
-                with pytest.raises(FileExistsError, match="Another process trains in .*run: wait"):
+                with pytest.raises(
+                    FileExistsError, match=r"Another process works in .*run \(process \d+\): wait"
+                ):
                     claimed(folder, {"steps": 4}, resume)
             assert before == {path.name: path.read_bytes() for path in folder.iterdir()}
         finally:
@@ -62,7 +64,7 @@ def test_two_processes_do_not_share_a_folder(tmp_path):
 def test_a_run_that_is_under_way_is_told_in_a_sentence(tmp_path):
     config = toys.small({"learner": "cnp"})
     settings = config.describe(config.make_problem())
-    told = pytest.raises(FileExistsError, match="Another process trains in")
+    told = pytest.raises(FileExistsError, match="Another process works in")
     with claim_run_dir(tmp_path, settings, False, {}), told:
         training.run(config, tmp_path, resume=True, verbose=0)
     assert not (tmp_path / "results.json").exists()

@@ -1,6 +1,7 @@
 """Small tasks, networks and learners that several tests share."""
 
 import functools
+import os
 import pathlib
 import tempfile
 import time
@@ -49,6 +50,15 @@ def waited(condition, seconds=120):
             return found
         time.sleep(0.1)
     raise AssertionError("It never came to hold.")
+
+
+def has_ended(group):
+    """Whether no process of a group is left."""
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return True
+    return False
 
 
 class Lines(maml.TaskFamily):

@@ -17,6 +17,15 @@ def check_counts(**values) -> None:
             )
 
 
+def check_at_least(least: float, **values) -> None:
+    """Raises ValueError unless each of some values, given by name, is finite, ``least`` or more."""
+    for name, value in values.items():
+        if not (isinstance(value, numbers.Real) and least <= float(value) < math.inf):
+            raise ValueError(
+                f"Invalid value for `{name}`: expected at least {least}, received {value!r}."
+            )
+
+
 def check_finite(above: float = -math.inf, least: float = -math.inf, **values) -> None:
     """Raises ValueError unless each of some values, given by name, is a finite number.
 

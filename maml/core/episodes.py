@@ -43,6 +43,20 @@ def as_episode(parts) -> Episode | PaddedEpisode:
     return (Episode if len(parts) == len(Episode._fields) else PaddedEpisode)(*parts)
 
 
+def check_elements(episode) -> None:
+    """Refuses a batch of episodes whose inputs or labels hold nothing, such as images of 0 x 0.
+
+    Raises:
+        ValueError: an input or a label has no element; the message names it, and its shape.
+    """
+    for name, part in zip(type(episode)._fields, episode, strict=True):
+        if 0 in tuple(part.shape[2:]):
+            raise ValueError(
+                f"Invalid `{name}` of episodes: expected inputs and labels of one number or more; "
+                f"received {list(part.shape)}, [tasks, examples, ...]. Leave such tasks out."
+            )
+
+
 def support_mask(episode):
     """The mask of a batch of padded support sets [tasks, shots]; None where nothing is padded."""
     return getattr(episode, "support_mask", None)
@@ -83,6 +97,9 @@ class TaskFamily(abc.ABC):
     """
 
     num_tasks: int
+
+    on_policy = False
+    """Whether episodes depend on the learner's weights, so that none may be drawn ahead."""
 
     @abc.abstractmethod
     def episodes(self, tasks, seed) -> Episode:

@@ -167,9 +167,9 @@ def _checked(value, kind):
         if not isinstance(value, (list, tuple)):
             raise ValueError(value)
         return tuple(_checked(part, parts[0]) for part in value)
-    if kind is float and type(value) in (int, float) and not math.isnan(value):
+    if kind is float and type(value) in (int, float) and math.isfinite(value):
         return value
-    if type(value) is not kind or value != value:
+    if type(value) is not kind or kind is float:
         raise ValueError(value)
     return value
 
@@ -275,15 +275,6 @@ def _refusal(role, names, components, taken, prefix, name) -> str:
     own = "; ".join(f"{of} takes {', '.join(taken[of]) or 'no options'}" for of in names)
     where = f"it is an option of {', '.join(others)}; " if others else ""
     return f"{start}{where}{own or 'leave it out'}."
-
-
-def check_at_least(least: float, **values) -> None:
-    """Raises ValueError if one of some values, given by name, is less than ``least``."""
-    for name, value in values.items():
-        if not value >= least:
-            raise ValueError(
-                f"Invalid value for `{name}`: expected at least {least}, received {value}."
-            )
 
 
 def distinct(values: Iterable, flag: str) -> tuple:

@@ -27,7 +27,7 @@ def import_files(names: Iterable[str]) -> None:
                 _import_file(path)
             else:
                 importlib.import_module(name)
-        except Exception as error:  # Whatever a user's own file raises.
+        except (Exception, SystemExit) as error:  # Whatever a user's own file raises.
             frames = traceback.extract_tb(error.__traceback__)
             lines = [
                 frame.lineno for frame in frames if pathlib.Path(frame.filename) == path.resolve()

@@ -27,11 +27,12 @@ class Registry:
         kind: what the entries are, in one word, for messages.
         package: whose modules register entries, such as ``maml.learners``; its name is also the
             group of entry points (``importlib.metadata``) by which other packages add theirs.
+        *others: more packages of the library whose modules register entries.
     """
 
-    def __init__(self, kind: str, package: str | None = None):
-        self.kind, self.package = kind, package
-        self._library = f"{package}."
+    def __init__(self, kind: str, package: str | None = None, *others: str):
+        self.kind, self.package, self._others = kind, package, others
+        self._library = tuple(f"{name}." for name in (package, *others))
         self._loads = False
         self._found: dict[str, Callable] = {}
         self._short: dict[str, str] = {}
@@ -41,8 +42,9 @@ class Registry:
         if self.package is not None and not self._loads:
             self._loads = True
             try:
-                for module in pkgutil.iter_modules(importlib.import_module(self.package).__path__):
-                    importlib.import_module(f"{self.package}.{module.name}")
+                for package in (self.package, *self._others):
+                    for module in pkgutil.iter_modules(importlib.import_module(package).__path__):
+                        importlib.import_module(f"{package}.{module.name}")
                 for entry_point in importlib.metadata.entry_points(group=self.package):
                     self._enter(entry_point)
                 self.package = None
@@ -281,4 +283,5 @@ def make_regularizers(names: str | Iterable[str], options_by_name=None, **given)
 LEARNERS = Registry("learner", "maml.learners")
 REGULARIZERS = Registry("regularizer", "maml.regularizers")
 HEADS = Registry("head", "maml.distributions")
-TASKS = Registry("task", "maml.tasks")
+TASKS = Registry("task", "maml.tasks", "maml.rl.environments")
+OUTER = Registry("meta-optimizer", "maml.rl.outer")

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from maml.core import options
 from maml.core.registry import LEARNERS, REGULARIZERS
 
-ROLES = ("task", "learner", "network", "head", "regularizer")
+ROLES = ("task", "learner", "network", "head", "outer", "regularizer")
 """What options may be of; each has a field ``ROLE_options``."""
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from maml.core.options import check_at_least
+from maml.core.checks import check_at_least
 from maml.diagnostics import answers, relabelings, sampling
 from maml.diagnostics.conditions import Request, make_requests, score
 from maml.diagnostics.report import MemorizationReport

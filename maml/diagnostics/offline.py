@@ -24,6 +24,7 @@ from maml.diagnostics import answers, black_box, sampling
 from maml.diagnostics.report import MemorizationReport
 from mine import reporting
 from mine.reporting import commands
+from mine.reporting.inputs.arrays import read_npz
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,9 +67,8 @@ def _read_npz(path: os.PathLike, name: str) -> dict[str, np.ndarray]:
         ValueError: it cannot be read.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
-            return {key: file[key] for key in file.files}
-    except Exception as error:  # Damaged archives raise errors of zipfile, zlib and NumPy.
+        return read_npz(path)
+    except (ValueError, OSError) as error:
         raise ValueError(
             f"Invalid value for --{name}: expected an .npz file of arrays, received {path}: {error}"
         ) from error

@@ -31,6 +31,7 @@ from maml.distributions.base import Distribution, log_prob_under_each, split_con
 from maml.distributions.categorical import Categorical
 from maml.distributions.metrics import MSE
 from maml.distributions.normal import Normal
+from maml.learners.prediction import predict_with_mismatched_supports
 from mine.reporting.progress import ProgressBar
 
 
@@ -190,34 +191,6 @@ def mismatched_labels(embedded: Episode, classes: bool, seed) -> tuple[Episode, 
         shift = index * tasks // (count + 1)
         parts.append(with_support_labels_of(embedded, (np.arange(tasks) - shift) % tasks))
     return concatenated(parts), count
-
-
-def predict_with_mismatched_supports(
-    learner, embedded: Episode, num_relabelings: int
-) -> tuple[Distribution, int]:
-    """Predictions with the right support set, then with those of other tasks of the batch.
-
-    Every support set is encoded once. The other tasks are evenly spaced in the batch, since
-    neighbours may be alike.
-
-    Args:
-        learner: a :class:`maml.MetaLearner`.
-        embedded: episodes whose inputs went through ``learner.features``, of a known number of
-            tasks.
-        num_relabelings: the most support sets for each task, its own included.
-
-    Returns:
-        A distribution with batch axes [supports * tasks, queries], first those of all tasks with
-        their own support sets, and the number of supports.
-    """
-    tasks = embedded.query_y.shape[0]
-    count = min(num_relabelings, tasks)
-    shifts = [index * tasks // count for index in range(count)]
-    state = tf.nest.map_structure(
-        lambda part: tf.concat([tf.roll(part, shift, axis=0) for shift in shifts], axis=0),
-        learner.encode_episode(embedded),
-    )
-    return learner.decode(state, tf.concat([embedded.query_x] * count, axis=0)), count
 
 
 def predict_relabeled(

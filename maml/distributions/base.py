@@ -114,6 +114,17 @@ class Head(Configured, abc.ABC):
                 f"[..., {self.label_dim}]; received {list(y.shape)}. {self.label_remedy}"
             )
 
+    def check_label_values(self, y, name: str) -> None:
+        """Refuses labels whose values are none of this head.
+
+        Args:
+            y: labels [..., dim], known values.
+            name: of the argument they came by.
+
+        Raises:
+            ValueError: a value that is no label, such as of vectors that are not one-hot.
+        """
+
     def features(self, y) -> tf.Tensor:
         """Labels [..., dim] as a network sees them, [..., features]."""
         return y
@@ -121,6 +132,10 @@ class Head(Configured, abc.ABC):
     def loss(self, distribution: Distribution, y) -> tf.Tensor:
         """The task loss at each label, [...]: -log q(y), in nats, unless a head says otherwise."""
         return -distribution.log_prob(y)
+
+    def squared_error(self, distribution: Distribution, y) -> tf.Tensor:
+        """Mean squared error of the expected labels, [], which is logged in training."""
+        return tf.reduce_mean((distribution.mean() - y) ** 2)
 
     @property
     def relative_units(self) -> int:

@@ -1,5 +1,6 @@
 """Distributions over classes: classification."""
 
+import numpy as np
 import tensorflow as tf
 
 from maml.core.checks import check_counts
@@ -72,6 +73,15 @@ class CategoricalHead(Head):
 
     def __call__(self, outputs):
         return Categorical(outputs)
+
+    def check_label_values(self, y, name):
+        y = np.asarray(y)
+        right = ((y == 0) | (y == 1)).all(axis=-1) & (y.sum(axis=-1) == 1)
+        if not right.all():
+            raise ValueError(
+                f"Invalid value of `{name}`: CategoricalHead expects {self.label_form}, one 1 "
+                f"among zeros; received {np.round(y[~right][0], 4).tolist()}. {self.label_remedy}"
+            )
 
     @property
     def relative_units(self):

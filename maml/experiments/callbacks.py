@@ -3,15 +3,67 @@
 import math
 import os
 import pathlib
+import textwrap
 import time
+from collections.abc import Callable
 
+import h5py
 import keras
 import numpy as np
 
 from maml.core.episodes import TaskFamily
 from maml.diagnostics.scores import Evaluator
+from maml.experiments.results import history_text, read_rows
+from maml.learners import saving
 from maml.regularizers.prediction_mi import POWER_LIMIT
 from mine import reporting
+
+_HISTORY = "history.csv"
+"""Name of the table within a checkpoint."""
+
+
+class HistoryFile(keras.callbacks.Callback):
+    """Writes the logs of all epochs into a table, anew after each.
+
+    Args:
+        path: of the table, ``history.csv``.
+    """
+
+    def __init__(self, path: os.PathLike):
+        super().__init__()
+        self.path = pathlib.Path(path)
+        self.rows: list[dict[str, str]] = []
+
+    def on_epoch_end(self, epoch, logs=None):
+        row = {"epoch": str(epoch)} | {name: str(value) for name, value in logs.items()}
+        self._write([*self.rows[:epoch], row])
+
+    def restore(self, text: str | None, epochs: int) -> None:
+        """Takes up the table of a run that goes on, and writes it as of its checkpoint.
+
+        Args:
+            text: of the table, as the checkpoint holds it; None, of an older version: as it is in
+                the file.
+            epochs: behind the checkpoint.
+
+        Raises:
+            ValueError: the table is missing, was changed, or lacks some of these epochs.
+        """
+        try:
+            rows = read_rows(self.path.read_text(encoding="utf-8") if text is None else text)
+            if len(rows) < epochs:
+                raise ValueError(f"it has {len(rows)}")
+        except (OSError, ValueError) as error:
+            raise ValueError(
+                f"Cannot go on: {self.path} was expected to hold the {epochs} epochs that were "
+                f"trained, but is damaged ({error}). Put back a copy of it, or remove the "
+                "checkpoint beside it to train from the start."
+            ) from error
+        self._write(rows[:epochs])
+
+    def _write(self, rows: list[dict[str, str]]) -> None:
+        self.rows = rows
+        reporting.write(history_text(rows).encode(), self.path)
 
 
 class Checkpoint(keras.callbacks.Callback):
@@ -21,11 +73,12 @@ class Checkpoint(keras.callbacks.Callback):
 
     Args:
         path: of the file, ending in ``.weights.h5``.
+        table: whose rows are kept too; None for none.
     """
 
-    def __init__(self, path: os.PathLike):
+    def __init__(self, path: os.PathLike, table: HistoryFile | None = None):
         super().__init__()
-        self.path = pathlib.Path(path)
+        self.path, self.table = pathlib.Path(path), table
 
     def restore(self, learner) -> int:
         """Loads the state if there is one.
@@ -41,17 +94,49 @@ class Checkpoint(keras.callbacks.Callback):
         """
         if not self.path.exists():
             return 0
-        try:
-            learner.load_weights(self.path)
-        except (OSError, ValueError, KeyError) as error:
-            raise ValueError(
-                f"The checkpoint {self.path} is damaged or of another learner ({error}): remove it "
-                "to train from the start."
-            ) from error
+        load_weights(learner, self.path)
         return int(learner.optimizer.iterations.numpy())
 
+    def history(self) -> str | None:
+        """The text of the table in the file; None in a file of an older version."""
+        with h5py.File(self.path) as file:
+            return bytes(file[_HISTORY][()]).decode() if _HISTORY in file else None
+
     def on_epoch_end(self, epoch, logs=None):
-        _save(self.model, self.path)
+        _save(self.model, self.path, self.table)
+
+
+def check_whole(path: pathlib.Path) -> None:
+    """Refuses a checkpoint that is missing, or is not as it was written.
+
+    Raises:
+        ValueError: it is.
+    """
+    try:
+        reporting.check_seal(path)
+    except (OSError, ValueError) as error:
+        raise _damaged(path, error) from error
+
+
+def load_weights(model: keras.Model, path: pathlib.Path) -> None:
+    """Loads the weights of a checkpoint.
+
+    Raises:
+        ValueError: the file is missing, damaged, or of a model of another shape.
+    """
+    check_whole(path)
+    try:
+        model.load_weights(path)
+    except Exception as error:  # Keras and HDF5 raise whatever an unfit file leads to.
+        raise _damaged(path, error) from error
+
+
+def _damaged(path: pathlib.Path, error: Exception) -> ValueError:
+    return ValueError(
+        f"The checkpoint {path} is damaged or of another learner "
+        f"({textwrap.shorten(str(error), 200)}): put back a copy of it, or remove {path.parent} to "
+        "train from the start."
+    )
 
 
 class Monitor(keras.callbacks.Callback):
@@ -152,33 +237,77 @@ class StopEarly(keras.callbacks.Callback):
         self.model.stop_training = self.over
 
 
-def _save(model: keras.Model, path: pathlib.Path) -> None:
-    """Writes all weights, the optimizers' included, in one step."""
-    with reporting.replacing(path, ".weights.h5") as temporary:
-        model.save_weights(temporary, overwrite=True)
+def _save(model: keras.Model, path: pathlib.Path, table: HistoryFile | None = None) -> None:
+    """Writes all weights, the optimizers' included, and a table, in one step."""
+    saving.check_weights(model, path)
+    content = saving.weights_file(model)
+    if table is not None:
+        with h5py.File(content, "a") as file:
+            file[_HISTORY] = np.frombuffer(history_text(table.rows).encode(), np.uint8)
+    reporting.write(reporting.sealed(content.getvalue()), path)
 
 
 class StopOnDivergence(keras.callbacks.Callback):
-    """Stops when gradients are not finite, and says where; warns when a critic is exploited."""
+    """Stops when gradients are not finite, and says why; warns when a critic is exploited.
+
+    Args:
+        checkpoint: path of the last one, to say whether there is one; None if none is written.
+        find_unfit: gives what is unfit in the batches of training steps ``(start, stop)``, as
+            :func:`maml.core.finite.first_unfit` does; None if that is not known.
+    """
 
     RATIO = "prediction_mi_power_ratio"
+    FIRST = 10
+    """Steps after which training stops if all were skipped."""
 
-    def __init__(self):
+    def __init__(
+        self,
+        checkpoint: os.PathLike | None = None,
+        find_unfit: Callable[[int, int], str | None] | None = None,
+    ):
         super().__init__()
-        self.warned = False
+        self.checkpoint, self.find_unfit = checkpoint, find_unfit
+        self.warned = self.trained = False
+        self.epoch = 0
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.epoch = epoch
+
+    def on_train_batch_end(self, batch, logs=None):
+        if self.trained or batch + 1 < self.FIRST:
+            return
+        # Read once: that waits for the device.
+        self.trained = float(logs["skipped_steps"]) < batch + 1
+        if not self.trained:
+            self._stop(batch + 1, batch + 1)
 
     def on_epoch_end(self, epoch, logs=None):
+        self.epoch, self.trained = epoch, True
         skipped, steps = logs["skipped_steps"], self.params["steps"]
         if skipped >= steps / 2 or not math.isfinite(logs["loss"]):
-            where = self.model.divergence()
-            raise FloatingPointError(
-                f"{skipped:.0f} of {steps} steps of epoch {epoch + 1} had a gradient that is not "
-                f"finite{f' ({where})' if where else ''}; the checkpoint before it is kept. Lower "
-                "the learning rates (meta_lr, inner_lr) or the weight of the regularizer."
-            )
+            self._stop(skipped, steps)
         if logs.get(self.RATIO, 0.0) > POWER_LIMIT and not self.warned:
             self.warned = True
             print(
                 f"\nWarning: predictions have {logs[self.RATIO]:.1f} times the power of labels: "
                 "the Prediction-MI critic is being exploited. Lower its weight, or use label_mi."
             )
+
+    def _stop(self, skipped, steps) -> None:
+        start = self.epoch * self.params["steps"]
+        unfit = None if self.find_unfit is None else self.find_unfit(start, start + steps)
+        where = unfit or self.model.divergence()
+        kept = ""
+        if self.checkpoint is not None and pathlib.Path(self.checkpoint).exists():
+            kept = f"; the checkpoint before it, {self.checkpoint}, is kept"
+        elif self.checkpoint is not None:
+            kept = "; there is no checkpoint yet"
+        remedy = (
+            "Leave such data out of the tasks, or scale them."
+            if unfit
+            else "Lower the learning rates (meta_lr, inner_lr) or the weight of the regularizer."
+        )
+        raise FloatingPointError(
+            f"{skipped:.0f} of {steps} steps of epoch {self.epoch + 1} had a gradient that is not "
+            f"finite{f' ({where})' if where else ''}{kept}. {remedy}"
+        )

@@ -19,6 +19,7 @@ from maml.core import options
 from maml.core.registry import (
     HEADS,
     LEARNERS,
+    OUTER,
     REGULARIZERS,
     TASKS,
     full_names,
@@ -26,6 +27,7 @@ from maml.core.registry import (
     make_learner,
 )
 from maml.core.roles import ROLES, as_mapping, by_role, with_effect, with_names
+from maml.tasks.problem import Problem
 
 LOCATIONS = ("data", "data_dir", "extra_data_dir")
 """Options of tasks that say where data is: a run is told from others by the data itself."""
@@ -80,6 +82,8 @@ class Config:
         "", "The predictive distribution, in place of the task's own: circular, normal, ..."
     )
     head_options: Mapping = component_options("head")
+    outer: str = option("adam", "The meta-optimizer: adam; of policies also trpo or promp.")
+    outer_options: Mapping = component_options("outer")
     seed: int = option(0, "Seed of weights, episodes and everything else that is random.")
     meta_batch_size: int = option(25, "Tasks of a training step.", at_least=2)
     steps: int = option(10_000, "Training steps.", at_least=1)
@@ -125,6 +129,7 @@ class Config:
             object.__setattr__(self, f"{role}_options", given)
         self._choose("task", [self.task], TASKS)
         self._choose("learner", [self.learner], LEARNERS)
+        self._choose("outer", [self.outer], OUTER)
         self._choose("regularizer", names, REGULARIZERS)
         if self.head:
             self._choose("head", [self.head], HEADS)
@@ -187,6 +192,11 @@ class Config:
             ValueError: an option of the tasks, the networks or the head has no meaning.
         """
         problem = TASKS.make(self.task, **self.task_options)
+        if not isinstance(problem, Problem):
+            raise ValueError(
+                f"Invalid task {self.task!r}: expected a function that returns a maml.Problem; "
+                f"received one that returns a value of type {type(problem).__name__}."
+            )
         self._network_and_head_options(problem)  # Refuses what these tasks do not have.
         return problem
 
@@ -215,6 +225,11 @@ class Config:
         for name, own in self.regularizers.items():
             given = {"label_transform": problem.label_transform, "seed": self.seed}
             known = options.parameters(REGULARIZERS[name])
+            if problem.label_transform is None and "label_transform" in known:
+                raise ValueError(
+                    "Invalid value for `regularizer`: expected one that does not relabel tasks, as "
+                    f"{self.task} has no relabeling; received {name}. Use action_mi or mr_w."
+                )
             given = {key: value for key, value in given.items() if key in known}
             terms.append(REGULARIZERS.make(name, **given, **own))
         head = problem.make_head(self.head, **of_head)
@@ -251,6 +266,7 @@ class Config:
         head = problem.make_head(self.head, **of_head)
         content["task_options"] = options.defaults_of(TASKS[self.task]) | dict(self.task_options)
         content["learner_options"] = self.learner_defaults()
+        content["outer_options"] = options.defaults_of(OUTER[self.outer]) | dict(self.outer_options)
         content["network_options"] = options.defaults_of(problem.build_networks) | of_networks
         given = set(getattr(type(head), "given_by_problem", ())) - of_head.keys()
         content["head_options"] = {
@@ -325,10 +341,9 @@ class Config:
         def takes(component: Callable) -> bool:
             return name in options.options_of(component)
 
-        if role == "task":
-            return takes(TASKS[chosen.get("task", cls.task)])
-        if role == "learner":
-            return takes(LEARNERS[chosen.get("learner", cls.learner)])
+        registries = {"task": TASKS, "learner": LEARNERS, "outer": OUTER}
+        if role in registries:
+            return takes(registries[role][chosen.get(role, getattr(cls, role))])
         if role == "head":
             return bool(chosen.get("head")) and takes(HEADS[chosen["head"]])
         if role == "network":
@@ -351,7 +366,8 @@ class Config:
 
     def as_flags(self, defaults: Mapping[str, object] | None = None) -> list[str]:
         """The flags that make this configuration, where ``defaults`` are those of a preset."""
-        components = {name: getattr(self, name) for name in ("task", "learner", "regularizer")}
+        roles = ("task", "learner", "outer", "regularizer")
+        components = {name: getattr(self, name) for name in roles}
         standard = type(self).of(components, defaults)
         own_head = type(self).of(components | {"head": self.head}, defaults)
         # A preset may have another learner than a run without flags.

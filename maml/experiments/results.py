@@ -16,16 +16,18 @@ key              content
 ``cost``         steps, seconds a step and in all, skipped steps
 ``normalization``  whether the networks' normalization is transductive
 ``provenance``   command, git commit, hardware, package versions, date
+``warnings``     sentences, of what is wrong with the run; absent if nothing is
 ===============  ==================================================================================
 
 Nothing here needs TensorFlow.
 """
 
 import csv
+import io
 import os
 import pathlib
 import reprlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -35,6 +37,9 @@ SCHEMA = 2
 """Version of the format. A reader takes its own version only."""
 
 RESULTS, HISTORY = "results.json", "history.csv"
+
+_CHECKSUM, _DIGITS = "sha256", 16
+"""The last column of a history, and how many digits of the checksum it holds."""
 
 TEXT, WHOLE, NUMBER, TABLE = "text", "a whole number", "a number", "a dictionary"
 
@@ -69,7 +74,13 @@ def read_results(path: os.PathLike) -> dict:
     """
     path = pathlib.Path(path)
     path = path / RESULTS if path.is_dir() else path
-    record = reporting.read_json(path, "schema")
+    try:
+        record = reporting.read_json(path, "schema")
+    except RecursionError as error:
+        raise ValueError(
+            f"Cannot read {path}: expected the results of a run; received brackets within brackets "
+            "without end; train the run anew, in another folder."
+        ) from error
     if record["schema"] != SCHEMA:
         raise ValueError(
             f"Invalid `schema` in {path}: expected {SCHEMA}, received {record['schema']!r}. Read "
@@ -127,22 +138,77 @@ def find_results(folder: os.PathLike) -> list[dict]:
     return [read_results(path) | {"folder": str(path.parent)} for path in found]
 
 
-def read_history(path: os.PathLike) -> dict[str, np.ndarray]:
-    """The columns of ``history.csv``, [epochs] each.
+def history_text(rows: Sequence[Mapping[str, object]]) -> str:
+    """The text of ``history.csv``.
 
-    A run that was cut between its log and its checkpoint has logged an epoch twice: the later row,
-    of the run that went on, counts.
+    Its last column is, in each row, the checksum of all others: a table that was cut or changed is
+    told by any of its rows.
+
+    Args:
+        rows: of each epoch, from 0 on, column -> value; NA stands where a row has none.
+    """
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    cells = [names, *([str(row.get(name, "NA")) for name in names] for row in rows)]
+    checksum = reporting.json_sha256(cells)[:_DIGITS]
+    text = io.StringIO()
+    ends = [_CHECKSUM, *[checksum] * len(rows)]
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerows([*line, end] for line, end in zip(cells, ends, strict=True))
+    return text.getvalue()
+
+
+def read_rows(text: str) -> list[dict[str, str]]:
+    """The rows of :func:`history_text`, or of an older table without checksums, [epochs].
 
     Raises:
-        ValueError: it is no such table.
+        ValueError: it is no such table, was changed, or lacks an epoch.
+    """
+    try:
+        lines = [line for line in csv.reader(io.StringIO(text, newline=""), strict=True) if line]
+    except csv.Error as error:
+        raise ValueError(str(error)) from error
+    if not lines:
+        raise ValueError("it is empty")
+    names, *lines = lines
+    if any(len(line) != len(names) for line in lines) or len(set(names)) < len(names):
+        raise ValueError("its lines differ in length, or two columns have one name")
+    if names[-1] == _CHECKSUM:
+        checksum = reporting.json_sha256([line[:-1] for line in (names, *lines)])[:_DIGITS]
+        if any(line[-1] != checksum for line in lines):
+            raise ValueError("its content is not that of its checksum")
+        names = names[:-1]
+    # A run of an older version that was cut between its log and its checkpoint has logged an epoch
+    # twice: the later row, of the run that went on, counts.
+    rows = {line[names.index("epoch")]: dict(zip(names, line, strict=False)) for line in lines}
+    if not rows or list(rows) != [str(number) for number in range(len(rows))]:
+        raise ValueError("it lacks an epoch")
+    return list(rows.values())
+
+
+def columns(rows: Sequence[Mapping[str, str]]) -> dict[str, np.ndarray]:
+    """The columns of a history, [epochs] each; NaN stands where a row has no value.
+
+    Raises:
+        ValueError: a value is no number.
     """
 
     def number(text):
         return float("nan") if text == "NA" else float(text)  # NA: Keras' word for no value.
 
+    return {name: np.array([number(row[name]) for row in rows]) for name in rows[0]}
+
+
+def read_history(path: os.PathLike) -> dict[str, np.ndarray]:
+    """The columns of ``history.csv``, [epochs] each.
+
+    Raises:
+        ValueError: it is no such table, was changed, or lacks an epoch.
+        OSError: it cannot be read.
+    """
     try:
-        with pathlib.Path(path).open(newline="") as file:
-            rows = {row["epoch"]: row for row in csv.DictReader(file)}
-        return {name: np.array([number(row[name]) for row in rows.values()]) for name in rows["0"]}
-    except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"{path} is damaged: train this run anew, in another folder.") from error
+        return columns(read_rows(pathlib.Path(path).read_text(encoding="utf-8")))
+    except ValueError as error:
+        raise ValueError(
+            f"{path} is damaged ({error}): put back a copy of it, go on with the run by --resume, "
+            "which restores it from the checkpoint, or train this run anew, in another folder."
+        ) from error

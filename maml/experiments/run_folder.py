@@ -9,7 +9,7 @@ from maml.experiments.config import LOCATIONS, Config
 from mine import reporting
 
 CONFIG, LEARNER = "config.json", "learner.keras"
-CHECKPOINT, BEST, LOCK = "checkpoint.weights.h5", "best.weights.h5", ".lock"
+CHECKPOINT, BEST = "checkpoint.weights.h5", "best.weights.h5"
 
 
 @contextlib.contextmanager
@@ -35,35 +35,24 @@ def claim_run_dir(
 
     Raises:
         FileExistsError: the folder holds another run, or one that was not asked to be resumed, or
-            another process trains in it.
+            another process works in it.
         ValueError: the configuration there is damaged, or has an option that is not known here.
     """
-    import filelock  # Of an extra, which nothing else here needs.
-
     folder = pathlib.Path(folder)
     if folder.is_file():
         raise FileExistsError(
             f"Invalid value for `folder`: expected a folder, received {folder}, "
             "a file; name another folder."
         )
-    folder.mkdir(parents=True, exist_ok=True)
-    lock = filelock.FileLock(folder / LOCK)
-    try:
-        lock.acquire(blocking=False)
-    except filelock.Timeout:
-        raise FileExistsError(
-            f"Another process trains in {folder}: wait until it is done, or name another folder."
-        ) from None
-    fresh = not (folder / CONFIG).exists()
-    try:
-        _check_or_write(folder, config, resume, data, complete)
-        yield folder
-    except BaseException:
-        if fresh and not (folder / CHECKPOINT).exists():  # Nothing was trained: others may.
-            (folder / CONFIG).unlink(missing_ok=True)
-        raise
-    finally:
-        lock.release()  # The file stays: to remove it would let two processes hold it.
+    with reporting.claim(folder):
+        fresh = not (folder / CONFIG).exists()
+        try:
+            _check_or_write(folder, config, resume, data, complete)
+            yield folder
+        except BaseException:
+            if fresh and not (folder / CHECKPOINT).exists():  # Nothing was trained: others may.
+                (folder / CONFIG).unlink(missing_ok=True)
+            raise
 
 
 def _check_or_write(folder, config, resume, data, complete) -> None:
@@ -73,12 +62,12 @@ def _check_or_write(folder, config, resume, data, complete) -> None:
         return
     if not resume:
         raise FileExistsError(f"{folder} holds a run: pass --resume to go on, or another folder.")
-    there = reporting.read_json(path, "config")
+    there = _read(path)
     different = different_options(there["config"], config)
     if not different:
         with _of_this_version(path):
             different = different_options(complete(there["config"]), config)
-    if not same_data(there.get("data", {}), data):
+    if not same_data(there.get("data") or {}, data):
         different.append("data")
     if different:
         raise FileExistsError(
@@ -113,9 +102,28 @@ def read_config(folder: os.PathLike) -> Config:
         OSError: it cannot be read.
     """
     path = pathlib.Path(folder) / CONFIG
-    content = reporting.read_json(path, "config")["config"]
+    content = _read(path)["config"]
     with _of_this_version(path):
         return Config(**content)
+
+
+def _read(path: pathlib.Path) -> dict:
+    """The content of a ``config.json``.
+
+    Raises:
+        ValueError: it is damaged.
+    """
+    try:
+        there = reporting.read_json(path, "config")
+    except RecursionError:
+        there = {"config": None}
+    parts = [there["config"], there.get("data") or {}]
+    if not all(isinstance(part, dict) for part in parts):
+        raise ValueError(
+            f"Invalid file {path}: expected the options of a run; received a damaged file; put "
+            "back a copy of it, or name another folder."
+        )
+    return there
 
 
 @contextlib.contextmanager
@@ -125,8 +133,3 @@ def _of_this_version(path: pathlib.Path):
         yield
     except (TypeError, ValueError) as error:
         raise ValueError(f"{path} is not a configuration of this version: {error}") from error
-
-
-def learner_is_missing(learner: pathlib.Path, folder: pathlib.Path) -> bool:
-    """Whether a run's learner file is gone, and its checkpoint there to write it again."""
-    return not learner.exists() and (folder / CHECKPOINT).exists()

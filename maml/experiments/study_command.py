@@ -80,7 +80,7 @@ def main(
         result = run_study(plan) | {"workers": plan.workers}
         result["provenance"] = reporting.provenance(program)
         text = write(result, plan, output)
-    except (ValueError, OSError) as error:
+    except ValueError as error:
         sys.exit(f"Error: {error}")
     print(text)
     print(f"{(time.time() - start) / 60:.0f} minutes; tables and pictures in {output}.")

@@ -3,9 +3,7 @@
 import concurrent.futures
 import functools
 import logging
-import multiprocessing
 import os
-import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures.process import BrokenProcessPool
 
@@ -13,12 +11,23 @@ import keras
 import tensorflow as tf
 
 from maml.experiments import determinism
+from mine.reporting.processes.workers import Pool
 from mine.reporting.progress import ProgressBar
 
 DIVERGED = "diverged"
 
 CORES = len(os.sched_getaffinity(0))
 """Cores that this process may use: all of the machine's, unless ``taskset`` gave it some."""
+
+
+JOBS_A_PROCESS = 25
+"""After how many jobs a process is replaced: TensorFlow keeps some memory of each learner."""
+
+
+class _Pool(Pool):
+    """Processes, and how many jobs they were given."""
+
+    jobs = 0
 
 
 def run(jobs: Mapping[str, Callable[[], dict]], workers: int, title: str) -> dict[str, dict]:
@@ -38,48 +47,51 @@ def run(jobs: Mapping[str, Callable[[], dict]], workers: int, title: str) -> dic
     Raises:
         OSError: a process was killed.
         Exception: whatever else a job raised, once those that were running are done.
+        KeyboardInterrupt: as it came; the jobs that were running are ended.
     """
-    pool, records = _pool(workers), {}
+    names, most = list(jobs), JOBS_A_PROCESS * workers
+    records: dict[str, dict] = {}
     with ProgressBar(total=len(jobs), desc=title, unit="run") as progress:
-        futures = {pool.submit(_call, job): name for name, job in jobs.items()}
-        try:
-            for future in concurrent.futures.as_completed(futures):
-                records[futures[future]] = future.result()
-                progress.update()
-                progress.set_postfix_str(futures[future])
-        except BaseException as error:
-            pool.shutdown(cancel_futures=True)
-            _pool.cache_clear()
-            if isinstance(error, BrokenProcessPool):
-                raise OSError(
-                    "a process that trained was killed, perhaps for want of memory: run the same "
-                    "command again, it goes on where it stopped; --workers=1 needs least memory."
-                ) from error
-            raise
+        while len(records) < len(jobs):
+            pool = _pool(workers)
+            part = names[len(records) :][: most - pool.jobs]
+            pool.jobs += len(part)
+            try:
+                futures = {pool.submit(_call, jobs[name]): name for name in part}
+                for future in concurrent.futures.as_completed(futures):
+                    records[futures[future]] = future.result()
+                    progress.update()
+                    progress.set_postfix_str(futures[future])
+            except BaseException as error:
+                _pool.cache_clear()
+                if isinstance(error, Exception):
+                    pool.shutdown(cancel_futures=True)
+                else:
+                    pool.stop()
+                if isinstance(error, BrokenProcessPool):
+                    raise OSError(
+                        "a process that trained was killed, perhaps for want of memory: run the "
+                        "same command again, it goes on where it stopped; --workers=1 needs least "
+                        "memory."
+                    ) from error
+                raise
+            if pool.jobs >= most:
+                pool.shutdown()
+                _pool.cache_clear()
     return {name: records[name] for name in jobs}
 
 
 @functools.cache
-def _pool(workers: int) -> concurrent.futures.ProcessPoolExecutor:
+def _pool(workers: int) -> _Pool:
     """Processes that stay for the next jobs: to start one takes seconds."""
     cores = max(1, CORES // workers)
-    spawned = multiprocessing.get_context("spawn")
-    return concurrent.futures.ProcessPoolExecutor(workers, spawned, _prepare, (cores,))
+    return _Pool(workers, _prepare, (cores,))
 
 
 def _prepare(cores: int) -> None:
-    # Otherwise the workers of a process that was killed would wait for its jobs for ever.
-    threading.Thread(target=_end_with_parent, daemon=True).start()
     determinism.share_cores(cores)
     # A new learner is a new graph: TensorFlow's advice on retracing would drown the progress bar.
     tf.get_logger().setLevel(logging.ERROR)
-
-
-def _end_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-    os._exit(1)
 
 
 def _call(job: Callable[[], dict]) -> dict:

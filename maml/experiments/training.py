@@ -11,23 +11,36 @@ from collections.abc import Callable, Iterable
 import keras
 import numpy as np
 
+from maml.core import finite
+from maml.core.registry import OUTER
 from maml.diagnostics.report import MemorizationReport
 from maml.diagnostics.scores import Evaluator
 from maml.experiments import callbacks, plots
 from maml.experiments.config import Config
-from maml.experiments.results import HISTORY, RESULTS, read_history, read_results, write_results
+from maml.experiments.results import (
+    HISTORY,
+    RESULTS,
+    columns,
+    read_history,
+    read_results,
+    write_results,
+)
 from maml.experiments.run_folder import (
     BEST,
     CHECKPOINT,
     LEARNER,
     claim_run_dir,
-    learner_is_missing,
 )
 from maml.learners import saving
 from maml.learners.base import MetaLearner
+from maml.learners.saved_model import written_by_tensorflow
 from maml.tasks.problem import Problem
+from maml.tasks.sizes import check_sizes, weights_that_fit
 from mine import reporting
 from mine.reporting.progress import keras_verbosity
+
+SKIPPED_SHARE = 0.01
+"""Of training steps: a run that skipped more of them says so."""
 
 STEPS_TOGETHER = 20
 """Training steps that Keras makes at once, unless inputs are images. On vectors a step takes a
@@ -50,7 +63,7 @@ def run(
         config: what is trained on what.
         folder: of the run, made if absent.
         resume: go on from the folder's checkpoint. A finished run is left as it is, but a learner
-            file that is missing is written again.
+            file that is missing, or a history that is damaged, is written again.
         verbose: of ``keras.Model.fit``; 0 also hides scores and progress bars.
         learner_path: the learner's file, ``.keras`` or ``.h5``; ``learner.keras`` in the folder if
             None.
@@ -65,7 +78,7 @@ def run(
     Raises:
         ValueError: an option has no meaning, or data are unfit.
         FileExistsError: the folder holds another run, or one that was not asked to be resumed, or
-            another process trains in it.
+            another process works in it.
         FloatingPointError: the loss became NaN or infinite.
     """
     start, folder = time.perf_counter(), pathlib.Path(folder)
@@ -78,15 +91,19 @@ def run(
             "Invalid value for `patience`: early stopping needs validation tasks, and "
             f"{config.task} has none; use --patience=0, or task options that keep some."
         )
-    learner = config.make_learner(problem)
-    learner.create_weights(problem.train.sample(2, [config.seed, 5]))
+    numbers = {**config.task_options, **config.network_options, **config.regularizer_options}
+    check_sizes(problem, vars(config) | config.learner_defaults() | numbers)
+    with weights_that_fit():
+        learner = config.make_learner(problem)
+        learner.create_weights(problem.train.sample(2, [config.seed, 5]))
     settings, data = config.describe(problem), dict(problem.data)
     with claim_run_dir(folder, settings, resume, data, lambda c: Config(**c).describe(problem)):
         finished = (folder / RESULTS).exists()
-        if finished and not learner_is_missing(path, folder):
+        if finished and not _can_mend(path, folder):
             return read_results(folder)
         evaluator = problem.evaluator(learner, config.information_every, config.num_relabelings)
-        history = fit(learner, problem, config, folder, evaluator, verbose, extra_callbacks)
+        with written_by_tensorflow(folder / "tensorboard"):
+            history = fit(learner, problem, config, folder, evaluator, verbose, extra_callbacks)
         saving.save(learner, path)
         if finished:
             return read_results(folder)
@@ -94,6 +111,8 @@ def run(
         record |= {"data": data} | score(evaluator, problem, config, bool(verbose))
         record["terms"] = _terms(learner, history, config, record["metric"], problem)
         record["cost"] = cost(history, config)
+        if warning := skipped_warning(history, problem, config):
+            record["warnings"] = [warning]
         if pictures:
             plots.draw_history(history, record["metric"], folder / "curves.png")
             MemorizationReport(**record["diagnosis"]).picture(folder / "diagnosis.png")
@@ -107,14 +126,26 @@ def run(
         return read_results(folder)
 
 
+def _can_mend(learner: pathlib.Path, folder: pathlib.Path) -> bool:
+    """Whether the learner or the history of a finished run can be written again, and must be."""
+    if not (folder / CHECKPOINT).exists():
+        return False
+    try:
+        read_history(folder / HISTORY)
+    except (OSError, ValueError):
+        return True
+    return not learner.exists()
+
+
 def sentence(record: dict) -> str:
-    """A finished run in one line: scores on test tasks, and the verdict on memorization."""
+    """A finished run in one line: scores on test tasks, the verdict on memorization, warnings."""
     name, test = record["metric"], record["scores"]["test"]
     return (
         f"{record['method']}: {name} {test[name]['mean']:.4g} ± {test[name]['ci95']:.2g} on test "
         f"tasks, {test[f'no_support_{name}']['mean']:.4g} without the support set, swap gap "
         f"{test['swap_gap']['mean']:.4g}; {record['diagnosis']['verdict']} "
         f"({record['normalization']})"
+        + "".join(f". Warning: {warning.rstrip('.')}" for warning in record.get("warnings", ()))
     )
 
 
@@ -146,8 +177,9 @@ def compile_learner(learner: MetaLearner, config: Config, **others) -> None:
     decay, rate = config.weight_decay, config.meta_lr
     if config.meta_lr_decay:
         rate = keras.optimizers.schedules.CosineDecay(config.meta_lr, config.steps)
+    adam = keras.optimizers.AdamW(rate, weight_decay=decay) if decay else None
     learner.compile(
-        keras.optimizers.AdamW(rate, weight_decay=decay) if decay else keras.optimizers.Adam(rate),
+        OUTER.make(config.outer, **config.outer_options) or adam or keras.optimizers.Adam(rate),
         critic_optimizer=keras.optimizers.Adam(config.critic_lr, clipnorm=1.0),
         **others,
     )
@@ -188,14 +220,21 @@ def fit(
     held_out, size = list(families.values())[-1], config.meta_batch_size
     batch = problem.train.dataset(size, config.seed).element_spec
     together = math.gcd(per_epoch, STEPS_TOGETHER) if batch.support_x.shape.rank < 4 else 1
+    if problem.train.on_policy:  # A batch is drawn by the weights of the step before.
+        together = 1
     compile_learner(learner, config, steps_per_execution=together)
-    checkpoint = callbacks.Checkpoint(folder / CHECKPOINT)
+    table = callbacks.HistoryFile(folder / HISTORY)
+    checkpoint = callbacks.Checkpoint(folder / CHECKPOINT, table)
     done = checkpoint.restore(learner)
     epoch, stops = done // per_epoch, []
+    if done:
+        table.restore(checkpoint.history(), epoch)
     if config.patience:
         metric = problem.metrics[0]
         name = f"validation_{metric.name}"
-        before = read_history(folder / HISTORY)[name][:epoch] if done else ()
+        before = columns(table.rows)[name] if done else ()
+        if done:
+            callbacks.check_whole(folder / BEST)
         stops = [
             callbacks.StopEarly(
                 folder / BEST, name, metric.greater_is_better, config.patience, before
@@ -224,8 +263,10 @@ def fit(
                 config.num_validation_batches * batch_size,
                 report=bool(verbose),
             ),
-            callbacks.StopOnDivergence(),
-            keras.callbacks.CSVLogger(folder / HISTORY, append=done > 0),
+            callbacks.StopOnDivergence(
+                folder / CHECKPOINT, functools.partial(find_unfit, problem, config)
+            ),
+            table,
             keras.callbacks.TensorBoard(folder / "tensorboard", write_graph=False),
             *stops,
             checkpoint,
@@ -233,8 +274,36 @@ def fit(
         ],
     )
     if config.patience:
-        learner.load_weights(folder / BEST)
-    return read_history(folder / HISTORY)
+        callbacks.load_weights(learner, folder / BEST)
+    return columns(table.rows)
+
+
+def find_unfit(problem: Problem, config: Config, start: int, stop: int) -> str | None:
+    """What is unfit in the training episodes of some steps; None if nothing is.
+
+    Args:
+        problem: of the run.
+        config: of the run.
+        start: the number of steps before the first.
+        stop: the last of the steps, counted from 1.
+    """
+    batches = problem.train.dataset(config.meta_batch_size, config.seed, start)
+    return finite.first_unfit(batches.take(stop - start), start)
+
+
+def skipped_warning(history: dict[str, np.ndarray], problem: Problem, config: Config) -> str | None:
+    """A sentence on training steps that were skipped, if more than 1 % were."""
+    skipped, per_epoch = history["skipped_steps"], config.epoch_steps()
+    steps = per_epoch * len(skipped)
+    if not skipped.sum() > SKIPPED_SHARE * steps:
+        return None
+    first = int(np.argmax(skipped > 0)) * per_epoch
+    unfit = find_unfit(problem, config, first, first + per_epoch)
+    reason = f"{unfit}: leave such data out" if unfit else "lower the learning rates"
+    return (
+        f"{skipped.sum():.0f} of {steps} training steps ({skipped.sum() / steps:.0%}) were "
+        f"skipped, since their gradients were not finite; {reason}."
+    )
 
 
 def score(evaluator: Evaluator, problem: Problem, config: Config, verbose: bool = True) -> dict:

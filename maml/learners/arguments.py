@@ -1,5 +1,6 @@
 """Checks of what ``compile`` and ``fit`` of a learner are given."""
 
+import contextlib
 import types
 
 import keras
@@ -15,8 +16,21 @@ from maml.distributions.metrics import accuracy
 BATCH_SIZE = 32
 """Tasks in a batch of a :class:`maml.TaskFamily`, as Keras' own default."""
 
-OF_CLASSES = (keras.metrics.CategoricalAccuracy, keras.metrics.TopKCategoricalAccuracy)
+_OF_CLASSES = (
+    "AUC BinaryAccuracy BinaryCrossentropy CategoricalAccuracy CategoricalCrossentropy "
+    "CategoricalHinge FalseNegatives FalsePositives FBetaScore Hinge KLDivergence OneHotIoU "
+    "OneHotMeanIoU Precision PrecisionAtRecall Recall RecallAtPrecision SensitivityAtSpecificity "
+    "SpecificityAtSensitivity SquaredHinge TopKCategoricalAccuracy TrueNegatives TruePositives"
+)
+OF_CLASSES = tuple(getattr(keras.metrics, name) for name in _OF_CLASSES.split())
 """Keras metrics that mean nothing unless labels are one-hot."""
+
+_OF_CLASS_NUMBERS = (
+    "Accuracy IoU SparseCategoricalAccuracy SparseCategoricalCrossentropy "
+    "SparseTopKCategoricalAccuracy"
+)
+OF_CLASS_NUMBERS = tuple(getattr(keras.metrics, name) for name in _OF_CLASS_NUMBERS.split())
+"""Keras metrics of classes by number, which labels are of no head here."""
 
 
 def compiled_metrics(metrics, taken, head: Head) -> types.SimpleNamespace:
@@ -49,30 +63,16 @@ def compiled_metrics(metrics, taken, head: Head) -> types.SimpleNamespace:
                 f"Invalid name in `metrics`: expected each once; received {name!r} twice. Use a "
                 "dictionary from other names."
             )
-        if isinstance(metric, str):
-            metric = _metric_of_name(metric)
-        elif isinstance(metric, Metric):
-            metric = metric.fn
         if name in taken or name == "skipped_steps":
             raise ValueError(
                 f"Invalid name in `metrics`: {name!r} is logged anyway; expected another name."
             )
-        of_classes = metric is accuracy or isinstance(metric, OF_CLASSES)
-        if of_classes and not (isinstance(head, CategoricalHead) or head.label_dim is None):
-            raise ValueError(
-                f"Invalid value for `metrics`: expected metrics of numbers, which a "
-                f"{type(head).__name__} predicts; received {name!r}, a metric of classes. Use "
-                "'mae', or a CategoricalHead."
-            )
+        metric = _metric(name, metric)
+        _check_labels(name, metric, head)
         if isinstance(metric, keras.metrics.Metric):
             found[name] = metric
-        elif callable(metric):
-            functions[name], found[name] = metric, keras.metrics.Mean(name=name)
         else:
-            raise ValueError(
-                f"Invalid value for `metrics`: expected a function (distribution, y) or a Keras "
-                f"metric for {name!r}; received {metric!r}."
-            )
+            functions[name], found[name] = metric, keras.metrics.Mean(name=name)
     return types.SimpleNamespace(functions=functions, keras=found)
 
 
@@ -82,45 +82,169 @@ def _name(metric) -> str:
     return getattr(metric, "name", None) or getattr(metric, "__name__", type(metric).__name__)
 
 
-def _metric_of_name(name: str):
-    """What Keras means by the name of a metric, for labels that are vectors."""
-    if name in ("accuracy", "acc"):
-        return keras.metrics.CategoricalAccuracy(name=name)
-    metric = keras.metrics.get(name)
+def _metric(name: str, metric):
+    """A Keras metric of labels and expected labels, or a function (distribution, y)."""
+    if isinstance(metric, Metric):
+        return metric.fn
+    given = metric
+    if isinstance(metric, str):
+        if metric in ("accuracy", "acc"):  # As Keras means them for labels that are vectors.
+            return keras.metrics.CategoricalAccuracy(name=name)
+        # A name of none is refused below.
+        with contextlib.suppress(ValueError):
+            metric = keras.metrics.get(metric)
+    # Keras' classes are not made yet, and its functions and losses are not of distributions.
+    of_keras = getattr(metric, "__module__", "").partition(".")[0] == "keras"
     if isinstance(metric, keras.metrics.Metric):
+        if type(metric) not in (keras.metrics.Mean, keras.metrics.Sum):  # Of values, not labels.
+            return metric
+    elif callable(metric) and not of_keras:
         return metric
-    return keras.metrics.MeanMetricWrapper(metric, name=name)
+    raise ValueError(
+        "Invalid value for `metrics`: expected a function (distribution, y), or a Keras metric of "
+        f"labels and predictions or its name, for {name!r}; received {given!r}. Use 'mae', or "
+        "keras.metrics.MeanAbsoluteError()."
+    )
 
 
-def schedule(steps, epochs, steps_per_epoch) -> tuple[int, int | None]:
-    """``(epochs, steps_per_epoch)`` from what :meth:`Trainer.fit` was given."""
+def _check_labels(name: str, metric, head: Head) -> None:
+    """Refuses metrics that mean nothing of the head's labels."""
+    if head.label_dim is None:
+        return
+    one_hot = isinstance(metric, keras.metrics.OneHotIoU | keras.metrics.OneHotMeanIoU)
+    if isinstance(head, CategoricalHead):
+        if isinstance(metric, OF_CLASS_NUMBERS) and not one_hot:
+            raise ValueError(
+                "Invalid value for `metrics`: expected metrics of one-hot labels, as a "
+                f"CategoricalHead's are; received {name!r}, a metric of numbers of classes. Use "
+                "'accuracy'."
+            )
+    elif metric is accuracy or isinstance(metric, OF_CLASSES + OF_CLASS_NUMBERS):
+        raise ValueError(
+            f"Invalid value for `metrics`: expected metrics of numbers, which a "
+            f"{type(head).__name__} predicts; received {name!r}, a metric of classes. Use "
+            "'mae', or a CategoricalHead."
+        )
+
+
+def schedule(steps, epochs, steps_per_epoch, at_once: int) -> tuple[int, int | None]:
+    """``(epochs, steps_per_epoch)`` from what :meth:`Trainer.fit` was given.
+
+    Args:
+        steps, epochs, steps_per_epoch: of :meth:`Trainer.fit`.
+        at_once: ``steps_per_execution`` of :meth:`Trainer.compile`.
+
+    Raises:
+        ValueError: they contradict each other.
+    """
     check_counts(steps=steps, epochs=epochs, steps_per_epoch=steps_per_epoch)
     if steps is None:
-        return epochs or 1, steps_per_epoch
-    if steps_per_epoch is None:
-        steps_per_epoch = steps // (epochs or 1)
-    if epochs is None:
-        epochs = steps // steps_per_epoch
-    if epochs * steps_per_epoch != steps:
+        epochs = epochs or 1
+    else:
+        steps_per_epoch = steps_per_epoch or steps // (epochs or 1)
+        epochs = epochs or steps // steps_per_epoch
+    if steps is not None and epochs * steps_per_epoch != steps:
         raise ValueError(
             f"Invalid value for `steps`: expected epochs * steps_per_epoch, a whole number of "
             f"epochs; received steps={steps}, {epochs} epochs and {steps_per_epoch} steps per "
             "epoch."
         )
+    if steps_per_epoch is not None and steps_per_epoch % at_once:
+        raise ValueError(
+            "Invalid number of steps per epoch: expected a multiple of the steps_per_execution="
+            f"{at_once} of compile, of which Keras would round it up; received {steps_per_epoch}."
+        )
     return epochs, steps_per_epoch
+
+
+def check_compile(loss, jit_compile, run_eagerly, steps_per_execution, parallel, given) -> None:
+    """Refuses arguments of ``compile`` that a learner's step would ignore, or that mean nothing.
+
+    Args:
+        loss, jit_compile, run_eagerly, steps_per_execution: of :meth:`Trainer.compile`.
+        parallel: whether the learner trains on several replicas.
+        given: the other arguments.
+    """
+    if loss is not None:
+        raise ValueError(
+            f"Invalid value for `loss`: expected None, since a learner's loss is that of its "
+            f"head; received {loss!r}. Change the learner's `head`, whose method `loss` says "
+            "what is minimised, or pass critic_optimizer by name."
+        )
+    for name, value in given.items():
+        if name in ("loss_weights", "weighted_metrics"):
+            if value is None:
+                continue
+            raise ValueError(
+                f"Invalid value for `{name}`: expected None, since episodes have no sample "
+                "weights. Use `metrics`, and the `weight` of each regularizer."
+            )
+        if name == "auto_scale_loss":
+            if value is False:
+                continue
+            raise ValueError(
+                f"Invalid value for `auto_scale_loss`: expected False, since the loss of a learner "
+                f"is never scaled; received {value!r}. Leave it out, and use mixed_bfloat16."
+            )
+        raise ValueError(
+            f"Unknown argument `{name}` of compile: expected optimizer, metrics, critic_optimizer, "
+            "jit_compile, run_eagerly or steps_per_execution; leave it out."
+        )
+    check_counts(steps_per_execution=steps_per_execution)
+    if jit_compile not in ("auto", True, False, None):
+        raise ValueError(
+            f"Invalid value for `jit_compile`: expected True, False or 'auto'; received "
+            f"{jit_compile!r}."
+        )
+    if jit_compile is True and (parallel or run_eagerly):
+        reason = (
+            "under a strategy of several replicas; received True. XLA cannot compile a step that "
+            "communicates."
+            if parallel
+            else "with run_eagerly=True; received True. Leave one of them out."
+        )
+        raise ValueError(f"Invalid value for `jit_compile`: expected False or 'auto' {reason}")
+
+
+def optimizer(given, name: str, beside_critics: bool) -> keras.optimizers.Optimizer:
+    """The optimizer that ``compile`` was given, itself, by name or by configuration.
+
+    Args:
+        given: of :meth:`Trainer.compile`.
+        name: of the argument.
+        beside_critics: whether there is another one.
+
+    Raises:
+        ValueError: it is none, or does what a step of two optimizers cannot, see
+            :func:`check_optimizer`.
+    """
+    found = None
+    if given is not None:
+        # What Keras does not know is refused below.
+        with contextlib.suppress(ValueError):
+            found = keras.optimizers.get(given)
+    if found is None:
+        raise ValueError(
+            f"Invalid value for `{name}`: expected an optimizer or its name; received {given!r}. "
+            'Use "adam", or keras.optimizers.Adam().'
+        )
+    check_optimizer(found, beside_critics)
+    return found
 
 
 def check_optimizer(optimizer, beside_critics: bool) -> None:
     """Refuses what a step of two optimizers, of which either may be skipped, does not do."""
-    if optimizer is None:
+    scaling = isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
+    if scaling or optimizer.loss_scale_factor is not None:
         raise ValueError(
-            "Invalid value for `optimizer`: expected an optimizer or its name; received None. Use "
-            '"adam".'
-        )
-    if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
-        raise ValueError(
-            "Invalid optimizer: LossScaleOptimizer is not supported, since the loss of a learner "
-            "is computed in the precision of its weights; give its inner optimizer."
+            "Invalid optimizer: "
+            + (
+                "LossScaleOptimizer is not supported"
+                if scaling
+                else f"loss_scale_factor={optimizer.loss_scale_factor:g} is not supported"
+            )
+            + ", since the loss of a learner is never scaled; expected an optimizer without. Use "
+            "the policy mixed_bfloat16, which needs no scaling."
         )
     if optimizer.gradient_accumulation_steps:
         raise ValueError(
@@ -132,6 +256,17 @@ def check_optimizer(optimizer, beside_critics: bool) -> None:
         raise ValueError(
             "Invalid optimizer: use_ema=True is not supported beside a regularizer with a critic, "
             "since Keras averages all weights by one optimizer; expected use_ema=False."
+        )
+
+
+def check_precision(layers) -> None:
+    """Refuses layers whose gradients become zero for want of a scaled loss."""
+    half = [of.name for of in layers if of.compute_dtype == "float16" and of._trainable_variables]
+    if half:
+        raise ValueError(
+            f"Invalid dtype policy of the layer {half[0]!r}: expected float32 or mixed_bfloat16 in "
+            "training, since small gradients are zero in float16; received "
+            f"{dict((of.name, of.dtype_policy.name) for of in layers)[half[0]]}."
         )
 
 
@@ -202,3 +337,40 @@ def batches(x, batch_size: int | None, seed: int, replicas: int, start=0) -> tf.
             "Invalid value for `x`: expected one batch or more; received an empty one."
         )
     return data
+
+
+def check_apart(optimizer, critic_optimizer) -> None:
+    """Refuses one optimizer for learner and critics."""
+    if critic_optimizer is optimizer:
+        raise ValueError(
+            "Invalid value for `critic_optimizer`: expected another optimizer than that of the "
+            "learner, since each has its own variables; received the same. Make two."
+        )
+
+
+def check_layers(layers) -> None:
+    """Refuses what Keras layers may ask for in training and learners would ignore.
+
+    Raises:
+        ValueError: a layer draws noise, or has a Keras regularizer of weights.
+    """
+    noisy = [layer.name for layer in layers if _draws_noise(layer)]
+    if noisy:
+        raise ValueError(
+            f"Invalid layers {', '.join(noisy)}: expected layers that draw no noise, since it "
+            "would be the same in all steps, and present in scores. Remove them or set their "
+            "rates to 0, and use maml.MRW or maml.MRA for noise in training."
+        )
+    regularized = [v.path for layer in layers for v in layer.trainable_variables if v.regularizer]
+    if regularized:
+        raise ValueError(
+            f"Invalid Keras regularizer of {regularized[0]}: it is not part of the meta-loss. "
+            "Remove it, and pass regularizers=[maml.WeightDecay()]."
+        )
+
+
+def _draws_noise(layer) -> bool:
+    """Whether a layer draws random numbers; recurrent cells could, at a rate that is often 0."""
+    rates = ("rate", "dropout", "recurrent_dropout")
+    rates = [getattr(layer, rate) for rate in rates if hasattr(layer, rate)]
+    return bool(layer._seed_generators) and (any(rates) or not rates)

@@ -20,9 +20,17 @@ import pathlib
 import keras
 import tensorflow as tf
 
-from maml.core.episodes import Episode, as_episode, fold_in, real_inputs, support_mask
+from maml.core.episodes import (
+    Episode,
+    as_episode,
+    check_elements,
+    fold_in,
+    real_inputs,
+    support_mask,
+)
 from maml.core.serialization import Configured
 from maml.distributions.base import Distribution, Head
+from maml.learners import arguments
 from maml.learners.prediction import Predictor
 from maml.learners.trainer import Trainer
 from maml.nn import normalization
@@ -211,6 +219,7 @@ class MetaLearner(Configured, Predictor, Trainer, abc.ABC):
         """Expected query labels [tasks, queries, dim] after seeing the support set."""
         episode = as_episode(episode)
         self.head.check_labels(episode.support_y, "support_y")
+        self._check_values("support_y", episode.support_y, support_mask(episode))
         state = self.encode_episode(self._embedded_support(episode), training)
         return self.decode(state, self.features(episode.query_x)).mean()
 
@@ -250,7 +259,7 @@ class MetaLearner(Configured, Predictor, Trainer, abc.ABC):
             task_loss, prediction = self.task_loss(embedded, training)
             logs = {
                 "task_loss": task_loss,
-                "mse": tf.reduce_mean((prediction.mean() - episode.query_y) ** 2),
+                "mse": self.head.squared_error(prediction, episode.query_y),
             }
             objective = task_loss
             for index, regularizer in enumerate(self.regularizers):
@@ -288,35 +297,23 @@ class MetaLearner(Configured, Predictor, Trainer, abc.ABC):
         before ``load_weights``.
 
         Raises:
-            ValueError: labels are not those of the head, or a network has a layer that draws noise
-                or a Keras regularizer of weights.
+            ValueError: inputs or labels are empty, labels are not those of the head, or a network
+                has a layer that draws noise or a Keras regularizer of weights.
         """
+        check_elements(as_episode(episode))
+        self._check_episode(as_episode(episode))
+        self._create_weights(episode)
+
+    def _create_weights(self, episode):
         two = Episode(*(part[:2] for part in episode[:4]))
         self._episode_spec = [([None, *part.shape[1:]], part.dtype.name) for part in two]
         with self._scope():
             self.objective(two, tf.constant([0, 0], tf.int32))
-            self._refuse_ignored_layers()
+            arguments.check_layers(self.own_layers())
             self.built = True
             if self._has_running_statistics():
                 with normalization.collecting():
                     self.update_normalization_statistics(real_inputs(as_episode(episode))[:2])
-
-    def _refuse_ignored_layers(self):
-        """Refuses what Keras networks may ask for in training and this class would ignore."""
-        own = self.own_layers()
-        noisy = [layer.name for layer in own if _draws_noise(layer)]
-        if noisy:
-            raise ValueError(
-                f"Invalid layers {', '.join(noisy)}: expected layers that draw no noise, since it "
-                "would be the same in all steps, and present in scores. Remove them or set their "
-                "rates to 0, and use maml.MRW or maml.MRA for noise in training."
-            )
-        regularized = [v.path for layer in own for v in layer.trainable_variables if v.regularizer]
-        if regularized:
-            raise ValueError(
-                f"Invalid Keras regularizer of {regularized[0]}: it is not part of the meta-loss. "
-                "Remove it, and pass regularizers=[maml.WeightDecay()]."
-            )
 
     @property
     def critic_variables(self) -> list:
@@ -358,7 +355,7 @@ class MetaLearner(Configured, Predictor, Trainer, abc.ABC):
 
     def build_from_config(self, config):
         parts = [tf.zeros([2, *shape[1:]], dtype) for shape, dtype in config["episode"]]
-        self.create_weights(Episode(*parts))
+        self._create_weights(Episode(*parts))
 
     def compile_from_config(self, config):
         """Does nothing: a learner that was loaded predicts; compile it to train it further."""
@@ -382,10 +379,3 @@ def masked_mean(values, mask) -> tf.Tensor:
     """Mean over the real shots, [tasks, shots, features] -> [tasks, features]."""
     weights = tf.cast(mask, values.dtype)[..., tf.newaxis]
     return tf.reduce_sum(weights * values, axis=1) / tf.maximum(tf.reduce_sum(weights, axis=1), 1)
-
-
-def _draws_noise(layer) -> bool:
-    """Whether a layer draws random numbers; recurrent cells could, at a rate that is often 0."""
-    rates = ("rate", "dropout", "recurrent_dropout")
-    rates = [getattr(layer, rate) for rate in rates if hasattr(layer, rate)]
-    return bool(layer._seed_generators) and (any(rates) or not rates)

@@ -5,9 +5,8 @@ from collections.abc import Sequence
 import keras
 import tensorflow as tf
 
-from maml.core.checks import check_counts, check_finite
+from maml.core.checks import check_at_least, check_counts, check_finite
 from maml.core.episodes import Episode, real_shots_first, support_mask
-from maml.core.options import check_at_least
 from maml.core.registry import LEARNERS
 from maml.distributions.base import Head
 from maml.learners import inner_loop

@@ -1,5 +1,6 @@
 """Implicit MAML: adapted weights that solve a problem, and the gradient of a solution."""
 
+import math
 from collections.abc import Callable
 
 import tensorflow as tf
@@ -120,7 +121,8 @@ class IMAML(MAML):
                 "Invalid value for `first_order`: expected False, since IMAML's meta-gradient is "
                 "made of the Hessian; received True. Use FOMAML for a gradient without it."
             )
-        if not regularization > 0 or solver_steps < 1 or not damping >= 0:
+        finite = 0 < regularization < math.inf and 0 <= damping < math.inf
+        if not finite or solver_steps < 1:
             raise ValueError(
                 "Invalid values for IMAML: expected regularization > 0, solver_steps >= 1 and "
                 f"damping >= 0; received {regularization}, {solver_steps} and {damping}."

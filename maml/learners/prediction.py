@@ -5,6 +5,8 @@ import os
 import tensorflow as tf
 
 from maml.core.episodes import Episode, PaddedEpisode
+from maml.core.episodes import support_mask as support_mask_of
+from maml.distributions.base import Distribution
 from maml.learners.saved_model import write_saved_model
 
 
@@ -27,7 +29,7 @@ class Predictor:
 
         Raises:
             ValueError: arrays of other shapes, such as without the axis of tasks, or that do not
-                fit together, or no shots.
+                fit together, or no shots, or values that are no labels of the head.
         """
         x, y, _ = self._raw(support_x, support_y, support_x)
         episode = Episode(self.features(x), y, x, y)
@@ -41,7 +43,20 @@ class Predictor:
                     f"task; received none of task {real.numpy().argmin()}. Leave the task out."
                 )
             episode = PaddedEpisode(*episode, mask)
+        self._check_values("support_y", y, support_mask)
         return self.encode_episode(episode)
+
+    def _check_values(self, name, y, mask=None):
+        """Refuses labels of real shots that are none of the head's; nothing inside of a graph."""
+        if tf.executing_eagerly():
+            self.head.check_labels(y, name)
+            real = y if mask is None else tf.boolean_mask(y, tf.cast(mask, tf.bool))
+            self.head.check_label_values(real, name)
+
+    def _check_episode(self, episode):
+        """The same of the labels of a batch of episodes."""
+        self._check_values("support_y", episode.support_y, support_mask_of(episode))
+        self._check_values("query_y", episode.query_y)
 
     def _raw(self, support_x, support_y, query_x) -> list[tf.Tensor]:
         """Raw inputs and labels as tensors, after a check of their shapes."""
@@ -67,7 +82,7 @@ class Predictor:
                 f"{list(x.shape)}. Use initial_state for the state before any shot."
             )
         if not self.built:
-            self.create_weights(Episode(x, y, x, y))
+            self._create_weights(Episode(x, y, x, y))
         return [x, y, queries]
 
     def predict_distribution(self, support_x, support_y, query_x, support_mask=None):
@@ -115,3 +130,31 @@ def _check_fits(name: str, found: tf.TensorShape, expected: tf.TensorShape, axes
             f"Invalid shape of `{name}`: expected the {axes} of support_x, {list(expected)}; "
             f"received {list(found)}. Give parts of the same episodes."
         )
+
+
+def predict_with_mismatched_supports(
+    learner, embedded: Episode, num_supports: int
+) -> tuple[Distribution, int]:
+    """Predictions with the right support set, then with those of other tasks of the batch.
+
+    Every support set is encoded once. The other tasks are evenly spaced in the batch, since
+    neighbours may be alike.
+
+    Args:
+        learner: a :class:`maml.MetaLearner`.
+        embedded: episodes whose inputs went through ``learner.features``, of a known number of
+            tasks.
+        num_supports: the most support sets for each task, its own included.
+
+    Returns:
+        A distribution with batch axes [supports * tasks, queries], first those of all tasks with
+        their own support sets, and the number of supports.
+    """
+    tasks = embedded.query_y.shape[0]
+    count = min(num_supports, tasks)
+    shifts = [index * tasks // count for index in range(count)]
+    state = tf.nest.map_structure(
+        lambda part: tf.concat([tf.roll(part, shift, axis=0) for shift in shifts], axis=0),
+        learner.encode_episode(embedded),
+    )
+    return learner.decode(state, tf.concat([embedded.query_x] * count, axis=0)), count

@@ -1,6 +1,9 @@
 """A learner as a TensorFlow SavedModel: TensorFlow alone, of any language, runs its predictions."""
 
+import contextlib
+import errno
 import os
+from collections.abc import Iterator
 
 import keras
 import tensorflow as tf
@@ -25,6 +28,7 @@ def write_saved_model(learner, path: os.PathLike, samples: int = 16, seed: int =
 
     Raises:
         ValueError: the learner has no weights yet, or ``samples`` is less than 1.
+        OSError: the disk is full.
     """
     if not learner.built:
         raise ValueError(
@@ -51,4 +55,21 @@ def write_saved_model(learner, path: os.PathLike, samples: int = 16, seed: int =
     module.predict = tf.function(predict, input_signature=signature, autograph=False)
     # Gradients of one's own are not needed to predict, and could not all be written.
     options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
-    tf.saved_model.save(module, os.fspath(path), module.predict, options)
+    with written_by_tensorflow(path):
+        tf.saved_model.save(module, os.fspath(path), module.predict, options)
+
+
+@contextlib.contextmanager
+def written_by_tensorflow(path: os.PathLike) -> Iterator[None]:
+    """Has TensorFlow's own writers report a full disk as Python's do.
+
+    Raises:
+        OSError: the disk is full; ``filename`` is ``path``.
+    """
+    try:
+        yield
+    except tf.errors.ResourceExhaustedError as error:
+        reason = os.strerror(errno.ENOSPC)
+        if reason not in str(error):  # Memory, such as that of a GPU.
+            raise
+        raise OSError(errno.ENOSPC, reason, os.fspath(path)) from error

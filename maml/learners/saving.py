@@ -1,15 +1,20 @@
 """A trained learner as one file, and back, in any process; nothing is unpickled."""
 
 import contextlib
+import io
 import json
 import os
 import pathlib
 import shutil
+import struct
 import tempfile
+import textwrap
 import zipfile
+import zlib
 
 import h5py
 import keras
+import numpy as np
 
 from maml.core.serialization import find_classes
 from maml.learners.base import MetaLearner
@@ -26,10 +31,11 @@ def save(learner: MetaLearner, path: os.PathLike) -> None:
     Args:
         learner: with weights; training makes them, and :meth:`MetaLearner.create_weights`.
         path: ending in ``.keras``, the archive of Keras, or ``.h5``, the weights in one HDF5 file
-            with the rest in an attribute.
+            with the rest in an attribute, and its checksum behind it.
 
     Raises:
         ValueError: another ending, or a learner without weights.
+        FloatingPointError: a weight is not finite.
     """
     path = pathlib.Path(path)
     check_path(path)
@@ -37,16 +43,62 @@ def save(learner: MetaLearner, path: os.PathLike) -> None:
         raise ValueError(
             "save expects a learner with weights: call fit, or create_weights, before."
         )
+    check_weights(learner, path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    with reporting.replacing(path, _WEIGHTS[path.suffix]) as temporary:
-        if path.suffix == ".keras":
-            with _without_optimizers(learner):
-                learner.save(temporary)
-        else:
-            with _without_optimizers(learner):
-                learner.save_weights(temporary)
-            with h5py.File(temporary, "a") as file:
-                file.attrs[_CONFIG] = json.dumps(keras.saving.serialize_keras_object(learner))
+    if path.suffix == ".keras":
+        with reporting.replacing(path, path.suffix) as temporary, _without_optimizers(learner):
+            learner.save(temporary)
+        return
+    with _without_optimizers(learner):
+        content = weights_file(learner)
+    with h5py.File(content, "a") as file:
+        file.attrs[_CONFIG] = json.dumps(keras.saving.serialize_keras_object(learner))
+    reporting.write(reporting.sealed(content.getvalue()), path)
+
+
+def check_weights(model: keras.Model, path: os.PathLike) -> None:
+    """Refuses to save weights that are not finite: whatever is made from them is not, either.
+
+    Args:
+        model: whose variables are to be saved.
+        path: of the file, for the message.
+
+    Raises:
+        FloatingPointError: a weight is NaN or infinite; the message names it.
+    """
+    for variable in model.variables:
+        value = keras.ops.convert_to_numpy(variable)
+        if not np.issubdtype(value.dtype, np.inexact):
+            continue
+        # What is not trained may be infinite: the logarithm of a sum of nothing.
+        wrong = ~np.isfinite(value) if variable.trainable else np.isnan(value)
+        if wrong.any():
+            raise FloatingPointError(
+                f"Cannot save weights in {path}: expected finite numbers; received "
+                f"{value[wrong][0]} in {variable.path}. Training has diverged: lower the learning "
+                "rates, or train on data of a smaller scale."
+            )
+
+
+def weights_file(model: keras.Model) -> io.BytesIO:
+    """The file that ``model.save_weights`` writes, in memory.
+
+    Keras takes paths only, and HDF5 can end the whole process when a disk is full.
+    """
+    content, on_disk = io.BytesIO(), h5py.File
+
+    class InMemory(on_disk):
+        def __init__(self, name, *args, **options):
+            super().__init__(content if name == target else name, *args, **options)
+
+    with tempfile.TemporaryDirectory() as folder:
+        target = pathlib.Path(folder, "model.weights.h5")  # Nothing is written there.
+        h5py.File = InMemory
+        try:
+            model.save_weights(target)
+        finally:
+            h5py.File = on_disk
+    return content
 
 
 @contextlib.contextmanager
@@ -67,7 +119,7 @@ def _without_optimizers(learner: MetaLearner):
             setattr(one, name, optimizer)
 
 
-_WEIGHTS = {".keras": ".keras", ".h5": ".weights.h5"}
+_SUFFIXES = (".keras", ".h5")
 
 
 def load(path: os.PathLike) -> MetaLearner:
@@ -90,24 +142,11 @@ def load(path: os.PathLike) -> MetaLearner:
     check_path(path)
     if not path.is_file():
         raise ValueError(f"Cannot load a learner from {path}: expected an existing file.")
-    if path.suffix == ".keras" and not zipfile.is_zipfile(path):
-        raise ValueError(f"Cannot load a learner from {path}: not a valid .keras archive.")
+    _check_whole(path)
     try:
-        if path.suffix == ".keras":
-            with zipfile.ZipFile(path) as archive:
-                config = json.loads(archive.read("config.json"))
-            learner = keras.saving.load_model(path, find_classes(config), compile=False)
-        else:
-            with h5py.File(path) as file:
-                config = json.loads(file.attrs[_CONFIG])
-            with keras.saving.custom_object_scope(find_classes(config)):
-                learner = keras.saving.deserialize_keras_object(config)
-            # Keras tells the formats of weights apart by their names.
-            with tempfile.TemporaryDirectory() as folder:
-                named = shutil.copy(path, pathlib.Path(folder) / "learner.weights.h5")
-                learner.load_weights(named)
-    except (OSError, KeyError, ValueError, TypeError, zipfile.BadZipFile) as error:
-        reason = str(error).strip().partition("\n")[0]
+        learner = _read_archive(path) if path.suffix == ".keras" else _read_hdf5(path)
+    except Exception as error:  # Keras raises whatever the arguments in a file lead to.
+        reason = textwrap.shorten(str(error), 200) or type(error).__name__
         raise ValueError(
             f"Cannot load a learner from {path}: the file is damaged, or a class in it is not "
             f"defined here ({reason}). Import or define the class before, see maml.import_files."
@@ -120,11 +159,68 @@ def load(path: os.PathLike) -> MetaLearner:
     return learner
 
 
+def _check_whole(path: pathlib.Path) -> None:
+    """Refuses a file that is not as it was written, by its checksums."""
+    try:
+        if path.suffix == ".h5":
+            reporting.check_seal(path, required=True)
+            return
+        with zipfile.ZipFile(path) as archive:
+            # Keras does not compress: what unfolds was not written by it.
+            if any(member.file_size > member.compress_size for member in archive.infolist()):
+                raise ValueError("it is compressed")
+            damaged = archive.testzip()
+        if damaged is not None:
+            raise ValueError(f"{damaged} does not have the content of its checksum")
+    except (
+        OSError, ValueError, RuntimeError, EOFError, OverflowError, zlib.error, struct.error,
+        zipfile.BadZipFile,
+    ) as error:  # fmt: skip
+        kind = ".keras archive" if path.suffix == ".keras" else ".h5 file of this version"
+        raise ValueError(
+            f"Cannot load a learner from {path}: not a valid {kind} ({error}). Restore the file "
+            "from a copy, or train the learner anew."
+        ) from error
+
+
+def _check_sizes(config, most: int, name: str = "") -> None:
+    """Refuses a configuration that asks for more units than its file has bytes to fill them."""
+    if isinstance(config, dict):
+        for key, value in config.items():
+            if "seed" not in key and key != "shared_object_id":
+                _check_sizes(value, most, key)
+    elif isinstance(config, list):
+        for value in config:
+            _check_sizes(value, most, name)
+    elif isinstance(config, int) and config > most:
+        raise ValueError(f"{name} is {config}, more than a file of {most} bytes can hold")
+
+
+def _read_archive(path: pathlib.Path):
+    with zipfile.ZipFile(path) as archive:
+        config = json.loads(archive.read("config.json"))
+    _check_sizes(config, path.stat().st_size)
+    return keras.saving.load_model(path, find_classes(config), compile=False)
+
+
+def _read_hdf5(path: pathlib.Path):
+    with h5py.File(path) as file:
+        config = json.loads(file.attrs[_CONFIG])
+    _check_sizes(config, path.stat().st_size)
+    with keras.saving.custom_object_scope(find_classes(config)):
+        learner = keras.saving.deserialize_keras_object(config)
+    # Keras tells the formats of weights apart by their names.
+    with tempfile.TemporaryDirectory() as folder:
+        named = shutil.copy(path, pathlib.Path(folder) / "learner.weights.h5")
+        learner.load_weights(named)
+    return learner
+
+
 def check_path(path: pathlib.Path) -> None:
     """Raises ValueError unless a learner can be saved in a file of this name."""
     if path.is_dir():
         raise ValueError(f"Invalid value for `path`: expected a file; received the folder {path}.")
-    if path.suffix not in _WEIGHTS:
+    if path.suffix not in _SUFFIXES:
         raise ValueError(
             f"Invalid value for `path`: expected a file ending in .keras or .h5; received "
             f"{path.name}."

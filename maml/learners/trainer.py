@@ -52,6 +52,8 @@ class Trainer(keras.Model):
         *,
         critic_optimizer=None,
         jit_compile="auto",
+        run_eagerly=False,
+        steps_per_execution=1,
         **kwargs,
     ):
         """As ``keras.Model.compile``, and ``critic_optimizer`` for the regularizers' critics.
@@ -68,42 +70,31 @@ class Trainer(keras.Model):
                 that are faster with it; convolutions on CPU become several times slower. From the
                 same seed XLA draws other random numbers, so a run is repeated exactly with the same
                 setting only.
-            **kwargs: ``run_eagerly`` and ``steps_per_execution`` of ``keras.Model.compile``.
+            run_eagerly: whether each step runs as plain Python, for debugging.
+            steps_per_execution: training steps at once, between which no callback runs.
+            **kwargs: refused; what else ``keras.Model.compile`` takes does not fit episodes.
 
         Raises:
             ValueError: an argument that would have no effect, or a wrong one.
         """
-        if loss is not None:
-            raise ValueError(
-                f"Invalid value for `loss`: expected None, since a learner's loss is that of its "
-                f"head; received {loss!r}. Change the learner's `head`, whose method `loss` says "
-                "what is minimised, or pass critic_optimizer by name."
-            )
-        for name in ("loss_weights", "weighted_metrics"):
-            if kwargs.pop(name, None) is not None:
-                raise ValueError(
-                    f"Invalid value for `{name}`: expected None, since episodes have no sample "
-                    "weights. Use `metrics`, and the `weight` of each regularizer."
-                )
         parallel = self.distribute_strategy.num_replicas_in_sync > 1
-        if parallel and jit_compile is True:
-            raise ValueError(
-                "Invalid value for `jit_compile`: expected False or 'auto' under a strategy of "
-                "several replicas; received True. XLA cannot compile a step that communicates."
-            )
+        arguments.check_compile(
+            loss, jit_compile, run_eagerly, steps_per_execution, parallel, kwargs
+        )
         with self._scope():
             compiled = arguments.compiled_metrics(metrics, self.trackers, self.head)
-            optimizer = keras.optimizers.get(optimizer)
-            arguments.check_optimizer(optimizer, beside_critics=bool(self.critic_variables))
-            if critic_optimizer is optimizer:
-                raise ValueError(
-                    "Invalid value for `critic_optimizer`: expected another optimizer than that of "
-                    "the learner, since each has its own variables; received the same. Make two."
-                )
+            optimizer = arguments.optimizer(optimizer, "optimizer", bool(self.critic_variables))
+            arguments.check_apart(optimizer, critic_optimizer)
             if critic_optimizer is not None:
-                critic_optimizer = keras.optimizers.get(critic_optimizer)
-                arguments.check_optimizer(critic_optimizer, beside_critics=True)
-            super().compile(optimizer=optimizer, jit_compile=False, **kwargs)
+                critic_optimizer = arguments.optimizer(critic_optimizer, "critic_optimizer", True)
+            super().compile(
+                optimizer=optimizer,
+                jit_compile=False,
+                run_eagerly=run_eagerly,
+                steps_per_execution=steps_per_execution,
+            )
+            for name in getattr(optimizer, "metric_names", ()):
+                self.trackers.setdefault(name, keras.metrics.Mean(name=name))
         self._xla = self.prefers_xla if jit_compile == "auto" else jit_compile
         self._xla = self._xla and not tf.distribute.has_strategy() and not parallel
         self._compiled_steps.clear()
@@ -116,6 +107,7 @@ class Trainer(keras.Model):
         """Makes the optimizers' variables, which takes the learner's and the critics'."""
         critics = self.critic_variables
         arguments.check_optimizer(self.optimizer, bool(critics))
+        arguments.check_precision(self._flatten_layers())
         replicas.check_scope(self, [])
         with self._scope():
             self.optimizer.build(self.learner_variables)
@@ -182,7 +174,9 @@ class Trainer(keras.Model):
                 "labels and have an order; give x, batch_size, steps, epochs, steps_per_epoch, "
                 "validation_data, callbacks or verbose."
             )
-        epochs, steps_per_epoch = arguments.schedule(steps, epochs, steps_per_epoch)
+        epochs, steps_per_epoch = arguments.schedule(
+            steps, epochs, steps_per_epoch, self.steps_per_execution
+        )
         check_counts(validation_batch_size=validation_batch_size, validation_steps=validation_steps)
         if isinstance(x, TaskFamily):
             arguments.check_callbacks(kwargs.get("callbacks"))
@@ -200,7 +194,7 @@ class Trainer(keras.Model):
             validation_data, validation_steps = self._finite(
                 validation_data, size, validation_steps
             )
-        if self._xla:
+        if self._xla and not self.run_eagerly:
             self._compile_step(as_episode(data.element_spec))
         return super().fit(
             data,
@@ -291,6 +285,8 @@ class Trainer(keras.Model):
     def _batches(self, x, batch_size=None, start=0) -> tf.data.Dataset:
         """A dataset of the batches that ``x`` stands for, see :func:`arguments.batches`."""
         count = self.distribute_strategy.num_replicas_in_sync
+        if isinstance(x, tuple) and len(x) in (4, 5):
+            self._check_episode(as_episode(x))
         return arguments.batches(x, batch_size, self.seed, count, start)
 
     def _finite(self, x, batch_size, steps):
@@ -327,6 +323,9 @@ class Trainer(keras.Model):
     def _step(self, episode) -> dict:
         seed = fold_in(stream(self.seed, Stream.TRAINING_NOISE), self.optimizer.iterations)
         seed = replicas.own_seed(seed)
+        # Some optimizers take a step of their own, such as those of policies.
+        if hasattr(self.optimizer, "meta_step"):
+            return self._logged(*self.optimizer.meta_step(self, episode, seed))
         players = [(self.optimizer, self.learner_variables)]
         if self.critic_optimizer is not None:
             players.append((self.critic_optimizer, self.critic_variables))
@@ -347,6 +346,10 @@ class Trainer(keras.Model):
                 normalization.collecting(),
             ):
                 self.update_normalization_statistics(real_inputs(episode))
+        return self._logged(logs, prediction, y, finite)
+
+    def _logged(self, logs: dict, prediction, y, finite) -> dict:
+        """The logs of a step, which is counted as skipped unless its gradient is finite."""
         # Each replica counts its share: Keras reads the sum over replicas after an epoch.
         number = replicas.count()
         self.skipped.update_state((1.0 - tf.cast(finite, tf.float32)) / number)
@@ -386,10 +389,12 @@ class Trainer(keras.Model):
                 value = tf.where(counts, value, tf.zeros_like(value))
                 metric.update_state(value, sample_weight=weight)
             else:
+                # Keras' metrics are of examples [n, dim].
                 labels, mean = (
-                    tf.where(counts, v, tf.zeros_like(v)) for v in (y, prediction.mean())
+                    tf.reshape(tf.where(counts, v, tf.zeros_like(v)), [-1, v.shape[-1]])
+                    for v in (y, prediction.mean())
                 )
-                weights = tf.fill(tf.shape(y)[:2], tf.cast(counts, y.dtype))
+                weights = tf.fill(tf.shape(labels)[:1], tf.cast(counts, y.dtype))
                 metric.update_state(labels, mean, sample_weight=weights)
         results = {name: self.trackers[name].result() for name in logs}
         return results | {name: metric.result() for name, metric in given.keras.items()}

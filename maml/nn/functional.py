@@ -52,7 +52,16 @@ class Functional:
 
         Returns:
             Outputs [n, units], in the dtype of the weights, whatever the network computes in.
+
+        Raises:
+            ValueError: layers were frozen, or no longer are, since this was made.
         """
+        if len(self.network.trainable_variables) != len(self._adapts):
+            raise ValueError(
+                f"The layers of the network {self.network.name!r} that are trainable changed since "
+                "the learner was made, which took them as what adapts: expected the same. Make the "
+                "learner anew of this network, which has its weights."
+            )
         own, others = iter(weights), iter(shared)
         trainable = [next(own) if adapts else next(others) for adapts in self._adapts]
         variables = self.network.trainable_variables + self.network.non_trainable_variables

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import tensorflow as tf
 
 import mine
+from maml.core.checks import check_at_least, check_finite
 from maml.core.episodes import concatenated, fold_in
 from maml.core.label_transforms import LabelTransform
-from maml.core.options import check_at_least
 from maml.regularizers.base import Regularizer
 
 CRITIC_BOUNDS = ("mine", "dv", "js", "nwj")
@@ -67,6 +67,7 @@ class InformationTerm(Regularizer):
                 f"{', '.join(self.BOUNDS)}; received {bound!r}."
             )
         check_at_least(0, weight=weight, warmup=warmup, cap=cap)
+        check_finite(least=0, momentum=momentum)
         check_at_least(1, num_relabelings=num_relabelings)
         self.label_transform, self.bound = label_transform, bound
         self.weight, self.warmup, self.cap = weight, warmup, cap

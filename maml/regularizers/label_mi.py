@@ -3,9 +3,9 @@
 import tensorflow as tf
 
 import mine
+from maml.core.checks import check_at_least
 from maml.core.episodes import concatenated, fold_in
 from maml.core.label_transforms import LabelTransform
-from maml.core.options import check_at_least
 from maml.core.registry import REGULARIZERS
 from maml.core.seeds import Part, initializer_seeds
 from maml.distributions.base import log_prob_under_each

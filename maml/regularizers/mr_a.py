@@ -5,6 +5,7 @@ import math
 import keras
 import tensorflow as tf
 
+from maml.core.checks import check_finite
 from maml.core.registry import REGULARIZERS
 from maml.regularizers.base import Regularizer, normal_kl
 
@@ -39,8 +40,9 @@ class MRA(Regularizer):
 
     def __init__(self, weight: float = 1e-3, sigma: float = 0.1, **kwargs):
         super().__init__(**kwargs)
-        if sigma <= 0:
-            raise ValueError(f"sigma must be positive, not {sigma}.")
+        check_finite(weight=weight)
+        if not 0 < sigma < math.inf:
+            raise ValueError(f"sigma must be positive and finite, not {sigma}.")
         self.weight, self.sigma = weight, sigma
         self.posterior = Posterior(sigma, dtype=self.dtype_policy)
 

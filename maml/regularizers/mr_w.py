@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 import keras
 import tensorflow as tf
 
+from maml.core.checks import check_finite
 from maml.core.episodes import fold_in
 from maml.core.registry import REGULARIZERS
 from maml.regularizers.base import Regularizer, normal_kl
@@ -62,9 +63,10 @@ class MRW(Regularizer):
         **kwargs,
     ):
         super().__init__(**kwargs)
+        check_finite(weight=weight)
         for name, value in {"sigma": sigma, "prior_scale": prior_scale}.items():
-            if value <= 0:
-                raise ValueError(f"{name} must be positive, not {value}.")
+            if not 0 < value < math.inf:
+                raise ValueError(f"{name} must be positive and finite, not {value}.")
         self.weight, self.sigma, self.prior_scale = weight, sigma, prior_scale
         self.layers = None if layers is None else list(layers)
         self.log_sigmas = []

@@ -2,6 +2,7 @@
 
 import tensorflow as tf
 
+from maml.core.checks import check_finite
 from maml.core.registry import REGULARIZERS
 from maml.regularizers.base import Regularizer
 from maml.regularizers.mr_w import _means, kernels
@@ -19,6 +20,7 @@ class WeightDecay(Regularizer):
 
     def __init__(self, weight: float = 1e-4, **kwargs):
         super().__init__(**kwargs)
+        check_finite(weight=weight)
         self.weight = weight
 
     def term(self, learner, episode, features, prediction, seed, training):

@@ -129,12 +129,13 @@ NOTE = (
 
 def page(result: dict) -> list[str]:
     """The page of the study."""
+    monitors = [name for name in MONITORS if name in result]
     correlation = reporting.markdown_table(
-        ["models", "number", *(title for title, _ in MONITORS.values())],
+        ["models", "number", *(MONITORS[name][0] for name in monitors)],
         (
             # JSON has null in place of a correlation of too few models.
             [name, str(group["models"])]
-            + [f"{np.float64(result[of][name]['spearman']):.2f}" for of in MONITORS]
+            + [f"{np.float64(result[of][name]['spearman']):.2f}" for of in monitors]
             for name, group in result["correlation"].items()
         ),
     )
@@ -145,8 +146,7 @@ def page(result: dict) -> list[str]:
         "## What predicts the error?",
         "",
         "Rank correlation with the test MSE, over runs: of the label information on validation "
-        "tasks, and of the skill on new tasks that the memorization report predicts from training "
-        "tasks alone.",
+        "tasks, and of the skill that reports predict from relabeled training tasks.",
         "",
         *correlation,
         *report.sweep_section(result, "mse", "MSE", 3),

@@ -27,8 +27,9 @@ class ArrayTasks(TaskFamily):
         queries: number of query examples.
 
     Raises:
-        ValueError: arrays that do not fit together or hold other than finite numbers, or a task
-            with fewer than ``shots + queries`` examples.
+        ValueError: arrays that do not fit together, are empty, or hold other than finite numbers
+            of the precision that Keras computes in; or a task with fewer than ``shots + queries``
+            examples.
     """
 
     def __init__(self, x, y, shots: int | Sequence[int] = 10, queries: int = 10):
@@ -77,6 +78,26 @@ def _range(shots) -> tuple[int, int]:
     return int(pair[0]), int(pair[1])
 
 
+def _check_numbers(name: str, part: np.ndarray, task: int) -> None:
+    """Refuses inputs or labels [n, ...] of a task that are empty, or no finite real numbers."""
+    found = None
+    if part.dtype.kind not in "biuf":
+        found = f"others in task {task}, of dtype {part.dtype}"
+    elif 0 in part.shape[1:]:
+        found = f"the shape {list(part.shape)} in task {task}"
+    else:
+        with np.errstate(over="ignore"):  # What is too large for the precision becomes infinite.
+            wrong = ~np.isfinite(part.astype(keras.config.floatx()))
+        if wrong.any():
+            place = tuple(np.argwhere(wrong)[0])
+            found = f"{part[place]} in example {place[0]} of task {task}"
+    if found is not None:
+        raise ValueError(
+            f"Invalid value for `{name}`: expected finite real numbers, one or more in each "
+            f"example; received {found}. Clean the data, or leave out the task."
+        )
+
+
 def _check(x: list, y: list, least: int) -> None:
     """Refuses arrays that do not fit together, with the number of the task."""
     if len(x) != len(y) or not x:
@@ -103,11 +124,7 @@ def _check(x: list, y: list, least: int) -> None:
                 f"{x[0].shape[1:]} and {y[0].shape[1:]}."
             )
         for name, part in {"x": inputs, "y": labels}.items():
-            if part.dtype.kind not in "biuf" or not np.isfinite(part).all():
-                raise ValueError(
-                    f"Invalid value for `{name}`: expected finite real numbers; received others in "
-                    f"task {task}, of dtype {part.dtype}. Clean the data, or leave out the task."
-                )
+            _check_numbers(name, part, task)
         if len(inputs) < least:
             raise ValueError(
                 f"Invalid value for `shots` or `queries`: expected at most as many as a task has "

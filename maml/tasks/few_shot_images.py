@@ -5,16 +5,16 @@ import functools
 import numpy as np
 import tensorflow as tf
 
+from maml.core.checks import check_at_least
 from maml.core.episodes import Episode, TaskFamily
 from maml.core.label_transforms import LabelPermutation
-from maml.core.options import check_at_least
 from maml.core.registry import TASKS
 from maml.distributions.categorical import CategoricalHead
 from maml.distributions.metrics import ACCURACY
 from maml.nn.convolutions import convolutional_networks
 from maml.tasks import prepare
 from maml.tasks.class_sampling import draw_members
-from maml.tasks.image_file import ImageFile
+from maml.tasks.image_file import ImageFile, check_images
 from maml.tasks.image_plots import ImageProblem
 from maml.tasks.problem import TEST, TRAIN, VALIDATION, Problem, split_seed
 
@@ -31,15 +31,18 @@ class ImageClasses(TaskFamily):
     Args:
         images: class after class, uint8 [images, height, width, channels].
         counts: number of images of each class, [classes].
-        members: for each task and label the number of its class, [tasks, ways].
+        members: for each task and label the number of its class, all different in a task, [tasks,
+            ways].
         shots: support images of each class.
         queries: query images of each class.
 
     Raises:
-        ValueError: a class has too few images.
+        ValueError: a class has too few images, or an array has another type, shape or values.
     """
 
     def __init__(self, images, counts, members, shots: int, queries: int):
+        check_images(images, counts)
+        _check_members(np.asarray(members), len(counts))
         counts = np.asarray(counts, np.int32)
         if counts.min() < shots + queries:
             raise ValueError(
@@ -70,6 +73,21 @@ class ImageClasses(TaskFamily):
         y = tf.tile(label[tf.newaxis], [tf.shape(tasks)[0], 1, 1])
         k = self.shots * self.ways
         return Episode(x[:, :k], y[:, :k], x[:, k:], y[:, k:])
+
+
+def _check_members(members: np.ndarray, classes: int) -> None:
+    if members.ndim != 2 or members.dtype.kind not in "iu" or not members.size:
+        raise ValueError(
+            "Invalid value for `members`: expected numbers of classes, [tasks, ways]; received "
+            f"{members.dtype} {list(members.shape)}."
+        )
+    if members.min() < 0 or members.max() >= classes:
+        raise ValueError(
+            f"Invalid value for `members`: expected numbers of classes, 0 to {classes - 1}; "
+            f"received {members.min()} to {members.max()}."
+        )
+    if (np.diff(np.sort(members, axis=1)) == 0).any():
+        raise ValueError("Invalid value for `members`: a task has a class twice.")
 
 
 def rotated(images: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

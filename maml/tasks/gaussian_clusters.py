@@ -4,9 +4,9 @@ import functools
 
 import tensorflow as tf
 
+from maml.core.checks import check_at_least, check_finite
 from maml.core.episodes import Episode, TaskFamily
 from maml.core.label_transforms import LabelPermutation
-from maml.core.options import check_at_least
 from maml.core.registry import TASKS
 from maml.distributions.categorical import CategoricalHead
 from maml.distributions.metrics import ACCURACY
@@ -75,6 +75,7 @@ def clusters(
     """
     check_at_least(2, ways=ways)
     check_at_least(1, shots=shots, queries=queries)
+    check_finite(least=0, spread=spread)
 
     def family(split, num_tasks):
         where, which = tf.unstack(tf.random.split(split_seed(split), 2))

@@ -2,11 +2,15 @@
 
 import os
 import pathlib
+import warnings
 
 from maml.core.checks import check_counts
 from maml.tasks import prepare
 from maml.tasks.few_shot_images import check_ways, image_problem
 from maml.tasks.problem import Problem
+
+SHOWN = 5
+"""Lines on what is left out, in a warning."""
 
 
 def image_folder(
@@ -40,9 +44,11 @@ def image_folder(
     Returns:
         The :class:`maml.Problem`: ``train``, ``validation`` and ``test`` are its families of tasks.
 
+    Warns:
+        UserWarning: images that cannot be read, or are of one colour, are left out; it names them.
+
     Raises:
-        ValueError: the folder does not exist, an image is damaged, or there are too few classes or
-            images.
+        ValueError: the folder does not exist, or there are too few classes or images.
     """
     path = pathlib.Path(path)
     if not path.is_dir():
@@ -54,4 +60,7 @@ def image_folder(
     parts = list(source.splits["classes"].values())
     check_ways(ways, parts.count("validation"), parts.count("test"), str(path))
     content = prepare.prepare(source, workers or os.cpu_count(), verbose=False)
+    if damaged := source.skipped.num_damaged():
+        some = "; ".join(source.skipped.lines()[:SHOWN])
+        warnings.warn(f"{damaged} files of {path} are left out: {some}", stacklevel=2)
     return image_problem(content, str(path), ways, shots, queries, labels)

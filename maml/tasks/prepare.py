@@ -10,71 +10,87 @@ mini-ImageNet (Vinyals et al. 2016, in the split of Ravi and Larochelle 2017): `
 ``train.csv``, ``val.csv`` and ``test.csv`` beside it. Any folder of folders of images, one for each
 class; of them ``train``, ``val`` and ``test`` may be on top, else 64, 16 and 20 % of the classes
 become the three splits, by chance.
+
+Images are read as a viewer shows them, transparent pixels white. Hidden files, other kinds of files
+and links to folders that are read already are left out and counted. A file of a folder that cannot
+be used (damaged, locked, without contrast) is named with the reason and left out; the others are
+written, and the exit code is 1. Omniglot and mini-ImageNet are written whole or not at all.
 """
 
 import collections
-import concurrent.futures
 import csv
-import functools
 import importlib.resources
 import os
 import pathlib
 import sys
-import zipfile
-from collections.abc import Callable, Iterable
-from typing import BinaryIO, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from absl import flags
 from PIL import Image
 
 from maml.tasks.image_file import ImageFile
+from maml.tasks.image_listing import list_images
+from mine import reporting
 from mine.reporting import commands
+from mine.reporting.inputs import image_reader
+from mine.reporting.inputs.skipped import Skipped
+from mine.reporting.processes.workers import threads
 from mine.reporting.progress import ProgressBar
+from mine.reporting.tables import printable, read_csv
 
 DRAWINGS = 20
 """Of each character of Omniglot."""
 
 SPLITS = ("train", "validation", "test")
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif")
-
 
 class Source(NamedTuple):
     """What is to be prepared.
 
     Attributes:
-        images: name of a class -> for each of its images what it is called, and what opens it.
+        images: name of a class -> for each of its images what it is called, and its path or what
+            opens it.
         splits: name of a split -> for each class one of :data:`SPLITS`.
         size: side of the prepared images, in pixels.
         mode: of Pillow: "L" for grey, "RGB" for colour.
+        skipped: what was left out.
+        published: whether it is a known data set, which is prepared whole or not at all.
     """
 
-    images: dict[str, dict[str, Callable[[], BinaryIO]]]
+    images: dict[str, dict[str, image_reader.Source]]
     splits: dict[str, dict[str, str]]
     size: int
     mode: str
+    skipped: Skipped
+    published: bool
 
 
-def omniglot(folder: pathlib.Path) -> Source:
+def omniglot(folder: pathlib.Path, skipped: Skipped | None = None) -> Source:
     """Omniglot, 28 x 28 and grey.
 
     Its splits are ``characters``, 1,200 of the 1,623 characters (100 of them for validation) and
     the rest, as is the custom since Santoro et al. 2016, and ``alphabets``, those of the background
     set (5 of its 30 for validation) and those of the evaluation set.
 
+    Args:
+        folder: of the data set.
+        skipped: takes what is left out; new if None.
+
     Raises:
-        ValueError: a character or a drawing is missing, or there is one more.
+        ValueError: a character or a drawing is missing or damaged, or there is one more.
     """
+    skipped = skipped or Skipped()
     listed = importlib.resources.files("maml.tasks").joinpath("omniglot.csv").read_text()
     rows = {row["character"]: row for row in csv.DictReader(listed.splitlines())}
     images = collections.defaultdict(dict)
-    for name, opened in _files(folder):
+    for name, opened in list_images(folder, skipped).items():
         *_, drawing = parts = name.split("/")
         character = "/".join(parts[-3:-1])
         if character not in rows:
             raise ValueError(f"{folder} holds {name}, which is no drawing of Omniglot: remove it.")
         images[character][drawing] = opened
+    _check_whole(skipped)
     for character in rows:
         found = len(images.get(character, ()))
         if found != DRAWINGS:
@@ -86,55 +102,71 @@ def omniglot(folder: pathlib.Path) -> Source:
         split: {character: row[split] for character, row in rows.items()}
         for split in ("characters", "alphabets")
     }
-    return Source({name: images[name] for name in rows}, splits, 28, "L")
+    return Source({name: images[name] for name in rows}, splits, 28, "L", skipped, True)
 
 
-def miniimagenet(folder: pathlib.Path) -> Source:
+def miniimagenet(folder: pathlib.Path, skipped: Skipped | None = None) -> Source:
     """mini-ImageNet, 84 x 84 in colour, in the split of its three tables.
 
+    Args:
+        folder: of the data set.
+        skipped: takes what is left out; new if None.
+
     Raises:
-        ValueError: a table or an image is missing, an image is in no table, or a class in two.
+        ValueError: a table or an image is missing or damaged, an image is in no table or in two
+            lines, or a class in two tables.
     """
-    there = {
-        path.name: functools.partial(path.open, "rb") for path in (folder / "images").glob("[!.]*")
-    }
-    images, split = collections.defaultdict(dict), {}
+    skipped, tables = skipped or Skipped(), {}
     for table, name in zip(("train", "val", "test"), SPLITS, strict=True):
         path = folder / f"{table}.csv"
         if not path.is_file():
             raise ValueError(f"{path} is missing: it says which images are for {name}.")
-        with path.open(newline="") as file:
-            for row in csv.DictReader(file):
-                if not {"filename", "label"} <= set(row):
-                    raise ValueError(f"{path} needs the columns filename and label.")
-                if row["filename"] not in there:
-                    raise ValueError(
-                        f"{folder / 'images' / row['filename']} is missing, which {path.name} "
-                        "names."
-                    )
-                images[row["label"]][row["filename"]] = there.pop(row["filename"])
-                _belongs(row["label"], split.setdefault(row["label"], name), name, folder)
+        tables[name] = path, read_csv(path, ("filename", "label"))
+    there = list_images(folder / "images", skipped)
+    _check_whole(skipped)
+    images, split, named = collections.defaultdict(dict), {}, set()
+    for name, (path, rows) in tables.items():
+        for number, row in enumerate(rows, start=2):
+            file, label = row["filename"], row["label"]
+            if not file or not label:
+                raise ValueError(f"{path}, line {number}: needs a filename and a label.")
+            if file in named:
+                raise ValueError(f"{path}, line {number}: {file} has a line already.")
+            if file not in there:
+                raise ValueError(f"{folder / 'images' / file} is missing, which {path.name} names.")
+            named.add(file)
+            images[label][file] = there.pop(file)
+            _belongs(label, split.setdefault(label, name), name, folder)
     if there:
         raise ValueError(f"{folder / 'images' / min(there)} is in no table: remove it.")
-    return Source(dict(sorted(images.items())), {"classes": split}, 84, "RGB")
+    return Source(dict(sorted(images.items())), {"classes": split}, 84, "RGB", skipped, True)
 
 
-def any_folder(folder: pathlib.Path) -> Source:
+def any_folder(folder: pathlib.Path, skipped: Skipped | None = None) -> Source:
     """A folder of class folders, 84 x 84 in colour.
 
+    Args:
+        folder: of the classes, or of train, val and test.
+        skipped: takes what is left out; new if None.
+
     Raises:
-        ValueError: there is no class, a class without images, or one in two of the folders train,
-            val and test.
+        ValueError: there is no class, or one in none or in two of the folders train, val and test,
+            if there are any.
     """
+    skipped = skipped or Skipped()
     tops = {"train": "train", "val": "validation", "validation": "validation", "test": "test"}
     images, split = collections.defaultdict(dict), {}
-    for name, opened in _files(folder):
+    for name, opened in list_images(folder, skipped).items():
         *path, file = name.split("/")
-        if not path:
-            raise ValueError(f"{folder / name} is in no folder of a class: move it into one.")
         images["/".join(path)][file] = opened
-        if path[0] in tops and len(path) > 1:
+        if len(path) > 1 and path[0] in tops:
             split["/".join(path)] = tops[path[0]]
+    for name in ("", *tops) if split else ("",):
+        for file in images.pop(name, ()):
+            place = pathlib.PurePosixPath(name, file)
+            skipped.damage(place, "is in no folder of a class: move it into one")
+    if not images:
+        raise ValueError(f"{folder} has no class folders with images: {skipped.lines()[0]}.")
     if split and len(split) < len(images):
         other = next(name for name in images if name not in split)
         raise ValueError(f"{folder / other} is in none of the folders train, val and test.")
@@ -148,7 +180,9 @@ def any_folder(folder: pathlib.Path) -> Source:
         ends = np.cumsum(_sizes(len(names)))[:-1]
         for part, numbers in zip(SPLITS, np.split(order, ends), strict=True):
             split |= {names[number]: part for number in numbers}
-    return Source({name: images[name] for name in names}, {"classes": split}, 84, "RGB")
+    return Source(
+        {name: images[name] for name in names}, {"classes": split}, 84, "RGB", skipped, False
+    )
 
 
 def _sizes(classes: int) -> tuple[int, int, int]:
@@ -173,82 +207,72 @@ def _belongs(label: str, part: str, other: str, folder: pathlib.Path) -> None:
         )
 
 
+def _check_whole(skipped: Skipped) -> None:
+    """Refuses a published data set of which a file is damaged: its scores would be of another."""
+    if skipped.num_damaged():
+        first, more = skipped.lines()[0], skipped.num_damaged() - 1
+        raise ValueError(
+            f"{first}{f', and {more} more files are damaged' if more else ''}: a published data "
+            "set is prepared whole or not at all; get these files anew."
+        )
+
+
 SOURCES = {"omniglot": omniglot, "miniimagenet": miniimagenet, "folder": any_folder}
-
-
-def _files(folder: pathlib.Path) -> Iterable[tuple[str, Callable[[], BinaryIO]]]:
-    """The images in a folder and in the zips there: names below it, in order, and what opens one.
-
-    Raises:
-        ValueError: there is none, or a zip is damaged.
-    """
-    paths = (
-        pathlib.Path(top, name)
-        for top, _, names in os.walk(folder, followlinks=True)
-        for name in names
-    )
-    found = {
-        path.relative_to(folder).as_posix(): functools.partial(path.open, "rb")
-        for path in paths
-        if path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
-    }
-    for path in folder.glob("*.zip"):
-        if (folder / path.stem).is_dir():
-            continue  # Unpacked already.
-        try:
-            archive = zipfile.ZipFile(path)
-        except zipfile.BadZipFile as error:
-            raise ValueError(f"{path} is damaged ({error}): get it anew.") from error
-        for name in archive.namelist():
-            hidden = name.startswith("__MACOSX") or name.split("/")[-1].startswith(".")
-            if pathlib.PurePosixPath(name).suffix.lower() in SUFFIXES and not hidden:
-                found[name] = functools.partial(archive.open, name)
-    if not found:
-        raise ValueError(f"{folder} holds no images.")
-    return sorted(found.items())
 
 
 def prepare(source: Source, workers: int, verbose: bool = True) -> ImageFile:
     """Reads and shrinks all images, in threads: Pillow works outside of Python's lock.
 
     Args:
-        source: of one of :data:`SOURCES`.
+        source: of one of :data:`SOURCES`. Its ``skipped`` takes the images that cannot be read;
+            classes without any other are left out.
         workers: number of threads.
         verbose: whether to show progress.
 
     Raises:
-        ValueError: an image is cut short or none.
+        ValueError: no image can be read, or one of a published data set cannot.
     """
 
     def small(item):
-        name, opened = item
+        _, _, opened = item
         try:
-            with opened() as file, Image.open(file) as image:
-                image = image.convert(source.mode)
-                shape = (source.size, source.size)
-                return np.asarray(image.resize(shape, Image.Resampling.LANCZOS))
-        except (OSError, SyntaxError, zipfile.BadZipFile, Image.DecompressionBombError) as error:
-            raise ValueError(f"{name} is no whole image ({error}): get it anew.") from error
+            image = image_reader.read_image(opened).convert(source.mode)
+            image_reader.check_contrast(image)
+        except image_reader.ImageError as error:
+            return str(error)
+        shape = (source.size, source.size)
+        return np.asarray(image.resize(shape, Image.Resampling.LANCZOS))
 
     items = [
-        (f"{name}/{file}", opened)
-        for name, of_class in source.images.items()
+        (index, f"{name}/{file}", opened)
+        for index, (name, of_class) in enumerate(source.images.items())
         for file, opened in sorted(of_class.items())
     ]
     channels = len(source.mode)
     images = np.empty([len(items), source.size, source.size, channels], np.uint8)
-    with concurrent.futures.ThreadPoolExecutor(workers) as pool:
+    classes = []
+    with threads(workers) as pool:
         done = ProgressBar(
             pool.map(small, items), total=len(items), unit=" images", disable=not verbose
         )
-        for index, image in enumerate(done):
-            images[index] = image.reshape(images.shape[1:])
+        for (index, name, _), image in zip(items, done, strict=True):
+            if isinstance(image, str):
+                source.skipped.damage(name, image)
+            else:
+                images[len(classes)] = image.reshape(images.shape[1:])
+                classes.append(index)
+    if source.published:
+        _check_whole(source.skipped)
+    if not classes:
+        raise ValueError(f"None of the images can be read: {source.skipped.lines()[0]}.")
+    there, counts = np.unique(classes, return_counts=True)
+    names = list(source.images)
     splits = {
-        split: np.array([SPLITS.index(of[name]) for name in source.images])
+        split: np.array([SPLITS.index(of[names[index]]) for index in there])
         for split, of in source.splits.items()
     }
-    counts = np.array([len(of_class) for of_class in source.images.values()])
-    return ImageFile(images, np.array(list(source.images)), counts, splits)
+    shown = np.array([printable(names[index]) for index in there])
+    return ImageFile(images[: len(classes)], shown, counts, splits)
 
 
 def define_flags() -> None:
@@ -265,15 +289,18 @@ def main():
         sys.exit(f"Error: there is no folder {source}: name that of the images by --source.")
     if output.suffix != ".npz" or not output.parent.is_dir():
         sys.exit(f"Error: --output={output} must end in .npz and lie in a folder that is there.")
-    try:
-        found = prepare(SOURCES[flags.FLAGS.dataset](source), flags.FLAGS.workers)
-    except (ValueError, OSError) as error:
-        sys.exit(f"Error: {error}")
-    found.save(output)
+    skipped = Skipped()
+    with reporting.claim(output.parent, output.name):
+        try:
+            found = prepare(SOURCES[flags.FLAGS.dataset](source, skipped), flags.FLAGS.workers)
+        except (ValueError, OSError) as error:
+            sys.exit("\n".join([*skipped.lines(), f"Error: {error}"]))
+        found.save(output)
     print(
         f"{len(found.images)} images of {len(found.names)} classes, {found.images.shape[1:]}, in "
         f"{output}, {output.stat().st_size / 1e6:.0f} MB; SHA-256 {found.checksum()[:16]}"
     )
+    skipped.report(f"files left out of {output}")
 
 
 def cli() -> None:

@@ -8,9 +8,10 @@ from collections.abc import Sequence
 import numpy as np
 import tensorflow as tf
 
+from maml.core.checks import check_at_least
 from maml.core.episodes import Episode, TaskFamily
 from maml.core.label_transforms import LabelScale
-from maml.core.options import check_at_least, parameters
+from maml.core.options import parameters
 from maml.core.registry import TASKS, Registry
 from maml.distributions.metrics import MSE
 from maml.distributions.normal import NormalHead

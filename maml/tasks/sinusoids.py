@@ -5,8 +5,8 @@ import math
 
 import tensorflow as tf
 
+from maml.core.checks import check_at_least, check_finite
 from maml.core.label_transforms import LabelScale
-from maml.core.options import check_at_least
 from maml.core.registry import TASKS
 from maml.distributions.metrics import MSE
 from maml.distributions.normal import NormalHead
@@ -77,6 +77,7 @@ def nme_sinusoid(
         signed: whether relabelings negate half of the tasks, beside scaling them.
     """
     check_at_least(1, shots=shots, queries=queries)
+    check_finite(least=0, noise=noise)
     low, high = 0.1, 4.0
 
     def family(amplitude, number):

@@ -23,7 +23,10 @@ from absl import flags
 from mine import reporting
 from mine.benchmarks.suites import SUITES, Suite, SuiteEstimate
 from mine.reporting import commands
+from mine.reporting.processes import resources
 from mine.reporting.progress import ProgressBar
+
+PAIR, RECORD = 100, 500  # Bytes of a pair of samples, and of an estimate, at least.
 
 ESTIMATES = "estimates.json"
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
@@ -73,7 +76,13 @@ class Store:
                     f"Invalid value for `samples`: expected {content['samples']}, as in {path}; "
                     f"received {samples}; choose another --output."
                 )
-            self.records = {self.key(**record): record for record in content["estimates"]}
+            found = content["estimates"]
+            if not isinstance(found, list) or not all(map(_is_record, found)):
+                raise ValueError(
+                    f"Invalid file {path}: expected the estimates of a run; received a damaged "
+                    "file; remove it and run again."
+                )
+            self.records = {self.key(**record): record for record in found}
 
     @staticmethod
     def key(estimator, task, seed, **_) -> tuple:
@@ -85,6 +94,21 @@ class Store:
         reporting.write_json(
             {"samples": self.samples, "estimates": list(self.records.values())}, self.path
         )
+
+
+def _is_record(record) -> bool:
+    """Whether this is what :func:`estimate` returns, after it was written: NaN is null."""
+    if not isinstance(record, dict):
+        return False
+    interval, warnings = record.get("interval"), record.get("warnings")
+    numbers = [record.get("nats"), *(interval if isinstance(interval, list) else [])]
+    return (
+        all(isinstance(record.get(name), str) for name in ("estimator", "task"))
+        and all(isinstance(record.get(name), float | int) for name in ("seed", "seconds"))
+        and len(numbers) == 3
+        and all(value is None or isinstance(value, float | int) for value in numbers)
+        and isinstance(warnings, list)
+    )
 
 
 def tabulate(records: list[dict], tasks: dict) -> tuple[list[dict], dict[str, dict]]:
@@ -255,6 +279,8 @@ def benchmark(
                     f"Invalid value for `{kind}s`: expected names of the suite {suite}, "
                     f"{', '.join(known)}; received {name!r}."
                 )
+    resources.require("samples", samples, samples * PAIR)
+    resources.require("seeds", seeds, seeds * len(tasks) * len(estimators) * RECORD)
     folder = pathlib.Path(output)
     store = Store(folder / ESTIMATES, samples)
     folder.mkdir(parents=True, exist_ok=True)
@@ -299,7 +325,7 @@ def main() -> None:
             given.output,
         )
         print(text)
-    except (OSError, ValueError) as error:
+    except ValueError as error:
         sys.exit(f"Error: {error}")
 
 

@@ -1,7 +1,8 @@
 """Estimates without training, as a second opinion: nearest neighbours, and a normal fit.
 
 References: Kraskov, Stoegbauer & Grassberger 2004, "Estimating mutual information" (KSG, arXiv
-cond-mat/0305641); Frenzel & Pompe 2007 (its conditional form); Cover & Thomas 2006, ch. 8 (normal).
+cond-mat/0305641); Frenzel & Pompe 2007 (its conditional form); Gao, Kannan, Oh & Viswanath 2017
+(samples that are equal, arXiv 1709.06212); Cover & Thomas 2006, ch. 8 (normal).
 """
 
 from typing import NamedTuple
@@ -21,9 +22,13 @@ class Classical(NamedTuple):
 def ksg(x, y, z=None, neighbours: int = 5) -> Classical:
     """Nearest neighbours: KSG eq. 8, and with ``z`` its conditional form (Frenzel & Pompe eq. 8).
 
-    With k neighbours in the joint space at the largest-coordinate distance e, and n(e) the points
-    nearer than e in a margin: psi(k) + <psi(n_z) - psi(n_xz) - psi(n_yz)>, where without z, n_z is
-    n. Accurate in up to three dimensions and a few nats; too low beyond.
+    With e the distance of the k-th neighbour in the joint space, by the largest coordinate, and n
+    the samples nearer than e, the sample itself included: psi(n_xyz) + <psi(n_z) - psi(n_xz) -
+    psi(n_yz)>, where without z, n_z is the number of samples. Among numbers n_xyz is k. Where
+    several samples are at distance e, as among rounded numbers, it is less, and where copies of the
+    sample are at distance 0 it is their number: so labels, counts and mixtures of them with numbers
+    need no other estimator (as in Gao et al. 2017, who count copies). Accurate in up to three
+    dimensions and a few nats; too low beyond.
 
     Args:
         x: [n, dim_x]; coordinates should be of like scale.
@@ -35,42 +40,54 @@ def ksg(x, y, z=None, neighbours: int = 5) -> Classical:
         The estimate. Its error takes the samples' terms for independent.
     """
     n = len(x)
-    parts = [x, y] if z is None else [x, y, z]
-    joint = np.concatenate(parts, axis=1)
-    distance = KDTree(joint).query(joint, neighbours + 1, p=np.inf, workers=-1)[0][:, -1]
-    # Copies of a sample are at distance zero: all of them are its neighbours (Gao et al. 2017).
-    copies = distance == 0
-    k = np.full(n, float(neighbours))
-    if copies.any():
-        k[copies] = _count(joint, np.zeros(n))[copies] - 1
-    # Strictly nearer than the k-th neighbour, and for copies at distance zero.
-    radius = np.where(copies, 0.0, np.nextafter(distance, 0))
+    joint = np.concatenate([x, y] if z is None else [x, y, z], axis=1)
+    distances = KDTree(joint).query(joint, neighbours + 1, p=np.inf, workers=-1)[0]
+    # Nearer than the least positive number are the copies of a sample, all of them.
+    radius = np.maximum(distances[:, -1], np.finfo(np.float64).tiny)
+    nearer = (distances < radius[:, np.newaxis]).sum(axis=1)
+    copied = nearer > neighbours
+    nearer[copied] = _nearer(joint, radius, copied)
 
     def psi(*margin):
-        return special.digamma(_count(np.concatenate(margin, axis=1), radius))
+        return special.digamma(_nearer(np.concatenate(margin, axis=1), radius))
 
     if z is None:
-        terms = special.digamma(k) + special.digamma(n) - psi(x) - psi(y)
+        terms = special.digamma(nearer) + special.digamma(n) - psi(x) - psi(y)
     else:
-        terms = special.digamma(k) + psi(z) - psi(x, z) - psi(y, z)
+        terms = special.digamma(nearer) + psi(z) - psi(x, z) - psi(y, z)
     return _mean(terms)
 
 
-def _count(points, radius) -> np.ndarray:
-    """Points within ``radius`` [n] of each point, itself included."""
-    if points.shape[1] == 1:
-        known = np.sort(points[:, 0])
-        upto = np.searchsorted(known, points[:, 0] + radius, "right")
-        return upto - np.searchsorted(known, points[:, 0] - radius, "left")
-    tree = KDTree(points)
-    return tree.query_ball_point(points, radius, p=np.inf, workers=-1, return_length=True)
+def _nearer(points, radius, of=slice(None)) -> np.ndarray:
+    """How many points are nearer than ``radius`` [n] to each point ``of`` them, itself included."""
+    centres, radius = points[of], radius[of]
+    if points.shape[1] > 1:
+        tree, upto = KDTree(points), np.nextafter(radius, 0)
+        return tree.query_ball_point(centres, upto, p=np.inf, workers=-1, return_length=True)
+    centres = centres[:, 0]
+    # Differences are compared, as in the joint space: centre + radius is rounded, so that it would
+    # be decided by chance whether the neighbour that the radius comes from is nearer than itself.
+    known = np.append(np.sort(points[:, 0]), np.inf)
+    return _first(known, lambda value: value - centres >= radius) - _first(
+        known, lambda value: centres - value < radius
+    )
+
+
+def _first(known, holds) -> np.ndarray:
+    """The first of sorted values for which ``holds``, as for all that follow, by bisection."""
+    low, high = 0, len(known) - 1
+    for _ in range(len(known).bit_length()):
+        middle = (low + high) // 2
+        there = holds(known[middle])
+        low, high = np.where(there, low, middle + 1), np.where(there, middle, high)
+    return high
 
 
 def gaussian(x, y, z=None) -> Classical:
     """The information of a normal distribution with the samples' covariance: closed form.
 
-    I(x; y | z) = (log det S_xz + log det S_yz - log det S_z - log det S_xyz) / 2. It sees linear
-    dependence only.
+    I(x; y | z) = -<log(1 - r^2)> / 2 summed over the canonical correlations r of what is left of x
+    and y after linear regression on z. It sees linear dependence only.
 
     Args:
         x: [n, dim_x].
@@ -80,22 +97,30 @@ def gaussian(x, y, z=None) -> Classical:
     Returns:
         The estimate, and the standard error of the mean pointwise information.
     """
-    z = np.zeros((len(x), 0)) if z is None else z
+    n = len(x)
+    x, y = _standard(x), _standard(y)
+    if z is not None:
+        known = _basis(_standard(z))
+        x, y = x - known @ (known.T @ x), y - known @ (known.T @ y)
+    x, y = _basis(x), _basis(y)
+    left, r, right = np.linalg.svd(x.T @ y, full_matrices=False)
+    x, y = np.sqrt(n) * x @ left, np.sqrt(n) * y @ right.T
+    # The information of a copy is large, but finite.
+    rest = np.maximum(1 - r**2, 1e-12)
+    pairs = -np.log(rest) / 2 - (r**2 * (x**2 + y**2) - 2 * r * x * y) / (2 * rest)
+    return _mean(pairs.sum(axis=1))
 
-    def log_density(*parts):
-        # Up to constants, which cancel in the sum below.
-        values = np.concatenate(parts, axis=1)
-        if not values.shape[1]:
-            return np.zeros(len(values))
-        values = values / np.abs(values).max(axis=0)  # Squares of 1e200 overflow.
-        values = (values - values.mean(axis=0)) / values.std(axis=0)
-        covariance = values.T @ values / len(values)
-        variances, axes = linalg.eigh(covariance)
-        # A direction without variance is a copy of others: its information is large, but finite.
-        variances = np.maximum(variances, variances[-1] * 1e-12)
-        return -0.5 * (np.log(variances).sum() + ((values @ axes) ** 2 / variances).sum(axis=1))
 
-    return _mean(log_density(x, y, z) + log_density(z) - log_density(x, z) - log_density(y, z))
+def _standard(values):
+    values = values / np.abs(values).max(axis=0)  # Squares of 1e200 overflow.
+    return (values - values.mean(axis=0)) / values.std(axis=0)
+
+
+def _basis(values):
+    """An orthonormal basis of standardised columns: copies, sums and constants add nothing."""
+    basis, lengths, _ = linalg.svd(values, full_matrices=False)
+    n = len(values)
+    return basis[:, lengths > n * np.finfo(np.float64).eps * np.sqrt(values.size)]
 
 
 def _mean(terms) -> Classical:

@@ -4,15 +4,13 @@
     python -m mine.estimators --x=x.npy --y=y.csv --bound=ksg --json
 
 An ``.npz`` file holds arrays ``x`` and ``y``, and ``z`` if the information is to be conditioned on
-it. A ``.csv`` file has a sample a line, numbers separated by commas, and may begin with a line of
-names. In Python, call :func:`mine.estimate`.
+it. A ``.csv`` file has a sample a line and may begin with a line of names; see
+:mod:`mine.estimators.sample_files`. In Python, call :func:`mine.estimate`.
 """
 
 import dataclasses
 import json
-import pathlib
 import sys
-import zipfile
 
 import numpy as np
 from absl import flags
@@ -23,6 +21,7 @@ from mine.bound_names import BOUNDS
 from mine.estimators.mutual_information import CLASSICAL
 from mine.estimators.options import CRITICS
 from mine.estimators.preprocessing import PREPROCESSES
+from mine.estimators.sample_files import read
 from mine.reporting import commands
 
 FLAGS = flags.FLAGS
@@ -72,7 +71,7 @@ def load() -> dict[str, np.ndarray]:
                 f"Missing flags: expected --data=FILE.npz, or --x=FILE and --y=FILE; received "
                 f"{given}."
             )
-        arrays = {name: _read(pathlib.Path(path)) for name, path in paths.items()}
+        arrays = {name: read(path) for name, path in paths.items()}
         several = [name for name, value in arrays.items() if isinstance(value, dict)]
         if several:
             raise ValueError(
@@ -85,7 +84,7 @@ def load() -> dict[str, np.ndarray]:
         raise ValueError(
             f"Invalid flags: expected --data or --{name}; received both; leave one of them out."
         )
-    content = _read(pathlib.Path(FLAGS.data))
+    content = read(FLAGS.data)
     if isinstance(content, np.ndarray):
         raise ValueError(
             f"Invalid value for --data: expected a .npz file with arrays x and y; received "
@@ -99,59 +98,6 @@ def load() -> dict[str, np.ndarray]:
             f"{missing[0]}."
         )
     return {name: content[name] for name in "xyz" if name in content}
-
-
-def _read(path: pathlib.Path):
-    """One array of a .npy or .csv file, or the arrays of a .npz file by name."""
-    if path.suffix not in (".npz", ".npy", ".csv"):
-        raise ValueError(
-            f"Invalid file {path}: expected a name that ends in .npz, .npy or .csv; received "
-            f"{path.suffix or 'none of them'}."
-        )
-    if path.suffix == ".csv":
-        return _read_csv(path)
-    try:
-        loaded = np.load(path, allow_pickle=False)
-        if isinstance(loaded, np.ndarray):
-            return loaded
-        with loaded:
-            return {name: loaded[name] for name in loaded.files}
-    except (ValueError, EOFError, zipfile.BadZipFile) as error:
-        if "pickle" in str(error).lower() and "Object arrays" in str(error):
-            raise ValueError(
-                f"Invalid file {path}: expected arrays of numbers; received Python objects."
-            ) from error
-        raise ValueError(
-            f"Cannot read {path}: expected a {path.suffix} file; received another or a damaged one."
-        ) from error
-
-
-def _read_csv(path: pathlib.Path) -> np.ndarray:
-    lines = [line for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
-    rows = [[cell.strip() for cell in line.split(",")] for line in lines]
-    start = 1 if rows and not any(_is_number(cell) for cell in rows[0]) else 0
-    if not rows[start:]:
-        raise ValueError(f"Invalid file {path}: expected lines of numbers; received none.")
-    for number, row in enumerate(rows[start:], start + 1):
-        if len(row) != len(rows[start]):
-            raise ValueError(
-                f"Invalid file {path}: expected {len(rows[start])} values in each line; received "
-                f"{len(row)} in line {number}."
-            )
-        for cell in row:
-            if not _is_number(cell):
-                raise ValueError(
-                    f"Invalid file {path}: expected numbers; received {cell!r} in line {number}."
-                )
-    return np.array(rows[start:], dtype=np.float64)
-
-
-def _is_number(cell: str) -> bool:
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return True
 
 
 def draw_curve(estimate: mine.Estimate, path: str) -> None:
@@ -198,14 +144,12 @@ def main() -> None:
             progress=not FLAGS.json,
             **options,
         )
-        if FLAGS.curve is not None:
-            draw_curve(estimate, FLAGS.curve)
     except (ValueError, ArithmeticError) as error:
         sys.exit(f"Error: {error}")
-    if FLAGS.json:
-        print(json.dumps(dataclasses.asdict(estimate)))
-    else:
-        print(estimate)
+    # Printed first: the picture may find no room.
+    print(json.dumps(dataclasses.asdict(estimate)) if FLAGS.json else estimate, flush=True)
+    if FLAGS.curve is not None:
+        draw_curve(estimate, FLAGS.curve)
 
 
 def cli() -> None:

@@ -26,6 +26,7 @@ import numpy as np
 
 from mine.critics import Concatenated, Likelihood
 from mine.estimators import preprocessing
+from mine.estimators.conversion import to_float64
 from mine.estimators.cross_fitting import cross_fit
 from mine.estimators.neural import MINE, summarize
 from mine.estimators.options import Options
@@ -93,7 +94,7 @@ def direct(y, d, x, others, log_prob: Callable | None = None, hidden=None, **opt
         ValueError: as :class:`mine.MINE`, or ``others`` does not fit ``y``.
     """
     checked = preprocessing.check(y=y, d=d, x=x)
-    others = np.asarray(others, np.float64)
+    others = to_float64("others", others)
     if any(value.ndim == 3 for value in checked.values()):
         shapes = ", ".join(f"{name} {list(value.shape)}" for name, value in checked.items())
         raise ValueError(
@@ -104,8 +105,6 @@ def direct(y, d, x, others, log_prob: Callable | None = None, hidden=None, **opt
         raise ValueError(
             f"Invalid shape of `others`: expected [{n}, k, {dim_y}]; received {list(others.shape)}."
         )
-    if not np.isfinite(others).all():
-        raise ValueError("Invalid value for `others`: expected finite numbers; received others.")
     if not others.shape[1]:
         raise ValueError(
             "Invalid shape of `others`: expected at least one draw for each pair; received "

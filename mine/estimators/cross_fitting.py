@@ -17,10 +17,14 @@ from mine.estimators.intervals import Scores
 from mine.estimators.options import STEPS_PER_EPOCH, Options
 from mine.estimators.training import Pairs, Trainer
 from mine.objective import Objective
+from mine.reporting.processes import resources
 from mine.reporting.progress import ProgressBar
 
 VALIDATION_SHARE = 0.15
 """Share of the samples outside a fold on which training is stopped."""
+
+NEGATIVE = 5_000
+"""Bytes of a negative in the graph of a training step, in which each stands by itself."""
 
 MIN_FOLD_SIZE = 10
 """Least number of samples of a fold."""
@@ -56,19 +60,23 @@ def cross_fit(build: Callable[[int], keras.layers.Layer], pairs: Pairs, options:
         ValueError: too many folds for so few samples.
     """
     n = pairs.size
-    order = np.random.default_rng(options.seed).permutation(n)
-    folds = np.array_split(order, options.folds)
-    if len(folds[-1]) < MIN_FOLD_SIZE:
+    smallest = n // options.folds
+    if smallest < MIN_FOLD_SIZE:
         raise ValueError(
             f"Invalid value for `folds`: expected at least {MIN_FOLD_SIZE} of {n} samples a fold; "
-            f"received {options.folds}, which leaves {len(folds[-1])}; use fewer folds."
+            f"received {options.folds}, which leaves {smallest}; use fewer folds."
         )
+    order = np.random.default_rng(options.seed).permutation(n)
+    folds = np.array_split(order, options.folds)
     # The first fold is the largest. All get equally many to train on, so one graph serves all.
     num_validation = round(VALIDATION_SHARE * (n - len(folds[0])))
     num_training = n - len(folds[0]) - num_validation
     batch_size = min(options.batch_size, num_training)
     if options.bound == "infonce":
         batch_size = min(batch_size, num_validation, len(folds[-1]))
+    if options.negatives != "all":
+        needed = options.negatives * (NEGATIVE + 4 * batch_size * pairs.features)
+        resources.require("negatives", options.negatives, needed)
     trainer = build_trainer(build, pairs, options)
     weights, curves, scores = [], [], []
     for index, fold in enumerate(folds):

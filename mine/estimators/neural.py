@@ -2,8 +2,8 @@
 
 import dataclasses
 import json
+import math
 import os
-import zipfile
 
 import numpy as np
 import tensorflow as tf
@@ -14,8 +14,12 @@ from mine.estimators import intervals, preprocessing
 from mine.estimators.cross_fitting import Fits, build_trainer, cross_fit, score
 from mine.estimators.options import CRITICS, Options
 from mine.estimators.result import Estimate
+from mine.estimators.sample_files import read_arrays
 from mine.estimators.training import Pairs
 from mine.reporting.files import replacing
+
+MAX_VALUES = 2**24
+"""Most values of a sample of a critic that is loaded: a file may claim more than memory holds."""
 
 
 def summarize(fits: Fits, scores: list, seed: int, shared: bool = False) -> Estimate:
@@ -49,6 +53,20 @@ def summarize(fits: Fits, scores: list, seed: int, shared: bool = False) -> Esti
         curves=tuple(tuple(curve) for curve in fits.curves),
         warnings=tuple(intervals.warnings(bound, nats, n, scores, fits.batch_size)),
     )
+
+
+def _check_parts(preprocess, shapes, tables, estimate, batch_size):
+    """Raises ValueError or TypeError if parts of a saved file do not go together."""
+    figures = [estimate.nats, *estimate.interval, *estimate.second_opinions.values()]
+    if len(figures) < 3 or np.array(figures).dtype.kind not in "fi":
+        raise ValueError("its estimate is no number")
+    for shape, table in zip(shapes, tables, strict=True):
+        features = shape[-1] if len(shape) in (1, 2) else 0
+        known = features if preprocess == "none" else table.shape[-1]
+        if not 0 < math.prod(shape) <= MAX_VALUES or features != known or batch_size < 1:
+            raise ValueError("its samples have no shape")
+        if table.dtype.kind != "f" or table.ndim != 2 or not np.isfinite(table).all():
+            raise ValueError("its tables hold no numbers")
 
 
 class MINE:
@@ -156,11 +174,9 @@ class MINE:
                 missing.
         """
         try:
-            file = np.load(path, allow_pickle=False)
-            if isinstance(file, np.ndarray):
-                raise ValueError("the file holds a single array")
-            with file:
-                content = dict(file)
+            content = read_arrays(path)
+            if isinstance(content, np.ndarray):
+                raise ValueError("it holds a single array")
             options = json.loads(str(content["options"]))
             estimate = json.loads(str(content["estimate"]))
             shapes = json.loads(str(content["shapes"]))
@@ -174,7 +190,8 @@ class MINE:
                 options["critic"] = critic
             loaded = cls(**options | ({"critic": "concatenated"} if own and not critic else {}))
             batch_size = int(content["batch_size"])
-        except (zipfile.BadZipFile, EOFError, KeyError, TypeError, ValueError) as error:
+            _check_parts(options["preprocess"], shapes, tables, estimate, batch_size)
+        except (AttributeError, KeyError, RecursionError, TypeError, ValueError) as error:
             raise ValueError(
                 f"Cannot load {path}: expected a file that mine.MINE.save wrote; received another "
                 f"or a damaged one ({error}); save the estimator again."
@@ -194,12 +211,16 @@ class MINE:
         resolved = loaded.options.resolve(pairs.features)
         trainer = build_trainer(loaded._critic(pairs), pairs, resolved)
         expected = trainer.weights()
+        last = f"weights_{resolved.folds - 1}_0" in content
         weights = [
             [content.get(f"weights_{fold}_{i}") for i in range(len(expected))]
-            for fold in range(resolved.folds)
+            for fold in range(resolved.folds if last else 1)
         ]
         for fold in weights:
-            if any(a is None or a.shape != b.shape for a, b in zip(fold, expected, strict=True)):
+            if not last or any(
+                a is None or a.shape != b.shape or a.dtype.kind != "f" or not np.isfinite(a).all()
+                for a, b in zip(fold, expected, strict=True)
+            ):
                 raise ValueError(
                     f"Cannot load {path}: expected the weights of its critic; received arrays of "
                     "other shapes; give the function that made the critic as `critic`, or save "

@@ -1,13 +1,20 @@
 """Checks samples, and maps each coordinate monotonically before estimation."""
 
+import itertools
+
 import numpy as np
 from scipy import special
+
+from mine.estimators.conversion import to_float64
 
 MIN_SAMPLES = 100
 """Least number of samples: with fewer, intervals are wider than most values."""
 
 MAX_MAGNITUDE = 1e18
 """Largest value of a critic's input: its square is still a float32."""
+
+MAX_ROUNDING = 1e-3
+"""Largest rounding error of a critic's input, as a share of the column's standard deviation."""
 
 PREPROCESSES = ("rank", "standard", "none")
 
@@ -24,11 +31,13 @@ def check(**arrays) -> dict[str, np.ndarray]:
 
     Raises:
         ValueError: they differ in length, are fewer than ``MIN_SAMPLES``, hold anything but finite
-            numbers, or have a constant column.
+            numbers, have a constant column, share a column of ids, or are tables of the same rows
+            in another order.
     """
     if arrays.get("z", 0) is None:
         arrays.pop("z")
-    checked = {name: _numbers(name, value) for name, value in arrays.items()}
+    _same_order(arrays)
+    checked = {name: _samples(name, value) for name, value in arrays.items()}
     lengths = {name: len(value) for name, value in checked.items()}
     if len(set(lengths.values())) > 1:
         sizes = ", ".join(f"{name} has {length}" for name, length in lengths.items())
@@ -41,28 +50,28 @@ def check(**arrays) -> dict[str, np.ndarray]:
         )
     for name, value in checked.items():
         _vary(name, value)
+    _share_no_ids(checked)
     return checked
 
 
-def _numbers(name, value) -> np.ndarray:
-    if value is None:
-        raise ValueError(f"Missing argument `{name}`: expected an array; received None.")
-    value = np.asarray(value)
-    if value.dtype.kind not in "biuf":
-        raise ValueError(
-            f"Invalid type of `{name}`: expected real numbers; received {value.dtype} values."
-        )
+def _same_order(arrays):
+    """Refuses tables of pandas whose rows have the same labels, but at other places."""
+    indexes = {name: getattr(value, "index", None) for name, value in arrays.items()}
+    tables = [(name, index) for name, index in indexes.items() if hasattr(index, "equals")]
+    for (name, one), (other_name, other) in itertools.combinations(tables, 2):
+        if not one.equals(other) and len(one) == len(other) and set(one) == set(other):
+            raise ValueError(
+                f"Invalid order of `{other_name}`: expected samples in the order of `{name}`; "
+                f"received the same index in another order; use {other_name}.loc[{name}.index]."
+            )
+
+
+def _samples(name, value) -> np.ndarray:
+    value = to_float64(name, value)
     if value.ndim not in (1, 2, 3) or 0 in value.shape[1:]:
         raise ValueError(
             f"Invalid shape of `{name}`: expected [n], [n, features] or [n, elements, features]; "
             f"received {list(value.shape)}."
-        )
-    value = value.astype(np.float64)
-    bad = np.flatnonzero(~np.isfinite(value).all(axis=tuple(range(1, value.ndim))))
-    if len(bad):
-        raise ValueError(
-            f"Invalid value for `{name}`: expected finite numbers; received NaN or infinite values "
-            f"in {len(bad)} of {len(value)} samples, the first in sample {bad[0]}; remove them."
         )
     return value[:, np.newaxis] if value.ndim == 1 else value
 
@@ -77,18 +86,54 @@ def _vary(name, value):
         )
 
 
+def _share_no_ids(checked):
+    """Refuses an index, or ids, in two arrays: they would share it, and nothing else counts."""
+    found = [
+        (name, column, values - values[0])
+        for name, value in checked.items()
+        if value.ndim == 2
+        for column, values in enumerate(value.T)
+        if _are_ids(values)
+    ]
+    for (name, column, one), (other_name, other_column, other) in itertools.combinations(found, 2):
+        if name != other_name and np.array_equal(one, other):
+            raise ValueError(
+                f"Invalid value for `{other_name}`: expected other columns than those of `{name}`; "
+                f"received column {other_column}, whole numbers that differ in every sample, as an "
+                f"index or ids do, and by which it is as column {column} of `{name}`; remove it."
+            )
+
+
+def _are_ids(values) -> bool:
+    """Whether these are whole numbers that differ from sample to sample."""
+    if not (values[:MIN_SAMPLES] == np.floor(values[:MIN_SAMPLES])).all():
+        return False
+    return (values == np.floor(values)).all() and len(np.unique(values)) == len(values)
+
+
 def single(name: str, values: np.ndarray) -> np.ndarray:
     """``values`` as float32, which critics work in.
 
     Raises:
-        ValueError: a value is too large.
+        ValueError: a value is too large, or the differences of a column are too small.
     """
     if np.abs(values).max() > MAX_MAGNITUDE:
         raise ValueError(
             f"Invalid value for `{name}`: expected magnitudes up to {MAX_MAGNITUDE:g} for "
             f"training; received {np.abs(values).max():g}; use preprocess='rank' or 'standard'."
         )
-    return values.astype(np.float32)
+    rounded = values.astype(np.float32)
+    flat, error = (part.reshape(-1, part.shape[-1]) for part in (values, values - rounded))
+    spread = flat.std(axis=0)
+    lost = np.flatnonzero((np.abs(error).max(axis=0) > MAX_ROUNDING * spread) & (spread > 0))
+    if len(lost):
+        column = lost[0]
+        raise ValueError(
+            f"Invalid value for `{name}`: expected differences that float32, which critics work "
+            f"in, can tell; received column {column}, which varies by {spread[column]:.3g} about "
+            f"{flat[:, column].mean():.6g}; use preprocess='rank' or 'standard'."
+        )
+    return rounded
 
 
 class Preprocessor:

@@ -1,5 +1,7 @@
 """What every package writes: files, tables, pictures, intervals and where numbers come from.
 
+:mod:`mine.reporting.inputs` reads what users bring.
+
 The ground floor: nothing here imports TensorFlow, or any other package of this project.
 """
 
@@ -8,7 +10,9 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
-        "files": ["read_json", "replacing", "write", "write_json"],
+        "checksums": ["check_seal", "file_sha256", "json_sha256", "sealed"],
+        "processes.claims": ["claim"],
+        "files": ["named", "read_json", "replacing", "write", "write_json"],
         "pictures": ["COLOURS", "picture"],
         "progress": ["ProgressBar", "keras_verbosity"],
         "environment": ["hardware", "provenance"],

@@ -1,23 +1,42 @@
-"""How commands start, and how they end where a file or folder is at fault.
+"""How commands start, and how they end where a file, a folder, a disk or a signal is at fault.
 
 Errors that a user can mend end in one sentence: those of arguments in each command's ``main``,
-those of the file system here.
+those of the file system and of signals here.
 """
 
+import contextlib
+import errno
+import os
 import pathlib
 import sys
 from collections.abc import Callable, Sequence
 
 from absl import app, flags
 
+from mine.reporting.files import FULL
+from mine.reporting.processes import stopping
+from mine.reporting.processes.claims import claim
 
-def run(main: Callable[[], None], folders: Sequence[str] = ()) -> None:
+AGAIN = "run the same command again"
+
+
+def run(
+    main: Callable[[], None],
+    folders: Sequence[str] = (),
+    changed: Sequence[str] = (),
+    claims: bool = True,
+    again: str = AGAIN,
+) -> None:
     """Runs a command whose flags are defined.
 
     Args:
         main: the command.
         folders: names of flags, each of a folder that the command makes if it is absent. A path
             that cannot become a folder is refused before any work.
+        changed: names of flags, each of a folder that is there and is changed.
+        claims: whether the folders are kept from other processes while the command works; a
+            command may do that itself.
+        again: what to do to go on after a signal or a full disk.
     """
 
     def checked(words):
@@ -34,15 +53,46 @@ def run(main: Callable[[], None], folders: Sequence[str] = ()) -> None:
                     f"Error: Invalid value for --{name}: expected a folder; received {path}, where "
                     f"{file} is a file."
                 )
+        places = [pathlib.Path(flags.FLAGS[name].value or ".") for name in folders]
+        there = [pathlib.Path(flags.FLAGS[name].value or ".") for name in changed]
+        places += [path for path in there if path.is_dir()]
         try:
-            main()
+            with stopping.raising(), contextlib.ExitStack() as held:
+                for path in {of.resolve(): of for of in places}.values() if claims else ():
+                    held.enter_context(claim(path))
+                main()
+        except stopping.Stopped as stopped:
+            print(stopping.sentence(stopped.args[0], again), file=sys.stderr)
+            sys.exit(stopped.code)
         except OSError as error:
-            if error.filename is None:
-                raise
-            sys.exit(f"Error: {error.filename}: {error.strerror}.")
+            sys.exit(f"Error: {sentence(error, again)}")
 
+    if hasattr(sys.stdout, "reconfigure"):  # Paths may hold bytes that are no text.
+        sys.stdout.reconfigure(errors="backslashreplace")
     _show_in_help()
     app.run(checked)
+
+
+def sentence(error: OSError, again: str = AGAIN) -> str:
+    """An error of the file system, for people.
+
+    Args:
+        error: that was raised.
+        again: what to do to go on.
+    """
+    if error.errno is None:  # Our own, which says all.
+        return str(error)
+    # Of two, as where a file is copied, the second is written.
+    place = error.filename2 or error.filename or "standard output or a file"
+    reason = os.strerror(error.errno)
+    if error.errno in FULL:
+        return (
+            f"Cannot write {place}: {reason[0].lower()}{reason[1:]}; files that were complete are "
+            f"unchanged; free some space and {again} to go on."
+        )
+    if error.errno == errno.EPIPE and error.filename is None:
+        return "Cannot write standard output: its reader has ended."
+    return f"{place}: {reason}."
 
 
 def _show_in_help() -> None:

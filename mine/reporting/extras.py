@@ -3,20 +3,26 @@
 import sys
 import traceback
 
+from mine.reporting.imports import EngineError
 from mine.reporting.version import DISTRIBUTION
 
 EXTRAS = {
-    **dict.fromkeys(("pandas", "filelock", "tensorboard"), "experiments"),
-    **dict.fromkeys(("mujoco", "trimesh", "PIL"), "pose"),
+    **dict.fromkeys(("pandas", "tensorboard"), "experiments"),
+    **dict.fromkeys(("mujoco", "trimesh", "mapbox_earcut", "PIL"), "pose"),
+    "gymnasium": "rl",
 }
 """Package -> the extra that installs it."""
 
 
 def sentence(error: BaseException) -> str | None:
-    """What to do about a package of an extra that is missing; None of any other error."""
+    """What to do about a package of an extra, or an engine of Keras; None of any other error."""
+    if isinstance(error, EngineError):
+        return str(error)
     name = (getattr(error, "name", None) or "").partition(".")[0]
     if not isinstance(error, ImportError) or name not in EXTRAS:
         return None
+    if f"'{DISTRIBUTION}[" in str(error):  # It says itself what to do.
+        return str(error)
     return f"The package {name} is missing: pip install '{DISTRIBUTION}[{EXTRAS[name]}]'."
 
 

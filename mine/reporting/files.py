@@ -1,37 +1,113 @@
-"""Files of results, each written in one step."""
+"""Files of results, each written in one step: whole, or as it was."""
 
 import contextlib
+import errno
+import fcntl
 import json
 import math
 import os
 import pathlib
+import secrets
 from collections.abc import Iterator
+
+FULL = (errno.ENOSPC, errno.EDQUOT)
+"""Errors of a disk, or of a share of it, that is full."""
 
 
 @contextlib.contextmanager
-def replacing(path: os.PathLike, suffix: str = "") -> Iterator[pathlib.Path]:
-    """Yields a temporary path that takes the place of ``path`` when the block ends without error.
+def replacing(path: os.PathLike | str, suffix: str = "") -> Iterator[pathlib.Path]:
+    """Yields a temporary file that takes the place of ``path`` when the block ends without error.
 
-    So no reader or resumed run meets half a file. The temporary name starts with a dot and holds
-    ``.tmp``: what a killed process leaves behind is not taken for data.
+    So no reader or resumed run meets half a file, nor is a file lost to a full disk or a power cut.
+    The temporary name starts with a dot and holds ``.tmp``; what a killed process left behind is
+    removed when the file is written again.
 
     Args:
-        path: of the file to write; its folder must exist.
+        path: of the file to write; its folder must exist. A link is replaced, not followed.
         suffix: of the temporary name after ``.tmp``, for writers that go by the ending.
 
     Raises:
-        OSError: the folder cannot be written to, or the disk is full.
+        OSError: the folder cannot be written to, or the disk is full; ``filename`` is ``path``.
     """
     path = pathlib.Path(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp{suffix}")
+    with named(path):
+        _remove_leftovers(path)
+        temporary, handle = _new_file(path, suffix)
+        try:
+            yield temporary
+            os.fsync(handle)
+            os.replace(temporary, path)
+        except OSError as error:
+            if error.filename == os.fspath(temporary):
+                error.filename = None  # Of no use to anyone: it is named by the file it stands for.
+            raise
+        finally:
+            temporary.unlink(missing_ok=True)
+            os.close(handle)
+
+
+@contextlib.contextmanager
+def named(path: os.PathLike | str) -> Iterator[None]:
+    """Has errors of the file system in the block name ``path``, where they name nothing."""
     try:
-        yield temporary
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+        yield
+    except OSError as error:
+        if error.errno is None or error.filename is not None:
+            raise
+        raise OSError(error.errno, os.strerror(error.errno), os.fspath(path)) from error
 
 
-def write(content: bytes, path: os.PathLike) -> None:
+def _prefix(path: pathlib.Path) -> str:
+    return f".{path.name[:50]}."  # A name may have 255 bytes.
+
+
+def _new_file(path: pathlib.Path, suffix: str) -> tuple[pathlib.Path, int]:
+    """A file of a name that nobody can guess, locked for as long as its writer lives."""
+    while True:
+        name = f"{_prefix(path)}{secrets.token_hex(8)}.tmp{suffix}"
+        temporary = path.with_name(name)
+        handle = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o666)
+        if lock(handle, temporary):
+            return temporary, handle
+        os.close(handle)  # Another process took it for a leftover.
+
+
+def _remove_leftovers(path: pathlib.Path) -> None:
+    start = _prefix(path)
+    for name in os.listdir(path.parent):
+        if not name.startswith(start) or ".tmp" not in name:
+            continue
+        with contextlib.suppress(OSError):  # Of another user, or gone: not ours to remove.
+            handle = os.open(path.with_name(name), os.O_RDWR | os.O_NOFOLLOW)
+            try:
+                if lock(handle, path.with_name(name)):
+                    os.unlink(path.with_name(name))
+            finally:
+                os.close(handle)
+
+
+def lock(handle: int, path: os.PathLike) -> bool:
+    """Locks an open file for this process, until it is closed or the process ends.
+
+    Args:
+        handle: of the file.
+        path: that it was opened by.
+
+    Returns:
+        Whether it is this process's now, and still the file at the path.
+    """
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return os.path.samestat(os.fstat(handle), os.stat(path, follow_symlinks=False))
+    except (BlockingIOError, FileNotFoundError):
+        return False
+    except OSError as error:
+        if error.errno in (errno.ENOTSUP, errno.ENOSYS, errno.ENOLCK):
+            return True  # A file system without locks: better to work than to refuse.
+        raise
+
+
+def write(content: bytes | memoryview, path: os.PathLike | str) -> None:
     """Writes a file in one step: see :func:`replacing`."""
     with replacing(path) as temporary:
         temporary.write_bytes(content)

@@ -1,6 +1,7 @@
 """Progress on a terminal and in logs."""
 
 import sys
+import threading
 import time
 
 import tqdm
@@ -47,6 +48,10 @@ class ProgressBar(tqdm.tqdm):
         if self.n and self.n != self._written:
             self.fp.write(f"{self}\n")
         self._written, self._last_line = self.n, time.monotonic()
+
+
+# The default is shared by processes: Python warns of one that is ended and leaves it behind.
+ProgressBar.set_lock(threading.RLock())
 
 
 def keras_verbosity(verbose: str | int = "auto") -> str | int:

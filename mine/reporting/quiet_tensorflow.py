@@ -6,11 +6,12 @@ are imported. It sets that variable to 3, unless the user has set it, and has th
 """
 
 import contextlib
-import importlib.util
 import os
 import re
 import sys
 import tempfile
+
+from mine.reporting.imports import Around
 
 LEVEL = "TF_CPP_MIN_LOG_LEVEL"
 
@@ -50,30 +51,8 @@ def without_log_lines():
                 os.write(2, b"".join(lines))
 
 
-class _Finder:
-    """First of ``sys.meta_path`` until TensorFlow is imported."""
-
-    def find_spec(self, name, path=None, target=None):
-        """The import system's hook: finds what the others find, and wraps its execution."""
-        if name != "tensorflow":
-            return None
-        sys.meta_path.remove(self)
-        spec = importlib.util.find_spec(name)
-        if spec is not None and spec.loader is not None:
-            loader, execute = spec.loader, spec.loader.exec_module
-
-            def quietly(module):
-                loader.exec_module = execute
-                with without_log_lines():
-                    execute(module)
-
-            loader.exec_module = quietly
-        return spec
-
-
 def install() -> None:
     """Sets the level, and wraps the first ``import tensorflow`` if the level asks for silence."""
     os.environ.setdefault(LEVEL, "3")
-    wrapped = any(isinstance(finder, _Finder) for finder in sys.meta_path)
-    if os.environ[LEVEL] == "3" and "tensorflow" not in sys.modules and not wrapped:
-        sys.meta_path.insert(0, _Finder())
+    if os.environ[LEVEL] == "3":
+        Around("tensorflow", without_log_lines).install()

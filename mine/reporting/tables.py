@@ -1,5 +1,6 @@
-"""Tables in Markdown, and results as a pair of files, one for people and one for programs."""
+"""Tables in Markdown and CSV, and results as a pair of files, one for people, one for programs."""
 
+import csv
 import pathlib
 from collections.abc import Iterable
 
@@ -16,6 +17,11 @@ def write_tables(result: dict, text: str, folder: pathlib.Path, name: str) -> No
 def join_numbers(numbers: Iterable[int]) -> str:
     """The distinct numbers as a phrase: "5", or "4,000 or 8,000"."""
     return " or ".join(f"{number:,}" for number in sorted(set(numbers)))
+
+
+def printable(name: str) -> str:
+    """A name with what cannot be printed, such as bytes that are no UTF-8, as escapes."""
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in name)
 
 
 def markdown_table(
@@ -39,3 +45,32 @@ def markdown_table(
         line(rule),
         *(line(row + [""] * (len(titles) - len(row))) for row in filled),
     ]
+
+
+def read_csv(path: pathlib.Path, columns: Iterable[str]) -> list[dict[str, str]]:
+    """The lines of a table of comma-separated values, in UTF-8, with a header.
+
+    Args:
+        path: of the file.
+        columns: that it must have; further ones are read too.
+
+    Returns:
+        For each line its values by column; None where it is too short.
+
+    Raises:
+        ValueError: it is not such a table, or lacks a column.
+        OSError: it cannot be read.
+    """
+    try:  # Spreadsheets begin UTF-8 with a mark.
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            table = csv.DictReader(file)
+            named, lines = table.fieldnames or [], list(table)
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path} is no UTF-8: save it as such.") from error
+    except csv.Error as error:
+        raise ValueError(f"{path} is no table of comma-separated values ({error}).") from error
+    if not set(columns) <= set(named):
+        raise ValueError(
+            f"{path}, line 1: must name the columns {','.join(columns)}, separated by commas."
+        )
+    return lines

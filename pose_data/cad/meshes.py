@@ -3,36 +3,38 @@
 import dataclasses
 import hashlib
 import pathlib
-import struct
 from collections.abc import Collection
 
 import numpy as np
 import trimesh
 
-from pose_data.cad import off
+from pose_data.cad import obj, off, ply, polygons, stl
 
 SOURCE_SUFFIXES = (".off", ".obj", ".ply")
 MAX_STL_FACES = 200_000  # MuJoCo refuses larger STL files.
 
-# Errors of trimesh's readers on damaged or other files; ImportError where it needs a package to
-# guess the encoding of a text, NameError by its bugs.
-_READ_ERRORS = (
-    ValueError,
-    IndexError,
-    KeyError,
-    TypeError,
-    AttributeError,
-    NotImplementedError,
-    EOFError,
-    ImportError,
-    NameError,
-    struct.error,
-    trimesh.exchange.stl.HeaderError,
-)
+# A larger file holds more triangles than any that MuJoCo reads.
+MAX_FILE_BYTES = 2**28
+_READERS = {
+    ".off": off.read_off,
+    ".obj": obj.read_obj,
+    ".ply": ply.read_ply,
+    ".stl": stl.read_stl,
+}
+# Sizes in the file's unit that 32-bit numbers hold, of areas as well.
+_SIZES = 1e-18, 1e18
 
 
 class MeshError(ValueError):
-    """A CAD file cannot be rendered; the message is the reason, without the file's name."""
+    """A CAD file cannot be rendered.
+
+    Attributes:
+        reason: what is wrong, without the file's name, with which the message begins.
+    """
+
+    def __init__(self, reason: str, path: pathlib.Path | None = None):
+        super().__init__(reason if path is None else f"{path} {reason}")
+        self.reason = reason
 
 
 @dataclasses.dataclass(frozen=True, order=True)
@@ -54,8 +56,11 @@ class CadObject:
 
 
 def is_up_to_date(stl: pathlib.Path, source: pathlib.Path) -> bool:
-    """Whether `stl` exists and is at least as new as `source`."""
-    return stl.exists() and stl.stat().st_mtime >= source.stat().st_mtime
+    """Whether `stl` exists and is at least as new as `source`, which exists too."""
+    try:
+        return stl.stat().st_mtime >= source.stat().st_mtime
+    except OSError:
+        return False
 
 
 def find_objects(
@@ -75,7 +80,7 @@ def find_objects(
 
     Raises:
         NotADirectoryError: `cad_dir` is not a folder.
-        FileNotFoundError: the folder holds no model.
+        FileNotFoundError: the folder holds no model, or only skipped ones.
     """
     cad_dir = pathlib.Path(cad_dir)
     if not cad_dir.is_dir():
@@ -86,14 +91,9 @@ def find_objects(
     suffixes = SOURCE_SUFFIXES if sources else (".stl", *SOURCE_SUFFIXES)
     found = []
     for folder in sorted(cad_dir.iterdir()):
-        if not folder.is_dir() or folder.name in skip_classes or folder.name.startswith("."):
+        if folder.name in skip_classes:
             continue
-        files: dict[str, dict[str, pathlib.Path]] = {}
-        for path in sorted(folder.iterdir()):
-            suffix = path.suffix.lower()
-            if suffix in suffixes and not path.name.startswith("."):
-                files.setdefault(path.stem, {})[suffix] = path
-        for name, by_suffix in files.items():
+        for name, by_suffix in _models(folder, suffixes).items():
             path = next((by_suffix[s] for s in SOURCE_SUFFIXES if s in by_suffix), None)
             stl = by_suffix.get(".stl")
             if stl is not None and (path is None or is_up_to_date(stl, path)):
@@ -101,11 +101,36 @@ def find_objects(
             found.append(CadObject(folder.name, name, path))
     if not found:
         wanted = ", ".join(f"*{s}" for s in suffixes)
+        others = skipped(cad_dir, skip_classes)
         raise FileNotFoundError(
             f"Invalid value for --CAD_dir: expected CAD models <class>/{wanted}; received "
-            f"{cad_dir}, which holds none."
+            f"{cad_dir}, which holds none"
+            + (f" but those that --skip_classes leaves out: {others}." if others else ".")
         )
     return sorted(found)
+
+
+def skipped(cad_dir: pathlib.Path | str, skip_classes: Collection[str]) -> str:
+    """Lists the classes that are left out, with their numbers of models; "" if there are none."""
+    counts = {
+        folder.name: len(_models(folder, _READERS))
+        for folder in sorted(pathlib.Path(cad_dir).iterdir())
+        if folder.name in skip_classes
+    }
+    return ", ".join(
+        f"{name} ({number} model{'s' * (number > 1)})" for name, number in counts.items() if number
+    )
+
+
+def _models(folder: pathlib.Path, suffixes: Collection[str]) -> dict[str, dict[str, pathlib.Path]]:
+    """The files of each model of a class, by name and suffix; none if it is no folder or hidden."""
+    files: dict[str, dict[str, pathlib.Path]] = {}
+    if folder.is_dir() and not folder.name.startswith("."):
+        for path in sorted(folder.iterdir()):
+            suffix = path.suffix.lower()
+            if suffix in suffixes and not path.name.startswith("."):
+                files.setdefault(path.stem, {})[suffix] = path
+    return files
 
 
 def read_triangles(path: pathlib.Path) -> np.ndarray:
@@ -118,20 +143,41 @@ def read_triangles(path: pathlib.Path) -> np.ndarray:
         Corners of the triangles, float32 `[F, 3, 3]` (face, corner, xyz), in the file's unit.
 
     Raises:
-        MeshError: the file cannot be read, or its shape cannot be rendered.
+        MeshError: the file cannot be read, or its shape cannot be rendered. The message is a
+            sentence that begins with the path.
     """
     try:
-        if path.suffix.lower() == ".off":
-            vertices, faces = off.read_off(path.read_text(encoding="latin1"))
-            triangles = vertices[faces]
-        else:
-            mesh = trimesh.load(path, force="mesh", process=False, skip_materials=True)
-            triangles = np.asarray(mesh.triangles, dtype=np.float64)
+        return check_triangles(_read(path))
+    except MeshError as error:
+        raise MeshError(error.reason, path) from error
+
+
+def _read(path: pathlib.Path) -> np.ndarray:
+    """Reads a file without checking its triangles, float64 `[F, 3, 3]`."""
+    suffix = path.suffix.lower()
+    if suffix not in _READERS:
+        raise MeshError(f"is not a CAD file: expected one of {', '.join(_READERS)}")
+    try:
+        f"{path.parent.name}/{path.name}".encode()
+    except UnicodeEncodeError as error:
+        # Tables and records of objects could not hold it.
+        raise MeshError("has a name, or a class, that is not UTF-8: rename it") from error
+    try:
+        # Opening what is no file, such as a pipe, could wait for ever.
+        if not path.is_file():
+            path.stat()
+            raise MeshError("is not a file")
+        if path.stat().st_size > MAX_FILE_BYTES:
+            raise MeshError(f"is larger than the {MAX_FILE_BYTES:,} bytes that are read")
+        return polygons.cut(_READERS[suffix](path.read_bytes()))
     except OSError as error:
         raise MeshError(f"cannot be read: {error.strerror or error}") from error
-    except _READ_ERRORS as error:
-        raise MeshError(f"is not a readable {path.suffix} file ({error})") from error
-    return check_triangles(triangles)
+    except MeshError:
+        raise
+    except ValueError as error:
+        raise MeshError(f"is not a readable {suffix} file ({error})") from error
+    except MemoryError as error:
+        raise MeshError("needs more memory than there is: simplify it in a mesh editor") from error
 
 
 def check_triangles(triangles: np.ndarray) -> np.ndarray:
@@ -144,6 +190,11 @@ def check_triangles(triangles: np.ndarray) -> np.ndarray:
     extent = np.ptp(corners, axis=0).max()
     if extent == 0:
         raise MeshError("has no extent: all its points coincide")
+    if not _SIZES[0] < extent < _SIZES[1]:
+        raise MeshError(
+            f"has an extent of {extent:.3g}; expected {_SIZES[0]:g} to {_SIZES[1]:g}: scale it in "
+            "a mesh editor"
+        )
     # Far from the origin float32 would crush the shape, so its place is dropped first.
     if np.abs(corners).max() > 1e3 * extent:
         triangles = triangles - corners.mean(axis=0)

@@ -4,7 +4,6 @@ Thresholds were set by the families in :data:`SETTING`; the others check them.
 """
 
 import collections
-import concurrent.futures
 import functools
 import os
 import pathlib
@@ -21,6 +20,7 @@ from maml.diagnostics.known_models.regression import Regression, mixture
 from maml.diagnostics.known_models.suite import KnownModel, known_models
 from mine import reporting
 from mine.reporting import commands
+from mine.reporting.processes.workers import Pool
 from mine.reporting.progress import ProgressBar
 
 SETTING = ("linear", "classes")
@@ -122,7 +122,7 @@ def evaluate(workers: int, models: int, repeats: int) -> dict:
     """
     started = time.time()
     indices = range(0, len(_models()), models)
-    with concurrent.futures.ProcessPoolExecutor(workers) as pool:
+    with Pool(workers) as pool:
         coverage = {
             (count, share): pool.submit(_covered, count, share, range(repeats))
             for count in COUNTS
@@ -269,4 +269,4 @@ def main():
 def run():
     """The command."""
     define_flags()
-    commands.run(main)
+    commands.run(main, ["output"])

@@ -1,0 +1,1 @@
+"""Environments, each registered as a task."""

@@ -1,0 +1,214 @@
+"""RL tasks as a :class:`maml.TaskFamily`: an episode holds trajectories before and after."""
+
+import numpy as np
+import tensorflow as tf
+
+from maml.core.checks import check_at_least, check_counts, check_finite
+from maml.core.episodes import Episode, PaddedEpisode, TaskFamily, fold_in
+from maml.core.seeds import Stream, stream
+from maml.rl import advantages
+from maml.rl.environment import Environment
+from maml.rl.trajectories import Trajectories, collect
+
+
+class PolicyTasks(TaskFamily):
+    """Tasks of an environment, whose episodes are collected with a policy.
+
+    The support set D of an episode are trajectories of the policy before adaptation, the queries
+    are trajectories after adaptation to D, and labels are actions with their advantages, see
+    :class:`maml.rl.policies.PolicyHead`. So episodes follow the learner that is set as ``policy``;
+    without one, actions are random. Batches are drawn when they are asked for, never ahead.
+
+    Args:
+        environment: what is acted in.
+        num_tasks: how many tasks there are.
+        split: seed of the tasks.
+        trajectories: of a task, before adaptation and after it.
+        discount: gamma of returns.
+        trace: lambda of generalized advantages.
+        code: size of a code that is drawn once for each task, N(0, 1), and stands in all its
+            observations: it names the task. 0: none.
+        redraw: whether codes are drawn anew for each episode: then they tell nothing.
+        told: whether the task itself stands in all observations: an oracle.
+        noise: deviation of noise in what is told, drawn once for each task.
+
+    Attributes:
+        policy: the learner that acts; None: actions are random.
+    """
+
+    on_policy = True
+
+    def __init__(
+        self,
+        environment: Environment,
+        num_tasks: int,
+        split: int,
+        trajectories: int = 20,
+        discount: float = 0.99,
+        trace: float = 1.0,
+        code: int = 0,
+        redraw: bool = False,
+        told: bool = False,
+        noise: float = 0.0,
+    ):
+        check_counts(num_tasks=num_tasks, trajectories=trajectories)
+        check_at_least(0, code=code)
+        check_finite(least=0, told_noise=noise, discount=discount, trace=trace)
+        self.environment, self.num_tasks, self.trajectories = environment, num_tasks, trajectories
+        self.discount, self.trace, self.redraw = discount, trace, redraw
+        rng = np.random.default_rng([split, int(Stream.TASKS)])
+        self.tasks = environment.draw_tasks(num_tasks, rng)
+        parts = [rng.standard_normal([num_tasks, code])]
+        if told:
+            parts.append(self.tasks + noise * rng.standard_normal(self.tasks.shape))
+        self.told = np.concatenate(parts, axis=1)
+        self.code, self.policy = code, None
+
+    @property
+    def observation_dim(self) -> int:
+        """Size of an observation, with what is told."""
+        return self.environment.observation_dim + self.told.shape[1]
+
+    # -- acting -------------------------------------------------------------------------------
+
+    @property
+    def policy(self):
+        return self._policy
+
+    @policy.setter
+    def policy(self, learner):
+        self._policy = learner
+        self._acts: dict = {}
+        if learner is not None:
+            self._encode = tf.function(learner.encode_episode, autograph=False)
+            self._features = tf.function(learner.features, autograph=False)
+
+    def _act(self, state, observations, seed):
+        def drawn(state, observations, seed):
+            return self._policy.decode(state, self._policy.features(observations)).sample(seed)
+
+        function = self._acts.setdefault("sample", tf.function(drawn, autograph=False))
+        return function(state, tf.constant(observations), seed).numpy()
+
+    def collect(self, tasks: np.ndarray, seed, state=None, codes=None) -> Trajectories:
+        """Trajectories of the policy in some tasks.
+
+        Args:
+            tasks: numbers of tasks, [tasks].
+            seed: stateless seed [2].
+            state: of the learner in each task; None: before adaptation.
+            codes: stateless seed [2] of codes that are drawn anew; None: the same seed.
+        """
+        rng = np.random.default_rng(np.asarray(seed).astype(np.uint32))
+        told = self.told[tasks].copy()
+        if self.redraw:
+            told[:, : self.code] = self._codes(len(tasks), seed if codes is None else codes)
+        if self._policy is not None and state is None:
+            state = self._policy.initial_state(len(tasks))
+
+        def act(observations, step):
+            if self._policy is None:
+                return self._random_actions(observations.shape[:2], rng)
+            return self._act(state, observations, fold_in(seed, step))
+
+        told = told if told.size else None
+        return collect(self.environment, self.tasks[tasks], self.trajectories, act, rng, told)
+
+    def _codes(self, count: int, seed) -> np.ndarray:
+        rng = np.random.default_rng([*np.asarray(seed).astype(np.uint32), 1])
+        return rng.standard_normal([count, self.code])
+
+    def _random_actions(self, shape, rng) -> np.ndarray:
+        size = self.environment.action_dim
+        if self.environment.discrete:
+            return np.eye(size, dtype=np.float32)[rng.integers(size, size=shape)]
+        return rng.standard_normal([*shape, size]).astype(np.float32)
+
+    def constant_returns(self, tasks: np.ndarray, seed) -> np.ndarray:
+        """Returns [tasks, trajectories] of the action that is best on average if always taken."""
+        best = None
+        for action in self.environment.constants():
+            rng = np.random.default_rng(np.asarray(seed).astype(np.uint32))
+            actions = np.broadcast_to(action, [len(tasks), self.trajectories, len(action)])
+            found = collect(
+                self.environment,
+                self.tasks[tasks],
+                self.trajectories,
+                lambda observations, step, actions=actions: actions,
+                rng,
+            ).returns()
+            best = found if best is None or found.mean() > best.mean() else best
+        return best
+
+    # -- episodes -----------------------------------------------------------------------------
+
+    def labels(self, trajectories: Trajectories) -> np.ndarray:
+        """Actions and their advantages, [tasks, trajectories * horizon, action_dim + 1]."""
+        alive = trajectories.alive
+        if self._policy is not None and self._policy.head.surrogate == "dice":
+            # Rewards less their mean over the task's trajectories: later actions have no part.
+            decay = self.discount ** np.arange(alive.shape[-1])
+            mean = trajectories.rewards.mean(axis=1, keepdims=True)
+            worth = decay * (trajectories.rewards - mean) * alive
+        else:
+            values = advantages.baseline(trajectories, self.discount)
+            worth = advantages.generalized(trajectories, values, self.discount, self.trace)
+            worth = advantages.standardized(worth, alive)
+        labels = np.concatenate([trajectories.actions, worth[..., np.newaxis]], axis=-1)
+        return labels.reshape(len(labels), -1, labels.shape[-1]).astype(np.float32)
+
+    def support(self, trajectories: Trajectories) -> Episode | PaddedEpisode:
+        """An episode whose support set and queries both are these trajectories."""
+        labels = self.labels(trajectories)
+        x = trajectories.observations.reshape(*labels.shape[:2], -1)
+        if not self.environment.ends_early:
+            return Episode(x, labels, x, labels)
+        return PaddedEpisode(x, labels, x, labels, trajectories.alive.reshape(labels.shape[:2]))
+
+    def adapt(self, trajectories: Trajectories, training: bool = False):
+        """The learner's state after adaptation to these trajectories of each task.
+
+        Args:
+            trajectories: before adaptation.
+            training: whether inner steps are those of training.
+        """
+        episode = self.support(trajectories)
+        parts = [tf.constant(part) for part in episode]
+        parts[0] = self._features(parts[0])
+        return self._encode(type(episode)(*parts), training)
+
+    def episodes(self, tasks, seed):
+        tasks = np.asarray(tasks)
+        before = self.collect(tasks, fold_in(seed, 0))
+        support = self.support(before)
+        state = None if self._policy is None else self.adapt(before, training=True)
+        # Both parts of an episode have the same codes.
+        after = self.collect(tasks, fold_in(seed, 1), state, codes=fold_in(seed, 0))
+        query = self.support(after)
+        return support._replace(query_x=query.query_x, query_y=query.query_y)
+
+    def dataset(self, batch_size, seed, start=0):
+        base = stream(seed, Stream.TRAINING_EPISODES)
+
+        def batches():
+            number = start
+            while True:
+                yield self.sample(batch_size, fold_in(base, number))
+                number += 1
+
+        shots = self.trajectories * self.environment.horizon
+        x = tf.TensorSpec([batch_size, shots, self.observation_dim], tf.float32)
+        y = tf.TensorSpec([batch_size, shots, self.environment.action_dim + 1], tf.float32)
+        specs: tuple = (x, y, x, y)
+        if self.environment.ends_early:
+            specs += (tf.TensorSpec([batch_size, shots], tf.bool),)
+        kind = PaddedEpisode if self.environment.ends_early else Episode
+        data = tf.data.Dataset.from_generator(batches, output_signature=kind(*specs))
+        # A batch that is drawn ahead would be of the policy before its last step.
+        options = tf.data.Options()
+        options.experimental_optimization.apply_default_optimizations = False
+        options.experimental_optimization.inject_prefetch = False
+        options.autotune.enabled = False
+        # Without a number of batches Keras would warn when it stops to ask for them.
+        data = data.apply(tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY))
+        return data.with_options(options)

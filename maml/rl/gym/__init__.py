@@ -1,0 +1,1 @@
+"""Environments of this library in Gymnasium, and those of Gymnasium in this library."""

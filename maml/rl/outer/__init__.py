@@ -1,0 +1,1 @@
+"""Meta-optimizers of policies."""

@@ -1,0 +1,175 @@
+"""Problems of reinforcement learning, for the one training routine of the library."""
+
+import dataclasses
+import inspect
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from maml.core import options
+from maml.core.checks import check_at_least
+from maml.core.metrics import Metric
+from maml.core.registry import TASKS
+from maml.rl.environment import Environment
+from maml.rl.evaluator import RETURN, PolicyEvaluator
+from maml.rl.family import PolicyTasks
+from maml.rl.plots import draw_paths
+from maml.rl.policies import PolicyHead, policy_networks
+from maml.tasks.problem import TEST, TRAIN, VALIDATION, Problem
+from mine.reporting import mean_interval
+
+MANY = 10_000
+"""Training tasks where their number is not limited."""
+
+
+@dataclasses.dataclass(frozen=True)
+class PolicyProblem(Problem):
+    """Tasks to act in.
+
+    Attributes:
+        adaptations: how often the final scores let a policy adapt, each time to new trajectories.
+        later_rate: factor of the inner rate after the first adaptation.
+    """
+
+    adaptations: int = 3
+    later_rate: float = 0.5
+    monitored: tuple[str, ...] = ("train",)
+
+    def evaluator(self, learner, information_every: int = 1, num_relabelings: int = 8):
+        """Scores a learner, which from now on acts in all tasks of this problem."""
+        self._let_act(learner)
+        return PolicyEvaluator(learner, self.metrics, num_relabelings)
+
+    def _let_act(self, learner):
+        for family in self.families.values():
+            family.policy = learner
+
+    def draw(self, learner, history, record, folder):
+        """Draws paths, of environments whose states are points of the plane."""
+        if getattr(self.test.environment, "in_the_plane", False):
+            self._let_act(learner)
+            draw_paths(self.test, folder / "paths.png")
+
+    def further_scores(self, score: Callable) -> dict:
+        """Returns on test tasks after each of several adaptations."""
+        if self.adaptations < 2:
+            return {}
+        evaluator = PolicyEvaluator(
+            self.test.policy, self.metrics, 2, self.adaptations, self.later_rate
+        )
+        values = evaluator(self.test, 1, 20, 1, min(40, self.test.num_tasks))
+        names = {f"no_support_{RETURN}": 0, RETURN: 1} | {
+            f"after_{k}_{RETURN}": k for k in range(2, self.adaptations + 1)
+        }
+        return {
+            "returns_after": {
+                str(k): mean_interval(values[name].mean(axis=(1, 2))) for name, k in names.items()
+            }
+        }
+
+
+def policy_problem(
+    environment: Environment,
+    trajectories: int = 20,
+    train_tasks: int | None = None,
+    test_tasks: int = 100,
+    code: int = 0,
+    redraw: bool = False,
+    told: bool = False,
+    told_noise: float = 0.0,
+    discount: float = 0.99,
+    trace: float = 1.0,
+    adaptations: int = 3,
+    later_rate: float = 0.5,
+) -> PolicyProblem:
+    """The problem of acting in an environment; the options of every task of this kind.
+
+    Args:
+        environment: what is acted in.
+        trajectories: of a task, before adaptation and after it.
+        train_tasks: number of training tasks; None for as many as one likes.
+        test_tasks: number of validation tasks, and of test tasks.
+        code: size of a code in observations that names the task, so that it can be memorized.
+        redraw: whether training codes are drawn anew for each episode.
+        told: whether observations hold the task itself, in all splits: an oracle.
+        told_noise: deviation of noise in what is told, drawn once for each task.
+        discount: gamma.
+        trace: lambda of generalized advantages.
+        adaptations: as of :class:`PolicyProblem`.
+        later_rate: as of :class:`PolicyProblem`; half in Finn et al. 2017, appendix A.2.
+    """
+
+    check_at_least(0, adaptations=adaptations, later_rate=later_rate)
+
+    def tasks(count, split, **options):
+        return PolicyTasks(
+            environment, count, split, trajectories, discount, trace, code, told=told,
+            noise=told_noise, **options,
+        )  # fmt: skip
+
+    train = tasks(train_tasks or MANY, TRAIN, redraw=redraw)
+    test = tasks(test_tasks, TEST)
+    optimum = environment.optimum(test.tasks)
+
+    def build_networks(
+        hidden: Sequence[int] = (64, 64),
+        activation: str = "tanh",
+        deviation: float = 1.0,
+        seed: int = 0,
+    ):
+        return policy_networks(
+            train.observation_dim, environment.discrete, hidden, activation, deviation, seed
+        )
+
+    return PolicyProblem(
+        description=(inspect.getdoc(environment) or "").partition("\n")[0],
+        train=train,
+        validation=tasks(test_tasks, VALIDATION),
+        test=test,
+        head=PolicyHead(environment.action_dim, environment.discrete, environment.horizon),
+        build_networks=build_networks,
+        label_transform=None,
+        metrics=(Metric(RETURN, _no_label, True, best=float(np.mean(optimum))),),
+        mutually_exclusive=not (code or told),
+        adaptations=adaptations,
+        later_rate=later_rate,
+    )
+
+
+def _no_label(prediction, y):
+    raise ValueError("A return is no score of single answers: it is read by PolicyEvaluator.")
+
+
+def register(name: str, **defaults):
+    """A decorator that registers an environment as a task.
+
+    The task has the options of the environment's constructor, and those of
+    :func:`policy_problem`.
+
+    Args:
+        name: of the task.
+        **defaults: in place of those of :func:`policy_problem`.
+    """
+    common = list(inspect.signature(policy_problem).parameters.values())[1:]
+    common = [p.replace(default=defaults.get(p.name, p.default)) for p in common]
+
+    def enter(environment: type[Environment]):
+        own = [
+            parameter.replace(kind=parameter.KEYWORD_ONLY)
+            for parameter in options.parameters(environment).values()
+        ]
+        names = {parameter.name for parameter in own}
+        every = [*own, *(p.replace(kind=p.KEYWORD_ONLY) for p in common)]
+
+        def make(**given) -> PolicyProblem:
+            chosen = {key: value for key, value in given.items() if key in names}
+            others = {key: value for key, value in given.items() if key not in names}
+            return policy_problem(environment(**chosen), **defaults | others)
+
+        make.__doc__, make.__module__ = environment.__doc__, environment.__module__
+        make.__name__ = make.__qualname__ = name
+        make.__signature__ = inspect.Signature(every)
+        TASKS.register(name)(make)
+        return environment
+
+    return enter

@@ -1,0 +1,1 @@
+"""Environments that MuJoCo simulates: models, batches of simulations, pictures of them."""

@@ -1,0 +1,218 @@
+"""Meta reinforcement learning: learners beside yardsticks, and policies that memorize.
+
+    python -m maml.rl.study --logdir=output/rl --output=results/rl --tables=navigation,codes
+
+Writes ``rl.{md,json}``, learning curves over environment steps, returns before and after
+adaptation, and paths in the plane.
+"""
+
+import pathlib
+
+import numpy as np
+
+from maml.experiments import plots, report, study_command
+from maml.experiments.results import HISTORY, read_history
+from maml.experiments.selection import each
+from maml.experiments.study import Plan, Study, Table
+from maml.rl.plots import draw_returns
+from maml.rl.yardsticks import random_returns, with_experience
+from mine import reporting
+from mine.reporting import commands
+
+_BASE = {
+    "learner": "maml", "outer": "trpo", "learner.inner_lr": 0.1, "learner.inner_steps": 1,
+    "meta_batch_size": 20, "steps_per_epoch": 20, "num_validation_batches": 1,
+    "num_validation_tasks": 40, "num_test_tasks": 40, "task.later_rate": 0.25,
+}  # fmt: skip
+
+_NO_ADAPTATION = {"learner.inner_steps": 0, "learner.test_inner_steps": 1}
+
+YARDSTICKS = {
+    "random": [_NO_ADAPTATION | {"outer": "adam", "meta_lr": 0.0, "steps": 1}],
+    "pretrained": [_NO_ADAPTATION],
+    "oracle": [_NO_ADAPTATION | {"learner.test_inner_steps": 0, "task.told": True}],
+}
+"""Untrained; trained on all tasks at once and adapted afterwards; told the task."""
+
+LEARNERS = {
+    "MAML": [{}],
+    "MAML, log": [{"head.surrogate": "log"}],
+    "MAML, DiCE": [{"head.surrogate": "dice"}],
+    "FOMAML": [{"learner": "fomaml"}],
+    "Meta-SGD": [{"learner": "metasgd"}],
+    "MAML, ProMP": [{"outer": "promp"}],
+    "MAML, Adam": [{"outer": "adam", "meta_lr": 1e-3}],
+}
+"""Learners and meta-optimizers; TRPO and the LVC surrogate unless said."""
+
+# Few trajectories: with many of them adaptation is too easy to be worth replacing.
+_CODES = {
+    "task": "navigation", "task.train_tasks": 20, "task.trajectories": 2, "task.code": 8,
+    "steps": 130, "steps_per_epoch": 10,
+}  # fmt: skip
+
+METHODS = {
+    "none": [{}],
+    "no codes": [{"task.code": 0}],
+    "codes redrawn": [{"task.redraw": True}],
+    "MR-A": each("weight", [1e-3, 1e-2, 1e-1], regularizer="mr_a"),
+    "MR-W": each("weight", [1e-5, 1e-4, 1e-3], regularizer="mr_w"),
+    "Action-MI": each("weight", [0.03, 0.1, 0.3], regularizer="action_mi"),
+}
+"""What is done about codes that name the training goals."""
+
+
+def _bandit(pulls: int) -> dict:
+    return _BASE | {
+        "task": "bandit", "task.arms": 5, "task.trajectories": pulls, "learner.inner_lr": 0.5,
+        "network.hidden": (32, 32), "network.activation": "relu", "steps": 300,
+        "steps_per_epoch": 50, "num_test_tasks": 100,
+    }  # fmt: skip
+
+
+TABLES = {
+    "navigation": Table(
+        "2-D navigation", _BASE | {"task": "navigation", "steps": 200}, LEARNERS | YARDSTICKS
+    ),
+    "bandit_10": Table(
+        "Bandits with 5 arms, 10 pulls", _bandit(10), {"MAML": [{}]} | YARDSTICKS
+    ),
+    "bandit_100": Table(
+        "Bandits with 5 arms, 100 pulls", _bandit(100), {"MAML": [{}]} | YARDSTICKS
+    ),
+    "mdp": Table(
+        "Tabular MDPs, 10 states, 5 actions, 20 trajectories",
+        _BASE | {"task": "tabular_mdp", "learner.inner_lr": 0.5, "steps": 300}
+        | {"steps_per_epoch": 50, "num_test_tasks": 100},
+        {"MAML": [{}]} | YARDSTICKS,
+    ),
+    "codes": Table(
+        "Navigation, 20 training goals that codes in the observation name, 2 trajectories",
+        _BASE | _CODES,
+        METHODS,
+    ),
+}  # fmt: skip
+
+STUDY = Study(
+    "rl",
+    "Meta reinforcement learning",
+    TABLES,
+    metric="return",
+    larger_is_better=True,
+    pictures=True,
+)
+
+
+def _after(count: int) -> report.Column:
+    name = f"further.returns_after.{count}"
+    return report.Column(
+        f"after {count}",
+        lambda row: (
+            reporting.format_interval(
+                {end: row.get(f"{name}.{end}", np.nan) for end in ("mean", "ci95")}, 2
+            )
+            if f"{name}.mean" in row
+            else ""
+        ),
+    )
+
+
+COLUMNS = (
+    report.Column("learner", lambda row: row["row"], left=True),
+    report.STRENGTH,
+    report.SEEDS,
+    report.VERDICT,
+    report.score("test, before", "test.no_support_return", 2),
+    report.score("test, after", "test.return", 2),
+    _after(2),
+    _after(3),
+    report.score("test, another's", "test.mismatched_support_return", 2),
+    report.score("training, before", "train.no_support_return", 2),
+    report.score("training, after", "train.return", 2),
+    report.score("I(a; D|s), nats", "test.support_information_lower"),
+    report.number("s/iteration", "cost.seconds_per_step", ".1f"),
+    report.TRAIN_MINUTES,
+)
+
+NOTE = (
+    "Undiscounted return, mean ± 95 % interval over seeds, on tasks that were not trained on, "
+    "before adaptation and after one, two and three adaptations, each to new trajectories; "
+    "another's: adapted to another task's trajectories. I(a; D | s): lower bound, at states of the "
+    "adapted policy. Random: untrained. Pretrained: trained without adaptation. Oracle: told the "
+    "task, without adaptation."
+)
+
+
+def yardsticks(plan: Plan) -> dict[str, dict[str, float]]:
+    """For each table, returns of random actions, of the optimum, and of the same experience."""
+    found = {}
+    for name in plan.chosen:
+        config = plan.config(name, {}, 0)
+        test = config.make_problem().test
+        environment, tasks = test.environment, test.tasks
+        found[name] = {
+            "random actions": random_returns(environment, tasks),
+            "optimum": float(np.mean(environment.optimum(tasks))),
+        }
+        if name.startswith(("bandit", "mdp")):
+            found[name]["same experience"] = with_experience(
+                environment, np.tile(tasks, (20, 1)), test.trajectories
+            )
+    return found
+
+
+def page(result: dict) -> list[str]:
+    """The page of the study."""
+    lines = [*report.header(result, STUDY.title, NOTE), "", "## Exact yardsticks", ""]
+    titles = ["random actions", "same experience", "optimum"]
+    rows = [
+        [result["tables"][name]["about"]]
+        + [f"{values[title]:.2f}" if title in values else "" for title in titles]
+        for name, values in result["yardsticks"].items()
+    ]
+    return [
+        *lines,
+        *reporting.markdown_table(["tasks", *titles], rows),
+        "",
+        "Same experience: of bandits the best arm after as many pulls by Thompson sampling; of "
+        "MDPs value iteration on tables that are estimated from as many random trajectories.",
+        *report.sections(result, COLUMNS, commands=True),
+        *report.sweep_section(result, "return", "return", 2),
+    ]
+
+
+def write(result: dict, plan: Plan, output: pathlib.Path) -> str:
+    """Writes the page, learning curves, returns and paths."""
+    result["yardsticks"] = yardsticks(plan)
+    text = report.write(result, page(result), output, STUDY.name)
+    for name, table in result["tables"].items():
+        rows = [row for row in table["rows"] if "folders" in row]
+        draw_returns(rows, result["yardsticks"][name], output / f"returns_{name}.png")
+        histories = {}
+        for row in rows:
+            folder = pathlib.Path(row["folders"][0])
+            history = read_history(folder / HISTORY)
+            if len(history["step"]) > 1:
+                histories[row["row"]] = history
+            if (folder / "paths.png").exists() and row["row"] in ("MAML", "none"):
+                content = (folder / "paths.png").read_bytes()
+                reporting.write(content, output / f"paths_{name}.png")
+        if histories:
+            plots.draw_curves(
+                histories,
+                {"return": "return after adaptation"},
+                output / f"curves_{name}.png",
+                "train",
+                "train_no_support",
+            )
+    return text
+
+
+def cli():
+    """The command, as ``maml-rl-study``."""
+    study_command.define_flags(STUDY)
+    commands.run(lambda: study_command.main(STUDY, write, "maml.rl.study"), ["logdir", "output"])
+
+
+if __name__ == "__main__":
+    cli()

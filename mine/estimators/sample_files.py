@@ -1,0 +1,186 @@
+"""Reads samples from files, which may be damaged or made to harm: nothing in them is run."""
+
+import csv
+import io
+import os
+import pathlib
+import re
+import zipfile
+
+import numpy as np
+
+MAX_BYTES = 2**28
+"""Largest size of the arrays of a file, also as the float64 that they become."""
+
+MAX_TEXT_BYTES = 2**25
+"""Largest size of a file of text, which takes seconds to read."""
+
+MAX_LINES, MAX_LINE = 2**20, 2**20
+"""Most lines of a file of text, and most characters of a line."""
+
+DECIMAL_COMMA = re.compile(r",\s*0\d|(^|,)\s*-0\s*,")
+"""What is written before or after a decimal comma, but not before or after one that separates."""
+
+
+def read(path: os.PathLike | str) -> np.ndarray | dict[str, np.ndarray]:
+    """The array of a ``.npy`` or ``.csv`` file, or those of an ``.npz`` file by name.
+
+    A ``.csv`` file has a sample a line, and may begin with a line of names. Values are separated by
+    commas, semicolons, tabs or spaces; unless by commas, a decimal comma is a point. Blank lines
+    and those that begin with # are left out.
+
+    Args:
+        path: of the file.
+
+    Raises:
+        ValueError: the name has another ending, or the file is damaged, too large, or holds other
+            than numbers.
+        OSError: it cannot be opened.
+    """
+    path = pathlib.Path(path)
+    if path.suffix not in (".npz", ".npy", ".csv"):
+        raise ValueError(
+            f"Invalid file {path}: expected a name that ends in .npz, .npy or .csv; received "
+            f"{path.suffix or 'none of them'}."
+        )
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise ValueError(f"Invalid file {path}: expected a regular file; received a device.")
+    return _read_table(path) if path.suffix == ".csv" else read_arrays(path)
+
+
+def read_arrays(path: os.PathLike | str) -> np.ndarray | dict[str, np.ndarray]:
+    """What NumPy saved: one array, or several by name; see :func:`read`."""
+    with open(path, "rb") as file:
+        try:
+            size = file.seek(0, os.SEEK_END)
+            if zipfile.is_zipfile(file):
+                with zipfile.ZipFile(file) as archive:
+                    size = sum(member.file_size for member in archive.infolist())
+            file.seek(0)
+            if size > MAX_BYTES:
+                raise ValueError(f"it holds {size:,} bytes, and {MAX_BYTES:,} are the most")
+            loaded = np.load(file, allow_pickle=False)
+            several = not isinstance(loaded, np.ndarray)
+            arrays = {name: loaded[name] for name in loaded.files} if several else {"": loaded}
+            for name, found in arrays.items():
+                if not isinstance(found, np.ndarray):
+                    raise ValueError(f"{name} is no array")
+            size = sum(found.size for found in arrays.values())
+            if size > MAX_BYTES // 8:
+                raise ValueError(f"it holds {size:,} numbers, and {MAX_BYTES // 8:,} are the most")
+        # Damage shows as errors of zipfile, zlib, lzma, tokenize, ast, struct, memory or NumPy.
+        except Exception as error:
+            reason = str(error).partition("\n")[0].rstrip(".") or type(error).__name__
+            received = f"a damaged or another file ({reason})"
+            if reason.startswith("Object arrays"):
+                received = "Python objects, which are not read; save numbers"
+            raise ValueError(
+                f"Cannot read {path}: expected arrays of numbers that NumPy saved; received "
+                f"{received}."
+            ) from error
+    return arrays if several else arrays[""]
+
+
+def _read_table(path: pathlib.Path) -> np.ndarray:
+    lines = _lines(path)
+    separator = next((mark for mark in ";\t," if mark in "".join(lines[:2])), " ")
+    if separator != ",":
+        lines = [line.replace(",", ".") for line in lines]
+    first = _cells(lines[0], separator) if lines else []
+    named = not any(map(_is_number, first)) or not first[0]
+    if named:
+        _check_names(path, first)
+    if not lines[named:]:
+        raise ValueError(f"Invalid file {path}: expected lines of numbers; received none.")
+    columns = len(_cells(lines[named], separator))
+    if len(first) != columns:
+        raise ValueError(
+            f"Invalid file {path}: expected a name for each of {columns} columns; received "
+            f"{len(first)}; name all, and write no decimal commas."
+        )
+    line = ""
+
+    def given():
+        nonlocal line
+        for line in lines[named:]:
+            if separator == "," and DECIMAL_COMMA.search(line):
+                raise ValueError("decimal comma")
+            yield line
+
+    delimiter = None if separator == " " else separator
+    try:
+        table = np.loadtxt(given(), delimiter=delimiter, comments=None, quotechar='"', ndmin=2)
+    except ValueError as error:
+        raise ValueError(
+            f"Invalid file {path}: {_fault(line, separator, columns)}; received {line[:60]!r}."
+        ) from error
+    # Names that pandas gives to columns without one.
+    numbered = first == [str(index) for index in range(columns)]
+    return table[1:] if numbered and (table[1:] != np.floor(table[1:])).any() else table
+
+
+def _lines(path: pathlib.Path) -> list[str]:
+    """The lines that are neither blank nor comments."""
+    content = path.read_bytes() if path.stat().st_size <= MAX_TEXT_BYTES else b""
+    received = ""
+    if path.stat().st_size > MAX_TEXT_BYTES or max(map(content.count, b"\r\n")) > MAX_LINES:
+        received = "more; save the samples as .npy"
+    elif b"\0" in content:
+        received = "binary content"
+    if received:
+        raise ValueError(
+            f"Invalid file {path}: expected text in UTF-8, at most {MAX_TEXT_BYTES:,} bytes and "
+            f"{MAX_LINES:,} lines; received {received}."
+        )
+    # Names may be in any encoding; they are not used.
+    text = io.StringIO(content.decode("utf-8-sig", "replace"), newline=None)
+    lines = [line for line in map(str.strip, text) if line and not line.startswith("#")]
+    longest = max(map(len, lines), default=0)
+    if longest > MAX_LINE:
+        raise ValueError(
+            f"Invalid file {path}: expected lines of at most {MAX_LINE:,} characters; received "
+            f"{longest:,}; save the samples as .npy."
+        )
+    return lines
+
+
+def _check_names(path, names) -> None:
+    """Refuses a column without a name: it is the index of a table, which counts its rows."""
+    for number, name in enumerate(names, 1):
+        if not name or re.fullmatch(r"Unnamed: \d+", name):
+            raise ValueError(
+                f"Invalid file {path}: expected a name for each column; received none for column "
+                f"{number}, as an index has; leave it out (in pandas, to_csv(index=False)), or "
+                "name it."
+            )
+
+
+def _fault(line: str, separator: str, columns: int) -> str:
+    """What is expected of a line, and what it does not do."""
+    cells = _cells(line, separator)
+    if separator == "," and DECIMAL_COMMA.search(line):
+        return (
+            "expected numbers separated by commas, not decimal commas; write points, or separate "
+            "values by semicolons"
+        )
+    if len(cells) != columns:
+        return f"expected {columns} values in each line, not {len(cells)}"
+    wrong = next((cell for cell in cells if not _is_number(cell)), line)
+    return f"expected numbers, not {wrong[:40]!r}"
+
+
+def _cells(line: str, separator: str) -> list[str]:
+    if separator == " ":
+        line = " ".join(line.split())
+    try:
+        return [cell.strip() for cell in next(csv.reader([line], delimiter=separator))]
+    except csv.Error:  # A cell is longer than any number.
+        return [line]
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True

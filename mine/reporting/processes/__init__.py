@@ -1,0 +1,1 @@
+"""Processes that share a machine and its folders: claims, workers, signals, memory."""

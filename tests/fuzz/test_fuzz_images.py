@@ -1,0 +1,176 @@
+"""Damaged image files: whatever the bytes, only errors of our own come out.
+
+FUZZ_SECONDS in the environment is about how long they take; 5 without it.
+"""
+
+import functools
+import io
+import os
+import zipfile
+
+import budget
+import numpy as np
+import pytest
+import toys
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from maml.tasks import prepare
+from maml.tasks.image_file import ImageFile
+from mine.reporting.inputs.arrays import read_npz
+from mine.reporting.inputs.image_reader import ImageError, read_image
+from mine.reporting.inputs.skipped import Skipped
+
+
+def fuzzed(per_second, *strategies):
+    """A test of as many examples as fit into the budget, always the same ones."""
+    return lambda test: settings(
+        max_examples=max(1, per_second * budget.seconds()),
+        derandomize=True,
+        database=None,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+    )(given(*strategies)(test))
+
+
+@st.composite
+def damaged(draw, wholes):
+    """Bytes of one of some files, changed in a few places, longer or shorter."""
+    content = bytearray(draw(st.sampled_from(wholes)))
+    # Headers stand at both ends of files.
+    place = st.one_of(
+        st.integers(0, 200), st.integers(0, len(content)), st.integers(len(content) - 200, 10**6)
+    )
+    for _ in range(draw(st.integers(1, 4))):
+        at = min(max(draw(place), 0), len(content))
+        new = draw(
+            st.one_of(
+                st.binary(min_size=1, max_size=8),
+                st.sampled_from([b"\xff" * 4, b"\0" * 4, b"\x7f\xff\xff\xff", b"\xff\xff\xff\x7f"]),
+            )
+        )
+        content[at : at + draw(st.sampled_from([0, len(new), len(new), 30]))] = new
+    return bytes(content[: draw(st.sampled_from([None, None, None, len(content) // 2]))])
+
+
+@functools.cache
+def images():
+    """An image in each format and many modes."""
+    pixels = np.random.default_rng(0).integers(0, 256, (9, 8, 4), np.uint8)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    made = {
+        "RGBA": Image.fromarray(pixels),
+        "RGB": Image.fromarray(pixels[..., :3]),
+        "L": Image.fromarray(pixels[..., 0]),
+        "1": Image.fromarray(pixels[..., 0] > 99),
+        "LA": Image.fromarray(pixels[..., :2], "LA"),
+        "P": Image.fromarray(pixels[..., :3]).quantize(16),
+        "16": Image.fromarray(pixels[..., :2].copy().view(np.uint16)[..., 0]),
+        "CMYK": Image.fromarray(pixels, "CMYK"),
+    }
+    kinds = {
+        "PNG": ["RGBA", "RGB", "L", "1", "LA", "P", "16"],
+        "TIFF": ["RGBA", "L", "1", "P", "16", "CMYK"],
+        "JPEG": ["RGB", "L", "CMYK"],
+        "WEBP": ["RGBA", "RGB"],
+        "GIF": ["P"],
+        "BMP": ["RGB", "P"],
+        "PPM": ["RGB", "1", "16"],
+    }
+    wholes = []
+    for kind, modes in kinds.items():
+        for mode in modes:
+            content = io.BytesIO()
+            turned = {"exif": exif} if kind in ("PNG", "TIFF", "JPEG", "WEBP") else {}
+            made[mode].save(content, kind, **turned)
+            wholes.append(content.getvalue())
+    return wholes
+
+
+@functools.cache
+def archives(suffix):
+    """Two classes of two images in a zip, or as a file of images."""
+    content = io.BytesIO()
+    if suffix == "npz":
+        found = toys.images_of_classes(2, 2, 8)
+        np.savez(content, checksum=found.checksum(), **found._arrays())
+        packed = io.BytesIO()
+        np.savez_compressed(packed, checksum=found.checksum(), **found._arrays())
+        return [content.getvalue(), packed.getvalue()]
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
+        for number in range(4):
+            archive.writestr(f"class{number % 2}/{number}.png", images()[number])
+    return [content.getvalue()]
+
+
+@pytest.mark.filterwarnings("ignore")  # Pillow tells of what it mends.
+@fuzzed(40, damaged(images()))
+def test_damaged_images_are_refused_or_seen(content):
+    try:
+        seen = read_image(lambda: io.BytesIO(content))
+    except ImageError as error:
+        assert str(error)
+    else:
+        assert seen.mode in ("L", "RGB") and np.asarray(seen).size
+
+
+@fuzzed(25, damaged(archives("npz")))
+def test_damaged_files_of_images_are_refused(tmp_path_factory, content):
+    path = tmp_path_factory.getbasetemp() / "fuzz.npz"
+    path.write_bytes(content)
+    try:
+        found = ImageFile.load(path)
+    except ValueError as error:
+        assert str(path) in str(error) and "prepare it anew" in str(error)
+    else:
+        assert found.checksum() == toys.images_of_classes(2, 2, 8).checksum()
+
+
+def members():
+    found = toys.images_of_classes(2, 2, 8)
+    arrays = {"checksum": found.checksum()} | found._arrays()
+    contents = {}
+    for name, array in arrays.items():
+        content = io.BytesIO()
+        np.save(content, array)
+        contents[name] = content.getvalue()
+    return contents
+
+
+MEMBERS = members()
+
+
+@pytest.mark.filterwarnings("ignore")  # NumPy tells of headers of Python 2.
+@fuzzed(15, st.sampled_from(sorted(MEMBERS)), st.data())
+def test_damaged_arrays_in_whole_archives_are_refused(tmp_path_factory, name, data):
+    path = tmp_path_factory.getbasetemp() / "member.npz"
+    with zipfile.ZipFile(path, "w") as archive:
+        for other, content in MEMBERS.items():
+            if other == name:
+                content = data.draw(damaged([content]))
+            archive.writestr(f"{other}.npy", content)
+    for read in (ImageFile.load, read_npz):
+        try:
+            read(path)
+        except ValueError as error:
+            assert str(error)
+
+
+@pytest.mark.filterwarnings("ignore")
+@fuzzed(10, damaged(archives("zip")))
+def test_damaged_zips_lose_no_more_than_what_is_damaged(tmp_path_factory, content):
+    folder = tmp_path_factory.getbasetemp() / "zips"
+    os.makedirs(folder / "whole", exist_ok=True)
+    (folder / "whole/0.png").write_bytes(images()[0])
+    (folder / "fuzz.zip").write_bytes(content)
+    skipped = Skipped()
+    try:
+        source = prepare.any_folder(folder, skipped)
+    except ValueError as error:
+        assert "is in no folder of a class" in str(error) or "none of the folders" in str(error)
+        return
+    found = prepare.prepare(source, 1, verbose=False)
+    assert "whole" in found.names
+    assert len(found.images) + skipped.num_damaged() >= 1

@@ -1,0 +1,131 @@
+"""Damaged CAD files: whatever the bytes or words, a shape or one sentence comes out.
+
+FUZZ_SECONDS in the environment is about how long they take; 5 without it.
+"""
+
+import re
+
+import budget
+import cad_formats
+import numpy as np
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from pose_data.cad import meshes
+
+NAMES = sorted(cad_formats.CONTENTS)
+WORDS = [
+    b"0", b"-1", b"1", b"3", b"4", b"8", b"99999999999999999999", b"1000000000", b"-5", b"1e300",
+    b"1e-300", b"nan", b"-inf", b"1.5", b"x", b"1/2/3", b"//", b"/", b"#", b"\\\n", b"\n", b"\r",
+    b"OFF", b"BINARY", b"COFF", b"4nOFF", b"v", b"f", b"list", b"property", b"element", b"face",
+    b"vertex", b"endloop", b"solid", b"endsolid", b"facet", b"\0", b"\xff\xfe", b"1,5", b"int64",
+    b"tristrips", b"vertex_indices", b"float", b"double", b"end_header", b"uchar", b"1_0", b"0x1",
+]  # fmt: skip
+
+
+def fuzzed(per_second, *strategies):
+    """A test of as many examples as fit into the budget, always the same ones."""
+    return lambda test: settings(
+        max_examples=max(1, per_second * budget.seconds()),
+        derandomize=True,
+        database=None,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+    )(given(*strategies)(test))
+
+
+def check(folder, suffix, content):
+    """A shape that can be rendered, or the reason why there is none."""
+    path = folder / f"fuzz{suffix}"
+    path.write_bytes(content)
+    try:
+        triangles = meshes.read_triangles(path)
+    except meshes.MeshError as error:
+        message = str(error)
+        assert message.startswith(str(path)) and "\n" not in message and len(message) < 500
+    else:
+        assert triangles.dtype == np.float32 and triangles.shape[1:] == (3, 3)
+        assert len(triangles) and np.isfinite(triangles).all()
+        # No more than the corners that the file has room for.
+        assert len(triangles) <= len(content)
+
+
+@st.composite
+def bytes_changed(draw):
+    """One of the files, changed in a few bytes, longer or shorter."""
+    name = draw(st.sampled_from(NAMES))
+    content = bytearray(cad_formats.CONTENTS[name])
+    for _ in range(draw(st.integers(1, 4))):
+        at = draw(st.integers(0, len(content)))
+        new = draw(
+            st.one_of(
+                st.binary(min_size=1, max_size=8),
+                st.sampled_from([b"\xff" * 4, b"\0" * 4, b"\x7f\xff\xff\xff", b"\xff\xff\xff\x7f"]),
+            )
+        )
+        content[at : at + draw(st.sampled_from([0, len(new), 30]))] = new
+    return name, bytes(content[: draw(st.sampled_from([None, None, None, len(content) // 2]))])
+
+
+@st.composite
+def words_changed(draw):
+    """One of the files, with words taken out, put in, exchanged or repeated."""
+    name = draw(st.sampled_from(NAMES))
+    parts = re.split(rb"([ \n]+)", cad_formats.CONTENTS[name])
+    word = st.one_of(st.sampled_from(WORDS), st.sampled_from(parts))
+    for _ in range(draw(st.integers(1, 5))):
+        at = draw(st.integers(0, len(parts) - 1))
+        parts[at : at + draw(st.integers(0, 3))] = draw(st.lists(word, max_size=3))
+        parts = parts or [b""]
+    return name, b"".join(parts)
+
+
+@st.composite
+def words_only(draw):
+    """The beginning of a format, and words of all of them."""
+    begin, suffix = draw(
+        st.sampled_from(
+            [
+                (b"OFF 4 2 0\n", ".off"),
+                (b"COFF 1 0 0\n", ".off"),
+                (b"v 0 0 0\nv 1 0 0\nv 0 1 0\nv 0 0 1\nf 1 2 3\n", ".obj"),
+                (b"ply\nformat ascii 1.0\nelement vertex 4\nproperty float x\n", ".ply"),
+                (b"solid x\nfacet\nouter loop\n", ".stl"),
+            ]
+        )
+    )
+    words = draw(st.lists(st.sampled_from(WORDS), max_size=40))
+    gap = draw(st.sampled_from([b" ", b"\n"]))
+    return f"words{suffix}", begin + gap.join(words)
+
+
+@fuzzed(150, bytes_changed())
+def test_changed_bytes_give_a_shape_or_a_reason(tmp_path_factory, given):
+    name, content = given
+    check(tmp_path_factory.getbasetemp(), f".{name.rpartition('.')[2]}", content)
+
+
+@fuzzed(150, words_changed())
+def test_changed_words_give_a_shape_or_a_reason(tmp_path_factory, given):
+    name, content = given
+    check(tmp_path_factory.getbasetemp(), f".{name.rpartition('.')[2]}", content)
+
+
+@fuzzed(150, words_only())
+def test_words_in_any_order_give_a_shape_or_a_reason(tmp_path_factory, given):
+    name, content = given
+    check(tmp_path_factory.getbasetemp(), f".{name.rpartition('.')[2]}", content)
+
+
+@fuzzed(100, st.lists(st.tuples(*[st.integers(-3, 3)] * 3), min_size=3, max_size=12))
+def test_any_polygon_gives_triangles_between_its_corners(tmp_path_factory, outline):
+    """Crossed, bent, with points twice: as many triangles as a fan has at most, of its points."""
+    path = tmp_path_factory.getbasetemp() / "polygon.off"
+    path.write_text(cad_formats.off([*outline, (9, 9, 9), (8, 9, 7)], [range(len(outline))]))
+    try:
+        triangles = meshes.read_triangles(path)
+    except meshes.MeshError as error:
+        assert "vertices" in str(error) or "no extent" in str(error)
+    else:
+        assert len(triangles) <= len(outline) - 2
+        assert set(map(tuple, triangles.reshape(-1, 3).tolist())) <= set(outline)

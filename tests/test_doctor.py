@@ -1,0 +1,109 @@
+"""python -m maml.doctor as a user runs it, where all is well and where packages are broken."""
+
+import importlib.metadata
+import os
+import pathlib
+import subprocess
+import sys
+
+import pytest
+from packaging.requirements import Requirement
+
+from maml import doctor
+
+ROOT = pathlib.Path(__file__).parent.parent
+
+BROKEN = """
+import os, sys
+
+class Broken:
+    def find_spec(self, name, path=None, target=None):
+        if name == "tensorflow":
+            raise ImportError("libnothing.so.1: cannot open shared object file")
+        if name == "mujoco":
+            os.abort()
+
+sys.meta_path.insert(0, Broken())
+"""
+
+
+def examined(*flags, cwd, first=None, **variables):
+    """The doctor's process; ``first`` is a folder whose sitecustomize.py every Python runs."""
+    paths = [str(ROOT)] if first is None else [str(first), str(ROOT)]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(paths)} | variables
+    command = [sys.executable, "-m", "maml.doctor", *flags]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=cwd)
+    assert "Traceback" not in done.stdout + done.stderr, done.stderr
+    return done
+
+
+def line(done, what):
+    """The line of the report on something."""
+    (found,) = (of for of in done.stdout.splitlines() if of[6:].startswith(f"{what} "))
+    return found
+
+
+def test_broken_packages_are_lines_of_the_report_with_the_command_that_mends_them(tmp_path):
+    (tmp_path / "sitecustomize.py").write_text(BROKEN)
+    done = examined("--data_dir=a b", cwd=tmp_path, first=tmp_path)
+    assert done.returncode == 1, done.stderr
+    assert "cannot be imported: ImportError: libnothing.so.1" in line(done, "tensorflow")
+    assert line(done, "mujoco").startswith("FAULT") and "signal" in line(done, "mujoco")
+    assert line(done, "OpenGL").startswith("FAULT")
+    assert line(done, "numpy").startswith("ok")
+    assert "--data_dir='a b'" in line(done, "a b/train_data.pkl")
+    mend = done.stdout.splitlines()[-1]
+    assert mend.startswith("To mend it: ") and "pip install --force-reinstall" in mend
+    assert "'tensorflow" in mend and "'mujoco" in mend and "apt-get" not in mend
+
+
+@pytest.mark.slow
+def test_the_main_job_can_run_where_the_tests_run(tmp_path, backend):
+    done = examined(cwd=tmp_path)
+    assert done.returncode == 0, done.stdout
+    assert done.stdout.splitlines()[-1] == "The main job can run: ./run.sh"
+    assert importlib.metadata.version("tensorflow") in line(done, "tensorflow")
+    assert "CPU" in line(done, "devices") and f"{backend} works" in " ".join(done.stdout.split())
+
+
+@pytest.mark.slow
+def test_a_back_end_that_does_not_work_is_named(tmp_path):
+    done = examined(cwd=tmp_path, MUJOCO_GL="nonsense")
+    assert done.returncode == 1 and line(done, "OpenGL nonsense").startswith("FAULT")
+    assert done.stdout.splitlines()[-1] == "To mend it: unset MUJOCO_GL"
+
+
+def test_a_word_that_is_no_flag_is_refused(tmp_path):
+    done = examined("seeds=3", cwd=tmp_path)
+    assert done.returncode == 2 and "seeds=3" in done.stderr and done.stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("requirement", "state"),
+    [("numpy>=999", "; expected >=999"), ("no-such-package>=1", "missing; expected >=1")],
+)
+def test_a_package_out_of_range_or_missing_is_installed_anew(requirement, state):
+    found = doctor.package(Requirement(requirement))
+    assert found.needed and found.state.endswith(state)
+    command = doctor.mending([found])
+    assert command == f"{sys.executable} -m pip install '{requirement}'"
+
+
+def test_what_gives_no_answer_is_given_up(monkeypatch):
+    monkeypatch.setattr(doctor, "SECONDS", 0.5)
+    assert doctor.attempt("import time; time.sleep(60)") == ("", "no answer in 0.5 s")
+
+
+def test_an_installation_that_is_not_there_is_one_command(monkeypatch):
+    def absent(name):
+        raise importlib.metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(importlib.metadata, "requires", absent)
+    (found,) = doctor.packages(None, None)
+    assert doctor.mending([found]).endswith(f"-m pip install '{ROOT}[pose,experiments]'")
+
+
+def test_too_little_disk_or_memory_is_a_fault(monkeypatch, tmp_path):
+    for limit in ("DISK", "MEMORY"):
+        monkeypatch.setattr(doctor, limit, 1e9)
+    assert doctor.disk(tmp_path).needed and doctor.memory().needed

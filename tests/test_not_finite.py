@@ -1,0 +1,200 @@
+"""Numbers that are not finite: refused as options, never saved, and told where they come from."""
+
+import functools
+import json
+import math
+import typing
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+import toys
+
+import maml
+from maml.core import finite, options
+from maml.core.registry import HEADS, LEARNERS, REGULARIZERS, TASKS
+from maml.experiments import callbacks, training
+
+EPISODE = toys.Lines().sample(3, tf.constant([1, 2]))
+
+# -- options --------------------------------------------------------------------------------------
+
+
+def takes_float(parameter):
+    def inside(kind):
+        return kind is float or any(map(inside, typing.get_args(kind)))
+
+    return inside(parameter.annotation)
+
+
+def make(registry, name, **given):
+    if registry is LEARNERS:
+        classes = registry[name].classification_only
+        problem = TASKS.make("clusters" if classes else "sinusoid")
+        return maml.make_learner(name, problem.networks, problem.head, **given)
+    if "label_transform" in options.parameters(registry[name]):
+        given["label_transform"] = maml.LabelScale()
+    return registry.make(name, **given)
+
+
+@pytest.mark.parametrize("registry", [LEARNERS, REGULARIZERS, HEADS, TASKS])
+def test_no_component_takes_an_option_that_is_not_finite(registry):
+    tried = 0
+    for name in registry:
+        for option, parameter in options.options_of(registry[name]).items():
+            if not takes_float(parameter):
+                continue
+            several = "Sequence" in str(parameter.annotation) or "tuple" in str(
+                parameter.annotation
+            )
+            for value in (math.nan, math.inf, -math.inf):
+                tried += 1
+                text = f"{value}:{value}" if several else str(value)
+                with pytest.raises(ValueError, match=f"`{option}`"):
+                    options.read(option, text, parameter)
+                with pytest.raises(ValueError, match=r"nan|inf"):
+                    make(registry, name, **{option: (value, value) if several else value})
+    assert tried > 8
+
+
+@pytest.mark.parametrize("name", ["meta_lr", "weight_decay", "critic_lr"])
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_no_run_takes_a_number_that_is_not_finite(name, value):
+    with pytest.raises(ValueError, match=f"`{name}`: expected float of .*received {value}"):
+        toys.small({name: value})
+
+
+# -- weights --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize("suffix", [".keras", ".h5"])
+def test_weights_that_are_not_finite_are_not_saved(tmp_path, value, suffix):
+    model = toys.learner("cnp", maml.NormalHead(), 9)
+    model.create_weights(EPISODE)
+    path = tmp_path / f"learner{suffix}"
+    maml.save(model, path)
+    before = path.read_bytes()
+    last = model.trainable_variables[-1]
+    last.assign(last * 0 + value)
+    told = f"learner{suffix}: expected finite numbers; received {value} in .*{last.name}"
+    with pytest.raises(FloatingPointError, match=told):
+        maml.save(model, path)
+    assert path.read_bytes() == before and len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_checkpoint_of_weights_that_are_not_finite_is_not_written(tmp_path):
+    model = toys.learner("cnp", maml.NormalHead(), 9)
+    model.create_weights(EPISODE)
+    model.compile(keras.optimizers.Adam())
+    checkpoint = callbacks.Checkpoint(tmp_path / "run.weights.h5")
+    checkpoint.set_model(model)
+    model.trainable_variables[0].assign(model.trainable_variables[0] * math.inf)
+    with pytest.raises(FloatingPointError, match=r"run.weights.h5: expected finite"):
+        checkpoint.on_epoch_end(0)
+    assert not list(tmp_path.iterdir())
+
+
+# -- data -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -1e30])
+@pytest.mark.parametrize("name", maml.Episode._fields)
+def test_what_is_unfit_in_an_episode_is_named(name, value):
+    assert finite.unfit(EPISODE) is None
+    changed = getattr(EPISODE, name).numpy()
+    changed[2, 1, 0] = value
+    bad = EPISODE._replace(**{name: changed})
+    assert finite.unfit(bad) == f"`{name}` of task 2 of the batch holds {value:g}"
+    told = finite.first_unfit([EPISODE, EPISODE, bad], start=4)
+    assert told == f"in step 7 `{name}` of task 2 of the batch holds {value:g}"
+    assert finite.first_unfit([EPISODE]) is None
+
+
+@pytest.mark.parametrize("name", maml.Episode._fields)
+def test_a_family_whose_examples_are_empty_is_refused(name):
+    """Such as images of 0 x 0 pixels."""
+    empty = EPISODE._replace(**{name: getattr(EPISODE, name)[..., :0]})
+    model = toys.learner("cnp", maml.NormalHead(), 9)
+    with pytest.raises(ValueError, match=f"Invalid `{name}` of episodes: .*received .*, 0\\]"):
+        model.create_weights(empty)
+
+
+class Flawed(toys.Lines):
+    """Lines whose labels are spoilt in a share of the batches."""
+
+    def __init__(self, share, value):
+        super().__init__()
+        self.share, self.value = share, value
+
+    def episodes(self, tasks, seed):
+        episode = super().episodes(tasks, seed)
+        bad = tf.random.stateless_uniform([], seed) < self.share
+        spoilt = tf.where(bad, episode.query_y * 0 + self.value, episode.query_y)
+        return episode._replace(query_y=spoilt)
+
+
+def problem_of(share, value):
+    base, good = TASKS.make("sinusoid"), toys.Lines()
+    return maml.Problem(
+        "flawed lines", Flawed(share, value), good, good, maml.NormalHead(),
+        functools.partial(base.build_networks.func, 9), maml.LabelScale(), (maml.MSE,), False,
+    )  # fmt: skip
+
+
+def run(monkeypatch, folder, share, value, **given):
+    config = toys.small({"learner": "cnp", "steps": 60, "steps_per_epoch": 30} | given)
+    monkeypatch.setattr(type(config), "make_problem", lambda self: problem_of(share, value))
+    return training.run(config, folder, verbose=0, pictures=False)
+
+
+SLOW = pytest.mark.slow
+
+
+@pytest.mark.parametrize(
+    "value", [math.nan, pytest.param(math.inf, marks=SLOW), pytest.param(1e30, marks=SLOW)]
+)
+def test_data_that_is_unfit_throughout_stops_a_run_at_once_and_is_blamed(
+    monkeypatch, tmp_path, value
+):
+    told = "of epoch 1 .*in step 1 `query_y` of task 0 .*; there is no checkpoint yet. Leave such"
+    with pytest.raises(FloatingPointError, match=told) as error:
+        run(monkeypatch, tmp_path / "run", 1.0, value)
+    assert "rates" not in str(error.value)
+    assert not {"config.json", "learner.keras"} & {p.name for p in (tmp_path / "run").iterdir()}
+
+
+@pytest.mark.slow
+def test_rates_are_blamed_where_the_data_is_fit(monkeypatch, tmp_path):
+    with pytest.raises(FloatingPointError, match="no checkpoint yet. Lower the learning rates"):
+        run(monkeypatch, tmp_path / "run", 0.0, 0.0, meta_lr=1e35)
+
+
+@pytest.mark.parametrize("share", [0.2, pytest.param(0.0, marks=SLOW)])
+def test_a_run_says_what_share_of_its_steps_it_skipped_and_why(monkeypatch, tmp_path, share):
+    record = run(monkeypatch, tmp_path / "run", share, math.nan)
+    written = json.loads((tmp_path / "run/results.json").read_text())
+    skipped = record["cost"]["skipped_steps"]
+    if share:
+        assert 1 < skipped < 30
+        (warning,) = written["warnings"]
+        part = f"{skipped:.0f} of 60 training steps ({skipped / 60:.0%}) were skipped"
+        assert warning.startswith(part) and "`query_y` of task 0 of the batch holds nan" in warning
+        assert warning.rstrip(".") in training.sentence(record)
+    else:
+        assert not skipped and "warnings" not in written
+        assert "Warning" not in training.sentence(record)
+
+
+def test_where_a_checkpoint_is_kept_is_said(tmp_path):
+    watch = callbacks.StopOnDivergence(tmp_path / "run.weights.h5", lambda start, stop: None)
+    watch.set_model(toys.learner("cnp", maml.NormalHead(), 9))
+    watch.set_params({"steps": 10})
+    logs = {"loss": math.nan, "skipped_steps": 0.0}
+    with pytest.raises(FloatingPointError, match="finite; there is no checkpoint yet"):
+        watch.on_epoch_end(0, logs)
+    (tmp_path / "run.weights.h5").touch()
+    with pytest.raises(FloatingPointError, match=r"finite; the checkpoint .*h5, is kept. Lower"):
+        watch.on_epoch_end(1, logs)
+    np.testing.assert_equal(watch.find_unfit(0, 1), None)

@@ -1,0 +1,410 @@
+"""Reinforcement learning: estimators against exact sums, optimizers, on-policy data, runs."""
+
+import itertools
+import json
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import maml
+from maml.core.episodes import fold_in
+from maml.core.registry import TASKS
+from maml.experiments import training
+from maml.experiments.config import Config
+from maml.rl import advantages
+from maml.rl.adaptation import adapt_further
+from maml.rl.environments.bandits import Bandit
+from maml.rl.environments.navigation import Navigation
+from maml.rl.environments.tabular import TabularMDP
+from maml.rl.family import PolicyTasks
+from maml.rl.outer.surrogate import Surrogate
+from maml.rl.outer.trpo import TRPO, conjugate_gradient
+from maml.rl.policies import CategoricalPolicy, GaussianPolicy, PolicyHead, policy_networks
+from maml.rl.trajectories import Trajectories, collect
+
+RATE = 0.7
+
+
+def bandit_learner(horizon, surrogate, logits):
+    """A policy over two arms, whose weights are its logits, and the rate of one inner step."""
+    head = PolicyHead(2, True, horizon, surrogate)
+    network = policy_networks(1, True, hidden=()).network(2)
+    network.layers[-1].bias.assign(logits)
+    return maml.MAML(network, head, inner_lr=RATE, inner_steps=1)
+
+
+def enumerate_jacobian(learner, pulls, horizon, rewards):
+    """E[d phi / d theta] over all sequences of pulls, [2, 2]: of the logits."""
+    bias = learner.network.layers[-1].bias
+    chances = tf.nn.softmax(bias).numpy()
+    expected = np.zeros([2, 2])
+    for arms in itertools.product(range(2), repeat=pulls):
+        gains = np.array([rewards[arm] for arm in arms])
+        if learner.head.surrogate != "dice":  # Of the trajectory from here on.
+            gains = advantages.discounted(gains.reshape(-1, horizon), 1.0).reshape(-1)
+        y = np.concatenate([np.eye(2)[list(arms)], gains[:, None]], axis=1)[None]
+        with tf.GradientTape() as tape:
+            state = learner.encode(np.zeros([1, pulls, 1], np.float32), y.astype(np.float32))
+            adapted = state[1][0]
+        jacobian = tape.jacobian(adapted, bias.value).numpy()
+        expected += np.prod(chances[list(arms)]) * jacobian
+    return expected
+
+
+def hessian_of_return(logits, rewards, times=1.0):
+    """Second derivative of ``times`` E[r] in the logits, by the formula of the softmax."""
+    p = np.exp(logits) / np.exp(logits).sum()
+    slope = np.diag(p) - np.outer(p, p)
+    total = np.zeros([2, 2])
+    for arm in range(2):
+        own = np.eye(2)[arm] - p
+        total += rewards[arm] * p[arm] * (np.outer(own, own) - slope)
+    return times * total
+
+
+LOGITS, REWARDS = np.array([0.4, -0.3]), np.array([1.0, 0.2])
+
+
+@pytest.mark.parametrize(("surrogate", "horizon"), [("lvc", 1), ("dice", 1), ("dice", 3)])
+def test_jacobian_of_the_inner_step_is_right_in_expectation(surrogate, horizon):
+    """Over all sequences of three pulls it is 1 + rate * the Hessian of the expected return.
+
+    One trajectory of three pulls has three times the return, and a mean over three steps.
+    """
+    learner = bandit_learner(horizon, surrogate, LOGITS)
+    found = enumerate_jacobian(learner, 3, horizon, REWARDS)
+    known = np.eye(2) + RATE * hessian_of_return(LOGITS, REWARDS)
+    np.testing.assert_allclose(found, known, atol=1e-5)
+
+
+def test_the_logarithm_as_surrogate_misses_the_score_terms():
+    """Rothfuss et al. 2019, section 4: of the Hessian it keeps E[A d2 log pi] only."""
+    found = enumerate_jacobian(bandit_learner(1, "log", LOGITS), 3, 1, REWARDS)
+    p = np.exp(LOGITS) / np.exp(LOGITS).sum()
+    kept = -(p @ REWARDS) * (np.diag(p) - np.outer(p, p))
+    np.testing.assert_allclose(found, np.eye(2) + RATE * kept, atol=1e-5)
+    known = np.eye(2) + RATE * hessian_of_return(LOGITS, REWARDS)
+    assert np.abs(found - known).max() > 0.05
+
+
+# -- advantages ------------------------------------------------------------------------------------
+
+
+def some_trajectories(ends=False):
+    rng = np.random.default_rng(0)
+    shape = (2, 4, 6)
+    alive = np.ones(shape, bool)
+    if ends:
+        for index in np.ndindex(shape[:2]):
+            alive[index][rng.integers(2, 7) :] = False
+    rewards = rng.standard_normal(shape) * alive
+    return Trajectories(rng.standard_normal((*shape, 3)), np.zeros((*shape, 1)), rewards, alive)
+
+
+@pytest.mark.parametrize("ends", [False, True])
+def test_advantages_are_those_of_plain_loops(ends):
+    made, gamma, trace = some_trajectories(ends), 0.9, 0.8
+    values = advantages.baseline(made, gamma)
+    found = advantages.generalized(made, values, gamma, trace)
+    for task in range(2):
+        rows, targets = [], []
+        for trajectory, step in np.ndindex(4, 6):
+            if made.alive[task, trajectory, step]:
+                o, t = made.observations[task, trajectory, step], step / 100
+                rows.append([*o, *o**2, t, t**2, t**3, 1.0])
+                rest = made.rewards[task, trajectory, step:]
+                targets.append(sum(gamma**k * r for k, r in enumerate(rest)))
+        rows = np.array(rows)
+        weights = np.linalg.solve(
+            rows.T @ rows + advantages.RIDGE * np.eye(rows.shape[1]), rows.T @ targets
+        )
+        expected = iter(rows @ weights)
+        for trajectory in range(4):
+            length = int(made.alive[task, trajectory].sum())
+            own = [next(expected) for _ in range(length)]
+            np.testing.assert_allclose(values[task, trajectory, :length], own, rtol=1e-3, atol=1e-4)
+            own, later = list(values[task, trajectory, :length]), 0.0
+            for step in reversed(range(length)):
+                following = own[step + 1] if step + 1 < length else 0.0
+                error = made.rewards[task, trajectory, step] + gamma * following - own[step]
+                later = error + gamma * trace * later
+                assert found[task, trajectory, step] == pytest.approx(later)
+            assert not found[task, trajectory, length:].any()
+    scaled = advantages.standardized(found, made.alive)
+    for task in range(2):
+        own = scaled[task][made.alive[task]]
+        assert own.mean() == pytest.approx(0, abs=1e-9) and own.std() == pytest.approx(1)
+
+
+def test_value_iteration_is_the_best_of_all_plans():
+    """Of two states, two actions and three steps, against every policy that knows the time."""
+    environment = TabularMDP(states=2, actions=2, horizon=3)
+    tasks = environment.draw_tasks(3, np.random.default_rng(0))
+    for row, best in zip(tasks, environment.optimum(tasks), strict=True):
+        means, following = (part[0] for part in environment.tables(row[None]))
+        returns = []
+        for plan in itertools.product(range(2), repeat=6):
+            at, total = np.array([1.0, 0.0]), 0.0
+            for step in range(3):
+                actions = plan[2 * step : 2 * step + 2]
+                total += sum(at[s] * means[s, a] for s, a in enumerate(actions))
+                at = sum(at[s] * following[s, a] for s, a in enumerate(actions))
+            returns.append(total)
+        assert best == pytest.approx(max(returns))
+
+
+def test_the_straight_line_is_the_best_way_to_the_goal():
+    environment = Navigation(horizon=50)
+    tasks = environment.draw_tasks(5, np.random.default_rng(0))
+    made = collect(
+        environment, tasks, 1, lambda o, _: 10 * (tasks[:, None] - o), np.random.default_rng(0)
+    )
+    np.testing.assert_allclose(made.returns()[:, 0], environment.optimum(tasks), atol=1e-5)
+
+
+# -- policies --------------------------------------------------------------------------------------
+
+
+def test_divergences_are_means_of_log_ratios():
+    rng = np.random.default_rng(0)
+    logits = rng.standard_normal([2, 3, 4]).astype(np.float32)
+    one, two = CategoricalPolicy(logits[0]), CategoricalPolicy(logits[1])
+    p, q = one.mean().numpy(), two.mean().numpy()
+    np.testing.assert_allclose(one.kl(two), (p * np.log(p / q)).sum(-1), rtol=1e-4)
+    parts = rng.standard_normal([4, 2]), rng.uniform(0.5, 2, [4, 2])
+    one, two = GaussianPolicy(*parts[:1], parts[1]), GaussianPolicy(parts[0] + 0.5, 1.5 * parts[1])
+    a = parts[0] + parts[1] * rng.standard_normal([200_000, 4, 2])
+    ratio = (one.log_prob(a) - two.log_prob(a)).numpy().mean(0)
+    np.testing.assert_allclose(one.kl(two), ratio, atol=0.01)
+
+
+@pytest.mark.parametrize("labels", ["actions", "with old probabilities"])
+def test_surrogates_have_the_policy_gradient(labels):
+    rng = np.random.default_rng(0)
+    logits = tf.Variable(rng.standard_normal([6, 3]), dtype=tf.float32)
+    y = np.concatenate([np.eye(3)[rng.integers(3, size=6)], rng.standard_normal([6, 1])], 1)
+    gradients = {}
+    for surrogate in ("lvc", "log", "dice"):
+        head = PolicyHead(3, True, 3 if surrogate == "dice" else 1, surrogate)
+        with tf.GradientTape() as tape:
+            prediction = head(logits)
+            full = tf.constant(y, tf.float32)
+            if labels != "actions":
+                old = tf.stop_gradient(prediction.log_prob(full))
+                full = tf.concat([full, old[:, None]], 1)
+            loss = tf.reduce_sum(head.loss(prediction, full))
+        gradients[surrogate] = tape.gradient(loss, logits).numpy()
+    np.testing.assert_allclose(gradients["lvc"], gradients["log"], atol=1e-6)
+    # DiCE credits every action with all that comes after it in its trajectory.
+    later = advantages.discounted(y[:, 3].reshape(2, 3), 1.0).reshape(-1, 1)
+    scores = y[:, :3] - tf.nn.softmax(logits).numpy()
+    np.testing.assert_allclose(gradients["dice"], -later * scores, atol=1e-5)
+
+
+# -- optimizers ------------------------------------------------------------------------------------
+
+
+def test_conjugate_gradient_solves_a_system():
+    rng = np.random.default_rng(0)
+    root = rng.standard_normal([6, 6])
+    matrix, target = root @ root.T + np.eye(6), rng.standard_normal(6)
+    found = conjugate_gradient(
+        lambda v: tf.linalg.matvec(tf.constant(matrix), v), tf.constant(target), 10
+    )
+    np.testing.assert_allclose(found, np.linalg.solve(matrix, target), rtol=1e-6)
+
+
+def small(outer="trpo", task="navigation", **more):
+    given = {
+        "task": task, "learner": "maml", "outer": outer, "task.trajectories": 4,
+        "learner.inner_steps": 1, "learner.inner_lr": 0.1, "network.hidden": (8,),
+        "meta_batch_size": 4, "steps": 4, "steps_per_epoch": 2, "num_validation_batches": 1,
+        "num_validation_tasks": 4, "num_test_tasks": 4, "task.test_tasks": 4,
+    }  # fmt: skip
+    given |= {"task.horizon": 10} if task == "navigation" else {}
+    return Config.of(given | more)
+
+
+def made(config):
+    problem = config.make_problem()
+    learner = config.make_learner(problem)
+    learner.create_weights(problem.train.sample(2, [0, 5]))
+    problem.evaluator(learner)
+    training.compile_learner(learner, config)
+    return problem, learner
+
+
+@pytest.mark.parametrize("max_kl", [0.01, 0.0001])
+def test_steps_of_trpo_stay_within_their_divergence_and_raise_the_surrogate(max_kl):
+    config = small(**{"outer.max_kl": max_kl})
+    problem, learner = made(config)
+    optimizer = TRPO(max_kl)
+    accepted = 0
+    for number in range(4):
+        episode = problem.train.sample(4, tf.constant([number, 0]))
+        episode = type(episode)(*map(tf.constant, episode))
+        seed = tf.constant([0, number])
+        every = Surrogate(learner, episode, seed)
+        start = every.forward()[1]
+        before = [v.numpy() for v in learner.learner_variables]
+        logs, *_ = optimizer.meta_step(learner, episode, seed)
+        value, divergence = every.value()
+        assert divergence <= max_kl * 1.0001
+        if logs["accepted"]:
+            assert value < start and abs(divergence - logs["kl"]) < 1e-6
+            accepted += 1
+        else:
+            for old, new in zip(before, learner.learner_variables, strict=True):
+                np.testing.assert_array_equal(old, new.numpy())
+    assert accepted >= 2
+
+
+@pytest.mark.parametrize(
+    ("outer", "more"),
+    [("trpo", {}), ("promp", {"outer.outer_lr": 0.02}), ("adam", {"meta_lr": 0.03})],
+)
+def test_every_optimizer_learns_which_arm_pays(outer, more):
+    """Two arms, of which the first pays more in every task: so adaptation is not needed."""
+    config = small(outer, "bandit", **{"task.arms": 2, "steps": 40}, **more)
+    problem, learner = made(config)
+    for family in problem.families.values():
+        family.tasks[:] = [0.9, 0.1]
+    before = problem.evaluator(learner)(problem.test, 1, 4, 0)["return"].mean()
+    learner.fit(problem.train, batch_size=8, steps=40, verbose=0)
+    after = problem.evaluator(learner)(problem.test, 4, 4, 0)["return"].mean()
+    assert before < 0.75 < after
+
+
+# -- data follow the policy ------------------------------------------------------------------------
+
+
+def test_batches_are_made_by_the_weights_of_their_step():
+    """A dataset that draws ahead would show actions of older weights."""
+    problem, learner = made(small("adam", "bandit", **{"task.arms": 2}))
+    batches, bias = iter(problem.train.dataset(4, 0)), learner.network.layers[-1].bias
+    for arm in (0, 1, 0, 1):
+        bias.assign(100.0 * tf.one_hot(arm, 2))
+        assert np.all(np.argmax(next(batches).support_y[..., :2], -1) == arm)
+
+
+def test_batches_depend_on_their_number_and_the_policy_alone():
+    problem, learner = made(small("adam"))
+    two = list(itertools.islice(problem.train.dataset(4, 0), 2))[1]
+    again = next(iter(problem.train.dataset(4, 0, start=1)))
+    for one, other in zip(two, again, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_codes_name_tasks_unless_they_are_drawn_anew():
+    for redraw in (False, True):
+        family = PolicyTasks(Navigation(5), 3, 0, trajectories=2, code=4, redraw=redraw)
+        one, two = (family.episodes([0, 1], tf.constant([0, seed])) for seed in (1, 2))
+        codes = [episode.support_x[:, :, 2:] for episode in (one, two)]
+        assert np.array_equal(codes[0], codes[1]) is not redraw
+        assert np.ptp(codes[0], axis=1).max() == 0  # The same in all steps of a task ...
+        np.testing.assert_array_equal(one.query_x[:, :1, 2:], codes[0][:, :1])  # and after.
+        assert np.abs(codes[0][0] - codes[0][1]).min() > 0
+
+
+def test_a_further_adaptation_from_the_start_is_the_first():
+    problem, learner = made(small("adam"))
+    episode = problem.train.sample(3, tf.constant([0, 1]))
+    parts = [tf.constant(part) for part in episode]
+    first = learner.encode(parts[0], parts[1], mask=parts[4])
+    further = adapt_further(learner, learner.initial_state(3), parts[0], parts[1], parts[4])
+    for one, other in zip(first, further, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-6)
+
+
+# -- faults ----------------------------------------------------------------------------------------
+
+
+class Faulty(Bandit):
+    def __init__(self, fault):
+        super().__init__(2)
+        self.fault = fault
+
+    def step(self, tasks, state, actions, rng):
+        state, rewards, ended = super().step(tasks, state, actions, rng)
+        if self.fault == "raises":
+            raise RuntimeError("the joint broke")
+        return state, rewards + np.nan, ended
+
+
+@pytest.mark.parametrize(
+    ("fault", "message"),
+    [("raises", "raised RuntimeError in `step` at step 0: the joint broke"),
+     ("nan", "gave rewards that are not finite in step 0")],
+)  # fmt: skip
+def test_a_faulty_environment_is_named(fault, message):
+    family = PolicyTasks(Faulty(fault), 4, 0)
+    with pytest.raises(ValueError, match=message):
+        family.sample(2, tf.constant([0, 0]))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"task.trajectories": 0}, "trajectories"),
+        ({"outer.max_kl": 0.0}, "max_kl"),
+        ({"head.surrogate": "ppo"}, "surrogate"),
+        ({"regularizer": "label_mi"}, "relabel"),
+    ],
+)
+def test_options_without_meaning_are_refused(options, message):
+    with pytest.raises(ValueError, match=message):
+        made(small(**options))
+
+
+def test_contextual_learners_are_refused():
+    config = Config.of({"task": "bandit", "learner": "cnp"})
+    with pytest.raises(ValueError, match="adapted by gradients"):
+        config.make_learner(config.make_problem())
+
+
+def test_action_mi_is_for_policies():
+    config = Config.of({"task": "sinusoid", "regularizer": "action_mi"})
+    with pytest.raises(ValueError, match="expects a policy"):
+        config.make_learner(config.make_problem())
+
+
+# -- runs ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("outer", ["trpo", "promp", "adam"])
+def test_a_run_that_goes_on_has_the_numbers_of_one_that_was_not_cut(outer, tmp_path):
+    config = small(outer)
+    whole = training.run(config, tmp_path / "whole", verbose=0, pictures=False)
+
+    class Cut(Exception):
+        pass
+
+    class Cutter(maml.learners.trainer.keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            if epoch == 1:
+                raise Cut
+
+    with pytest.raises(Cut):
+        training.run(
+            config, tmp_path / "cut", verbose=0, pictures=False, extra_callbacks=[Cutter()]
+        )
+    parts = training.run(config, tmp_path / "cut", resume=True, verbose=0, pictures=False)
+    assert json.dumps(parts["scores"]) == json.dumps(whole["scores"])
+    assert set(whole["further"]["returns_after"]) == {"0", "1", "2", "3"}
+    assert whole["diagnosis"]["verdict"] in maml.diagnostics.verdict.VERDICTS
+
+    learner = maml.load(tmp_path / "whole/learner.keras")
+    problem = config.make_problem()
+    again = problem.evaluator(learner)(problem.test, 1, 4, 0, 4)
+    assert again["return"].mean() == pytest.approx(whole["scores"]["test"]["return"]["mean"])
+
+
+def test_every_environment_is_a_task_with_its_own_options():
+    for name in ("bandit", "tabular_mdp", "navigation"):
+        problem = TASKS.make(name, trajectories=3, test_tasks=2, train_tasks=5)
+        episode = problem.train.sample(2, fold_in(tf.constant([0, 0]), 1))
+        shots = 3 * problem.train.environment.horizon
+        assert episode.support_x.shape == (2, shots, problem.train.observation_dim)
+        assert problem.train.num_tasks == 5 and problem.mutually_exclusive

@@ -1,0 +1,42 @@
+"""Processes and threads that work for a command, and end with it."""
+
+import os
+import pathlib
+import time
+
+import pytest
+
+from mine.reporting.processes import workers
+
+
+def _sleep(folder):
+    try:
+        pathlib.Path(folder, str(os.getpid())).touch()
+        time.sleep(100)
+    finally:
+        pathlib.Path(folder, f"{os.getpid()}.tidy").touch()
+
+
+def test_workers_leave_their_files_in_order(tmp_path):
+    """When the block is left by Ctrl-C; the jobs that were not begun are not."""
+    with pytest.raises(KeyboardInterrupt), workers.Pool(2) as pool:
+        for _ in range(9):
+            pool.submit(_sleep, tmp_path)
+        while len(list(tmp_path.iterdir())) < 2:
+            time.sleep(0.05)
+        raise KeyboardInterrupt
+    names = sorted(path.name for path in tmp_path.iterdir())
+    assert len(names) == 4 and [f"{name}.tidy" for name in names[::2]] == names[1::2]
+
+
+def test_threads_do_not_begin_what_an_error_has_made_useless():
+    done = []
+
+    def work(number):
+        time.sleep(0.05)
+        done.append(number)
+
+    with pytest.raises(ZeroDivisionError), workers.threads(2) as pool:
+        pool.map(work, range(100))
+        raise ZeroDivisionError
+    assert len(done) < 10
