@@ -39,10 +39,12 @@ def trained(task, kind, term=False):
 
 
 # Every learner on classes and on numbers, every task with a learner of each kind. Of images one:
-# they are made by one function. The pose task is of a data set, see test_pose_code.py.
+# they are made by one function. The pose task is of a data set, see test_pose_code.py; policies
+# have tests of their own, in test_rl.py.
 CASES = [
     (task, kind)
     for task in sorted(set(maml.TASKS) - {"omniglot", "miniimagenet", "pose"})
+    if not toys.of_policies(task)
     for kind in sorted(maml.LEARNERS)
     if task in ("clusters", "sinusoid") or kind in ("cnp", "maml", "protonet")
     if not maml.LEARNERS[kind].classification_only or task not in toys.REGRESSIONS

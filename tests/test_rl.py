@@ -401,6 +401,16 @@ def test_a_run_that_goes_on_has_the_numbers_of_one_that_was_not_cut(outer, tmp_p
     assert again["return"].mean() == pytest.approx(whole["scores"]["test"]["return"]["mean"])
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("learner", ["anil", "fomaml", "maml++", "metasgd"])
+def test_other_learners_by_gradients_train_policies(learner):
+    problem, made_learner = made(small("trpo", "bandit", learner=learner))
+    history = made_learner.fit(problem.train, batch_size=4, steps=3, verbose=0).history
+    assert np.isfinite(history["loss"]).all() and history["skipped_steps"] == [0]
+    scores = problem.evaluator(made_learner)(problem.test, 1, 4, 0)
+    assert np.isfinite(scores["return"]).all()
+
+
 def test_every_environment_is_a_task_with_its_own_options():
     for name in ("bandit", "tabular_mdp", "navigation"):
         problem = TASKS.make(name, trajectories=3, test_tasks=2, train_tasks=5)

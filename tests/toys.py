@@ -178,3 +178,8 @@ def finite_differences(function, variables, step=1e-6):
         variable.assign(value)
         gradients.append(gradient)
     return gradients
+
+
+def of_policies(task):
+    """Whether a registered task is one to act in."""
+    return maml.TASKS[task].__module__.startswith("maml.rl")
