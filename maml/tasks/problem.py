@@ -13,6 +13,7 @@ from maml.core.metrics import Metric
 from maml.core.options import parameters
 from maml.core.registry import HEADS, Networks
 from maml.core.seeds import Stream, stream
+from maml.diagnostics.conditions import RESPONSE
 from maml.diagnostics.scores import Evaluator
 from maml.distributions.base import Head
 from mine.reporting import mean_interval
@@ -135,7 +136,7 @@ class Problem:
         return {
             name: mean_interval(values.mean(axis=(1, 2)))
             for name, values in every.items()
-            if not name.endswith(("label_covariance", "label_variance"))
+            if not name.endswith(("label_covariance", "label_variance", *RESPONSE))
         }
 
     def further_scores(self, score: Callable[[TaskFamily, str], dict[str, np.ndarray]]) -> dict:
