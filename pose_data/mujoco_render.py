@@ -95,7 +95,7 @@ def run(
         if num_val is not None:
             records.check_num_val([str(cad) for cad in objects], num_val)
         check_folder(data_dir / "rotate", objects)
-        if skipped := meshes.skipped(FLAGS.CAD_dir, FLAGS.skip_classes):
+        if skipped := meshes.skipped(cad_dir, skip_classes):
             print(f"Left out by --skip_classes: {skipped}; --skip_classes= renders them too.")
         with bar:
             results = rendering.render_dataset(

@@ -6,11 +6,12 @@ import pathlib
 import subprocess
 import sys
 
+import commands
 import numpy as np
 import pytest
 import trimesh
 
-from pose_data import make_cad
+from pose_data import gl_backend, make_cad
 from pose_data.shapes import solids
 from pose_data.shapes.classes import CLASSES
 
@@ -213,3 +214,17 @@ def test_import_defines_no_flag():
         "assert set(flags.FLAGS) == before"
     )
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, timeout=60)
+
+
+@pytest.mark.slow
+def test_data_are_made_from_procedural_models_in_one_command(tmp_path):
+    try:
+        gl_backend.choose()
+    except gl_backend.GlError as error:
+        pytest.skip(str(error))
+    flags = ["--num_per_class=2", "--classes=chair,table", "--num_images=2", "--num_val=1"]
+    flags += ["--canonical=random", "--image_size=20"]
+    done = commands.run("pose_data.make_data", f"--data_dir={tmp_path / 'data'}", *flags)
+    assert done.returncode == 0, done.stderr
+    made = {path.name for path in (tmp_path / "data").iterdir()}
+    assert {"train_data.pkl", "val_data.pkl", "split.json", "contact_sheet.png"} <= made
