@@ -141,6 +141,8 @@ BAD = {
     "other.stl": ("hello\n", "STL"), "other.obj": ("hello\n", "no faces"),
     "png.obj": (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + bytes(range(256)), ""),
     "claim.off": (off().replace("8 6 0", f"{HUGE} {HUGE} 0"), "1000000000 vertices"),
+    "more_faces.off": (off() + "4 0 1 2 3\n", "it goes on after its 6 faces"),
+    "more_triangles.stl": (binary_stl() + binary_stl()[84:], "it goes on after its 12 triangles"),
     "claim_faces.off": (off().replace("8 6 0", f"8 {HUGE} 0"), "1000000000 faces"),
     "claim_more.off": (off().replace("8 6 0", "8 99999999999999999999 0"), ""),
     "negative.off": (off().replace("8 6 0", "-8 6 0"), "-8"),

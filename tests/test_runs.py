@@ -402,3 +402,13 @@ def test_rank_correlations_are_of_runs_in_their_groups():
     assert found["MR-W"]["models"] == 1 and math.isnan(found["MR-W"]["spearman"])
     assert found["none"]["models"] == 0 and found["none"]["pairs"] == []
     assert math.isnan(found["none"]["spearman"])
+
+
+@pytest.mark.parametrize("left", ["results.json", "checkpoint.weights.h5"])
+@pytest.mark.parametrize("resume", [False, True])
+def test_a_folder_whose_configuration_is_gone_is_refused(tmp_path, left, resume):
+    """It would be taken for a run of whatever options are asked for."""
+    (tmp_path / left).write_bytes(b"of another run")
+    with pytest.raises(FileExistsError, match=f"holds {left} of a run, but no config.json"):
+        claimed(tmp_path, CONFIG, resume)
+    assert not (tmp_path / "config.json").exists()

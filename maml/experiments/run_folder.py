@@ -6,6 +6,7 @@ import pathlib
 from collections.abc import Callable
 
 from maml.experiments.config import LOCATIONS, Config
+from maml.experiments.results import RESULTS
 from mine import reporting
 
 CONFIG, LEARNER = "config.json", "learner.keras"
@@ -58,6 +59,12 @@ def claim_run_dir(
 def _check_or_write(folder, config, resume, data, complete) -> None:
     path = folder / CONFIG
     if not path.exists():
+        left = [name for name in (RESULTS, CHECKPOINT) if (folder / name).exists()]
+        if left:
+            raise FileExistsError(
+                f"{folder} holds {left[0]} of a run, but no {CONFIG} that says which: put a copy "
+                "of it back, or name another folder."
+            )
         reporting.write_json({"config": config, "data": data}, path)
         return
     if not resume:

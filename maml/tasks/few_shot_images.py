@@ -12,7 +12,6 @@ from maml.core.registry import TASKS
 from maml.distributions.categorical import CategoricalHead
 from maml.distributions.metrics import ACCURACY
 from maml.nn.convolutions import convolutional_networks
-from maml.tasks import prepare
 from maml.tasks.class_sampling import draw_members
 from maml.tasks.image_file import ImageFile, check_images
 from maml.tasks.image_plots import ImageProblem
@@ -171,6 +170,8 @@ def check_ways(ways: int, validation: int, test: int, data: str) -> None:
         ValueError: there are too few; the message says how many are needed.
     """
     if ways > min(validation, test):
+        from maml.tasks import prepare  # Here, so that its command is not imported before it runs.
+
         raise ValueError(
             f"{ways} ways are too many for {data}: expected {ways} classes or more for validation "
             f"and for test each; received {validation} and {test}. Ask for fewer ways, or give a "

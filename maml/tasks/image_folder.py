@@ -5,7 +5,6 @@ import pathlib
 import warnings
 
 from maml.core.checks import check_counts
-from maml.tasks import prepare
 from maml.tasks.few_shot_images import check_ways, image_problem
 from maml.tasks.problem import Problem
 
@@ -56,6 +55,8 @@ def image_folder(
             f"Invalid value for `path`: expected a folder of class folders; received {path}."
         )
     check_counts(ways=ways, shots=shots, queries=queries, size=size, workers=workers)
+    from maml.tasks import prepare  # Here, so that its command is not imported before it is run.
+
     source = prepare.any_folder(path)._replace(size=size, mode="RGB" if color else "L")
     parts = list(source.splits["classes"].values())
     check_ways(ways, parts.count("validation"), parts.count("test"), str(path))

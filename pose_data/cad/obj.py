@@ -42,6 +42,9 @@ def read_obj(content: bytes) -> Polygons:
     corners = words.numbers(named)
     if (corners == 0).any():
         raise ValueError("a face names vertex 0; expected numbers from 1 on")
+    if (corners > len(vertices)).any():
+        wrong = corners[(corners > len(vertices)).argmax()]
+        raise ValueError(f"a face names vertex {wrong:.10g}; the file has {len(vertices)}")
     before = np.repeat(np.cumsum(is_vertex)[is_face], sizes)
     zero_based = corners + np.where(corners < 0, before, -1)
     if (zero_based < 0).any():

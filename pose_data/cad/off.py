@@ -124,6 +124,8 @@ def _places(
         values = words.numbers(body[:end])
         sizes, longest = values[faces], lengths[num_vertices:number] - 1
         if ((sizes > 0) & (sizes == np.floor(sizes)) & (sizes <= longest)).all():
+            if len(starts) > number and _is_face(body[end:], lengths[number]):
+                raise ValueError(f"it goes on after its {num_faces} faces")
             return values, points, faces
     values = words.numbers(body)
     for columns in (layout.columns, layout.columns + 1)[: 1 + layout.colour]:
@@ -135,6 +137,11 @@ def _places(
         faces = _faces_over_lines(values, starts[num_vertices:], num_faces)
         return values, points, faces
     return values, points, None
+
+
+def _is_face(line: list, length: int) -> bool:
+    """Whether a line of so many words begins with the number of those that follow."""
+    return length > 3 and line[0] == b"%d" % (length - 1)
 
 
 def _faces_of_stream(values: np.ndarray, number: int) -> np.ndarray | None:

@@ -37,6 +37,8 @@ def read_stl(content: bytes) -> Polygons:
             raise ValueError("it does not begin as an STL file" if text else "it is empty")
         if len(content) < wanted:
             raise ValueError(f"it ends before its {number} triangles")
+        if number and (len(content) - wanted) % _TRIANGLE.itemsize == 0:
+            raise ValueError(f"it goes on after its {number} triangles")
         if not number:
             raise ValueError(f"it announces 0 triangles, but has {len(content):,} bytes")
     corners = np.frombuffer(content, _TRIANGLE, number, _HEAD)["corners"]
