@@ -222,7 +222,7 @@ def test_data_are_made_from_procedural_models_in_one_command(tmp_path):
         gl_backend.choose()
     except gl_backend.GlError as error:
         pytest.skip(str(error))
-    flags = ["--num_per_class=2", "--classes=chair,desk", "--num_images=2", "--num_val=1"]
+    flags = ["--num_per_class=2", "--classes=chair,desk", "--num_images=2", "--num_val=2"]
     flags += ["--canonical=random", "--image_size=20"]
     done = commands.run("pose_data.make_data", f"--data_dir={tmp_path / 'data'}", *flags)
     assert done.returncode == 0, done.stderr
