@@ -124,7 +124,8 @@ def header(result: Mapping, title: str, note: str) -> list[str]:
     source = result["provenance"]
     minutes = result.get("training_seconds", 0.0) / 60
     cost = f" {minutes:.0f} minutes of training in all" if minutes else ""
-    cost += f", on {result['workers']} processes side by side." if "workers" in result else "."
+    side_by_side = f", on {result.get('workers')} processes side by side"
+    cost += f"{side_by_side if result.get('workers', 1) > 1 else ''}."
     return [
         f"# {title}",
         "",

@@ -140,7 +140,7 @@ def _places(
 
 
 def _is_face(line: list, length: int) -> bool:
-    """Whether a line of so many words begins with the number of those that follow."""
+    """Whether a line of words begins with the number of those that follow."""
     return length > 3 and line[0] == b"%d" % (length - 1)
 
 
