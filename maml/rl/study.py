@@ -62,9 +62,10 @@ METHODS = {
 """What is done about codes that name the training goals."""
 
 
+# One step has to turn a policy over arms around: with a rate of 0.5 it hardly moves.
 def _bandit(pulls: int) -> dict:
     return _BASE | {
-        "task": "bandit", "task.arms": 5, "task.trajectories": pulls, "learner.inner_lr": 0.5,
+        "task": "bandit", "task.arms": 5, "task.trajectories": pulls, "learner.inner_lr": 20.0,
         "network.hidden": (32, 32), "network.activation": "relu", "steps": 300,
         "steps_per_epoch": 50, "num_test_tasks": 100,
     }  # fmt: skip
@@ -82,7 +83,7 @@ TABLES = {
     ),
     "mdp": Table(
         "Tabular MDPs, 10 states, 5 actions, 20 trajectories",
-        _BASE | {"task": "tabular_mdp", "learner.inner_lr": 0.5, "steps": 300}
+        _BASE | {"task": "tabular_mdp", "learner.inner_lr": 10.0, "steps": 300}
         | {"steps_per_epoch": 50, "num_test_tasks": 100},
         {"MAML": [{}]} | YARDSTICKS,
     ),
