@@ -162,8 +162,14 @@ class TaskFamily(abc.ABC):
         Yields:
             Episodes, in the order of the tasks, one pass after the other.
         """
+        for tasks, own_seed in self.fixed_tasks(per_task, batch_size, seed, num_tasks):
+            yield self.episodes(tf.constant(tasks), own_seed)
+
+    def fixed_tasks(
+        self, per_task: int, batch_size: int, seed: int, num_tasks: int | None = None
+    ) -> list[tuple[np.ndarray, tf.Tensor]]:
+        """The batches of :meth:`fixed`: numbers of tasks [batch], and the stateless seed [2]."""
         count = min(num_tasks or self.num_tasks, self.num_tasks)
         batches = np.array_split(self.spaced(count), max(1, count // batch_size)) * per_task
         base = stream(seed, Stream.FIXED_EPISODES)
-        for index, batch in enumerate(batches):
-            yield self.episodes(tf.constant(batch), fold_in(base, index))
+        return [(tasks, fold_in(base, index)) for index, tasks in enumerate(batches)]

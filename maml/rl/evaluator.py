@@ -7,7 +7,6 @@ import tensorflow as tf
 
 from maml.core.episodes import Episode, fold_in
 from maml.core.metrics import Metric
-from maml.core.seeds import Stream, stream
 from maml.diagnostics.scores import sandwich
 from maml.learners.prediction import predict_with_mismatched_supports
 from maml.rl.adaptation import adapt_further
@@ -80,11 +79,10 @@ class PolicyEvaluator:
                 "Invalid value for `num_tasks`: expected at least two tasks, since each is also "
                 f"given the trajectories of another; received {count}."
             )
-        batches = np.array_split(family.spaced(count), max(1, count // batch_size)) * per_task
-        base = stream(seed, Stream.FIXED_EPISODES)
+        batches = family.fixed_tasks(per_task, batch_size, seed, count)
         rows = [
-            self._score(family, batch, fold_in(base, index))
-            for index, batch in enumerate(ProgressBar(batches, title, disable=not title))
+            self._score(family, tasks, own_seed)
+            for tasks, own_seed in ProgressBar(batches, title, disable=not title)
         ]
         columns = {name: np.concatenate([row[name] for row in rows]) for name in rows[0]}
         return {

@@ -49,7 +49,7 @@ def main():
         folder = pathlib.Path(values.logdir)
         command = reporting.provenance("maml.rl.train")["command"]
         record = training.run(config, folder, values.resume, command=command)
-    except (ValueError, FileExistsError, FloatingPointError) as error:
+    except (ValueError, FloatingPointError) as error:
         sys.exit(f"Error: {error}")
     print(f"{training.sentence(record)}; learner in {folder / training.LEARNER}")
 
