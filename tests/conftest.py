@@ -1,5 +1,8 @@
 """Fixtures of several test files."""
 
+import contextlib
+from unittest import mock
+
 import pytest
 
 from pose_data import gl_backend
@@ -24,3 +27,15 @@ def backend():
         return gl_backend.choose()
     except gl_backend.GlError as error:
         pytest.skip(str(error))
+
+
+@pytest.fixture
+def registries():
+    """What a test enters into the registries is gone after it: others go through all entries."""
+    import maml
+
+    kept = (maml.LEARNERS, maml.REGULARIZERS, maml.TASKS)
+    with contextlib.ExitStack() as stack:
+        for registry in kept:
+            stack.enter_context(mock.patch.dict(registry._entries))
+        yield

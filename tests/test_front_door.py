@@ -1,7 +1,6 @@
 """The front door as a newcomer uses it: run.sh, the commands of the README, the wheel."""
 
 import ast
-import contextlib
 import csv
 import json
 import os
@@ -11,7 +10,6 @@ import shlex
 import subprocess
 import sys
 import venv
-from unittest import mock
 
 import cad_samples
 import commands
@@ -208,18 +206,6 @@ def test_options_and_rows_in_commands_of_the_pages_exist():
             continue
         checked += 1
     assert checked > 20
-
-
-@pytest.fixture
-def registries():
-    """What a test enters into the registries is gone after it: others go through all entries."""
-    import maml
-
-    kept = (maml.LEARNERS, maml.REGULARIZERS, maml.TASKS)
-    with contextlib.ExitStack() as stack:
-        for registry in kept:
-            stack.enter_context(mock.patch.dict(registry._entries))
-        yield
 
 
 def python_of(*pages):

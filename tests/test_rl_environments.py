@@ -378,7 +378,7 @@ def test_trajectories_are_those_of_the_environment_alone():
                 break
 
 
-def test_the_example_registers_a_task(tmp_path):
+def test_the_example_registers_a_task(tmp_path, registries):
     text = inspect.getdoc(GymnasiumTasks)
     example = text[text.index("    from maml") : text.index("Args:")]
     (tmp_path / "pole.py").write_text(textwrap.dedent(example))

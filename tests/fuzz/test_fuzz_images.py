@@ -8,11 +8,10 @@ import io
 import os
 import zipfile
 
-import budget
 import numpy as np
 import pytest
 import toys
-from hypothesis import HealthCheck, given, settings
+from budget import fuzzed
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -21,17 +20,6 @@ from maml.tasks.image_file import ImageFile
 from mine.reporting.inputs.arrays import read_npz
 from mine.reporting.inputs.image_reader import ImageError, read_image
 from mine.reporting.inputs.skipped import Skipped
-
-
-def fuzzed(per_second, *strategies):
-    """A test of as many examples as fit into the budget, always the same ones."""
-    return lambda test: settings(
-        max_examples=max(1, per_second * budget.seconds()),
-        derandomize=True,
-        database=None,
-        deadline=None,
-        suppress_health_check=list(HealthCheck),
-    )(given(*strategies)(test))
 
 
 @st.composite

@@ -5,10 +5,9 @@ FUZZ_SECONDS in the environment is about how long they take; 5 without it.
 
 import re
 
-import budget
 import cad_formats
 import numpy as np
-from hypothesis import HealthCheck, given, settings
+from budget import fuzzed
 from hypothesis import strategies as st
 
 from pose_data.cad import meshes
@@ -21,17 +20,6 @@ WORDS = [
     b"vertex", b"endloop", b"solid", b"endsolid", b"facet", b"\0", b"\xff\xfe", b"1,5", b"int64",
     b"tristrips", b"vertex_indices", b"float", b"double", b"end_header", b"uchar", b"1_0", b"0x1",
 ]  # fmt: skip
-
-
-def fuzzed(per_second, *strategies):
-    """A test of as many examples as fit into the budget, always the same ones."""
-    return lambda test: settings(
-        max_examples=max(1, per_second * budget.seconds()),
-        derandomize=True,
-        database=None,
-        deadline=None,
-        suppress_health_check=list(HealthCheck),
-    )(given(*strategies)(test))
 
 
 def check(folder, suffix, content):

@@ -6,10 +6,9 @@ FUZZ_SECONDS in the environment is about how long they take; 5 without it.
 import io
 import warnings
 
-import budget
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from budget import fuzzed
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
@@ -67,17 +66,6 @@ def strange(draw):
     return draw(arrays.arrays(kind, shape, elements=elements, fill=None))
 
 
-def fuzz(test, per_second, **strategies):
-    """Tests as many examples as fit into the budget, always the same ones."""
-    settings(
-        max_examples=max(1, per_second * budget.seconds()),
-        derandomize=True,
-        database=None,
-        deadline=None,
-        suppress_health_check=list(HealthCheck),
-    )(given(**strategies)(test))()
-
-
 def outcome(call, *arguments, **options):
     """What a call gives, or None if it refuses in one sentence of ours."""
     with warnings.catch_warnings():
@@ -101,15 +89,14 @@ def check_estimate(x, y, z, bound, preprocess):
 
 def test_estimates_are_finite_or_refused():
     samples = st.integers(0, 9).flatmap(lambda kind: usual() if kind else strange())
-    fuzz(
-        check_estimate,
+    fuzzed(
         30,
         x=samples,
         y=samples,
         z=st.one_of(st.none(), samples),
         bound=st.sampled_from(["ksg", "gaussian"]),
         preprocess=st.sampled_from(["rank", "standard", "none"]),
-    )
+    )(check_estimate)()
 
 
 def saved(array, compressed):
@@ -164,4 +151,4 @@ def test_files_are_read_or_refused(suffix, seeds, tmp_path):
         for array in found.values() if isinstance(found, dict) else [found]:
             assert array is None or isinstance(array, np.ndarray)
 
-    fuzz(check, 100, content=damaged(seeds))
+    fuzzed(100, content=damaged(seeds))(check)()

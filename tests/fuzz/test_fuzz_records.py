@@ -10,12 +10,11 @@ import math
 import pickle
 import zipfile
 
-import budget
 import numpy as np
 import pytest
 import tensorflow as tf
 import toys
-from hypothesis import HealthCheck, given, settings
+from budget import fuzzed
 from hypothesis import strategies as st
 
 import maml
@@ -25,17 +24,6 @@ from maml.experiments import Config, read_config, read_history, read_results, re
 from maml.experiments.run_folder import claim_run_dir
 from pose_data import pickles, records
 from pose_data.tasks import PoseTasks
-
-
-def fuzzed(per_second, *strategies):
-    """A test of as many examples as fit into the budget, always the same ones."""
-    return lambda test: settings(
-        max_examples=max(1, per_second * budget.seconds()),
-        derandomize=True,
-        database=None,
-        deadline=None,
-        suppress_health_check=list(HealthCheck),
-    )(given(*strategies)(test))
 
 
 @contextlib.contextmanager
