@@ -280,8 +280,14 @@ def make_regularizers(names: str | Iterable[str], options_by_name=None, **given)
     return made
 
 
-LEARNERS = Registry("learner", "maml.learners")
+LEARNERS = Registry(
+    "learner",
+    "maml.learners",
+    "maml.learners.probabilistic",
+    "maml.learners.in_context",
+    "maml.learners.exact",
+)
 REGULARIZERS = Registry("regularizer", "maml.regularizers")
 HEADS = Registry("head", "maml.distributions")
-TASKS = Registry("task", "maml.tasks", "maml.rl.environments")
+TASKS = Registry("task", "maml.tasks", "maml.tasks.exact", "maml.rl.environments")
 OUTER = Registry("meta-optimizer", "maml.rl.outer")

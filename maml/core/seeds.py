@@ -26,6 +26,7 @@ class Stream(enum.IntEnum):
     FUNCTION_ERRORS = 6
     PREDICTIVE_SAMPLES = 7
     FIRST_EPISODE = 8
+    LATENT = 9
 
 
 @enum.unique

@@ -1,0 +1,1 @@
+"""Learners without weights: the best predictions of tasks whose distribution is known."""

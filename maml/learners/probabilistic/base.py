@@ -1,0 +1,40 @@
+"""Noise of learners that draw in ``encode``: the step's in training, the same elsewhere."""
+
+import contextlib
+
+import tensorflow as tf
+
+from maml.core.episodes import fold_in
+from maml.core.seeds import Stream, stream
+from maml.learners.base import MetaLearner
+
+
+class ProbabilisticLearner(MetaLearner):
+    """The base of learners whose task state is drawn.
+
+    ``encode`` draws with :attr:`noise_seed`. Within a training step it is the step's own, so that a
+    run that was stopped goes on with the same numbers, and the objective is a function of its
+    weights and seed. Elsewhere it is fixed by the learner's ``seed``: the same support set gives
+    the same state.
+    """
+
+    _step_seed = None
+
+    @property
+    def noise_seed(self) -> tf.Tensor:
+        """Stateless seed [2] of what is drawn now; fold a number in for each use."""
+        if self._step_seed is None:
+            return stream(self.seed, Stream.LATENT)
+        return self._step_seed
+
+    def forward(self, episode, seed, training=False):
+        with self._drawing(fold_in(seed, -5) if training else None):
+            return super().forward(episode, seed, training)
+
+    @contextlib.contextmanager
+    def _drawing(self, seed):
+        self._step_seed = seed
+        try:
+            yield
+        finally:
+            self._step_seed = None
