@@ -2,6 +2,7 @@
 
 * `[pose]`: pose_data and pose_code, which render CAD models;
 * `[experiments]`: the commands that train, compare and tabulate runs;
+* `[scale]`: studies on many machines, by dask, MPI or SLURM;
 * `[rl]`: simulated robots, and environments of Gymnasium;
 * `[dev]`: tests and checks, with those above.
 """
@@ -81,9 +82,10 @@ setup(
             'mujoco>=4.0; python_version >= "3.11"',
             "pillow>=10.1",
         ],
+        "scale": ["distributed>=2024.8", "mpi4py>=4", "mpich>=4.3", "submitit>=1.5"],
         "gpu": ["tensorflow[and-cuda]>=2.18,<3"],
         "dev": [
-            f"{NAME}[pose,experiments,rl]",
+            f"{NAME}[pose,experiments,rl,scale]",
             "gymnasium[mujoco]>=1.1,<2",  # The environments that those of `[rl]` are held against.
             "build",
             "setuptools>=77",

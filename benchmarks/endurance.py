@@ -27,6 +27,7 @@ from absl import flags
 
 from maml.experiments import sweep, training
 from maml.experiments.config import Config
+from maml.experiments.executors.local import shared
 from mine import reporting
 from mine.reporting import commands
 
@@ -110,7 +111,7 @@ def runs(count: int, workers: int) -> list[tuple[int, float]]:
     """Memory of the process of each run of a study."""
     with tempfile.TemporaryDirectory() as folder:
         jobs = {str(seed): functools.partial(tiny_run, folder, seed) for seed in range(count)}
-        found = sweep.run(jobs, workers, "Runs")
+        found = sweep.run(jobs, shared(workers), "Runs")
     return [(number + 1, record["mib"]) for number, record in enumerate(found.values())]
 
 

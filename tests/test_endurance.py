@@ -10,6 +10,7 @@ import sys
 import pytest
 
 from maml.experiments import sweep
+from maml.experiments.executors import local
 
 SCRIPT = pathlib.Path(__file__).parents[1] / "benchmarks/endurance.py"
 
@@ -29,14 +30,17 @@ def number_of_process(_):
 
 @pytest.mark.slow
 def test_processes_of_a_study_are_replaced_before_they_fill_the_memory(monkeypatch):
-    monkeypatch.setattr(sweep, "JOBS_A_PROCESS", 2)
-    sweep._pool.cache_clear()
+    monkeypatch.setattr(local, "JOBS_A_PROCESS", 2)
+    executor = local.Local(1)
     jobs = {str(index): functools.partial(number_of_process, index) for index in range(3)}
-    found = [record["process"] for record in sweep.run(jobs, 1, "jobs").values()]
+    found = [record["process"] for record in sweep.run(jobs, executor, "jobs").values()]
     assert found[0] == found[1] != found[2]
     # One more job fits beside the last one; it stays in the process.
-    again = sweep.run({"3": functools.partial(number_of_process, 3)}, 1, "jobs")
-    assert again["3"]["process"] == found[2] and not sweep._pool.cache_info().currsize
+    again = sweep.run({"3": functools.partial(number_of_process, 3)}, executor, "jobs")
+    assert again["3"]["process"] == found[2]
+    fifth = sweep.run({"4": functools.partial(number_of_process, 4)}, executor, "jobs")
+    assert fifth["4"]["process"] != found[2]
+    executor.stop(wait=True)
 
 
 def test_growth_is_the_slope_after_the_first_quarter(script):

@@ -11,6 +11,7 @@ import pytest
 import toys
 
 from maml.experiments import Config, read_results, sweep
+from maml.experiments.executors.base import DIVERGED, call
 from maml.experiments.selection import each
 from maml.experiments.study import Plan, Table, rows_of, run_study
 from maml.studies import fewshot
@@ -67,7 +68,7 @@ def finished(tmp_path_factory):
     plan = Plan(dataclasses.replace(fewshot.STUDY, tables=tables), folder / "runs")
 
     def run(jobs, workers, title):
-        return {name: sweep._call(job) for name, job in jobs.items()}
+        return {name: call(job) for name, job in jobs.items()}
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sweep, "run", run)
@@ -142,7 +143,7 @@ def test_pictures_of_a_row_are_of_the_first_run_that_ended(finished):
     near = runs[runs["row"] == "near"].sort_values("seed")
     cut = near.assign(diverged=["NaN", None])
     (row,) = rows_of(cut, fewshot.STUDY)
-    assert row["folders"] == [near["folder"].iloc[1]] and row[sweep.DIVERGED] == 1
+    assert row["folders"] == [near["folder"].iloc[1]] and row[DIVERGED] == 1
     assert row["seeds"] == [0, 1] and len(row["commands"]) == 1
 
 

@@ -12,7 +12,9 @@ import numpy as np
 import pytest
 
 import maml
-from maml.experiments import aggregation, ensembles, selection, sweep
+from maml.experiments import aggregation, ensembles, selection
+from maml.experiments.executors.base import DIVERGED
+from maml.experiments.executors.local import shared
 from maml.experiments.study import Both, Plan, Table, run_study
 from pose_code import study, study_report, symmetry
 from pose_code.presets import PRESETS
@@ -90,7 +92,7 @@ def record(row, validation, test, seed=0):
 def test_rank_correlations_leave_out_what_diverged():
     records = [record("a", value, value**2) for value in (0.5, 2.0, 1.0)]
     lost = [
-        {"table": "t", "row": "a", "seed": 0, sweep.DIVERGED: "NaN"},
+        {"table": "t", "row": "a", "seed": 0, DIVERGED: "NaN"},
         record("a", 9, np.nan),
     ]
     runs = aggregation.as_frame([*records, *lost])
@@ -112,7 +114,7 @@ def test_gains_are_paired_by_seeds_and_of_one_seed_by_objects():
         return aggregation.as_frame(records)
 
     plain = runs(s0=(4.0, 8.0), s1=(1.0, 3.0))
-    lost = aggregation.as_frame([{"seed": 2, sweep.DIVERGED: "NaN"}])
+    lost = aggregation.as_frame([{"seed": 2, DIVERGED: "NaN"}])
     plain = aggregation.pd.concat([plain, lost])
 
     def gain(**errors):
@@ -138,7 +140,7 @@ def plan_of(data_dir, logdir, tables, seeds=None, workers=2, **given):
         name: dataclasses.replace(table, base=base | table.base) for name, table in tables.items()
     }
     tiny = dataclasses.replace(made, tables=tables, defaults=defaults)
-    return Plan(tiny, logdir, seeds=seeds, workers=workers)
+    return Plan(tiny, logdir, seeds=seeds, executor=shared(workers))
 
 
 PROVENANCE = {

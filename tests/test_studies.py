@@ -19,6 +19,8 @@ import toys
 
 import maml
 from maml.experiments import Config, report, run_folder, selection, sweep, training
+from maml.experiments.executors.base import DIVERGED, call
+from maml.experiments.executors.local import shared
 from maml.experiments.study import Both, Plan, Study, Table, Wanted, run_name, run_study
 from maml.learners import saving
 from maml.studies import fewshot, memorization, robustness, task_shift
@@ -53,20 +55,20 @@ def refuse():
 @pytest.mark.slow
 def test_jobs_run_in_other_processes_and_a_divergence_is_a_result():
     jobs = {str(x): functools.partial(square, x) for x in (2, 3, 1)}
-    records = sweep.run(jobs, 1, "squares")
+    records = sweep.run(jobs, shared(1), "squares")
     assert list(records) == ["2", "3", "1"]
     assert [records[name].get("square") for name in records] == [4, None, 1]
-    assert records["3"] == {sweep.DIVERGED: "too large"}
+    assert records["3"] == {DIVERGED: "too large"}
     assert records["2"]["process"] == records["1"]["process"] != os.getpid()
     with pytest.raises(ValueError, match="no such thing"):
-        sweep.run({"a": refuse, "b": functools.partial(square, 1)}, 1, "errors")
+        sweep.run({"a": refuse, "b": functools.partial(square, 1)}, shared(1), "errors")
 
 
 @pytest.mark.slow
 def test_a_process_that_is_killed_is_told_in_a_sentence():
     with pytest.raises(OSError, match="killed, perhaps for want of memory.*goes on"):
-        sweep.run({"a": functools.partial(os._exit, 1)}, 1, "killed")
-    assert sweep.run({"2": functools.partial(square, 2)}, 1, "again")["2"]["square"] == 4
+        sweep.run({"a": functools.partial(os._exit, 1)}, shared(1), "killed")
+    assert sweep.run({"2": functools.partial(square, 2)}, shared(1), "again")["2"]["square"] == 4
 
 
 @pytest.mark.slow
@@ -75,11 +77,13 @@ def test_workers_end_with_the_process_that_was_killed(tmp_path):
     program.write_text(
         "import functools, os, pathlib, time\n"
         "from maml.experiments import sweep\n"
+        "from maml.experiments.executors.local import shared\n"
         "def job(folder):\n"
         "    (pathlib.Path(folder) / str(os.getpid())).touch()\n"
         "    time.sleep(600)\n"
         "if __name__ == '__main__':\n"
-        f"    sweep.run({{'a': functools.partial(job, {str(tmp_path / 'pids')!r})}}, 1, 'long')\n"
+        f"    jobs = {{'a': functools.partial(job, {str(tmp_path / 'pids')!r})}}\n"
+        "    sweep.run(jobs, shared(1), 'long')\n"
     )
     (tmp_path / "pids").mkdir()
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
@@ -97,7 +101,7 @@ def in_process(monkeypatch):
     """Jobs run one after the other in this process: to start another takes seconds."""
 
     def run(jobs, workers, title):
-        return {name: sweep._call(job) for name, job in jobs.items()}
+        return {name: call(job) for name, job in jobs.items()}
 
     monkeypatch.setattr(sweep, "run", run)
 
@@ -330,7 +334,7 @@ def test_groups_of_the_correlation_hold_every_row_once():
 
 def test_divergences_are_told_in_tables_and_pictures(small_memorization, monkeypatch, tmp_path):
     """Of a row all of whose runs diverged, and of one that lost one; and of a study, an error."""
-    lost = {sweep.DIVERGED: "the loss became NaN"}
+    lost = {DIVERGED: "the loss became NaN"}
     content = {
         "scores": {
             split: dict.fromkeys(("mse", "label_information_lower"), {"mean": 1.0, "ci95": 0.5})

@@ -38,7 +38,7 @@ def score_rows(runs: pd.DataFrame, plan) -> dict[tuple[str, str], dict]:
             jobs[names[key]] = functools.partial(
                 score_ensemble, folders, plan.logdir / "ensembles" / names[key]
             )
-    scored = sweep.run(jobs, plan.workers, "Scoring ensembles") if jobs else {}
+    scored = sweep.run(jobs, plan.executor, "Scoring ensembles") if jobs else {}
     return {key: scored[name] for key, name in names.items()}
 
 

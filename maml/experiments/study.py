@@ -18,6 +18,9 @@ import pandas as pd
 from maml.experiments import aggregation, ensembles, selection, sweep, training
 from maml.experiments.command_line import known_names
 from maml.experiments.config import LOCATIONS, Config
+from maml.experiments.executors.base import Executor
+from maml.experiments.executors.local import shared
+from maml.experiments.results import RESULTS
 from mine import reporting
 
 
@@ -92,6 +95,10 @@ class Wanted(NamedTuple):
     seed: int
 
 
+class NotTrainedError(Exception):
+    """Runs of a study are missing; its argument is the list of the commands that make them."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Plan:
     """A study, and where and how much of it is run.
@@ -102,7 +109,8 @@ class Plan:
         tables: names of tables; all if empty.
         rows: names of rows; all if empty.
         seeds: number of seeds; each table's own if None.
-        workers: number of processes.
+        executor: where its trainings run.
+        print_commands: whether to refuse to train, with the commands of what is missing.
         changed: options in place of those of the study, with dotted names.
     """
 
@@ -111,8 +119,9 @@ class Plan:
     tables: tuple[str, ...] = ()
     rows: tuple[str, ...] = ()
     seeds: int | None = None
-    workers: int = 2
+    executor: Executor = dataclasses.field(default_factory=functools.partial(shared, 2))
     changed: Mapping[str, object] = dataclasses.field(default_factory=dict)
+    print_commands: bool = False
 
     @property
     def chosen(self) -> dict[str, Table]:
@@ -151,12 +160,19 @@ class Plan:
         Returns:
             A row for each, in their order: the record of the run, or ``diverged``, with ``table``,
             ``row``, ``options``, ``seed`` and ``folder``.
+
+        Raises:
+            NotTrainedError: commands are to be printed, and some runs are missing.
         """
-        jobs, names = {}, []
+        jobs, names, commands = {}, [], {}
+        # Workers of other machines have other working folders.
+        logdir = self.logdir.absolute() if self.executor.remote else self.logdir
         for want in wanted:
             config = self.config(want.table, want.options, want.seed)
             names.append(run_name(config))
-            folder = self.logdir / names[-1]
+            folder = logdir / names[-1]
+            if not (folder / RESULTS).exists():
+                commands[names[-1]] = f"{self._command(config, folder)(config)} --resume"
             jobs[names[-1]] = functools.partial(
                 _job,
                 config,
@@ -166,7 +182,9 @@ class Plan:
                 self.study.further,
                 f"{self.study.name}.json",
             )
-        records = sweep.run(jobs, self.workers, title)
+        if self.print_commands and commands:
+            raise NotTrainedError(list(commands.values()))
+        records = sweep.run(jobs, self.executor, title)
         return aggregation.as_frame(
             records[name]
             | {"table": want.table, "row": want.row, "seed": want.seed}

@@ -8,8 +8,10 @@ from collections.abc import Callable, Mapping, Sequence
 from absl import flags
 
 from maml.core.options import distinct
-from maml.experiments import determinism, sweep
-from maml.experiments.study import Plan, Study, run_study
+from maml.experiments import determinism
+from maml.experiments.executors.local import CORES
+from maml.experiments.executors.opening import KINDS, open_executor
+from maml.experiments.study import NotTrainedError, Plan, Study, run_study
 from mine import reporting
 
 
@@ -24,7 +26,13 @@ def define_flags(study: Study, tables: Sequence[str] | None = None) -> None:
     flags.DEFINE_string("logdir", None, "Folder of the runs.", required=True)
     flags.DEFINE_string("output", None, "Folder of tables and pictures.", required=True)
     flags.DEFINE_integer("seeds", None, f"Number of seeds. [{own}]", lower_bound=1)
-    flags.DEFINE_integer("workers", sweep.CORES, "Trainings side by side.", lower_bound=1)
+    flags.DEFINE_integer("workers", CORES, "Trainings side by side on this machine.", lower_bound=1)
+    flags.DEFINE_string("executor", "local", f"Where trainings run: {', '.join(KINDS)}.")
+    flags.DEFINE_bool(
+        "print_commands",
+        False,
+        "Print a command for each training that is not done, for a scheduler of your own, and end.",
+    )
     usual = ",".join(tables) if tables else "all"
     flags.DEFINE_list(
         "tables", list(tables) if tables else None, f"Of {', '.join(study.tables)}. [{usual}]"
@@ -52,8 +60,9 @@ def plan_from_flags(study: Study, **changed) -> Plan:
         tuple(values.tables or ()),
         tuple(values.rows or ()),
         values.seeds,
-        values.workers,
+        open_executor(values.executor, values.workers, pathlib.Path(values.logdir)),
         changed,
+        values.print_commands,
     )
     plan.chosen  # noqa: B018 (refuses unknown names)
     return plan
@@ -75,11 +84,22 @@ def main(
     """
     determinism.share_cores()
     output, start = pathlib.Path(flags.FLAGS.output), time.time()
+    executor = flags.FLAGS.executor.partition(":")[0]
     try:
         plan = plan_from_flags(study if isinstance(study, Study) else study(), **changed())
-        result = run_study(plan) | {"workers": plan.workers}
+        with plan.executor:
+            result = run_study(plan)
+        result |= {"workers": getattr(plan.executor, "workers", 1), "executor": executor}
         result["provenance"] = reporting.provenance(program)
         text = write(result, plan, output)
+    except NotTrainedError as missing:
+        print(*missing.args[0], sep="\n")
+        print(
+            f"{len(missing.args[0])} trainings are missing. When they are done, the same command "
+            "prints those that depend on them, or without --print_commands makes the tables.",
+            file=sys.stderr,
+        )
+        return
     except ValueError as error:
         sys.exit(f"Error: {error}")
     print(text)

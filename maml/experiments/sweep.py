@@ -1,43 +1,30 @@
-"""Many jobs in processes side by side, with the time that is left."""
+"""Many jobs side by side, with the time that is left."""
 
+import collections
 import concurrent.futures
-import functools
-import logging
-import os
+import time
 from collections.abc import Callable, Mapping
-from concurrent.futures.process import BrokenProcessPool
 
-import keras
-import tensorflow as tf
-
-from maml.experiments import determinism
-from mine.reporting.processes.workers import Pool
+from maml.experiments.executors.base import Executor
+from mine.reporting.processes.claims import ClaimedError
 from mine.reporting.progress import ProgressBar
 
-DIVERGED = "diverged"
+PAUSE = 2.0
+"""Seconds before a job that another process works on is asked for again."""
 
-CORES = len(os.sched_getaffinity(0))
-"""Cores that this process may use: all of the machine's, unless ``taskset`` gave it some."""
-
-
-JOBS_A_PROCESS = 25
-"""After how many jobs a process is replaced: TensorFlow keeps some memory of each learner."""
+LIVES = 4
+"""How many processes may die of a job before the job is given up."""
 
 
-class _Pool(Pool):
-    """Processes, and how many jobs they were given."""
+def run(jobs: Mapping[str, Callable[[], dict]], executor: Executor, title: str) -> dict[str, dict]:
+    """Runs jobs, another one whenever one is done.
 
-    jobs = 0
-
-
-def run(jobs: Mapping[str, Callable[[], dict]], workers: int, title: str) -> dict[str, dict]:
-    """Runs jobs in worker processes, a process after the other's job is done.
-
-    A job keeps its own result, so that a study that is cut goes on where it was.
+    A job keeps its own result, so that a study that is cut goes on where it was. One that another
+    study works on is left to it: the others come first, then its result is taken.
 
     Args:
         jobs: name -> function that can be pickled, and returns a record.
-        workers: number of processes; they share the machine's cores.
+        executor: where they run.
         title: of the progress bar.
 
     Returns:
@@ -45,58 +32,57 @@ def run(jobs: Mapping[str, Callable[[], dict]], workers: int, title: str) -> dic
         record ``{"diverged": message}``: a divergence is a result.
 
     Raises:
-        OSError: a process was killed.
+        OSError: processes were killed.
         Exception: whatever else a job raised, once those that were running are done.
         KeyboardInterrupt: as it came; the jobs that were running are ended.
     """
-    names, most = list(jobs), JOBS_A_PROCESS * workers
+    waiting = collections.deque(jobs)
+    claimed: set[str] = set()
+    deaths: collections.Counter = collections.Counter()
+    running: dict[concurrent.futures.Future, str] = {}
     records: dict[str, dict] = {}
+    asked = time.monotonic()  # When the jobs of other studies were last asked for.
     with ProgressBar(total=len(jobs), desc=title, unit="run") as progress:
-        while len(records) < len(jobs):
-            pool = _pool(workers)
-            part = names[len(records) :][: most - pool.jobs]
-            pool.jobs += len(part)
-            try:
-                futures = {pool.submit(_call, jobs[name]): name for name in part}
-                for future in concurrent.futures.as_completed(futures):
-                    records[futures[future]] = future.result()
+        try:
+            while len(records) < len(jobs):
+                if claimed.issuperset(waiting) and time.monotonic() - asked >= PAUSE:
+                    claimed.clear()
+                    asked = time.monotonic()
+                for name in [name for name in waiting if name not in claimed]:
+                    if not executor.has_room(len(running)):
+                        break
+                    waiting.remove(name)
+                    running[executor.submit(jobs[name])] = name
+                for future in _done(running):
+                    name = running.pop(future)
+                    try:
+                        records[name] = future.result()
+                    except ClaimedError:
+                        claimed.add(name)
+                        waiting.append(name)
+                        progress.set_postfix_str(f"another process works on {name}")
+                        continue
+                    except Exception as error:
+                        deaths[name] += 1
+                        if not executor.is_lost(error) or deaths[name] == LIVES:
+                            raise
+                        waiting.append(name)
+                        continue
                     progress.update()
-                    progress.set_postfix_str(futures[future])
-            except BaseException as error:
-                _pool.cache_clear()
-                if isinstance(error, Exception):
-                    pool.shutdown(cancel_futures=True)
-                else:
-                    pool.stop()
-                if isinstance(error, BrokenProcessPool):
-                    raise OSError(
-                        "a process that trained was killed, perhaps for want of memory: run the "
-                        "same command again, it goes on where it stopped; --workers=1 needs least "
-                        "memory."
-                    ) from error
-                raise
-            if pool.jobs >= most:
-                pool.shutdown()
-                _pool.cache_clear()
+                    progress.set_postfix_str(name)
+        except BaseException as error:
+            executor.stop(wait=isinstance(error, Exception))
+            if isinstance(error, Exception):
+                told = executor.explain(error)
+                raise told from (error if told is not error else error.__cause__)
+            raise
     return {name: records[name] for name in jobs}
 
 
-@functools.cache
-def _pool(workers: int) -> _Pool:
-    """Processes that stay for the next jobs: to start one takes seconds."""
-    cores = max(1, CORES // workers)
-    return _Pool(workers, _prepare, (cores,))
-
-
-def _prepare(cores: int) -> None:
-    determinism.share_cores(cores)
-    # A new learner is a new graph: TensorFlow's advice on retracing would drown the progress bar.
-    tf.get_logger().setLevel(logging.ERROR)
-
-
-def _call(job: Callable[[], dict]) -> dict:
-    keras.backend.clear_session()
-    try:
-        return job()
-    except FloatingPointError as error:
-        return {DIVERGED: str(error)}
+def _done(running) -> set[concurrent.futures.Future]:
+    """The futures that are done; waits a moment for the first."""
+    if not running:
+        time.sleep(PAUSE / 10)
+        return set()
+    first = concurrent.futures.FIRST_COMPLETED
+    return concurrent.futures.wait(running, PAUSE, return_when=first).done

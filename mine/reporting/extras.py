@@ -10,6 +10,7 @@ EXTRAS = {
     **dict.fromkeys(("pandas", "tensorboard"), "experiments"),
     **dict.fromkeys(("mujoco", "trimesh", "mapbox_earcut", "PIL"), "pose"),
     "gymnasium": "rl",
+    **dict.fromkeys(("dask", "distributed", "mpi4py", "submitit"), "scale"),
 }
 """Package -> the extra that installs it."""
 

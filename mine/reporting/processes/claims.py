@@ -10,6 +10,10 @@ from mine.reporting.files import lock
 LOCK = ".lock"
 
 
+class ClaimedError(FileExistsError):
+    """Another process works in a folder."""
+
+
 @contextlib.contextmanager
 def claim(folder: os.PathLike | str, file: str = "") -> Iterator[pathlib.Path]:
     """Makes a folder this process's own for as long as the context lasts.
@@ -21,7 +25,7 @@ def claim(folder: os.PathLike | str, file: str = "") -> Iterator[pathlib.Path]:
         file: claims only the file of this name in the folder.
 
     Raises:
-        FileExistsError: another process works there.
+        ClaimedError: another process works there.
         OSError: the folder cannot be made or written to.
     """
     folder = pathlib.Path(folder)
@@ -63,7 +67,7 @@ def _locked(path: pathlib.Path, place: pathlib.Path) -> int:
             raise
         os.close(handle)
         who = f"process {owner}" if owner.isdecimal() else "its number is not known"
-        raise FileExistsError(
+        raise ClaimedError(
             f"Another process works in {place} ({who}): wait until it is done, or name another "
             "place."
         )

@@ -1,0 +1,96 @@
+"""SLURM: each training a job of the queue, by submitit."""
+
+import os
+import pathlib
+import threading
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+
+from maml.core import options
+from maml.experiments.executors.base import Executor, call_alone
+
+POLL = 2.0
+"""Seconds between two looks at a job."""
+
+
+class Trained:
+    """A job as submitit takes it: one that the queue ends early is queued again, and goes on."""
+
+    def __init__(self, job: Callable[[], dict]):
+        self.job = job
+
+    def __call__(self) -> dict:
+        return call_alone(self.job)
+
+    def checkpoint(self):
+        """Called by submitit when the queue's time is over."""
+        import submitit.helpers
+
+        return submitit.helpers.DelayedSubmission(self)
+
+
+class Slurm(Executor):
+    """A SLURM queue, through submitit; without one, processes of this machine.
+
+    Args:
+        folder: of submitit's files.
+        given: parameters of ``submitit.AutoExecutor``, such as ``timeout_min``, ``gpus_per_node``,
+            ``slurm_partition`` and ``cluster``.
+
+    Raises:
+        ValueError: a parameter is unknown to submitit.
+    """
+
+    remote = True
+
+    def __init__(self, folder: os.PathLike, given: Mapping[str, object]):
+        import submitit
+
+        given = dict(given)
+        cluster = given.pop("cluster", None)
+        try:
+            self._executor = submitit.AutoExecutor(str(pathlib.Path(folder)), cluster=cluster)
+            self._executor.update_parameters(name="study", **given)
+        except (NameError, TypeError, ValueError) as error:
+            raise ValueError(
+                f"Invalid parameter of --executor=slurm: expected those of submitit.AutoExecutor, "
+                f"such as timeout_min=600;slurm_partition=NAME; received {given}; {error}"
+            ) from error
+        self._jobs: list = []
+
+    def submit(self, job) -> Future:
+        queued, future = self._executor.submit(Trained(job)), Future()
+        future.set_running_or_notify_cancel()
+        self._jobs.append(queued)
+        threading.Thread(target=_follow, args=(queued, future), daemon=True).start()
+        return future
+
+    def stop(self, wait):
+        for job in self._jobs:
+            if not job.done():
+                job.cancel()
+
+
+def _follow(job, future: Future) -> None:
+    """Gives a future the result of a job of the queue."""
+    try:
+        while not job.done():
+            time.sleep(POLL)
+        error = job.exception()
+        if error is None:
+            future.set_result(job.result())
+        else:
+            future.set_exception(
+                OSError(f"job {job.job_id} of the queue failed; its log: {job.paths.stderr}")
+            )
+    except Exception as error:  # The thread has nobody else to tell.
+        future.set_exception(error)
+
+
+def parameters(text: str) -> dict[str, object]:
+    """Parameters of the queue from ``name=value;name=value``; numbers where they are numbers."""
+    found = {}
+    for name, value in options.parse(text).items():
+        found[name] = int(value) if value.lstrip("-").isdecimal() else value
+    return found
