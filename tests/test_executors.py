@@ -245,10 +245,12 @@ def tables(folder):
 @pytest.mark.slow
 def test_a_study_on_mpi_equals_the_printed_commands(tmp_path):
     """The rows of both are the same, and a study trains nothing that the commands trained."""
-    if shutil.which("mpiexec") is None:
+    places = f"{pathlib.Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    mpiexec = shutil.which("mpiexec", path=places)  # Of the environment, if it was installed there.
+    if mpiexec is None:
         pytest.skip("mpiexec is not installed: pip install mpich")
     (tmp_path / "mpi").mkdir(), (tmp_path / "commands").mkdir()
-    done = study(tmp_path / "mpi", "--executor=mpi", "--seeds=2", before=("mpiexec", "-n", "2"))
+    done = study(tmp_path / "mpi", "--executor=mpi", "--seeds=2", before=(mpiexec, "-n", "2"))
     assert done.returncode == 0, done.stderr
     folder = tmp_path / "commands"
     for _ in range(3):  # What chooses strengths, then what was chosen.
