@@ -4,8 +4,7 @@
 
 Without files: all. A process of its own, since TensorFlow keeps the graphs of learners that are
 gone (its issues 62854 and 124972), 12 GB over all tests. Each is a fork of one that has the
-libraries loaded, see ``commands.py``. Files with many slow tests start first, so that cores end
-together.
+libraries loaded, see ``commands.py``. Long files start first, so that cores end together.
 """
 
 import concurrent.futures
@@ -16,6 +15,9 @@ import sys
 import commands
 
 ROOT = pathlib.Path(__file__).parent.parent
+LONG = ("test_pose_code.py", "test_every_combination.py", "test_maml_gradients.py", "test_kills.py")
+"""Files of which few lines are marked as slow, and which take over a minute of a core."""
+
 NO_TESTS = 5
 """Exit status of pytest where the options leave no test of a file."""
 
@@ -33,6 +35,11 @@ def files_of(arguments):
     return named, asked
 
 
+def haste(file):
+    """Sorts those first that take long: the known ones, then those with many slow tests."""
+    return file.name not in LONG, -file.read_text("utf-8").count("mark.slow")
+
+
 def main(arguments):
     """Runs them, prints what pytest prints of each, and returns the exit status."""
     named, asked = files_of(arguments)
@@ -43,7 +50,7 @@ def main(arguments):
         print(f"== {file}\n{done.stdout}{done.stderr}", flush=True)
         return done.returncode
 
-    slowest_first = sorted(asked, key=lambda file: -file.read_text("utf-8").count("mark.slow"))
+    slowest_first = sorted(asked, key=haste)
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         statuses = dict(zip(slowest_first, pool.map(run, slowest_first), strict=True))
     failed = {str(file): status for file, status in statuses.items() if status not in (0, NO_TESTS)}

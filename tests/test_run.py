@@ -46,6 +46,8 @@ def test_without_files_all_are_run(asked):
     assert run.main(["-x"]) == 0
     files = {run.ROOT / words[-1] for words in asked[0]}
     assert files == {*run.ROOT.glob("tests/test_*.py"), *run.ROOT.glob("tests/fuzz/test_*.py")}
+    first = [words[-1].rpartition("/")[2] for words in asked[0][: len(run.LONG)]]
+    assert set(first) == set(run.LONG)
 
 
 def test_tests_of_one_file_share_its_process(folder, asked):
