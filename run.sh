@@ -93,25 +93,6 @@ main_job() {
   echo "predictions.png in $out/runs/{none,label_mi,prediction_mi}."
 }
 
-# Those that pytest's arguments name; all without. TensorFlow keeps the graphs of learners that are
-# gone (its issues 62854 and 124972), some 12 GB in a process that runs all tests: so in parts, each in
-# processes of its own.
-tests() {
-  if [ $# -gt 0 ]; then
-    python -m pytest -n auto "$@"
-    return
-  fi
-  local parts=12 part files every=(tests/test_*.py tests/fuzz/test_*.py) number status=0
-  for ((part = 0; part < parts; part++)); do
-    files=()
-    for ((number = part; number < ${#every[@]}; number += parts)); do
-      files+=("${every[number]}")
-    done
-    python -m pytest -n auto "${files[@]}" || status=$?
-  done
-  return $status
-}
-
 command=${1:-main}
 [ $# -gt 0 ] && shift
 case $command in
@@ -122,7 +103,7 @@ case $command in
   test)
     environment "[dev]"
     opengl
-    tests "$@"
+    python tests/run.py "$@"
     ;;
   data)
     environment "[pose,experiments]"

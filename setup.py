@@ -90,7 +90,6 @@ setup(
             "build",
             "setuptools>=77",
             "pytest>=8",
-            "pytest-xdist>=3.5",
             "hypothesis>=6.100,<7",
             "scikit-learn>=1.4",
             "ruff>=0.6",

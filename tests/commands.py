@@ -22,7 +22,7 @@ _CONTEXT.set_forkserver_preload(
 def run(module, *arguments, cwd=None, timeout=600):
     """``python -m MODULE ARGUMENTS`` in the folder ``cwd``, as ``subprocess.run`` gives it.
 
-    ``cwd`` None: where the tests run.
+    ``module`` may be the path of a script; ``cwd`` None: where the tests run.
     """
     arguments = [str(argument) for argument in arguments]
     with tempfile.TemporaryDirectory() as folder:
@@ -47,8 +47,12 @@ def _main(module, arguments, folder, environment, out, err):
     os.environ.clear()
     os.environ.update(environment)
     os.chdir(folder)
-    sys.path[0:0] = [folder]
-    sys.argv[1:] = arguments
+    script = module.endswith(".py")
+    sys.path[0:0] = [os.path.dirname(module) if script else folder]
+    sys.argv = [module, *arguments]
     # Python warns of a module that is run and was imported; here all were.
     warnings.filterwarnings("ignore", category=RuntimeWarning, module="runpy")
-    runpy.run_module(module, run_name="__main__", alter_sys=True)
+    if script:
+        runpy.run_path(module, run_name="__main__")
+    else:
+        runpy.run_module(module, run_name="__main__", alter_sys=True)

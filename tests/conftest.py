@@ -15,7 +15,7 @@ def graphs_as_they_are_traced():
     The tests run each of hundreds of graphs a few times: rewriting them takes a quarter of their
     time. Commands, which run in processes of their own, do it as they do for users.
     """
-    import tensorflow as tf  # Here, since the process that hands out the tests needs it not.
+    import tensorflow as tf  # Here, since files of tests are collected without it too.
 
     tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
 
@@ -27,6 +27,16 @@ def backend():
         return gl_backend.choose()
     except gl_backend.GlError as error:
         pytest.skip(str(error))
+
+
+@pytest.fixture(scope="module")
+def data_dir(tmp_path_factory):
+    """The files of a pose data set that takes no renderer."""
+    import hands
+
+    folder = tmp_path_factory.mktemp("data")
+    hands.write(folder)
+    return folder
 
 
 @pytest.fixture

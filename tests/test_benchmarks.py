@@ -7,6 +7,7 @@ import pathlib
 import subprocess
 import sys
 
+import commands
 import numpy as np
 import pytest
 
@@ -20,8 +21,7 @@ TASK = "normal-1x1"
     "name", sorted({path.stem for path in BENCHMARKS.glob("*.py")} - {"render"})
 )
 def test_a_word_that_is_no_flag_is_refused(name, tmp_path):
-    command = [sys.executable, BENCHMARKS / f"{name}.py", "steps=5"]
-    process = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+    process = commands.run(str(BENCHMARKS / f"{name}.py"), "steps=5", cwd=tmp_path)
     assert process.returncode != 0 and "received 'steps=5'" in process.stderr
     assert "Traceback" not in process.stderr and not list(tmp_path.iterdir())
 

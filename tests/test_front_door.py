@@ -304,11 +304,12 @@ def test_wheel_installs_and_runs_from_another_directory(tmp_path):
     )  # fmt: skip
     assert built.returncode == 0, built.stderr
     (wheel,) = tmp_path.glob("*.whl")
-    venv.create(tmp_path / "env", with_pip=True, system_site_packages=False)
+    venv.create(tmp_path / "env", system_site_packages=False)
     python = tmp_path / "env/bin/python"
     # Without the checkout on the path.
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
-    install = [python, "-m", "pip", "install", "--quiet", "--no-deps", wheel]
+    pip = [sys.executable, "-m", "pip", "--python", python]
+    install = [*pip, "install", "--quiet", "--no-deps", wheel]
     subprocess.run(install, check=True, cwd=tmp_path, env=environment)
     # Everything but our own packages comes from the environment of the tests. A line of a .pth file
     # is searched last, and what is installed as editable there is not seen.

@@ -422,30 +422,41 @@ import sys
 import numpy as np
 import tensorflow as tf
 
-parts = np.load(sys.argv[2])
-served = tf.saved_model.load(sys.argv[1]).signatures["serving_default"]
-found = served(**{name: tf.constant(parts[name]) for name in parts.files})
-np.savez(sys.argv[3], **{name: value.numpy() for name, value in found.items()})
+for folder in sys.argv[2:]:
+    parts = np.load(sys.argv[1])
+    served = tf.saved_model.load(folder).signatures["serving_default"]
+    found = served(**{name: tf.constant(parts[name]) for name in parts.files})
+    np.savez(folder + ".npz", **{name: value.numpy() for name, value in found.items()})
 assert not {"maml", "mine", "keras"} & set(sys.modules) - {"keras"}, "more than TensorFlow"
 """
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("kind", ["maml", "maml-map_fn", "imaml", "cnp", "acnp", "relative-cnp"])
-def test_exported_learner_predicts_where_there_is_only_tensorflow(kind, tmp_path):
-    model = learner(kind, maml.NormalHead(scale=0.5), 9)
-    model.create_weights(EPISODE)
-    model.export(tmp_path / "model", samples=200)
-    # Other numbers of tasks, shots and queries than it was made with.
-    family = Lines(shots=6, queries=5)
-    episode = family.sample(3, [1, 1])
-    raw = {name: getattr(episode, name).numpy() for name in maml.Episode._fields[:3]}
-    np.savez(tmp_path / "raw.npz", **raw)
-    files = [tmp_path / "model", tmp_path / "raw.npz", tmp_path / "found.npz"]
-    subprocess.run([sys.executable, "-c", LOAD, *map(str, files)], check=True, cwd=tmp_path,
+EXPORTED = ("maml", "maml-map_fn", "imaml", "cnp", "acnp", "relative-cnp")
+# Other numbers of tasks, shots and queries than learners are exported with.
+OTHER = Lines(shots=6, queries=5).sample(3, [1, 1])
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory):
+    """Kind of learner -> it, and what its export answers in a process without this library."""
+    folder, models = tmp_path_factory.mktemp("exported"), {}
+    for kind in EXPORTED:
+        models[kind] = learner(kind, maml.NormalHead(scale=0.5), 9)
+        models[kind].create_weights(EPISODE)
+        models[kind].export(folder / kind, samples=200)
+    raw = {name: getattr(OTHER, name).numpy() for name in maml.Episode._fields[:3]}
+    np.savez(folder / "raw.npz", **raw)
+    files = [folder / "raw.npz", *(folder / kind for kind in EXPORTED)]
+    subprocess.run([sys.executable, "-c", LOAD, *map(str, files)], check=True, cwd=folder,
                    env={"TF_CPP_MIN_LOG_LEVEL": "3", "PATH": ""})  # fmt: skip
-    found = np.load(tmp_path / "found.npz")
-    np.testing.assert_allclose(found["mean"], model(episode), rtol=1e-4, atol=1e-5)
+    return {kind: (models[kind], np.load(folder / f"{kind}.npz")) for kind in EXPORTED}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", EXPORTED)
+def test_exported_learner_predicts_where_there_is_only_tensorflow(kind, served):
+    model, found = served[kind]
+    np.testing.assert_allclose(found["mean"], model(OTHER), rtol=1e-4, atol=1e-5)
     samples = found["samples"]
     assert samples.shape == (200, 3, 5, 1)
     np.testing.assert_allclose(samples.mean(0), found["mean"], atol=0.2)

@@ -49,9 +49,10 @@ def wheel(tmp_path_factory):
 def without_extras(wheel, tmp_path_factory):
     """Runs Python, or an installed command, where the wheel is and no extra."""
     folder = tmp_path_factory.mktemp("base")
-    venv.create(folder / "env", with_pip=True)
+    venv.create(folder / "env")
     binaries = folder / "env/bin"
-    install = [binaries / "python", "-m", "pip", "install", "--quiet", "--no-deps", wheel]
+    pip = [sys.executable, "-m", "pip", "--python", binaries / "python"]
+    install = [*pip, "install", "--quiet", "--no-deps", wheel]
     # Without the checkout on the path, which pip would take for an installed copy.
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
     subprocess.run(install, check=True, cwd=folder, env=environment)

@@ -180,7 +180,7 @@ def test_frames_in_a_process_without_tensorflow():
     """Tests that draw themselves, in tests/opengl, need a process into which nothing else goes."""
     folder = pathlib.Path(__file__).parent / "opengl"
     process = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:xdist", "-p", "no:cacheprovider", folder],
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", folder],
         capture_output=True,
         text=True,
         check=False,

@@ -94,11 +94,11 @@ def _samples(folder):
 
 
 def _computes(process):
-    """Whether it, or a process that it started, is past its imports: ten seconds of a processor."""
+    """Whether it, or a process that it started, had a processor for longer than imports take."""
     children = pathlib.Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text()
     for number in (process.pid, *children.split()):
         ticks = pathlib.Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()
-        if (int(ticks[11]) + int(ticks[12])) / os.sysconf("SC_CLK_TCK") > 10:
+        if (int(ticks[11]) + int(ticks[12])) / os.sysconf("SC_CLK_TCK") > 7:
             return True
     return False
 
