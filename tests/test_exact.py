@@ -21,6 +21,7 @@ LEARNERS = {
     "posterior_over_tasks": lambda head: PosteriorOverTasks(LINEAR, head),
     "posterior over curves": lambda head: PosteriorOverTasks(AMBIGUOUS, head),
     "grid_posterior": lambda head: GridPosterior(AMBIGUOUS, head, points=8),
+    "some of a grid": lambda head: GridPosterior(AMBIGUOUS, head, points=8, kept=9),
 }
 
 
@@ -75,7 +76,7 @@ def test_the_grid_gives_the_density_of_a_sum_over_finer_cells():
     x, query_x = rng.uniform(-5, 5, (1, 5, 1)), rng.uniform(-5, 5, (1, 3, 1))
     y = 1.5 * np.sin(x - 1.0) + NOISE * rng.normal(size=x.shape)
     query_y = 1.5 * np.sin(query_x - 1.0)
-    learner = GridPosterior(SinusoidOrLinePrior(NOISE), maml.NormalHead(), points=80)
+    learner = GridPosterior(SinusoidOrLinePrior(NOISE), maml.NormalHead())
     found = predicted(learner, x, y, query_x).log_prob(query_y)[0]
     middles = (np.arange(250) + 0.5) / 250
     first, second = (axis.ravel() for axis in np.meshgrid(middles, middles))
@@ -99,6 +100,18 @@ def test_without_a_support_set_predictions_are_those_of_the_prior():
     mean = memory.decode(memory.initial_state(1), tf.constant(x)).mean()
     vectors = LINEAR.training_parameters().numpy().astype(float)
     np.testing.assert_allclose(mean[0, 0], x[0] @ vectors.mean(0), rtol=1e-6)
+
+
+def test_functions_that_are_left_out_have_no_weight():
+    """Of tasks of all kinds, flat sinusoids, whose phase nothing tells, among them."""
+    x, y, query_x, query_y = problem("sinusoid_or_line").test.sample(100, SEED)
+    prior = SinusoidOrLinePrior(0.3)
+    some, most = (
+        predicted(GridPosterior(prior, maml.NormalHead(), kept=kept), x, y, query_x)
+        for kept in (1024, 8192)
+    )
+    np.testing.assert_allclose(some.log_prob(query_y), most.log_prob(query_y), atol=0.02)
+    np.testing.assert_allclose(some.mean(), most.mean(), atol=0.02)
 
 
 @pytest.mark.parametrize("kind", LEARNERS)
