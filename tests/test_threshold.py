@@ -82,6 +82,14 @@ def test_distances_of_the_exact_learners_are_zero_and_what_lies_between():
     assert of_ridge["test"]["between"]["mean"] == pytest.approx(np.concatenate(gaps).mean(), 1e-5)
 
 
+def test_every_row_of_a_registered_learner_is_a_valid_run():
+    plan = Plan(study.STUDY, None)
+    for name, table in study.TABLES.items():
+        if table.base["learner"] in maml.LEARNERS:
+            for row in table.rows.values():
+                assert plan.config(name, row[0], 0).epoch_steps() == 2500
+
+
 @pytest.mark.slow
 def test_the_study_runs_goes_on_and_writes_its_page(tmp_path, monkeypatch):
     monkeypatch.setattr(

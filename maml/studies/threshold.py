@@ -42,7 +42,7 @@ COMMON = {
 
 LEARNERS = {
     "tnp": ("TNP", {}),
-    "cnp": ("CNP", {}),
+    "cnp": ("CNP", {"meta_lr": 3e-3}),
     "maml": ("MAML", {"learner.inner_lr": 0.05, "learner.inner_steps": 3}),
 }
 """Learner -> its name in tables and its options."""
