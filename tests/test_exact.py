@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+import toys
 from scipy import special, stats
 
 import maml
@@ -112,6 +113,11 @@ def test_functions_that_are_left_out_have_no_weight():
     )
     np.testing.assert_allclose(some.log_prob(query_y), most.log_prob(query_y), atol=0.02)
     np.testing.assert_allclose(some.mean(), most.mean(), atol=0.02)
+
+
+def test_no_exact_learner_is_left_out():
+    made = {type(make(maml.NormalHead())) for make in LEARNERS.values()}
+    assert made == {maml.LEARNERS[name] for name in maml.LEARNERS if not toys.trains(name)}
 
 
 @pytest.mark.parametrize("kind", LEARNERS)
