@@ -22,6 +22,7 @@ help() {
 ./run.sh robustness FLAGS      learners on sinusoids, and study of task shift
 ./run.sh fewshot FLAGS         study of few-shot classification: --omniglot=FILE,
                                --miniimagenet=FILE, each of python -m maml.tasks.prepare
+./run.sh threshold FLAGS       study of how many training tasks it takes until learners stop memorizing
 ./run.sh doctor                what this machine has, what is missing, and what mends it; --data_dir=DIR
 ./run.sh rl FLAGS              study of meta reinforcement learning; --tables=navigation,codes,...
 ./run.sh help                  this text
@@ -134,6 +135,11 @@ case $command in
     environment "[pose,experiments]"
     python -m maml.studies.fewshot --logdir="${OUTPUT:-output}/fewshot" \
       --output="${OUTPUT:-output}/results/fewshot" "$@"
+    ;;
+  threshold)
+    environment "[pose,experiments]"
+    python -m maml.studies.threshold --logdir="${OUTPUT:-output}/threshold" \
+      --output="${OUTPUT:-output}/results/threshold" "$@"
     ;;
   rl)
     environment "[pose,experiments,rl]"

@@ -61,6 +61,7 @@ SINUSOIDS = {
     f"{name}, sinusoids": name
     for name in maml.LEARNERS
     if not maml.LEARNERS[name].classification_only
+    and maml.LEARNERS[name].network_kind != "prior"  # Those train nothing.
 }
 
 

@@ -72,4 +72,6 @@ def preset_options(preset: str, learner: str | None = None) -> dict[str, object]
         ValueError: there is no such learner.
     """
     learner = learner or DEFAULTS["learner"]
-    return DEFAULTS | {"learner": learner} | PRESETS[preset][LEARNERS[learner].network_kind]
+    # Exact learners have none: the tasks refuse them.
+    own = PRESETS[preset].get(LEARNERS[learner].network_kind, {})
+    return DEFAULTS | {"learner": learner} | own

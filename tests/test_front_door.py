@@ -35,6 +35,7 @@ STUDIES = {
     "sinusoid": "maml.studies.memorization",
     "robustness": "maml.studies.robustness",
     "fewshot": "maml.studies.fewshot",
+    "threshold": "maml.studies.threshold",
 }
 """Commands of run.sh -> what they run with folders of its own."""
 

@@ -1,0 +1,310 @@
+"""How many training tasks it takes until a learner stops memorizing them.
+
+    python -m maml.studies.threshold --logdir=output/threshold --output=results/threshold
+
+Linear regression of M training vectors (Raventos et al. 2023, arXiv 2306.15063), small: D = 4
+inputs and K = 8 shots. Two answers are known in closed form: that of the exact memorizer, the
+posterior over the M training vectors, and that of ridge regression, which is best on new tasks. For
+each M the study trains learners, without a regularizer, with Label-MI, and with weight decay, and
+measures the mean squared distance of their answers to both. The threshold M* is the number of
+training tasks from which on a learner's answers to new tasks are nearer to ridge regression than to
+the memorizer.
+
+Writes ``threshold.{md,json}`` and a picture.
+"""
+
+import math
+import pathlib
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import tensorflow as tf
+
+from maml.core.registry import make_learner
+from maml.experiments import report, study_command
+from maml.experiments.aggregation import INFORMATION, interval_of
+from maml.experiments.run_folder import LEARNER, read_config
+from maml.experiments.study import Plan, Study, Table
+from maml.learners import saving
+from mine import reporting
+from mine.reporting import commands, format_interval, mean_interval
+from mine.reporting.pictures import new_axes
+
+COUNTS = tuple(2**power for power in range(1, 13))
+"""Numbers of training tasks M."""
+
+COMMON = {
+    "task": "linear_regression", "task.inputs": 4, "task.shots": 8, "task.queries": 8,
+    "steps": 10_000, "steps_per_epoch": 2500, "meta_batch_size": 32, "meta_lr_decay": True,
+    "num_validation_batches": 4, "episodes_per_task": 40, "num_test_tasks": 150,
+    "num_validation_tasks": 150,
+}  # fmt: skip
+
+LEARNERS = {
+    "tnp": ("TNP", {}),
+    "cnp": ("CNP", {"meta_lr": 3e-3}),
+    "maml": ("MAML", {"learner.inner_lr": 0.05, "learner.inner_steps": 3}),
+}
+"""Learner -> its name in tables and its options."""
+
+METHODS = {
+    "none": {"regularizer": "none"},
+    "label_mi": {"regularizer": "label_mi", "label_mi.weight": 1.0},
+    "weight_decay": {"regularizer": "weight_decay", "weight_decay.weight": 1e-4},
+}
+"""What stands in the names of tables -> options."""
+
+TITLES = {"none": "no regularizer", "label_mi": "Label-MI", "weight_decay": "weight decay"}
+
+TABLES = {
+    f"{learner}_{method}": Table(
+        f"{title}, {TITLES[method]}",
+        COMMON | base | {"learner": learner},
+        {str(count): [options | {"task.train_tasks": count}] for count in COUNTS},
+    )
+    for learner, (title, base) in LEARNERS.items()
+    for method, options in METHODS.items()
+}
+
+YARDSTICKS = {"ridge": "ridge", "memorizer": "posterior_over_tasks"}
+"""What distances are measured to -> the exact learner."""
+
+TASKS, BATCH = 500, 25
+"""Episodes of each split that distances are measured on, and tasks of a batch."""
+
+
+def distances(learner, problem, tasks: int = TASKS) -> dict[str, dict[str, dict[str, float]]]:
+    """How far a learner's answers are from those of the exact memorizer and of ridge regression.
+
+    Args:
+        learner: trained on the problem's training tasks.
+        problem: ``linear_regression`` of a number of training tasks.
+        tasks: episodes of each split; small families give several of each task.
+
+    Returns:
+        Split ("train", "test") -> "ridge" and "memorizer", the mean squared distance of expected
+        labels, and "between", that of ridge and memorizer: each a ``mean`` and ``ci95`` over
+        episodes, in the label's unit squared.
+    """
+    exact = {
+        name: make_learner(kind, problem.networks, problem.head)
+        for name, kind in YARDSTICKS.items()
+    }
+
+    @tf.function(autograph=False)
+    def squares(episode):
+        own, answers = learner(episode), {name: of(episode) for name, of in exact.items()}
+        pairs = {name: (own, answer) for name, answer in answers.items()}
+        pairs["between"] = tuple(answers.values())
+        return {name: tf.reduce_mean((a - b) ** 2, axis=(1, 2)) for name, (a, b) in pairs.items()}
+
+    found = {}
+    for split in ("train", "test"):
+        family = problem.families[split]
+        count = min(tasks, family.num_tasks)
+        batches = [squares(e) for e in family.fixed(max(1, tasks // count), BATCH, 0, count)]
+        found[split] = {
+            name: mean_interval(np.concatenate([batch[name] for batch in batches]))
+            for name in batches[0]
+        }
+    return found
+
+
+def further(folder: pathlib.Path, record: Mapping) -> dict:
+    """The :func:`distances` of a run, under ``distance``."""
+    learner, problem = saving.load(folder / LEARNER), read_config(folder).make_problem()
+    return {"distance": distances(learner, problem)}
+
+
+STUDY = Study("threshold", "When does a learner stop memorizing?", TABLES, further=further)
+
+
+def threshold(counts: Sequence[int], to_ridge: Sequence[float], to_memorizer: Sequence[float]):
+    """The number of training tasks from which on answers are nearer to ridge regression.
+
+    Args:
+        counts: numbers of training tasks M, ascending.
+        to_ridge: mean squared distance to ridge regression at each.
+        to_memorizer: mean squared distance to the memorizer at each.
+
+    Returns:
+        log2 M*: where the logarithm of the ratio of both, linear in log2 M between counts, crosses
+        0 for the last time. That of the first count if all are nearer to ridge regression, and
+        infinity if the last is not.
+    """
+    ratio = np.log(np.maximum(to_ridge, 1e-12)) - np.log(np.maximum(to_memorizer, 1e-12))
+    places = np.log2(counts)
+    if not ratio[-1] < 0:
+        return math.inf
+    above = np.flatnonzero(ratio >= 0)
+    if not len(above):
+        return float(places[0])
+    last = above[-1]
+    share = ratio[last] / (ratio[last] - ratio[last + 1])
+    return float(places[last] + share * (places[last + 1] - places[last]))
+
+
+def thresholds(runs) -> dict[str, dict[int, float]]:
+    """Table -> seed -> log2 M*, where there are two numbers of training tasks or more.
+
+    Args:
+        runs: of :func:`maml.experiments.study.run_study`, one row each.
+    """
+    found: dict[str, dict[int, float]] = {}
+    columns = [f"further.distance.test.{name}.mean" for name in YARDSTICKS]
+    # Runs that diverged have no distances.
+    known = runs.assign(count=runs["row"].astype(int)).dropna(subset=columns).sort_values("count")
+    for (table, seed), own in known.groupby(["table", "seed"], sort=False):
+        if len(own) > 1:
+            values = (own[name].to_numpy(float) for name in columns)
+            found.setdefault(table, {})[int(seed)] = threshold(own["count"].to_numpy(), *values)
+    return found
+
+
+def shifts(found: Mapping[str, Mapping[int, float]]) -> list[dict]:
+    """The thresholds of each table, and how far its method moves them, paired by seed.
+
+    Args:
+        found: of :func:`thresholds`.
+
+    Returns:
+        For each table ``table``, ``learner``, ``method``, ``seeds``, ``log2`` (M*, ``mean`` and
+        ``ci95`` over seeds; None if a seed has none up to the largest M) and ``octaves`` (how far
+        it lies to the left of that without a regularizer; None where either has none).
+    """
+    rows = []
+    for table, of_seeds in found.items():
+        learner, _, method = table.partition("_")
+        plain = found.get(f"{learner}_none", {})
+        left = [plain[seed] - at for seed, at in of_seeds.items() if seed in plain]
+        rows.append(
+            {
+                "table": table,
+                "learner": learner,
+                "method": method,
+                "seeds": sorted(of_seeds),
+                "log2": _interval(list(of_seeds.values())),
+                "octaves": _interval(left) if method != "none" else None,
+            }
+        )
+    return rows
+
+
+def _interval(values: Sequence[float]) -> dict[str, float] | None:
+    return mean_interval(values) if len(values) and np.isfinite(values).all() else None
+
+
+def _distance(title: str, split: str, name: str) -> report.Column:
+    def text(row):
+        interval = interval_of(row, f"further.distance.{split}.{name}")
+        return "" if math.isnan(interval["mean"]) else format_interval(interval, 3)
+
+    return report.Column(title, text)
+
+
+COLUMNS = (
+    report.Column("training tasks M", lambda row: row["row"], left=True),
+    report.SEEDS,
+    report.score("train MSE", "train.mse", 3),
+    report.score("test MSE", "test.mse", 3),
+    _distance("to ridge, test", "test", "ridge"),
+    _distance("to memorizer, test", "test", "memorizer"),
+    _distance("to ridge, train", "train", "ridge"),
+    _distance("to memorizer, train", "train", "memorizer"),
+    report.information(),
+    report.VERDICT,
+    report.RUN_SECONDS,
+)
+
+NOTE = (
+    "Mean ± 95 % interval over seeds. Distances: mean squared difference of expected labels to "
+    "those of ridge regression, and of the exact memorizer, the posterior over the training tasks. "
+    "0.25 is the noise. M\\*: the number of training tasks from which on answers to new tasks are "
+    "nearer to ridge regression, interpolated."
+)
+
+
+def page(result: dict) -> list[str]:
+    """The page of the study."""
+    cells = []
+    for row in result["thresholds"]:
+        at, octaves = row["log2"], row["octaves"]
+        cells.append(
+            [
+                LEARNERS[row["learner"]][0],
+                TITLES[row["method"]],
+                str(len(row["seeds"])),
+                f"{2 ** at['mean']:.0f}" if at else f"none up to {result['largest']}",
+                format_interval(at, 2) if at else "",
+                f"{2 ** octaves['mean']:.2g}" if octaves else "",
+                format_interval(octaves, 2) if octaves else "",
+            ]
+        )
+    titles = [
+        "learner",
+        "regularizer",
+        "seeds",
+        "M\\*",
+        "log2 M\\*",
+        "factor to the left",
+        "octaves",
+    ]
+    return [
+        *report.header(result, STUDY.title, NOTE),
+        "",
+        "## Thresholds",
+        "",
+        *reporting.markdown_table(titles, cells, left=2),
+        *report.sections(result, COLUMNS),
+    ]
+
+
+def draw(result: dict, path: pathlib.Path) -> None:
+    """Distances to both exact learners on new tasks, and the label information, against M."""
+    learners = dict.fromkeys(name.partition("_")[0] for name in result["tables"])
+    figure, axes = new_axes(len(learners), 2, (4.2, 3))
+    for column, learner in enumerate(learners):
+        top, bottom = axes[0, column], axes[1, column]
+        for colour, method in enumerate(METHODS):
+            rows = result["tables"].get(f"{learner}_{method}", {"rows": []})["rows"]
+            counts = [int(row["row"]) for row in rows]
+            style = {"color": reporting.COLOURS[colour]}
+            for name, line in (("ridge", "-"), ("memorizer", "--")):
+                values = [row.get(f"further.distance.test.{name}.mean", math.nan) for row in rows]
+                label = f"{TITLES[method]}, to {name}"
+                top.loglog(counts, values, line, base=2, label=label, **style)
+            values = [row.get(f"scores.test.{INFORMATION}.mean", math.nan) for row in rows]
+            bottom.semilogx(counts, values, base=2, label=TITLES[method], **style)
+            for found in result["thresholds"]:
+                if found["table"] == f"{learner}_{method}" and found["log2"]:
+                    for ax in (top, bottom):
+                        ax.axvline(2 ** found["log2"]["mean"], linestyle=":", **style)
+        top.set(title=LEARNERS[learner][0], ylabel="squared distance, new tasks")
+        bottom.set(xlabel="training tasks M", ylabel="I(ŷ;Y|x,X), nats")
+    axes[0, 0].legend(fontsize=6)
+    reporting.picture(figure, path)
+
+
+def write(result: dict, plan: Plan, output: pathlib.Path) -> str:
+    """Writes the page and the picture."""
+    result["thresholds"] = shifts(thresholds(result["runs"]))
+    result["largest"] = max(int(row) for of in result["tables"].values() for row in _rows(of))
+    text = report.write(result, page(result), output, STUDY.name)
+    draw(result, output / "threshold.png")
+    return text
+
+
+def _rows(table: Mapping) -> list[str]:
+    return [row["row"] for row in table["rows"]]
+
+
+def cli():
+    """The command."""
+    study_command.define_flags(STUDY)
+    commands.run(
+        lambda: study_command.main(STUDY, write, "maml.studies.threshold"), ["logdir", "output"]
+    )
+
+
+if __name__ == "__main__":
+    cli()
