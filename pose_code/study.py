@@ -157,7 +157,7 @@ def cli():
         make = functools.partial(make_study, values.data_dir, values.preset, values.extra_data_dir)
         study_command.main(make, write, "pose_code.study")
 
-    commands.run(main, ["logdir", "output"])
+    commands.run(main, ["logdir", "output"], claims=False)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """What the commands of studies share: flags, the run, and where its tables and pictures go."""
 
+import contextlib
 import pathlib
 import sys
 import time
@@ -13,6 +14,7 @@ from maml.experiments.executors.local import CORES
 from maml.experiments.executors.opening import KINDS, open_executor
 from maml.experiments.study import NotTrainedError, Plan, Study, run_study
 from mine import reporting
+from mine.reporting.processes.claims import ClaimedError
 
 
 def define_flags(study: Study, tables: Sequence[str] | None = None) -> None:
@@ -91,7 +93,8 @@ def main(
             result = run_study(plan)
         result |= {"workers": getattr(plan.executor, "workers", 1), "executor": executor}
         result["provenance"] = reporting.provenance(program)
-        text = write(result, plan, output)
+        with _claim_when_free(output):
+            text = write(result, plan, output)
     except NotTrainedError as missing:
         print(*missing.args[0], sep="\n")
         print(
@@ -104,3 +107,16 @@ def main(
         sys.exit(f"Error: {error}")
     print(text)
     print(f"{(time.time() - start) / 60:.0f} minutes; tables and pictures in {output}.")
+
+
+@contextlib.contextmanager
+def _claim_when_free(folder: pathlib.Path):
+    """Makes a folder this process's own; waits for another study that shares the runs."""
+    with contextlib.ExitStack() as held:
+        while True:
+            try:
+                held.enter_context(reporting.claim(folder))
+                break
+            except ClaimedError:
+                time.sleep(1)
+        yield

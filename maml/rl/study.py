@@ -212,7 +212,11 @@ def write(result: dict, plan: Plan, output: pathlib.Path) -> str:
 def cli():
     """The command, as ``maml-rl-study``."""
     study_command.define_flags(STUDY)
-    commands.run(lambda: study_command.main(STUDY, write, "maml.rl.study"), ["logdir", "output"])
+    commands.run(
+        lambda: study_command.main(STUDY, write, "maml.rl.study"),
+        ["logdir", "output"],
+        claims=False,
+    )
 
 
 if __name__ == "__main__":

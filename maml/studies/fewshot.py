@@ -249,7 +249,7 @@ def cli():
         files = {"omniglot": values.omniglot, "miniimagenet": values.miniimagenet}
         study_command.main(lambda: with_files(files), write, "maml.studies.fewshot")
 
-    commands.run(main, ["logdir", "output"])
+    commands.run(main, ["logdir", "output"], claims=False)
 
 
 if __name__ == "__main__":

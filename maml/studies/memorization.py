@@ -220,7 +220,9 @@ def cli():
     """The command: the tables of :data:`USUAL` unless ``--tables`` names others."""
     study_command.define_flags(STUDY, USUAL)
     commands.run(
-        lambda: study_command.main(STUDY, write, "maml.studies.memorization"), ["logdir", "output"]
+        lambda: study_command.main(STUDY, write, "maml.studies.memorization"),
+        ["logdir", "output"],
+        claims=False,
     )
 
 

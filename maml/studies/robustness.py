@@ -225,7 +225,9 @@ def cli():
     """The command."""
     study_command.define_flags(STUDY)
     commands.run(
-        lambda: study_command.main(STUDY, write, "maml.studies.robustness"), ["logdir", "output"]
+        lambda: study_command.main(STUDY, write, "maml.studies.robustness"),
+        ["logdir", "output"],
+        claims=False,
     )
 
 

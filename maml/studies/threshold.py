@@ -302,7 +302,9 @@ def cli():
     """The command."""
     study_command.define_flags(STUDY)
     commands.run(
-        lambda: study_command.main(STUDY, write, "maml.studies.threshold"), ["logdir", "output"]
+        lambda: study_command.main(STUDY, write, "maml.studies.threshold"),
+        ["logdir", "output"],
+        claims=False,
     )
 
 
