@@ -60,6 +60,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "distributions.circular": ["Circular", "CircularHead", "VonMisesHead"],
         "distributions.gaussian": ["Gaussian", "GaussianHead"],
         "distributions.metrics": ["ACCURACY", "MSE", "accuracy", "squared_error"],
+        "distributions.mixture": ["Mixture", "mix"],
         "distributions.normal": ["Normal", "NormalHead"],
         "learners.base": ["MetaLearner", "masked_mean", "per_input"],
         "learners.ensemble": ["Ensemble"],

@@ -26,8 +26,16 @@ class Normal(Distribution):
         constant = math.log(self.scale) + 0.5 * math.log(2 * math.pi)
         return tf.reduce_sum(-0.5 * standard**2 - constant, axis=-1)
 
+    def cdf(self, y) -> tf.Tensor:
+        """The probability of less than ``y``, of each coordinate, [..., dim]."""
+        return 0.5 * tf.math.erfc((self.location - y) / (math.sqrt(2) * self.scale))
+
     def mean(self):
         return self.location
+
+    def standard_deviation(self) -> tf.Tensor:
+        """The standard deviation of each label coordinate, [..., dim]."""
+        return self.scale * tf.ones_like(self.location)
 
     def sample(self, seed):
         noise = tf.random.stateless_normal(tf.shape(self.location), seed, dtype=self.location.dtype)
@@ -92,7 +100,10 @@ class NormalHead(Head):
         return outputs + y - centre
 
     def loss(self, distribution, y):
-        """Squared error summed over coordinates, the constant of the likelihood left out."""
+        """-log q(y) less the constant of the likelihood: of a normal, its squared error."""
+        if not isinstance(distribution, Normal):
+            constant = math.log(self.scale) + 0.5 * math.log(2 * math.pi)
+            return super().loss(distribution, y) - self.dim * constant
         return tf.reduce_sum((y - distribution.location) ** 2, -1) / (2 * self.scale**2)
 
 
