@@ -69,6 +69,8 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "learners.label_equivariant": ["RelativeCNP"],
         "learners.metric_based": ["MatchingNetwork", "PrototypicalNetwork"],
         "learners.neural_processes": ["CNP", "AttentiveCNP"],
+        "learners.probabilistic.bmaml": ["BMAML"],
+        "learners.probabilistic.platipus": ["PLATIPUS"],
         "learners.reptile": ["Reptile"],
         "learners.saving": ["load", "save"],
         "nn.normalization": ["CurrentBatchNormalization"],
