@@ -18,7 +18,7 @@ class BMAML(WeightSamples):
     r"""Bayesian MAML (Yoon et al. 2018, arXiv 1806.03836).
 
     M particles, sets of weights, adapt by Stein variational gradient descent (Liu and Wang 2016,
-    arXiv 1608.04471, equation 8; theirs 1). With the mean loss L of N shots a step is
+    arXiv 1608.04471, equation 8; their section 3.1). With the mean loss L of N shots a step is
 
     .. math::
 
@@ -30,11 +30,11 @@ class BMAML(WeightSamples):
     step with its rate divided by N: the repulsion weighs as beside the sum of the losses. The prior
     over weights is flat. One particle is MAML.
 
-    Training moves the start of the particles by the chaser loss (their equation 9): after
-    the inner steps on the support set the particles take ``leader_steps`` more on support set and
+    Training moves the start of the particles by the chaser loss (their section 3.2): after the
+    inner steps on the support set the particles take ``leader_steps`` more on support set and
     queries together, and the loss is the squared distance to where these lead, which is held
-    constant. Without ``chaser`` the loss is -log of the mixture's density at the queries (their
-    equation 6). What does not adapt follows the query loss too.
+    constant. Without ``chaser`` the loss is -log of the mixture's density at the queries. What does
+    not adapt follows the query loss too.
 
     Args:
         network: as of :class:`maml.MAML`. Its weights are the first particle; the others are

@@ -30,7 +30,7 @@ class PLATIPUS(WeightSamples):
 
     and each draw adapts as in MAML, :math:`\phi = \theta - \alpha \nabla L_S(\theta)`. Training
     minimises :math:`E_q [\sum_Q -\log p(y^* | x^*, \phi)] + KL(q(\theta | Q) \| p(\theta | S))` of
-    each task (their equation 2), here divided by the number of queries, so that the likelihood is a
+    each task, here divided by the number of queries, so that the likelihood is a
     mean as in other learners and keeps its weight beside the KL. Predictions average over draws of
     :math:`p(\theta | S)`.
 
