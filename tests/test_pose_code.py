@@ -59,6 +59,7 @@ CASES = [
     *(("cnp", method) for method in ("normal head", "Label-MI by MINE", "together")),
     ("acnp", "normalized"),
     ("relative", "changed images"),
+    ("tnp", "none"),
     ("maml", "shared tower"),
     ("maml++", "by step"),
     ("reptile", "frozen"),
@@ -66,9 +67,10 @@ CASES = [
 ]
 DRAWN = ("shared tower", "normal head")
 """Methods whose pictures are drawn too."""
-# FOMAML, ANIL and Meta-SGD differ from MAML in what adapts, not in what they are given.
+# FOMAML, ANIL and Meta-SGD differ from MAML in what adapts, not in what they are given; latent
+# neural processes differ from the others in what they predict.
 LEARNERS = {name for name in maml.LEARNERS if not maml.LEARNERS[name].classification_only}
-LEARNERS -= {"fomaml", "anil", "metasgd"}
+LEARNERS -= {"fomaml", "anil", "metasgd", "latent_np", "attentive_latent_np"}
 
 
 @pytest.fixture(scope="module")
