@@ -74,7 +74,7 @@ class CNP(MetaLearner):
         return through(self.encoder, self.pairs(x, y))
 
     def context(self, state, x) -> tf.Tensor:
-        """What the decoder is given of the state for each query embedding, [tasks, queries, dim_z]."""
+        """What the decoder is given of the state for each query, [tasks, queries, dim_z]."""
         return tf.repeat(state[:, tf.newaxis], tf.shape(x)[1], axis=1)
 
     def decode_context(self, context, x):

@@ -1,4 +1,4 @@
-"""Neural processes with a latent variable: of the functions that fit a support set it draws some."""
+"""Neural processes with a latent variable, which draw from the functions that fit a support set."""
 
 import tensorflow as tf
 
@@ -51,7 +51,7 @@ class LatentPath(ProbabilisticLearner):
         self.dim_latent, self.num_samples = dim_latent, num_samples
         if dim_latent:
             self.statistic = StatisticNetwork(
-                self.hidden or (self.dim_r,),
+                self.hidden,
                 dim_latent,
                 self.initializer_seed,
                 dtype=self.dtype_policy,

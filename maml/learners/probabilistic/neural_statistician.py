@@ -185,7 +185,7 @@ class NeuralStatistician(ProbabilisticLearner, MetricBased):
 
 
 def _members(y, mask=None) -> tf.Tensor:
-    """From one-hot labels [tasks, n, classes] whether an example is of a class, [tasks, classes, n]."""
+    """Whether an example is of a class, [tasks, classes, n], from labels [tasks, n, classes]."""
     if mask is not None:
         y *= tf.cast(mask, y.dtype)[..., tf.newaxis]
     return tf.transpose(y, [0, 2, 1])
