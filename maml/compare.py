@@ -30,9 +30,12 @@ SCORES = ("task", "num_test_tasks", "episodes_per_task")
 TRAINING = tuple(
     f"task_options.{name}"
     for name in ("labels", "grouped", "rotations", "signed", "image_augmentation")
-    + ("num_validation", "other_shots")
+    + ("num_validation", "other_shots", "train_tasks")
 )
 """Options of tasks that change no main score on test tasks: runs are named by them."""
+
+DENSITY = "scores.test.calibration_error.mean"
+"""A column of runs whose predictions are densities."""
 
 TRAINED = ("train", "train_objects")
 """What of a run's data tells it from others, as its options do."""
@@ -139,9 +142,10 @@ def _mean(row: Mapping, name: str) -> float:
 def columns(rows: Sequence[Mapping]) -> tuple[str, ...]:
     """Titles of the columns of a table of these rows."""
     angle = ("median angle",) if _have_angles(rows) else ()
+    density = ("test NLL", "calibration error") if _have_densities(rows) else ()
     name = {"mse": "MSE"}.get(rows[0]["metric"], rows[0]["metric"])
     return (
-        "method", "seeds", f"train {name}", f"test {name}", *angle, "swap gap",
+        "method", "seeds", f"train {name}", f"test {name}", *angle, *density, "swap gap",
         "I(ŷ;Y|x,X), nats", "verdict", "steps", "s/step",
     )  # fmt: skip
 
@@ -150,17 +154,23 @@ def _have_angles(rows: Sequence[Mapping]) -> bool:
     return any("scores.test.angle.median" in row for row in rows)
 
 
-def cells(row: Mapping, angles: bool) -> list[str]:
-    """A row's texts, in the order of :func:`columns`; ``angles``: whether these hold angles."""
+def _have_densities(rows: Sequence[Mapping]) -> bool:
+    return any(DENSITY in row for row in rows)
+
+
+def cells(row: Mapping, rows: Sequence[Mapping]) -> list[str]:
+    """A row's texts, in the order of the :func:`columns` of all ``rows``."""
     metric, angle = row["metric"], row.get("scores.test.angle.median", math.nan)
     low, high = (_mean(row, f"test.label_information_{end}") for end in ("lower", "upper"))
     known = not math.isnan(low)
+    texts = [report.score("", f"test.{of}").text(row) for of in ("nll", "calibration_error")]
     return [
         row["method"],
         str(len(row["seeds"])),
         f"{_mean(row, f'train.{metric}'):.3g}",
         format_interval(interval_of(row, f"scores.test.{metric}"), 2),
-        *([f"{angle:.0f}°"] if angles else []),
+        *([f"{angle:.0f}°"] if _have_angles(rows) else []),
+        *(texts if _have_densities(rows) else []),
         f"{_mean(row, 'test.swap_gap'):.3g}",
         f"{max(low, 0):.2f} to {max(high, 0):.2f}" if known else "",
         report.VERDICT.text(row),
@@ -187,7 +197,7 @@ def markdown(rows: Sequence[Mapping], records: Sequence[Mapping]) -> str:
         f"{name.replace('_', ' ')} {reporting.join_numbers(of)}" for name, of in numbers.items()
     )
     lines = [
-        *reporting.markdown_table(columns(rows), (cells(row, _have_angles(rows)) for row in rows)),
+        *reporting.markdown_table(columns(rows), (cells(row, rows) for row in rows)),
         "",
         f"{sizes + '; ' if sizes else ''}mean ± 95 % interval over {over}. Swap gap: how much the "
         "score is worse with another task's support set. Information: lower to upper bound. "
@@ -204,7 +214,7 @@ def markdown(rows: Sequence[Mapping], records: Sequence[Mapping]) -> str:
 
 def picture(rows: Sequence[Mapping], path: pathlib.Path) -> None:
     """The table as a PNG."""
-    titles, texts = columns(rows), [cells(row, _have_angles(rows)) for row in rows]
+    titles, texts = columns(rows), [cells(row, rows) for row in rows]
     longest = [max(map(len, column)) + 2 for column in zip(titles, *texts, strict=True)]
     figure = matplotlib.figure.Figure(figsize=(0.085 * sum(longest), 0.32 * (len(rows) + 1)))
     axis = figure.add_axes((0, 0, 1, 1))

@@ -125,3 +125,21 @@ def test_angles_that_one_run_lacks_are_none_in_the_table(tmp_path):
         results.write_results(content, tmp_path / str(number))
     text = compare.compare([str(tmp_path)], str(tmp_path / "out"))
     assert "4°" in text and "nan°" in text
+
+
+def test_runs_of_densities_show_likelihood_and_calibration_where_they_have_them(tmp_path):
+    old, new = record(), record("CNP", **task_options(train_tasks=8))
+    test = new["scores"]["test"] | {
+        "nll": {"mean": 1.234, "ci95": 0.1},
+        "calibration_error": {"mean": 0.056, "ci95": 0.01},
+    }
+    new["scores"] = new["scores"] | {"test": test}
+    rows = compare.tabulate(found(tmp_path, old, new))
+    titles = compare.columns(rows)
+    texts = {row["method"].split(" (")[0]: compare.cells(row, rows) for row in rows}
+    shown = {name: dict(zip(titles, cells, strict=True)) for name, cells in texts.items()}
+    assert shown["CNP"]["test NLL"] == "1.23 ± 0.10"
+    assert shown["CNP"]["calibration error"] == "0.06 ± 0.01"
+    assert shown["MAML"]["test NLL"] == ""
+    only = compare.tabulate([record()])
+    assert "test NLL" not in compare.columns(only)

@@ -256,3 +256,14 @@ def test_functions_that_are_all_one_are_not_mutually_exclusive():
 def test_functions_that_cannot_be_are_refused(options, message):
     with pytest.raises(ValueError, match=message):
         maml.TASKS.make("functions", **options)
+
+
+@pytest.mark.parametrize("task", ["sinusoid", "functions"])
+def test_training_tasks_may_be_few(task):
+    few, many = maml.TASKS.make(task, train_tasks=100), maml.TASKS.make(task)
+    assert few.train.num_tasks == 100 and many.train.num_tasks == 1_000_000
+    np.testing.assert_array_equal(few.test.amplitude, many.test.amplitude)
+    assert not np.isin(few.train.amplitude, few.test.amplitude).any()
+    assert few.mutually_exclusive and not maml.TASKS.make(task, train_tasks=1).mutually_exclusive
+    with pytest.raises(ValueError, match="`train_tasks`: expected at least 0"):
+        maml.TASKS.make(task, train_tasks=-1)

@@ -16,8 +16,16 @@ from maml.experiments import Config
 from maml.nn import normalization
 from maml.tasks.image_file import ImageFile
 
-REGRESSIONS = ("functions", "nme_sinusoid", "sinusoid")
+REGRESSIONS = ("functions", "linear_regression", "nme_sinusoid", "sinusoid", "sinusoid_or_line")
 """The registered tasks whose labels are numbers."""
+
+
+def trains(kind):
+    """Whether a registered learner has weights; those that know the tasks' distribution have none.
+
+    They are tested in test_exact.py.
+    """
+    return maml.LEARNERS[kind].network_kind != "prior"
 
 
 SMALL_RUN = {

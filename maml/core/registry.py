@@ -162,11 +162,35 @@ class Networks(typing.NamedTuple):
         embedding: makes a Keras network [n, ...] -> [n, features].
         shared: makes the part of ``network``'s way that all tasks share, [n, ...] -> [n, ...];
             None where there is no such part.
+        prior: what is known of the distribution of the tasks, see
+            :class:`maml.learners.exact.priors.TaskPrior`; None where nothing is.
     """
 
     network: Callable[[int], "keras.Model"]
     embedding: Callable[[], "keras.Model"]
     shared: Callable[[], "keras.Model"] | None = None
+    prior: object | None = None
+
+    def body(self, learner: str, outputs: int):
+        """What a learner takes first: its network, or the prior of an exact learner.
+
+        Args:
+            learner: of :data:`LEARNERS`.
+            outputs: of the network of a gradient-based learner.
+
+        Raises:
+            ValueError: the learner needs a prior, and there is none.
+        """
+        kind = LEARNERS[learner].network_kind
+        if kind == "prior" and self.prior is None:
+            raise ValueError(
+                f"Invalid value for `learner`: {learner} is exact, so it expects tasks of a "
+                "known distribution, such as linear_regression or sinusoid_or_line; received "
+                "others. Use another task, or another learner."
+            )
+        if kind == "prior":
+            return self.prior
+        return self.network(outputs) if kind == "network" else self.embedding()
 
 
 def make_learner(name: str, networks: Networks, head, **options):
@@ -189,8 +213,7 @@ def make_learner(name: str, networks: Networks, head, **options):
                 "shared_tower."
             )
         options["embedding"] = networks.shared()
-    body = networks.network(head.units) if whole else networks.embedding()
-    return LEARNERS.make(name, body, head, **options)
+    return LEARNERS.make(name, networks.body(name, head.units), head, **options)
 
 
 def idle_network_options(
@@ -209,8 +232,10 @@ def idle_network_options(
 
     def layers(own):
         networks = build(**fixed, **own)
-        parts = [networks.network(outputs) if whole else networks.embedding()]
+        parts = [networks.body(learner, outputs)]
         parts += [networks.shared()] if whole and networks.shared is not None else []
+        if parts == [networks.prior]:
+            return []  # Learners that need no network.
         return [_written(layer) for part in parts for layer in part._flatten_layers()]
 
     changed = [name for name, value in given.items() if value != defaults.get(name, value)]

@@ -25,6 +25,7 @@ from maml.core.label_transforms import (
 )
 from maml.core.metrics import Metric
 from maml.core.seeds import Stream, stream
+from maml.diagnostics.calibration import density_scores
 from maml.diagnostics.conditions import MISMATCHED, RESPONSE, SLOPES
 from maml.diagnostics.report import MemorizationReport
 from maml.distributions.base import Distribution, log_prob_under_each, split_conditions
@@ -58,7 +59,8 @@ def score_episodes(
         For each metric ``m``: ``m`` with the support set, ``no_support_m`` without it,
         ``mismatched_support_m`` with another task's (mean over those tried), and
         ``mismatched_labels_m`` with its inputs and wrong labels: another task's, or of classes
-        relabeled ones. In nats: ``support_information_lower`` and ``_upper``. With a label
+        relabeled ones. Of the right support set also :func:`density_scores`, ``nll`` among them.
+        In nats: ``support_information_lower`` and ``_upper``. With a label
         transform ``label_information_lower`` and ``_upper``, and if it relabels queries
         ``relabeled_m`` and ``relabeled_constant_m``. For the slope of answers on labels
         ``label_covariance`` and ``label_variance``, and the same of other conditions, see
@@ -77,6 +79,8 @@ def score_episodes(
         values = split_conditions(metric.fn(predicted, y), supports)
         result[metric.name] = values[0]
         result[f"mismatched_support_{metric.name}"] = tf.reduce_mean(values[1:], axis=0)
+    for name, values in density_scores(predicted, y).items():
+        result[name] = split_conditions(values, supports)[0]
     products = _label_products(predicted, y, supports)
     result |= _named(SLOPES["right"], [product[0] for product in products])
     others = [tf.reduce_mean(product[1:], axis=0) for product in products]

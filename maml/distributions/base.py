@@ -29,6 +29,19 @@ class Distribution(abc.ABC):
         """The single best prediction, [..., dim]: the mean, unless labels wrap."""
         return self.mean()
 
+    def cdf(self, y) -> tf.Tensor | None:
+        """The probability of less than ``y``, of each coordinate, [..., dim]; None: not defined."""
+        return None
+
+    def interval_level(self, y) -> tf.Tensor | None:
+        """The probability of the central interval whose end is y, of each coordinate, [..., dim].
+
+        It is uniform in [0, 1] for labels that the distribution is right about. None where there
+        are no intervals, as of classes.
+        """
+        below = self.cdf(y)
+        return None if below is None else tf.abs(2 * below - 1)
+
     @abc.abstractmethod
     def sample(self, seed) -> tf.Tensor:
         """One draw, [..., dim], not differentiable; ``seed`` is a stateless seed [2]."""

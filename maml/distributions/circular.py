@@ -62,6 +62,28 @@ class Circular(Distribution):
         turn = tf.atan2(point[..., 1:], point[..., :1]) / (2 * math.pi)
         return tf.math.floormod(turn, 1.0) * self.period
 
+    def interval_level(self, y):
+        """The probability of the arc around the circular mean whose end is y, [..., 1]."""
+        middle, half = self.mode(), self.period / 2
+        reach = tf.abs(tf.math.floormod(y - middle + half, self.period) - half)
+        return self._mass(middle + reach) - self._mass(middle - reach)
+
+    def _mass(self, y) -> tf.Tensor:
+        """The probability from 0 to ``y`` [..., 1]; whole turns count as one each."""
+        position = y * self.knots / self.period
+        cell = tf.floor(position)
+        part, turns = position - cell, tf.floor(cell / self.knots)
+        hot = tf.one_hot(tf.cast(cell - turns * self.knots, tf.int32)[..., 0], self.knots)
+        hot = tf.cast(hot, self.log_knots.dtype)
+        density, after = tf.exp(self.log_knots), tf.roll(tf.exp(self.log_knots), -1, axis=-1)
+        before = tf.cumsum((density + after) / 2, axis=-1, exclusive=True)
+
+        def at(values):
+            return tf.reduce_sum(hot * values, axis=-1, keepdims=True)
+
+        within = at(density) * part + (at(after) - at(density)) * part**2 / 2
+        return turns + at(before) + within
+
     @classmethod
     def mixture(cls, parts):
         knots = log_mean_exp(tf.stack([part.log_knots for part in parts]), axis=0)

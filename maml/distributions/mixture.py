@@ -59,8 +59,7 @@ class Mixture(Distribution):
         terms = self.parts.log_prob(self._for_each(y)) + self.log_weights
         return tf.reduce_logsumexp(terms, axis=self._samples_axis)
 
-    def cdf(self, y) -> tf.Tensor:
-        """The probability of less than ``y``, of each coordinate, [..., dim]."""
+    def cdf(self, y):
         weighted = self._weights * self.parts.cdf(self._for_each(y))
         return tf.reduce_sum(weighted, axis=self._samples_axis - 1)
 

@@ -26,8 +26,7 @@ class Normal(Distribution):
         constant = math.log(self.scale) + 0.5 * math.log(2 * math.pi)
         return tf.reduce_sum(-0.5 * standard**2 - constant, axis=-1)
 
-    def cdf(self, y) -> tf.Tensor:
-        """The probability of less than ``y``, of each coordinate, [..., dim]."""
+    def cdf(self, y):
         return 0.5 * tf.math.erfc((self.location - y) / (math.sqrt(2) * self.scale))
 
     def mean(self):

@@ -26,35 +26,19 @@ from maml.core.registry import (
     idle_network_options,
     make_learner,
 )
-from maml.core.roles import ROLES, as_mapping, by_role, with_effect, with_names
+from maml.core.roles import (
+    ROLES,
+    as_mapping,
+    by_role,
+    component_options,
+    option,
+    with_effect,
+    with_names,
+)
 from maml.tasks.problem import Problem
 
 LOCATIONS = ("data", "data_dir", "extra_data_dir")
 """Options of tasks that say where data is: a run is told from others by the data itself."""
-
-
-def option(default, text: str, choices=None, at_least: float = 0):
-    """A field that is a flag.
-
-    Args:
-        default: its value, unless given.
-        text: its help, which says its unit.
-        choices: the values it may have; None for any.
-        at_least: numbers below are refused.
-    """
-    limits: dict = {} if isinstance(default, (bool, str)) else {"lower_bound": at_least}
-    metadata = {"help": text, "choices": choices, "limits": limits}
-    return dataclasses.field(default=default, metadata=metadata)
-
-
-def component_options(role: str):
-    """A field that holds the options of a role, name -> value."""
-    metadata: dict = {
-        "help": f"Options of the {role}: name=value, with semicolons between them.",
-        "choices": None,
-        "limits": {},
-    }
-    return dataclasses.field(default_factory=dict, metadata=metadata)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -129,6 +113,7 @@ class Config:
             object.__setattr__(self, f"{role}_options", given)
         self._choose("task", [self.task], TASKS)
         self._choose("learner", [self.learner], LEARNERS)
+        self._leave_untrained(names)
         self._choose("outer", [self.outer], OUTER)
         self._choose("regularizer", names, REGULARIZERS)
         if self.head:
@@ -147,6 +132,17 @@ class Config:
                 f"Invalid value for `{field.name}`: expected {field.type.__name__}{bound}, "
                 f"received {value!r}."
             )
+
+    def _leave_untrained(self, regularizers):
+        """One step for exact learners, which have no weights: it changes nothing."""
+        if LEARNERS[self.learner].network_kind != "prior":
+            return
+        beside = f"learner {self.learner}, which has no weights to train"
+        if regularizers:
+            raise options.no_effect("regularizer", self.regularizer, beside)
+        if self.steps not in (1, type(self).steps):
+            raise options.no_effect("steps", self.steps, beside)
+        object.__setattr__(self, "steps", 1)
 
     def _choose(self, role, names, registry):
         for name in names:
@@ -297,7 +293,10 @@ class Config:
         """
         fields = [field.name for field in dataclasses.fields(cls)]
         chosen = {k: v for k, v in (defaults or {}).items() if k in fields}
+        steps = chosen.pop("steps", cls.steps)
         chosen |= {k: v for k, v in given.items() if k in fields}
+        if LEARNERS[chosen.get("learner", cls.learner)].network_kind != "prior":
+            chosen.setdefault("steps", steps)
         dotted = {k: v for k, v in given.items() if k not in fields}
         unknown = [k for k in [*dotted, *(defaults or {})] if "." not in k and k not in fields]
         if unknown:

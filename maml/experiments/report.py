@@ -31,7 +31,7 @@ class Column(NamedTuple):
     optional: bool = False
 
 
-def score(title: str, name: str, digits: int = 2, scale: float = 1.0) -> Column:
+def score(title: str, name: str, digits: int = 2, scale: float = 1.0, of: str = "scores") -> Column:
     """A score with its interval.
 
     Args:
@@ -39,10 +39,11 @@ def score(title: str, name: str, digits: int = 2, scale: float = 1.0) -> Column:
         name: such as ``test.mse``.
         digits: after the point.
         scale: what the score is multiplied by, such as 100 for per cent.
+        of: ``further`` for a score that the study adds.
     """
 
     def text(row):
-        interval = interval_of(row, f"scores.{name}")
+        interval = interval_of(row, f"{of}.{name}")
         if math.isnan(interval["mean"]):
             return ""
         return format_interval({k: scale * v for k, v in interval.items()}, digits)
@@ -99,6 +100,9 @@ SECONDS = number("s/step", "cost.seconds_per_step", ".3f")
 TRAIN_MINUTES = number("training minutes", "cost.train_seconds", ".0f", scale=1 / 60)
 RUN_SECONDS = number("s/run", "cost.train_seconds", ".0f")
 SWAP_GAP = number("swap gap", "scores.test.swap_gap.mean", ".1f")
+NLL = score("test NLL", "test.nll")
+COVERAGE = score("90 % coverage", "test.coverage_90")
+CALIBRATION = score("calibration error", "test.calibration_error", 3)
 VERDICT = Column("verdict", _verdicts, optional=True)
 GAIN = Column("gain", lambda row: format_interval(row["gain"], 2) if row.get("gain") else "")
 

@@ -60,7 +60,7 @@ class MetaLearner(Configured, Predictor, Trainer, abc.ABC):
     """What tables call the learner; the name of its class if empty."""
 
     network_kind = "network"
-    """Which network of a problem the constructor takes first, see :func:`maml.make_learner`."""
+    """What of a problem the constructor takes first, see :meth:`maml.Networks.body`."""
 
     classification_only = False
     """Whether it learns classification only."""

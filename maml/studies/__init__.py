@@ -4,7 +4,8 @@
 * :mod:`maml.studies.robustness`: how well learners fit sinusoids, and how far a task may shift
   from the meta-training tasks before adaptation fails;
 * :mod:`maml.studies.fewshot`: few-shot classification of images, with labels that can be memorized
-  and with labels that cannot.
+  and with labels that cannot;
+* :mod:`maml.studies.ambiguity`: whether densities hold all that fits an ambiguous support set.
 
 Each is a command, ``python -m maml.studies.NAME --help``, whose trainings run in parallel, and
 which goes on where it was stopped.

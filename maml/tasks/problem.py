@@ -13,6 +13,7 @@ from maml.core.metrics import Metric
 from maml.core.options import parameters
 from maml.core.registry import HEADS, Networks
 from maml.core.seeds import Stream, stream
+from maml.diagnostics.calibration import PLACES, calibration
 from maml.diagnostics.conditions import RESPONSE
 from maml.diagnostics.scores import Evaluator
 from maml.distributions.base import Head
@@ -127,7 +128,8 @@ class Problem:
             family: that was scored.
 
         Returns:
-            Name of a score -> ``mean`` and ``ci95`` over tasks; ``swap_gap`` among them.
+            Name of a score -> ``mean`` and ``ci95`` over tasks; ``swap_gap`` among them, and of
+            densities ``nll``, ``coverage_90`` and ``calibration_error``.
         """
         metric = self.metrics[0]
         gap = scores[f"mismatched_support_{metric.name}"] - scores[metric.name]
@@ -136,8 +138,8 @@ class Problem:
         return {
             name: mean_interval(values.mean(axis=(1, 2)))
             for name, values in every.items()
-            if not name.endswith(("label_covariance", "label_variance", *RESPONSE))
-        }
+            if not name.endswith(("label_covariance", "label_variance", *RESPONSE, *PLACES))
+        } | calibration(scores)
 
     def further_scores(self, score: Callable[[TaskFamily, str], dict[str, np.ndarray]]) -> dict:
         """More for the record of a run, under names of their own.

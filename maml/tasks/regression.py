@@ -15,6 +15,7 @@ from maml.core.options import parameters
 from maml.core.registry import TASKS, Registry
 from maml.distributions.metrics import MSE
 from maml.distributions.normal import NormalHead
+from maml.learners.exact.priors import MANY
 from maml.nn.mlp import mlp_networks
 from maml.tasks.function_plots import FunctionProblem
 from maml.tasks.problem import TEST, TRAIN, VALIDATION, Problem, split_seed
@@ -248,12 +249,14 @@ def functions(
     test_noise: float | None = None,
     test_x_range: Sequence[float] | None = None,
     told: bool = False,
+    train_tasks: int = 0,
 ) -> Problem:
     """Functions y = A f(w x - p) + noise, tested on others than those that were trained.
 
-    A million training tasks; 2,000 others of the same ranges for validation; 2,000 others, of the
-    test's ranges, for the test. The defaults are the sinusoids of MAML. Whatever the ranges, task i
-    of the test has its place in them (its quantile), so tests of two ranges are paired.
+    A million training tasks, or fewer; 2,000 others of the same ranges for validation; 2,000
+    others, of the test's ranges, for the test. The defaults are the sinusoids of MAML. Whatever the
+    ranges, task i of the test has its place in them (its quantile), so tests of two ranges are
+    paired.
 
     Args:
         shots: support points an episode.
@@ -272,12 +275,16 @@ def functions(
         test_x_range: the test's range of x.
         told: whether amplitude, phase and frequency stand beside x in all inputs: then a network
             needs no support set, and shows what can be reached at all (an oracle).
+        train_tasks: number of training tasks; 0 for a million. Bayesian MAML (Yoon et al. 2018,
+            arXiv 1806.03836, section 5.1) has 100 and 1,000, with phase=(0, 2 pi), frequency=(0.5,
+            2), and noise of 0.01 A, for which ``noise`` has one value for all amplitudes.
 
     Raises:
-        ValueError: there is no such shape, a range is no (low, high), a noise is negative, or there
-            are no shots or queries.
+        ValueError: there is no such shape, a range is no (low, high), a noise or a number of tasks
+            is negative, or there are no shots or queries.
     """
     check_at_least(1, shots=shots, queries=queries)
+    check_at_least(0, train_tasks=train_tasks)
     trained = FunctionRange(shape, amplitude, phase, frequency, noise, x_range)
     changes = {
         "shape": test_shape,
@@ -291,12 +298,12 @@ def functions(
     varied = any(low < high for low, high in (amplitude, phase, frequency))
     return FunctionProblem(
         description=f"y = A {shape}(w x - p); A, p and w are those of the task",
-        train=trained.draw(1_000_000, shots, queries, split_seed(TRAIN), told),
+        train=trained.draw(train_tasks or MANY, shots, queries, split_seed(TRAIN), told),
         validation=trained.draw(2000, shots, queries, split_seed(VALIDATION), told),
         test=tested.draw(2000, shots, queries, split_seed(TEST), told),
         head=NormalHead(),
         build_networks=functools.partial(mlp_networks, 4 if told else 1),
         label_transform=LabelScale(),
         metrics=(MSE,),
-        mutually_exclusive=(varied and not told) or trained.coefficients > 0,
+        mutually_exclusive=train_tasks != 1 and ((varied and not told) or trained.coefficients > 0),
     )

@@ -23,11 +23,12 @@ def sinusoid(
     noise: float = 0.0,
     phase: float = math.pi,
     told: bool = False,
+    train_tasks: int = 0,
 ) -> Problem:
     """The sinusoids of MAML (Finn et al. 2017, arXiv 1703.03400, section 5.1).
 
     y = A sin(x - p) with A uniform in [0.1, 5] and p uniform in [0, ``phase``]; a million training
-    tasks, 2,000 others each for validation and test.
+    tasks, or fewer, and 2,000 others each for validation and test.
 
     Args:
         shots: support points an episode.
@@ -35,6 +36,7 @@ def sinusoid(
         noise: standard deviation of the noise in every label.
         phase: the largest phase in radians: pi as in MAML, 2 pi as in pyMeta.
         told: whether the parameters stand beside x in all inputs, see :func:`functions`.
+        train_tasks: number of training tasks; 0 for a million.
     """
 
     return functions(
@@ -43,6 +45,7 @@ def sinusoid(
         phase=(0.0, phase),
         noise=noise,
         told=told,
+        train_tasks=train_tasks,
     )
 
 

@@ -15,8 +15,8 @@ from mine.reporting.processes import resources
 INNER_STEP = 500_000
 """Bytes of an inner step in the graph of a training step, in which each stands by itself."""
 
-SCORES = 48
-"""Bytes of the scores of one query, a dozen numbers."""
+SCORES = 60
+"""Bytes of the scores of one query, some fifteen numbers."""
 
 WIDTHS = ("hidden", "embedding", "filters", "dim_r", "dim_z", "dim_w", "interaction")
 """Options that are widths of layers, of networks, learners and critics."""

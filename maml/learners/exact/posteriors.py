@@ -1,0 +1,101 @@
+"""Exact posteriors over finitely many functions: of the training tasks, or of a grid."""
+
+import abc
+
+import tensorflow as tf
+
+from maml.core.checks import check_counts
+from maml.core.registry import LEARNERS
+from maml.distributions.mixture import mix
+from maml.distributions.normal import Normal
+from maml.learners.exact.base import ExactLearner
+
+
+class DiscretePosterior(ExactLearner):
+    r"""The posterior over functions :math:`f_1, \dots, f_M`, and the mixture that it predicts.
+
+    :math:`p(m | D) \propto p(m) \exp(-\sum_k (y_k - f_m(x_k))^2 / 2 \sigma^2)`, and the prediction
+    at x is :math:`\sum_m p(m | D)\, N(f_m(x), \sigma^2)`. The task state is :math:`\log p(m, D)` up
+    to a constant, [tasks, functions].
+    """
+
+    @abc.abstractmethod
+    def functions(self) -> tuple[tf.Tensor, tf.Tensor]:
+        """Parameters [functions, parameters] and log-probabilities [functions]."""
+
+    def _values(self, x):
+        return self.prior.values(self.functions()[0], x)
+
+    def encode(self, x, y, training=False, mask=None):
+        squares = (y - self._values(x)) ** 2
+        if mask is not None:
+            squares = tf.where(mask[..., tf.newaxis], squares, tf.zeros_like(squares))
+        log_likelihood = -0.5 * tf.reduce_sum(squares, axis=1) / self.prior.noise**2
+        return log_likelihood + tf.cast(self.functions()[1], x.dtype)
+
+    def decode(self, state, x):
+        values = tf.transpose(self._values(x), [2, 0, 1])[..., tf.newaxis]
+        return mix(Normal(values, self.prior.noise), tf.transpose(state)[..., tf.newaxis])
+
+    def initial_state(self, batch_size):
+        log_prior = tf.cast(self.functions()[1], self.compute_dtype)
+        return tf.repeat(log_prior[tf.newaxis], batch_size, axis=0)
+
+
+@LEARNERS.register("posterior_over_tasks")
+class PosteriorOverTasks(DiscretePosterior):
+    r"""The exact memorizer: the posterior over the training tasks, and over no others.
+
+    Its mean is the discrete minimum mean squared error estimator (dMMSE) of Raventos et al. 2023
+    (arXiv 2306.15063, eq. 3). No learner has less error on training tasks; on new tasks it answers
+    by the training tasks that fit them best.
+
+    Args:
+        prior: the distribution of the tasks.
+        head: as of :class:`ExactLearner`.
+        **kwargs: of :class:`MetaLearner`.
+
+    Raises:
+        ValueError: there are infinitely many training tasks, or another head.
+    """
+
+    title = "posterior over tasks"
+
+    def __init__(self, prior, head, **kwargs):
+        super().__init__(prior, head, **kwargs)
+        if not prior.train_tasks:
+            raise ValueError(
+                "Invalid value for `train_tasks`: posterior_over_tasks expects a number of "
+                "training tasks, 1 or more; received 0, infinitely many. Use "
+                '--task_options="train_tasks=64", or another learner.'
+            )
+
+    def functions(self):
+        parameters = self.prior.training_parameters()
+        return parameters, tf.zeros(tf.shape(parameters)[:1])
+
+
+@LEARNERS.register("grid_posterior")
+class GridPosterior(DiscretePosterior):
+    """Exact Bayes on a grid over the parameters of all tasks: the best learner, up to its spacing.
+
+    Args:
+        prior: the distribution of the tasks, of two parameters.
+        head: as of :class:`ExactLearner`.
+        points: of the grid along each parameter. It needs memory of its square.
+        **kwargs: of :class:`MetaLearner`.
+
+    Raises:
+        ValueError: tasks of too many parameters, or another head.
+    """
+
+    title = "exact Bayes"
+
+    def __init__(self, prior, head, points: int = 64, **kwargs):
+        super().__init__(prior, head, **kwargs)
+        check_counts(points=points)
+        self.points = points
+        prior.grid(1)  # Refuses tasks that have none.
+
+    def functions(self):
+        return self.prior.grid(self.points)
