@@ -10,7 +10,7 @@ from maml.experiments import Config
 
 SMALL = {
     "learner.inner_steps": 2, "learner.hidden": (8,), "learner.dim_r": 8, "learner.dim_z": 8,
-    "learner.num_samples": 2, "learner.particles": 2,
+    "learner.num_samples": 2, "learner.particles": 2, "learner.depth": 2,
     "task.shots": 2, "task.queries": 3, "task.data": toys.characters(),
 }  # fmt: skip
 NETWORKS = {"folder": {"network.kind": "perceptron"}}
