@@ -10,7 +10,7 @@ from maml.experiments import Config
 
 SMALL = {
     "learner.inner_steps": 2, "learner.hidden": (8,), "learner.dim_r": 8, "learner.dim_z": 8,
-    "learner.num_samples": 2, "learner.particles": 2, "learner.depth": 2,
+    "learner.num_samples": 2, "learner.particles": 2, "learner.depth": 1,
     "task.shots": 2, "task.queries": 3, "task.data": toys.characters(),
 }  # fmt: skip
 NETWORKS = {"folder": {"network.kind": "perceptron"}}
@@ -76,7 +76,7 @@ def test_trains_predicts_and_is_evaluated(task, kind):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", filter(toys.trains, sorted(maml.LEARNERS)))
+@pytest.mark.parametrize("kind", list(filter(toys.trains, sorted(maml.LEARNERS))))
 def test_trains_with_the_information_term_of_the_problem(kind):
     _, _, history, moved = trained("clusters", kind, term=True)
     assert moved and all(distance > 0 for distance in moved.values())

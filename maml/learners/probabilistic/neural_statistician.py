@@ -45,6 +45,10 @@ class NeuralStatistician(ProbabilisticLearner, MetricBased):
     \mid \{x^*\}) \| q(c \mid D_k))` (their section 5.3). No label can be memorized in training, as
     no label is predicted. Outside of training the loss is the cross-entropy of these logits.
 
+    Their network for Omniglot has nine convolutions, and c of size 512. With the four convolutions
+    of ``filters=32`` and the defaults here, a step of 8 tasks with 1 shot and 4 queries of each of
+    5 classes takes 0.4 s on two cores, so that 20,000 steps take two to three hours.
+
     ``embed`` leaves inputs as they are, since the bound is of inputs. The task state is q(c | D_k)
     of the classes: its mean and standard deviation, [tasks, classes, dim_c] each.
 
