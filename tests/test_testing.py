@@ -10,8 +10,8 @@ from maml.core.options import parameters
 from maml.nn.convolutions import convolutional_networks
 from maml.nn.mlp import mlp_networks
 
-SMALL = {"num_samples": 2, "particles": 2}
-"""Options of learners that draw several sets of weights."""
+SMALL = {"inner_steps": 2, "num_samples": 2, "particles": 2}
+"""Options of learners that take several inner steps or sets of weights."""
 
 
 def make(name):
