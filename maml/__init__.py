@@ -71,6 +71,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "learners.label_equivariant": ["RelativeCNP"],
         "learners.metric_based": ["MatchingNetwork", "PrototypicalNetwork"],
         "learners.neural_processes": ["CNP", "AttentiveCNP"],
+        "learners.probabilistic.abml": ["ABML"],
         "learners.probabilistic.bmaml": ["BMAML"],
         "learners.probabilistic.latent_np": ["AttentiveLatentNP", "LatentNP"],
         "learners.probabilistic.neural_statistician": ["NeuralStatistician"],

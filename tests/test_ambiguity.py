@@ -6,7 +6,7 @@ import json
 import numpy as np
 import pytest
 import tensorflow as tf
-from test_studies import TINY, TOLD, is_picture
+from test_studies import CNP, TINY, TOLD, is_picture
 
 import maml
 from maml.experiments import sweep
@@ -76,9 +76,8 @@ def test_the_study_runs_resumes_and_draws(monkeypatch, tmp_path):
 
     monkeypatch.setattr(sweep, "run", run)
     monkeypatch.setattr(ambiguity, "TASKS", 2)
-    rows = {"MAML": ambiguity.ROWS["MAML"], "exact Bayes": ambiguity.ROWS["exact Bayes"]}
-    small = ambiguity.COMMON | TINY | {"learner.inner_steps": 1}
-    small |= {"network.hidden": (8,), "learner.points": 12}
+    rows = {"CNP": [{"learner": "cnp"}], "exact Bayes": ambiguity.ROWS["exact Bayes"]}
+    small = ambiguity.COMMON | TINY | CNP | {"learner.points": 12}
     table = Table("tiny", small, rows, seeds=1)
     study = dataclasses.replace(ambiguity.STUDY, tables={"sinusoid_or_line": table})
     plan = Plan(study, tmp_path / "runs")
@@ -92,7 +91,7 @@ def test_the_study_runs_resumes_and_draws(monkeypatch, tmp_path):
     (tmp_path / "out").mkdir()
     text = ambiguity.write(result | TOLD, plan, tmp_path / "out")
     assert "| exact Bayes | 1 | " in text and "90 % coverage" in text
-    assert "python -m maml.train --task=sinusoid_or_line --learner=maml " in text
+    assert "--task=sinusoid_or_line" in text and "--learner=cnp" in text
     assert is_picture(tmp_path / "out/draws.png")
 
 

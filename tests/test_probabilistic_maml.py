@@ -7,6 +7,7 @@ from toys import Lines, finite_differences, perceptron
 
 import maml
 from maml.core.episodes import fold_in
+from maml.learners.probabilistic.abml import ABML
 from maml.learners.probabilistic.bmaml import BMAML, stein_directions
 from maml.learners.probabilistic.platipus import PLATIPUS
 from maml.learners.probabilistic.weight_samples import normal_divergence
@@ -118,6 +119,44 @@ def test_draws_belong_to_the_step_in_training_and_to_the_seed_elsewhere():
     with learner._drawing(SEED):
         inside = learner.encode(x, y, training=True)
     assert inside[0].shape[1] == 1 and np.abs(inside[0][0] - inside[0][1]).max() > 1e-2
+
+
+# -- ABML -----------------------------------------------------------------------------------------
+
+
+def test_abml_without_variance_or_divergence_adapts_as_maml():
+    learner, plain = made(ABML, sigma=1e-10, num_samples=2, divergence_weight=0.0), made(maml.MAML)
+    support = EPISODE[:2]
+    for ours, theirs in zip(learner.encode(*support), plain.encode(*support), strict=True):
+        np.testing.assert_allclose(ours[:, 1], theirs, atol=1e-7)
+    np.testing.assert_allclose(learner(EPISODE), plain(EPISODE), atol=1e-7)
+
+
+def test_the_divergence_holds_the_posterior_of_abml_near_its_prior():
+    x, y = EPISODE[:2]
+
+    def nats(weight):
+        learner = made(ABML, divergence_weight=weight, sigma=0.5, inner_lr=0.01)
+        return normal_divergence(*learner.posterior_path(x, y)[-1], *learner.prior())
+
+    free, held = nats(0.0), nats(10.0)
+    assert np.all(held < free) and np.all(held > 0)
+
+
+def test_the_loss_of_abml_is_the_bound_over_all_its_points():
+    """With no inner step q is the prior, whose divergence is 0 and whose draws are known."""
+    learner = made(ABML, inner_steps=0, sigma=1e-10)
+    plain = made(maml.MAML, inner_steps=0)
+    losses = [
+        (plain.decode(plain.initial_state(2), x).mean() - y) ** 2
+        for x, y in (EPISODE[:2], EPISODE[2:4])
+    ]
+    expected = tf.reduce_mean(tf.concat(losses, axis=1))
+    np.testing.assert_allclose(with_gradient(learner, [])[0], expected, rtol=1e-7)
+    x, y = EPISODE[:2]
+    adapted = made(ABML, sigma=0.1, num_train_samples=2)
+    nats = normal_divergence(*adapted.posterior_path(x, y, True)[-1], *adapted.prior())
+    assert np.all(nats > 0.1)
 
 
 # -- BMAML ----------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from maml.core.options import parameters
 from maml.nn.convolutions import convolutional_networks
 from maml.nn.mlp import mlp_networks
 
-SMALL = {"num_samples": 2, "particles": 2, "depth": 2}
+SMALL = {"inner_steps": 2, "num_samples": 2, "particles": 2, "depth": 2}
 """Options that make learners smaller that have them."""
 
 

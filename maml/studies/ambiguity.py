@@ -30,7 +30,7 @@ from mine.reporting import commands, mean_interval
 from mine.reporting.pictures import new_axes
 
 COMMON = {
-    "task": "sinusoid_or_line", "head": "gaussian", "steps": 6000, "steps_per_epoch": 1000,
+    "task": "sinusoid_or_line", "head": "gaussian", "steps": 10_000, "steps_per_epoch": 2000,
     "meta_batch_size": 16, "meta_lr": 0.002, "meta_lr_decay": True,
 }  # fmt: skip
 

@@ -7,6 +7,7 @@ from maml.distributions.base import Distribution
 from maml.distributions.mixture import mix
 from maml.learners.gradient_based import AFTER_LAST_STEP, MAML
 from maml.learners.probabilistic.base import ProbabilisticLearner
+from maml.learners.probabilistic.latent import Latent
 
 
 class WeightSamples(ProbabilisticLearner, MAML):
@@ -77,20 +78,16 @@ def for_each(y, parts: Distribution) -> tf.Tensor:
 
 
 def normal_divergence(means, log_scales, others, log_others) -> tf.Tensor:
-    r"""KL(N(m, s^2) || N(m', s'^2)) in nats, summed over all weights, [tasks].
-
-    :math:`\log s' - \log s + \frac{s^2 + (m - m')^2}{2 s'^2} - \frac12` for each.
+    """KL(N(m, s^2) || N(m', s'^2)) in nats, summed over all weights, [tasks].
 
     Args:
         means: m, [tasks, ...] each.
         log_scales: log s, which broadcast with them.
-        others: m', [tasks, ...] each.
+        others: m', which broadcast with them.
         log_others: log s', which broadcast with them.
     """
     total = 0.0
     for mean, log_s, other, log_o in zip(means, log_scales, others, log_others, strict=True):
-        ratio = log_s - log_o
-        square = tf.exp(2 * ratio) + tf.square((mean - other) * tf.exp(-log_o))
-        nats = 0.5 * (square - 1) - ratio
-        total += tf.reduce_sum(tf.reshape(nats, [tf.shape(nats)[0], -1]), axis=1)
+        nats = Latent(mean, tf.exp(log_s)).kl(Latent(other, tf.exp(log_o)))
+        total += tf.reduce_sum(tf.reshape(nats, [tf.shape(mean)[0], -1]), axis=1)
     return total
