@@ -20,6 +20,7 @@ help() {
                                bounds. --data_dir=DIR (required)
 ./run.sh sinusoid FLAGS        study of memorization on sinusoids: all regularizers, two learners
 ./run.sh robustness FLAGS      learners on sinusoids, and study of task shift
+./run.sh ambiguity FLAGS       study of ambiguous regression: probabilistic learners, exact Bayes
 ./run.sh fewshot FLAGS         study of few-shot classification: --omniglot=FILE,
                                --miniimagenet=FILE, each of python -m maml.tasks.prepare
 ./run.sh threshold FLAGS       study of how many training tasks it takes until learners stop memorizing
@@ -130,6 +131,11 @@ case $command in
     environment "[pose,experiments]"
     python -m maml.studies.robustness --logdir="${OUTPUT:-output}/sinusoids" \
       --output="${OUTPUT:-output}/results/robustness" "$@"
+    ;;
+  ambiguity)
+    environment "[pose,experiments]"
+    python -m maml.studies.ambiguity --logdir="${OUTPUT:-output}/ambiguity" \
+      --output="${OUTPUT:-output}/results/ambiguity" "$@"
     ;;
   fewshot)
     environment "[pose,experiments]"

@@ -14,6 +14,7 @@ from mine import reporting
 FOLDERS = {
     "maml.compare": ["output"],
     "mine.benchmarks": ["output"],
+    "maml.studies.ambiguity": ["logdir", "output"],
     "maml.studies.fewshot": ["logdir", "output"],
     "maml.studies.memorization": ["logdir", "output"],
     "maml.studies.robustness": ["logdir", "output"],

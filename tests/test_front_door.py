@@ -34,6 +34,7 @@ STUDIES = {
     "pose": "pose_code.study",
     "sinusoid": "maml.studies.memorization",
     "robustness": "maml.studies.robustness",
+    "ambiguity": "maml.studies.ambiguity",
     "fewshot": "maml.studies.fewshot",
     "threshold": "maml.studies.threshold",
 }

@@ -20,11 +20,14 @@ def mixed():
 
 
 def made(kind, terms):
-    network = perceptron(9, 6 if "cnp" in kind else 1)  # In single precision, whatever the policy.
+    contextual = maml.LEARNERS[kind].network_kind == "embedding"
+    network = perceptron(9, 6 if contextual else 1)  # In single precision, whatever the policy.
     options = {"label_mi": {"bound": "mine"}}
     terms = maml.make_regularizers(terms, options, label_transform=maml.LabelScale())
-    sizes = {"hidden": (7,), "dim_r": 6, "dim_z": 4} if "cnp" in kind else {"inner_steps": 2}
-    if kind == "acnp":
+    sizes = {"hidden": (7,), "dim_r": 6, "dim_z": 4} if contextual else {"inner_steps": 2}
+    if kind == "tnp":
+        sizes = {"width": 6, "depth": 2}
+    if kind in ("acnp", "tnp"):
         sizes["heads"] = 2
     learner = maml.LEARNERS.make(kind, network, maml.NormalHead(), regularizers=terms, **sizes)
     learner.create_weights(EPISODE)
@@ -32,7 +35,7 @@ def made(kind, terms):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["maml", "metasgd", "cnp", "acnp"])
+@pytest.mark.parametrize("kind", ["maml", "metasgd", "cnp", "acnp", "tnp"])
 @pytest.mark.parametrize("terms", ["none", "mr_w,mr_a,label_mi"])
 def test_learners_and_terms_are_as_exact_under_a_mixed_policy(kind, terms, request):
     expected = made(kind, terms)

@@ -116,7 +116,7 @@ class LabelSwap(LabelTransform):
     """
 
     def __call__(self, episode, seed):
-        other = _other_task(episode, seed)
+        other = other_task(episode, seed)
         swapped = with_support_labels_of(episode, other)
         return swapped._replace(query_y=tf.gather(episode.query_y, other))
 
@@ -146,7 +146,7 @@ class OtherTask(LabelTransform):
     relabels_queries = False
 
     def __call__(self, episode, seed):
-        other = _other_task(episode, seed)
+        other = other_task(episode, seed)
         return _with_supports(episode, lambda part: tf.gather(part, other))
 
 
@@ -179,7 +179,7 @@ def _with_supports(episode, change) -> Episode | PaddedEpisode:
     return episode._replace(**{name: change(getattr(episode, name)) for name in names})
 
 
-def _other_task(episode: Episode, seed) -> tf.Tensor:
+def other_task(episode: Episode, seed) -> tf.Tensor:
     """For each task the index of a different one, [tasks]: a random cyclic shift."""
     tasks = tf.shape(episode.support_y)[0]
     shift = tf.random.stateless_uniform([], seed, 1, tf.maximum(tasks, 2), tf.int32)

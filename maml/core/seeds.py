@@ -39,6 +39,8 @@ class Part(enum.IntEnum):
     LABEL_CRITIC = 3
     PREDICTION_CRITIC = 4
     SET_ENCODER = 5
+    LATENT = 6
+    DECODER = 7
 
 
 SEEDS_APART = 1000

@@ -31,7 +31,7 @@ class Column(NamedTuple):
     optional: bool = False
 
 
-def score(title: str, name: str, digits: int = 2, scale: float = 1.0) -> Column:
+def score(title: str, name: str, digits: int = 2, scale: float = 1.0, of: str = "scores") -> Column:
     """A score with its interval.
 
     Args:
@@ -39,10 +39,11 @@ def score(title: str, name: str, digits: int = 2, scale: float = 1.0) -> Column:
         name: such as ``test.mse``.
         digits: after the point.
         scale: what the score is multiplied by, such as 100 for per cent.
+        of: ``further`` for a score that the study adds.
     """
 
     def text(row):
-        interval = interval_of(row, f"scores.{name}")
+        interval = interval_of(row, f"{of}.{name}")
         if math.isnan(interval["mean"]):
             return ""
         return format_interval({k: scale * v for k, v in interval.items()}, digits)

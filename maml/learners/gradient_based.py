@@ -127,32 +127,23 @@ class MAML(MetaLearner):
             return tf.reduce_mean(losses)
         return tf.reduce_sum(mask * losses) / tf.maximum(tf.reduce_sum(mask), 1)
 
-    def path(self, x, y, steps: int, mask=None) -> inner_loop.Path:
-        """The weights and losses of the inner loop on *one* task's support, [shots, ...] each."""
-        shared = functional.tensors(self.functional.shared)
-        support = [x, y] if mask is None else [x, y, mask]
-        parts = len(support)
+    def loss_of_task(self, x, y, mask=None):
+        """The inner loss of *one* task as :mod:`maml.learners.inner_loop` takes it: ``(loss,
+        arguments)``, the shots of its support set and the weights that do not adapt."""
+        support, parts = padded_support(x, y, mask), 2 if mask is None else 3
 
         def loss(weights, arguments, step):
-            support, shared = arguments[:parts], arguments[parts:]
-            x, y, mask = self._batch(step, *support)
-            return self.inner_loss(weights, shared, x, y, step, mask)
+            x, y, mask = self._batch(step, *arguments[:parts])
+            return self.inner_loss(weights, arguments[parts:], x, y, step, mask)
 
-        return inner_loop.descend(
-            loss,
-            functional.tensors(self.functional.variables),
-            [*support, *shared],
-            self.rates(steps),
-            self.inner_optimizer,
-            self.inner_clip,
-            self.first_order,
-            self.recompute,
-        )
+        return loss, [*support, *functional.tensors(self.functional.shared)]
 
-    def adapted_weights(self, x, y, steps: int) -> list[tf.Tensor]:
-        """Weights after ``steps`` inner steps on *one* task's support, [shots, ...] each."""
-        visited = self.path(x, y, steps).weights
-        return visited[-1] if visited else functional.tensors(self.functional.variables)
+    def path(self, x, y, steps: int, mask=None, start=None) -> inner_loop.Path:
+        """The inner loop of *one* task, from weights ``start`` or those that tasks share."""
+        start = functional.tensors(self.functional.variables) if start is None else start
+        loss, arguments = self.loss_of_task(x, y, mask)
+        options = self.inner_optimizer, self.inner_clip, self.first_order, self.recompute
+        return inner_loop.descend(loss, start, arguments, self.rates(steps), *options)
 
     def _batch(self, step, x, y, mask=None):
         """The shots of one inner step: ``(x, y, mask)``; of padded ones the real are the first."""
@@ -182,9 +173,14 @@ class MAML(MetaLearner):
 
     def encode_path(self, x, y, training: bool = False, mask=None) -> list[list[tf.Tensor]]:
         """The task state after no step, one step, and so on: ``steps + 1`` of them."""
+        return [self.initial_state(tf.shape(x)[0]), *self.descend(x, y, training, mask)]
+
+    def descend(self, x, y, training: bool, mask=None, start=None) -> list[list[tf.Tensor]]:
+        """Weights after each inner step of all tasks, from weights ``start`` [tasks, ...] of each,
+        or the shared ones; other arguments as of :meth:`encode`."""
         steps = self.steps(training)
         if not steps:
-            return [self.initial_state(tf.shape(x)[0])]
+            return []
         own = [tf.TensorSpec(v.shape, v.dtype) for v in self.functional.variables]
         signature = inner_loop.Path([own] * steps, tf.TensorSpec([steps], own[0].dtype))
         support = padded_support(x, y, mask)
@@ -193,20 +189,24 @@ class MAML(MetaLearner):
             order = real_shots_first(mask)
             support = [tf.gather(part, order, batch_dims=1) for part in support]
         visited = self.map_tasks(
-            lambda task: self.path(*task[:2], steps, *task[2:]), support, signature
+            lambda task: self.path(*task[0][:2], steps, *task[0][2:], start=task[1] or None),
+            (tuple(support), start or []),
+            signature,
         )
         self._note_divergence(visited.losses)
-        return [self.initial_state(tf.shape(x)[0]), *visited.weights]
+        return visited.weights
 
     def decode(self, state, x, step: int = AFTER_LAST_STEP):
+        return self.head(self.outputs(state, x, step))
+
+    def outputs(self, state, x, step: int) -> tf.Tensor:
+        """Outputs of the network at the weights of each task, [tasks, queries, units]."""
         shared = functional.tensors(self.functional.shared)
 
-        def outputs(task):
-            weights, inputs = task
-            return self.functional(weights, shared, inputs, step)
-
         signature = tf.TensorSpec(None, self.functional.variables[0].dtype)
-        return self.head(self.map_tasks(outputs, (state, x), signature))
+        return self.map_tasks(
+            lambda task: self.functional(task[0], shared, task[1], step), (state, x), signature
+        )
 
     def initial_state(self, batch_size):
         return [

@@ -59,14 +59,7 @@ def descend(
 
         def step(*flat, number=number):  # Flat and complete, as custom gradients want arguments.
             here, slots, rates, arguments = _split(flat, count, num_slots, count)
-            with tf.GradientTape() as tape:
-                tape.watch(here)
-                value = loss(here, arguments, number)
-            directions = tape.gradient(value, here, unconnected_gradients="zero")
-            if first_order:
-                directions = [tf.stop_gradient(g) for g in directions]
-            if clip is not None:
-                directions = clip_by_global_norm(directions, clip)
+            value, directions = slope(loss, here, arguments, number, clip, first_order)
             if optimizer == "adam":
                 directions, slots = _adam(directions, slots, number)
             moved = [w - r * g for w, r, g in zip(here, rates, directions, strict=True)]
@@ -78,6 +71,36 @@ def descend(
         visited.append(weights)
         losses.append(value)
     return Path(visited, tf.stack(losses) if losses else tf.zeros([0], weights[0].dtype))
+
+
+def slope(
+    loss: Callable,
+    weights: list[tf.Tensor],
+    arguments: list[tf.Tensor],
+    step: int,
+    clip: float | None = None,
+    first_order: bool = False,
+) -> tuple[tf.Tensor, list[tf.Tensor]]:
+    """A loss and its gradient by the weights; arguments as of :func:`descend`.
+
+    Args:
+        loss: as of :func:`descend`.
+        weights: where the gradient is taken.
+        arguments: the other tensors that the loss depends on.
+        step: number of the inner step.
+        clip: largest global norm of the gradient; None for any.
+        first_order: treat the gradient as a constant.
+
+    Returns:
+        ``(loss, gradient)``: a scalar, and tensors like ``weights``.
+    """
+    with tf.GradientTape() as tape:
+        tape.watch(weights)
+        value = loss(weights, arguments, step)
+    gradients = tape.gradient(value, weights, unconnected_gradients="zero")
+    if first_order:
+        gradients = [tf.stop_gradient(g) for g in gradients]
+    return value, gradients if clip is None else clip_by_global_norm(gradients, clip)
 
 
 def recomputed(function: Callable) -> Callable:

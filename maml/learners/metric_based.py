@@ -100,7 +100,7 @@ class MatchingNetwork(MetricBased):
 
     def decode(self, state, x):
         shots, labels, *mask = state
-        cosine = tf.matmul(_unit(x), _unit(shots), transpose_b=True)
+        cosine = tf.matmul(unit(x), unit(shots), transpose_b=True)
         scores = cosine / self.temperature
         if mask:
             real = mask[0][:, tf.newaxis]
@@ -117,6 +117,6 @@ class MatchingNetwork(MetricBased):
         return [tf.zeros([batch_size, classes, features], self.compute_dtype), labels]
 
 
-def _unit(x) -> tf.Tensor:
+def unit(x) -> tf.Tensor:
     """Vectors of length one, and of zero where there is no direction."""
     return x * tf.math.rsqrt(tf.reduce_sum(tf.square(x), axis=-1, keepdims=True) + 1e-12)

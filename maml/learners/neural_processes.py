@@ -64,14 +64,21 @@ class CNP(MetaLearner):
     def embed(self, x):
         return per_input(self.embedding, x)
 
+    def pairs(self, x, y) -> tf.Tensor:
+        """Embeddings and labels [tasks, n, ...], side by side, as encoders see them."""
+        labels = self.head.features(y)
+        return tf.concat([x, self.lift(labels), *product(self.products[:2], x, labels)], axis=-1)
+
     def represent(self, x, y) -> tf.Tensor:
         """What each support example says, [tasks, shots, dim_r]."""
-        labels = self.head.features(y)
-        pairs = [x, self.lift(labels), *product(self.products[:2], x, labels)]
-        return through(self.encoder, tf.concat(pairs, axis=-1))
+        return through(self.encoder, self.pairs(x, y))
+
+    def context(self, state, x) -> tf.Tensor:
+        """What the decoder is given of the state for each query, [tasks, queries, dim_z]."""
+        return tf.repeat(state[:, tf.newaxis], tf.shape(x)[1], axis=1)
 
     def decode_context(self, context, x):
-        """The prediction from a context [tasks, queries, dim_z] for each query embedding."""
+        """The prediction from a context [..., queries, dim_z] for each query embedding."""
         pairs = [context, x, *product(self.products[2:], x, context)]
         return self.head(through(self.decoder, tf.concat(pairs, axis=-1)))
 
@@ -82,7 +89,7 @@ class CNP(MetaLearner):
         return self.project(masked_mean(represented, mask))
 
     def decode(self, state, x):
-        return self.decode_context(tf.repeat(state[:, tf.newaxis], tf.shape(x)[1], axis=1), x)
+        return self.decode_context(self.context(state, x), x)
 
     def query_layers(self):
         return [*self.embedding._flatten_layers(), *self.decoder, *self.products[2:]]
@@ -134,13 +141,11 @@ class AttentiveCNP(CNP):
         state = [x, self.project(self.represent(x, y))]
         return state if mask is None else [*state, mask]
 
-    def decode(self, state, x):
+    def context(self, state, x):
         keys, values, *mask = state
-        if not mask:
-            return self.decode_context(self.attention(x, values, keys), x)
         # [tasks, 1, shots]: the same shots for each query.
-        real = mask[0][:, tf.newaxis]
-        return self.decode_context(self.attention(x, values, keys, attention_mask=real), x)
+        real = mask[0][:, tf.newaxis] if mask else None
+        return self.attention(x, values, keys, attention_mask=real)
 
     def query_layers(self):
         return [*super().query_layers(), self.attention.query_dense, self.attention.output_dense]

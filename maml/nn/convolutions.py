@@ -1,4 +1,6 @@
-"""The networks of few-shot classification of images."""
+"""The networks of few-shot classification of images, and one that draws them."""
+
+import math
 
 import keras
 
@@ -122,3 +124,44 @@ class _Layers:
 
     def normalized(self, x):
         return normalization_layer(self.mode, self.steps)(x)
+
+
+def image_decoder(inputs: int, shape: tuple[int, int, int], filters: int, seed: int, dtype):
+    """A network from codes [n, inputs] to images [n, height, width, channels], any numbers.
+
+    A dense layer makes a quarter of the image's height and width, two transposed convolutions of
+    stride 2 and one convolution the rest, with exponential linear units between them (as Edwards
+    and Storkey 2017 have it, with strides in place of their depth).
+
+    Args:
+        inputs: numbers of a code.
+        shape: of an image, (height, width, channels).
+        filters: of the smallest image; the largest has half as many.
+        seed: seed of the initial weights (Glorot uniform).
+        dtype: Keras dtype policy of the layers.
+
+    Returns:
+        A Keras network.
+    """
+    height, width, channels = shape
+    low = -(-height // 4), -(-width // 4), filters
+    seeds = initializer_seeds(seed, Part.DECODER)
+
+    def options(activation="elu"):
+        initializer = keras.initializers.GlorotUniform(next(seeds))
+        return {"activation": activation, "kernel_initializer": initializer, "dtype": dtype}
+
+    rows, columns = 4 * low[0] - height, 4 * low[1] - width
+    half = max(filters // 2, 1)
+    return keras.Sequential(
+        [
+            keras.Input((inputs,), dtype=dtype.compute_dtype),
+            keras.layers.Dense(math.prod(low), **options()),
+            keras.layers.Reshape(low, dtype=dtype),
+            keras.layers.Conv2DTranspose(filters, 3, 2, "same", **options()),
+            keras.layers.Conv2DTranspose(half, 3, 2, "same", **options()),
+            keras.layers.Conv2D(channels, 3, padding="same", **options(None)),
+            keras.layers.Cropping2D(((0, rows), (0, columns)), dtype=dtype),
+        ],
+        name="decoder",
+    )

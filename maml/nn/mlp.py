@@ -27,9 +27,19 @@ class DenseLayers:
             units, activation, kernel_initializer=initializer, dtype=self.dtype
         )
 
-    def perceptron(self, hidden: Sequence[int], outputs: int) -> list[keras.layers.Dense]:
-        """Hidden layers, rectified, and one of ``outputs``."""
-        return [*(self.dense(units, "relu") for units in hidden), self.dense(outputs)]
+    def perceptron(
+        self, hidden: Sequence[int], outputs: int, inputs: int | None = None
+    ) -> list[keras.layers.Dense]:
+        """Hidden layers, rectified, and one of ``outputs``.
+
+        Their weights are made at once if the number of ``inputs`` is given, for layers that
+        predictions do not need; else when they are first called.
+        """
+        layers = [*(self.dense(units, "relu") for units in hidden), self.dense(outputs)]
+        if inputs is not None:
+            for layer, size in zip(layers, (inputs, *hidden), strict=True):
+                layer.build((None, size))
+        return layers
 
 
 def through(layers, x):

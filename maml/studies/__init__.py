@@ -7,6 +7,7 @@
   and with labels that cannot;
 * :mod:`maml.studies.threshold`: how many training tasks it takes until learners stop memorizing
   them (Raventos et al. 2023).
+* :mod:`maml.studies.ambiguity`: whether densities hold all that fits an ambiguous support set.
 
 Each is a command, ``python -m maml.studies.NAME --help``, whose trainings run in parallel, and
 which goes on where it was stopped.

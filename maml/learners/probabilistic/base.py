@@ -27,6 +27,11 @@ class ProbabilisticLearner(MetaLearner):
             return stream(self.seed, Stream.LATENT)
         return self._step_seed
 
+    @property
+    def in_step(self) -> bool:
+        """Whether the noise is that of a training step."""
+        return self._step_seed is not None
+
     def forward(self, episode, seed, training=False):
         with self._drawing(fold_in(seed, -5) if training else None):
             return super().forward(episode, seed, training)
