@@ -23,6 +23,7 @@ from mine import reporting
 from mine.reporting import commands
 from mine.reporting.processes import resources
 from mine.reporting.progress import ProgressBar
+from mine.reporting.tables import counted
 from pose_data import records
 from pose_data.shapes.classes import CLASSES
 
@@ -166,7 +167,7 @@ def run(cad_dir: pathlib.Path | str, num_per_class: int, classes: Sequence[str],
         written, wanted = make_set(cad_dir, num_per_class, classes, seed, bar)
     except ValueError as error:
         sys.exit(f"Error: {error}")
-    print(f"{cad_dir}: {written} objects written, {wanted - written} kept.")
+    print(f"{cad_dir}: {counted(written, 'object')} written, {wanted - written} kept.")
 
 
 def main() -> None:

@@ -10,6 +10,7 @@ from PIL import Image
 
 from mine import reporting
 from mine.reporting.inputs import image_reader
+from mine.reporting.tables import counted
 from pose_data import pickles
 from pose_data.cad import variants
 
@@ -63,8 +64,8 @@ def check_num_val(names: Sequence[str], num_val: int) -> None:
     if not least <= num_val <= most:
         allowed = f"{least} to {most}" if most > least else f"{least}"
         raise RecordError(
-            f"Invalid value for --num_val: expected {allowed} of {len(names)} objects, since "
-            f"training needs two, {reason}; received {num_val}. Use "
+            f"Invalid value for --num_val: expected {allowed} of {counted(len(names), 'object')}, "
+            f"since training needs two, {reason}; received {num_val}. Use "
             f"--num_val={max(least, len(names) // 4)}."
         )
 

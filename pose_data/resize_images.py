@@ -18,6 +18,7 @@ from mine import reporting
 from mine.reporting import commands
 from mine.reporting.inputs.image_reader import ImageError, check_contrast, read_image
 from mine.reporting.processes.workers import threads
+from mine.reporting.tables import counted
 from pose_data import progress, records
 
 FLAGS = flags.FLAGS
@@ -117,7 +118,10 @@ def run(data_dir: pathlib.Path | str, image_size: int, workers: int) -> None:
     unchanged = len(paths) - changed - failed
     print(f"{data_dir}: {changed} resized, {unchanged} kept, {failed} failed.")
     if failed:
-        sys.exit(f"Error: could not read {failed} of {len(paths)} images; the reasons are above.")
+        sys.exit(
+            f"Error: could not read {failed} of {counted(len(paths), 'image')}: see above why; "
+            "render what is named there again."
+        )
 
 
 def main() -> None:

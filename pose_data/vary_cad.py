@@ -18,6 +18,7 @@ from absl import flags
 from mine import reporting
 from mine.reporting import commands
 from mine.reporting.processes import resources
+from mine.reporting.tables import counted
 from pose_data import progress, records
 from pose_data.cad import meshes
 from pose_data.cad.variants import variant
@@ -144,11 +145,14 @@ def main() -> None:
         varied, failed = progress.tally(results, len(objects), "models")
     except ValueError as error:
         sys.exit(f"Error: {error}")
-    print(f"{output_dir}: {FLAGS.variants} variants of each of {varied} models, {failed} failed.")
+    print(
+        f"{output_dir}: {counted(FLAGS.variants, 'variant')} of each of "
+        f"{counted(varied, 'model')}, {failed} failed."
+    )
     if failed:
         sys.exit(
-            f"Error: could not vary {failed} of {len(objects)} models; the reasons are above: mend "
-            "or remove these files, and run the same command again."
+            f"Error: could not vary {failed} of {counted(len(objects), 'model')}: see "
+            "above why; mend or remove what is named there, and run the same command again."
         )
 
 

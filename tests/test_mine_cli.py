@@ -65,7 +65,7 @@ def test_z_is_conditioned_on(folder):
     [
         (["--data={}/unequal.npz"], "x has 2000, y has 500"),
         (["--data={}/constant.npz"], "received column 0, which is 1 in every sample"),
-        (["--data={}/objects.npz"], "received Python objects"),
+        (["--data={}/objects.npz"], "Python objects, which are not read; save numbers"),
         (["--data={}/nameless.npz"], "received a, y, without x"),
         (["--data={}/cut.npz"], "damaged"),
         (["--data={}/none.npz"], "No such file"),

@@ -25,6 +25,7 @@ from maml.diagnostics.report import MemorizationReport
 from mine import reporting
 from mine.reporting import commands
 from mine.reporting.inputs.arrays import read_npz
+from mine.reporting.tables import counted
 
 
 @dataclasses.dataclass(frozen=True)
@@ -189,7 +190,10 @@ def main():
             fields = [field.name for field in dataclasses.fields(Settings)]
             settings = Settings(**{name: getattr(values, name) for name in fields})
             count = write_questions(values.episodes, values.questions, settings)
-            print(f"{count:,} questions in {values.questions}: answer them, then --mode=read.")
+            print(
+                f"{counted(count, 'question')} in {values.questions}: answer them, then "
+                "--mode=read."
+            )
             return
     except ValueError as error:
         sys.exit(f"Error: {error}")

@@ -38,6 +38,7 @@ from maml.tasks.problem import Problem
 from maml.tasks.sizes import check_sizes, weights_that_fit
 from mine import reporting
 from mine.reporting.progress import keras_verbosity
+from mine.reporting.tables import counted
 
 SKIPPED_SHARE = 0.01
 """Of training steps: a run that skipped more of them says so."""
@@ -301,8 +302,8 @@ def skipped_warning(history: dict[str, np.ndarray], problem: Problem, config: Co
     unfit = find_unfit(problem, config, first, first + per_epoch)
     reason = f"{unfit}: leave such data out" if unfit else "lower the learning rates"
     return (
-        f"{skipped.sum():.0f} of {steps} training steps ({skipped.sum() / steps:.0%}) were "
-        f"skipped, since their gradients were not finite; {reason}."
+        f"{skipped.sum():.0f} of {counted(steps, 'training step')} ({skipped.sum() / steps:.0%}) "
+        f"were skipped, since their gradients were not finite; {reason}."
     )
 
 

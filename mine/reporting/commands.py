@@ -9,6 +9,7 @@ import errno
 import os
 import pathlib
 import sys
+import warnings
 from collections.abc import Callable, Sequence
 
 from absl import app, flags
@@ -70,6 +71,7 @@ def run(
     if hasattr(sys.stdout, "reconfigure"):  # Paths may hold bytes that are no text.
         sys.stdout.reconfigure(errors="backslashreplace")
     _show_in_help()
+    warnings.formatwarning = _sentence_of_warning
     app.run(checked)
 
 
@@ -93,6 +95,20 @@ def sentence(error: OSError, again: str = AGAIN) -> str:
     if error.errno == errno.EPIPE and error.filename is None:
         return "Cannot write standard output: its reader has ended."
     return f"{place}: {reason}."
+
+
+def _sentence_of_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    line: str | None = None,
+    standard: Callable[..., str] = warnings.formatwarning,
+) -> str:
+    """A warning for users without the line of code that it comes from; others as ever."""
+    if category is UserWarning:
+        return f"Warning: {message}\n"
+    return standard(message, category, filename, lineno, line)
 
 
 def _show_in_help() -> None:
