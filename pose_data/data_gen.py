@@ -102,10 +102,11 @@ def read_object(folder: pathlib.Path) -> ObjectData:
     """Reads the images and labels of one object.
 
     Raises:
-        RecordError: images or labels are missing, broken, or of different sizes.
+        RecordError: images or labels are missing, broken, replaced, or of different sizes.
         pose_data.pickles.PickleError: the label file cannot be read.
     """
     paths = records.image_files(folder)
+    records.check_images(paths)
     labels = records.read_labels(folder)
     if len(labels) != len(paths):
         raise records.RecordError(

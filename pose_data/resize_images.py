@@ -16,6 +16,7 @@ from PIL import Image
 
 from mine import reporting
 from mine.reporting import commands
+from mine.reporting.inputs import image_origin
 from mine.reporting.inputs.image_reader import ImageError, check_contrast, read_image
 from mine.reporting.processes.workers import threads
 from mine.reporting.tables import counted
@@ -74,8 +75,9 @@ def resize(path: pathlib.Path, image_size: int) -> bool:
     small, changed = small_and_grey(path, image_size)
     if not changed:
         return False
+    info = image_origin.small_info(path, small)
     with reporting.replacing(path) as temporary:
-        small.save(temporary, "png", compress_level=records.PNG_LEVEL)
+        small.save(temporary, "png", compress_level=records.PNG_LEVEL, pnginfo=info)
     return True
 
 

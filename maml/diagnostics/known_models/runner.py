@@ -185,7 +185,7 @@ def page(result: dict) -> list[str]:
         f"`{where['command']}`; {where['hardware']}, {result['seconds'] / 60:.0f} minutes. "
         f"{reporting.counted(len(rows), 'model')} (`maml.diagnostics.known_models`): ridge "
         "regression, posteriors over the training tasks, look-ups by the input's code, mixtures, "
-        "nearest neighbours, constant, noisy and biased models; prototypes and memories of classes. "
+        "nearest neighbours, constant, noisy and biased models; prototypes, memories of classes. "
         f"Thresholds were set on the families {' and '.join(SETTING)}.",
         "",
         "Share of right verdicts, and of models that adapt and are said to overfit (alarms), with "
