@@ -21,6 +21,7 @@ from absl import flags
 
 from mine import reporting
 from mine.reporting import commands
+from mine.reporting.flag_words import define_seed
 from mine.reporting.processes.workers import threads
 from mine.reporting.progress import ProgressBar
 from mine.reporting.tables import counted
@@ -58,7 +59,7 @@ def define_flags() -> None:
     )
     flags.DEFINE_string("output_dir", ".", "Folder to write the pickles and split.json to.")
     flags.DEFINE_integer("num_val", 15, "Objects held out; two or more.", 1)
-    flags.DEFINE_integer("seed", 1, "Seed of the split.", 0)
+    define_seed("Seed of the split.", 1)
     flags.mark_flag_as_required("data_dir")
 
 

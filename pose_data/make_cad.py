@@ -21,6 +21,7 @@ from absl import flags
 
 from mine import reporting
 from mine.reporting import commands
+from mine.reporting.flag_words import define_seed
 from mine.reporting.processes import resources
 from mine.reporting.progress import ProgressBar
 from mine.reporting.tables import counted
@@ -156,7 +157,7 @@ def define_flags() -> None:
     flags.DEFINE_string("CAD_dir", None, "Folder to write <class>/<NN>.off into.")
     flags.DEFINE_integer("num_per_class", 6, "Objects in each class.", 1)
     flags.DEFINE_list("classes", list(CLASSES), "Classes, comma-separated; default: all.")
-    flags.DEFINE_integer("seed", 0, "Seed of the shapes.", 0)
+    define_seed("Seed of the shapes.")
     flags.mark_flag_as_required("CAD_dir")
 
 

@@ -16,6 +16,7 @@ from absl import flags
 
 from mine import reporting
 from mine.reporting import commands
+from mine.reporting.flag_words import define_seed
 from mine.reporting.progress import ProgressBar
 from mine.reporting.tables import counted
 from pose_data import contact_sheet, gl_backend, records, rendering
@@ -35,7 +36,7 @@ def define_flags() -> None:
         ["bottle", "train"],
         "Classes to leave out, comma-separated, which are named; empty for none.",
     )
-    flags.DEFINE_integer("seed", 0, "Seed of the angles and canonical yaws.", 0)
+    define_seed("Seed of the angles and canonical yaws.")
     flags.DEFINE_integer(
         "num_val",
         None,

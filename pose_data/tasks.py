@@ -233,9 +233,9 @@ def shrink(images: np.ndarray, size: int) -> np.ndarray:
     side = images.shape[-1]
     if images.shape[-2] != side or side % size:
         raise ValueError(
-            f"Invalid value for `size`: expected a divisor of the side of square images; received "
-            f"{size} for images of {images.shape[-2]} x {side}; give another image_size, or 0 to "
-            "keep the size."
+            "Invalid value for `image_size`: expected a divisor of the side of square images; "
+            f"received {size} for images of {images.shape[-2]} x {side}; give "
+            "another image_size, or 0 to keep the size."
         )
     if side == size:
         return images

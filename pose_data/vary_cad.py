@@ -17,6 +17,7 @@ from absl import flags
 
 from mine import reporting
 from mine.reporting import commands
+from mine.reporting.flag_words import define_seed
 from mine.reporting.processes import resources
 from mine.reporting.tables import counted
 from pose_data import progress, records
@@ -127,7 +128,7 @@ def define_flags() -> None:
     flags.DEFINE_string(
         "split", None, "A split.json, to vary its training objects only; default: all models."
     )
-    flags.DEFINE_integer("seed", 0, "Seed of the variants.", 0)
+    define_seed("Seed of the variants.")
     flags.mark_flags_as_required(["CAD_dir", "output_dir"])
 
 

@@ -24,6 +24,7 @@ from maml.diagnostics import answers, black_box, sampling
 from maml.diagnostics.report import MemorizationReport
 from mine import reporting
 from mine.reporting import commands
+from mine.reporting.flag_words import define_seed
 from mine.reporting.inputs.arrays import read_npz
 from mine.reporting.tables import counted
 
@@ -175,7 +176,7 @@ def define_flags():
     flags.DEFINE_integer("max_tasks", Settings.max_tasks, "The most tasks of each split.", 2)
     flags.DEFINE_integer("num_relabelings", 4, "Relabelings of each task.", 2)
     flags.DEFINE_integer("num_supports", 4, "Support sets for each task, its own included.", 2)
-    flags.DEFINE_integer("seed", 0, "Seed of all draws.")
+    define_seed("Seed of all draws.")
 
 
 def main():

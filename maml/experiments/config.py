@@ -11,11 +11,11 @@ with the regularizer's name, such as ``label_mi.weight``.
 
 import dataclasses
 import json
-import math
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 from maml.core import options
+from maml.core.fields import check_fields, component_options, option
 from maml.core.registry import (
     HEADS,
     LEARNERS,
@@ -28,33 +28,10 @@ from maml.core.registry import (
 )
 from maml.core.roles import ROLES, as_mapping, by_role, with_effect, with_names
 from maml.tasks.problem import Problem
+from mine.reporting.flag_words import MOST_SEED
 
 LOCATIONS = ("data", "data_dir", "extra_data_dir")
 """Options of tasks that say where data is: a run is told from others by the data itself."""
-
-
-def option(default, text: str, choices=None, at_least: float = 0):
-    """A field that is a flag.
-
-    Args:
-        default: its value, unless given.
-        text: its help, which says its unit.
-        choices: the values it may have; None for any.
-        at_least: numbers below are refused.
-    """
-    limits: dict = {} if isinstance(default, (bool, str)) else {"lower_bound": at_least}
-    metadata = {"help": text, "choices": choices, "limits": limits}
-    return dataclasses.field(default=default, metadata=metadata)
-
-
-def component_options(role: str):
-    """A field that holds the options of a role, name -> value."""
-    metadata: dict = {
-        "help": f"Options of the {role}: name=value, with semicolons between them.",
-        "choices": None,
-        "limits": {},
-    }
-    return dataclasses.field(default_factory=dict, metadata=metadata)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,7 +61,9 @@ class Config:
     head_options: Mapping = component_options("head")
     outer: str = option("adam", "The meta-optimizer: adam; of policies also trpo or promp.")
     outer_options: Mapping = component_options("outer")
-    seed: int = option(0, "Seed of weights, episodes and everything else that is random.")
+    seed: int = option(
+        0, "Seed of weights, episodes and everything else that is random.", at_most=MOST_SEED
+    )
     meta_batch_size: int = option(25, "Tasks of a training step.", at_least=2)
     steps: int = option(10_000, "Training steps.", at_least=1)
     steps_per_epoch: int = option(
@@ -122,7 +101,7 @@ class Config:
     def __post_init__(self):
         names = full_names(self.regularizer)
         object.__setattr__(self, "regularizer", ",".join(names) or "none")
-        self._check_fields()
+        check_fields(self)
         for role in ROLES:
             given = as_mapping(getattr(self, f"{role}_options"))
             given = with_names(given, names) if role == "regularizer" else given
@@ -133,20 +112,6 @@ class Config:
         self._choose("regularizer", names, REGULARIZERS)
         if self.head:
             self._choose("head", [self.head], HEADS)
-
-    def _check_fields(self):
-        """Refuses values of another kind, and numbers below the least that a flag may have."""
-        for field in dataclasses.fields(self):
-            value, least = getattr(self, field.name), field.metadata["limits"].get("lower_bound")
-            kinds = {bool: bool, int: int, float: (int, float), str: str}.get(field.type, object)
-            fits = isinstance(value, kinds) and isinstance(value, bool) == (field.type is bool)
-            if kinds is object or fits and (least is None or least <= value < math.inf):
-                continue
-            bound = "" if least is None else f" of at least {least}"
-            raise ValueError(
-                f"Invalid value for `{field.name}`: expected {field.type.__name__}{bound}, "
-                f"received {value!r}."
-            )
 
     def _choose(self, role, names, registry):
         for name in names:

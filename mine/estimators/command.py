@@ -23,6 +23,7 @@ from mine.estimators.options import CRITICS
 from mine.estimators.preprocessing import PREPROCESSES
 from mine.estimators.sample_files import read
 from mine.reporting import commands
+from mine.reporting.flag_words import define_seed
 
 FLAGS = flags.FLAGS
 
@@ -51,7 +52,7 @@ def define_flags() -> None:
     flags.DEFINE_integer(
         "patience", defaults.patience, "Early stopping, in epochs of 50 steps without a gain.", 1
     )
-    flags.DEFINE_integer("seed", defaults.seed, "Seed of folds, batches and initial weights.", 0)
+    define_seed("Seed of folds, batches and initial weights.", defaults.seed)
     flags.DEFINE_bool("json", False, "Print JSON instead of sentences.")
     flags.DEFINE_string("curve", None, "File .png for the validation curves of the critics.")
 

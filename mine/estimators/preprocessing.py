@@ -104,6 +104,32 @@ def _share_no_ids(checked):
             )
 
 
+def index_warnings(**arrays) -> list[str]:
+    """A sentence for each column that numbers the samples in order, as an index does.
+
+    Such a column tells the samples apart, so whatever drifts along their order depends on it.
+
+    Args:
+        **arrays: samples by name, as :func:`check` takes them.
+    """
+    return [
+        f"Column {column} of `{name}` numbers the samples, {values[0]:g}, {values[1]:g}, "
+        f"{values[2]:g}, ..., as the index of a table does: leave it out unless their order is "
+        "meant."
+        for name, value in arrays.items()
+        for column, values in enumerate(np.transpose(_samples(name, value)))
+        if numbers_samples(values)
+    ]
+
+
+def numbers_samples(values: np.ndarray) -> bool:
+    """Whether values, one a sample, are consecutive whole numbers in order."""
+    values = np.asarray(values)
+    if values.ndim != 1 or len(values) < MIN_SAMPLES or values[0] != np.floor(values[0]):
+        return False
+    return bool((np.diff(values) == 1).all())
+
+
 def _are_ids(values) -> bool:
     """Whether these are whole numbers that differ from sample to sample."""
     if not (values[:MIN_SAMPLES] == np.floor(values[:MIN_SAMPLES])).all():

@@ -8,6 +8,7 @@ import re
 
 import numpy as np
 
+from mine.estimators.preprocessing import numbers_samples
 from mine.reporting.inputs.arrays import read_arrays
 
 MAX_BYTES = 2**28
@@ -28,7 +29,8 @@ def read(path: os.PathLike | str) -> np.ndarray | dict[str, np.ndarray]:
 
     A ``.csv`` file has a sample a line, and may begin with a line of names. Values are separated by
     commas, semicolons, tabs or spaces; unless by commas, a decimal comma is a point. Blank lines
-    and those that begin with # are left out.
+    and those that begin with # are left out. A column without a name that numbers the lines, as an
+    index does, is refused.
 
     Args:
         path: of the file.
@@ -98,7 +100,22 @@ def _read_table(path: pathlib.Path) -> np.ndarray:
         ) from error
     # Names that pandas gives to columns without one.
     numbered = first == [str(index) for index in range(columns)]
-    return table[1:] if numbered and (table[1:] != np.floor(table[1:])).any() else table
+    table = table[1:] if numbered and (table[1:] != np.floor(table[1:])).any() else table
+    if not named and columns > 1:
+        _check_no_index(path, table)
+    return table
+
+
+def _check_no_index(path, table) -> None:
+    """Refuses an index in a table without names: with names, the column is meant."""
+    for number, values in enumerate(table.T, 1):
+        if numbers_samples(values):
+            raise ValueError(
+                f"Invalid file {path}: expected columns of samples; received column {number}, "
+                f"{values[0]:g}, {values[1]:g}, {values[2]:g}, ..., which numbers the lines as an "
+                "index does; leave it out (in pandas, to_csv(index=False)), or give all columns "
+                "names in a first line."
+            )
 
 
 def _lines(path: pathlib.Path) -> list[str]:

@@ -1,7 +1,8 @@
 """How commands start, and how they end where a file, a folder, a disk or a signal is at fault.
 
 Errors that a user can mend end in one sentence: those of arguments in each command's ``main``,
-those of the file system and of signals here.
+which name the flag (:mod:`mine.reporting.flag_words`), those of the file system and of signals
+here.
 """
 
 import contextlib
@@ -14,6 +15,7 @@ from collections.abc import Callable, Sequence
 
 from absl import app, flags
 
+from mine.reporting import flag_words
 from mine.reporting.files import FULL
 from mine.reporting.processes import stopping
 from mine.reporting.processes.claims import claim
@@ -66,13 +68,17 @@ def run(
             print(stopping.sentence(stopped.args[0], again), file=sys.stderr)
             sys.exit(stopped.code)
         except OSError as error:
-            sys.exit(f"Error: {sentence(error, again)}")
+            sys.exit(f"Error: {flag_words.with_flags(sentence(error, again))}")
+        except SystemExit as ended:
+            if isinstance(ended.code, str):
+                ended.code = flag_words.with_flags(ended.code)
+            raise
 
     if hasattr(sys.stdout, "reconfigure"):  # Paths may hold bytes that are no text.
         sys.stdout.reconfigure(errors="backslashreplace")
     _show_in_help()
     warnings.formatwarning = _sentence_of_warning
-    app.run(checked)
+    app.run(checked, flags_parser=flag_words.parse)
 
 
 def sentence(error: OSError, again: str = AGAIN) -> str:
