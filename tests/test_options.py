@@ -352,7 +352,7 @@ def test_what_is_given_and_has_no_effect_is_refused(given, message):
         ({"meta_lr": float("nan")}, "`meta_lr`: expected float of at least 0, received nan"),
         ({"meta_lr": float("inf")}, "`meta_lr`: expected float of at least 0, received inf"),
         ({"meta_lr": -1}, "`meta_lr`: expected float of at least 0, received -1"),
-        ({"seed": -1}, "`seed`: expected int of at least 0, received -1"),
+        ({"seed": -1}, "`seed`: expected int of at least 0 and at most 2147483647, received -1"),
         ({"meta_lr_decay": 1}, "`meta_lr_decay`: expected bool, received 1"),
         ({"task": None}, "`task`: expected str, received None"),
         ({"regularizer": ""}, "`regularizer`: expected names .* or none alone, received ''"),

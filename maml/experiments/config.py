@@ -25,6 +25,7 @@ from maml.core.registry import (
     full_names,
     idle_network_options,
     make_learner,
+    with_critics,
 )
 from maml.core.roles import ROLES, as_mapping, by_role, with_effect, with_names
 from maml.tasks.problem import Problem
@@ -216,7 +217,7 @@ class Config:
         object.__setattr__(self, "_idle", frozenset(idle))
         asked = self.critic_lr != type(self).critic_lr and "critic_lr" not in self._preset
         if asked and not any(term.has_critic for term in terms):
-            beside = f"regularizer {self.regularizer}, which has no critic"
+            beside = f"regularizer {self.regularizer}, which has no critic ({with_critics()} have)"
             raise options.no_effect("critic_lr", self.critic_lr, beside)
         return learner
 

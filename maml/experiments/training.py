@@ -179,11 +179,10 @@ def compile_learner(learner: MetaLearner, config: Config, **others) -> None:
     if config.meta_lr_decay:
         rate = keras.optimizers.schedules.CosineDecay(config.meta_lr, config.steps)
     adam = keras.optimizers.AdamW(rate, weight_decay=decay) if decay else None
-    learner.compile(
-        OUTER.make(config.outer, **config.outer_options) or adam or keras.optimizers.Adam(rate),
-        critic_optimizer=keras.optimizers.Adam(config.critic_lr, clipnorm=1.0),
-        **others,
-    )
+    if learner.critic_variables:
+        others |= {"critic_optimizer": keras.optimizers.Adam(config.critic_lr, clipnorm=1.0)}
+    outer = OUTER.make(config.outer, **config.outer_options)
+    learner.compile(outer or adam or keras.optimizers.Adam(rate), **others)
 
 
 def fit(
