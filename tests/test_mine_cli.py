@@ -77,7 +77,7 @@ def test_z_is_conditioned_on(folder):
             "header.csv: expected lines of numbers; received none",
         ),
         (["--data={}/short.npz"], "x has 2000, y has 2000, z has 500"),
-        (["--data={}/pair.npz", "--bound=ksg", "--steps=100"], "Invalid argument `steps`"),
+        (["--data={}/pair.npz", "--bound=ksg", "--steps=100"], "Invalid argument --steps"),
         (["--data={}/pair.npz", "--critic=bilinear", "--negatives=all"], "diverges"),
     ],
     ids=lambda value: value.replace(" ", "-") if isinstance(value, str) else None,
