@@ -60,6 +60,9 @@ def test_a_missing_flag_is_named_with_what_it_is(known):
     with pytest.raises(SystemExit) as ended:
         flag_words.parse(["command"])
     assert ended.value.code == "Error: Missing flag --logdir: Folder of the run."
+    with pytest.raises(SystemExit) as ended:
+        flag_words.parse(["command", "--logdir="])
+    assert ended.value.code.startswith("Error: Invalid value for --logdir: expected one; received")
 
 
 @pytest.mark.parametrize(

@@ -172,6 +172,26 @@ def test_image_folder_warns_of_what_it_leaves_out(tmp_path):
         maml.image_folder(folder, 2, 1, 2, size=8)
 
 
+def test_splits_below_the_top_are_refused_and_classes_of_such_names_are_not(tmp_path):
+    folder = classes(tmp_path / "in/set/train")
+    classes(tmp_path / "in/set/val")
+    with pytest.raises(ValueError, match="train and val in set, .* give .*in/set as the folder"):
+        prepared(tmp_path / "in")
+    vehicles = tmp_path / "more"
+    folder.rename(vehicles)  # Of a class that is called train, beside others.
+    (vehicles / "a").rename(vehicles / "train")
+    (tmp_path / "other").mkdir()
+    vehicles.rename(tmp_path / "other/vehicles")
+    assert len(prepared(tmp_path / "other")[0].names) == 3
+
+
+def test_a_folder_in_place_of_the_output_is_refused_before_any_work(tmp_path):
+    (tmp_path / "out.npz").mkdir()
+    process = run(classes(tmp_path / "in"), tmp_path / "out.npz")
+    assert process.returncode == 1 and "images/s" not in process.stderr
+    assert "Invalid value for --output: expected a file that ends in .npz" in process.stderr
+
+
 # -- zips ---------------------------------------------------------------------------------------
 
 

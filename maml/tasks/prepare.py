@@ -23,6 +23,7 @@ import importlib.resources
 import os
 import pathlib
 import sys
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -169,6 +170,7 @@ def any_folder(folder: pathlib.Path, skipped: Skipped | None = None) -> Source:
             skipped.damage(place, "is in no folder of a class: move it into one")
     if not images:
         raise ValueError(f"{folder} has no class folders with images: {skipped.lines()[0]}.")
+    _check_depth(images, tops, folder)
     if split and len(split) < len(images):
         other = next(name for name in images if name not in split)
         file, opened = next(iter(images[other].items()))
@@ -187,6 +189,22 @@ def any_folder(folder: pathlib.Path, skipped: Skipped | None = None) -> Source:
     return Source(
         {name: images[name] for name in names}, {"classes": split}, 84, "RGB", skipped, False
     )
+
+
+def _check_depth(names: Iterable[str], tops: Iterable[str], folder: pathlib.Path) -> None:
+    """Refuses train, val and test below the top: each class would count once for each of them."""
+    below = collections.defaultdict(set)
+    for name in names:
+        parts = name.split("/")
+        for place, part in enumerate(parts[1:-1], 1):
+            if part in tops:
+                below["/".join(parts[:place])].add(part)
+    for place, found in below.items():
+        if len(found) > 1:
+            raise ValueError(
+                f"{folder} has {' and '.join(sorted(found))} in {place}, where they are taken for "
+                f"classes: give {folder / place} as the folder."
+            )
 
 
 def _sizes(classes: int) -> tuple[int, int, int]:
@@ -296,8 +314,11 @@ def main():
     source, output = pathlib.Path(flags.FLAGS.source), pathlib.Path(flags.FLAGS.output)
     if not source.is_dir():
         sys.exit(f"Error: there is no folder {source}: name that of the images by --source.")
-    if output.suffix != ".npz" or not output.parent.is_dir():
-        sys.exit(f"Error: --output={output} must end in .npz and lie in a folder that is there.")
+    if output.suffix != ".npz" or not output.parent.is_dir() or output.is_dir():
+        sys.exit(
+            "Error: Invalid value for --output: expected a file that ends in .npz, in a folder "
+            f"that is there; received {output}."
+        )
     skipped = Skipped()
     with reporting.claim(output.parent, output.name):
         try:

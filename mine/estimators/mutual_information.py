@@ -51,7 +51,7 @@ def estimate(
                 f"{unknown[0]}={options[unknown[0]]!r}; leave it out."
             )
         found = _classical(bound, options.get("preprocess", "rank"), x, y, z)
-        return _with_index_warnings(found, x, y)
+        return _with_column_warnings(found, x, y)
     # Imported here: the classical estimators need no TensorFlow.
     from mine.estimators.conditional import chain_rule
     from mine.estimators.neural import MINE
@@ -62,11 +62,11 @@ def estimate(
         preprocessing.check(x=x, y=y, z=z)  # By the names that they have here.
         found = chain_rule(x, y, z, bound=bound, seed=seed, **options)
     found = _with_second_opinions(found, x, y, z) if second_opinions else found
-    return _with_index_warnings(found, x, y)
+    return _with_column_warnings(found, x, y)
 
 
-def _with_index_warnings(found: Estimate, x, y) -> Estimate:
-    warnings = preprocessing.index_warnings(x=x, y=y)
+def _with_column_warnings(found: Estimate, x, y) -> Estimate:
+    warnings = preprocessing.column_warnings(x, y)
     return dataclasses.replace(found, warnings=(*found.warnings, *warnings))
 
 

@@ -104,22 +104,34 @@ def _share_no_ids(checked):
             )
 
 
-def index_warnings(**arrays) -> list[str]:
-    """A sentence for each column that numbers the samples in order, as an index does.
+def column_warnings(x, y) -> list[str]:
+    """A sentence for each column that numbers the samples in order, or is in ``x`` and ``y``.
 
-    Such a column tells the samples apart, so whatever drifts along their order depends on it.
+    A number tells the samples apart, so that whatever drifts along their order depends on it, and
+    the information of numbers with themselves is infinite.
 
     Args:
-        **arrays: samples by name, as :func:`check` takes them.
+        x: samples as :func:`check` takes them.
+        y: the same.
     """
-    return [
-        f"Column {column} of `{name}` numbers the samples, {values[0]:g}, {values[1]:g}, "
-        f"{values[2]:g}, ..., as the index of a table does: leave it out unless their order is "
-        "meant."
-        for name, value in arrays.items()
-        for column, values in enumerate(np.transpose(_samples(name, value)))
-        if numbers_samples(values)
-    ]
+    x, y = _samples("x", x), _samples("y", y)
+    found, seen = [], {}
+    for name, values in (("x", x), ("y", y)):
+        for column, of in enumerate(values.T if values.ndim == 2 else ()):
+            if numbers_samples(of):
+                found.append(
+                    f"Column {column} of `{name}` numbers the samples, {of[0]:.0f}, {of[1]:.0f}, "
+                    f"{of[2]:.0f}, ..., as the index of a table does: leave it out unless their "
+                    "order is meant."
+                )
+            if name == "x":
+                seen[of.tobytes()] = column
+            elif of.tobytes() in seen and len(np.unique(of)) > len(of) / 2:
+                found.append(
+                    f"Column {column} of `y` is column {seen[of.tobytes()]} of `x`: the "
+                    "information of numbers with themselves is infinite; leave it out of one."
+                )
+    return found
 
 
 def numbers_samples(values: np.ndarray) -> bool:

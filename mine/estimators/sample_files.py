@@ -112,9 +112,9 @@ def _check_no_index(path, table) -> None:
         if numbers_samples(values):
             raise ValueError(
                 f"Invalid file {path}: expected columns of samples; received column {number}, "
-                f"{values[0]:g}, {values[1]:g}, {values[2]:g}, ..., which numbers the lines as an "
-                "index does; leave it out (in pandas, to_csv(index=False)), or give all columns "
-                "names in a first line."
+                f"{values[0]:.0f}, {values[1]:.0f}, {values[2]:.0f}, ..., which numbers the "
+                "lines as an index does; leave it out (in pandas, to_csv(index=False)), or give all "
+                "columns names in a first line."
             )
 
 

@@ -34,7 +34,7 @@ def parse(words: Sequence[str]) -> list[str]:
         The words that are no flags.
     """
     try:
-        return flags.FLAGS(words)
+        rest = flags.FLAGS(words)
     except flags.UnrecognizedFlagError as error:
         near = re.findall(r"\w+", str(error).partition("Did you mean:")[2])
         guess = f" did you mean {' or '.join(f'--{name}' for name in near)}?" if near else ""
@@ -43,6 +43,17 @@ def parse(words: Sequence[str]) -> list[str]:
         sys.exit(f"Error: {_illegal(str(error), words)}")
     except flags.Error as error:
         sys.exit(f"Error: {' '.join(str(error).split())}; --helpfull lists all flags.")
+    for name in flags.FLAGS:  # As of a variable of the shell that is not set.
+        if _is_required(flags.FLAGS[name]) and flags.FLAGS[name].value == "":
+            sys.exit(
+                f"Error: Invalid value for --{name}: expected one; received none. It is: "
+                f"{flags.FLAGS[name].help}"
+            )
+    return rest
+
+
+def _is_required(flag: flags.Flag) -> bool:
+    return any("must have a value" in (of.message or "") for of in flag.validators)
 
 
 def _illegal(message: str, words: Sequence[str]) -> str:
