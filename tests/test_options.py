@@ -669,3 +669,13 @@ def test_a_class_of_a_notebook_may_come_from_a_file_later():
     registry.register("one")(type("One", (), {"__module__": "__main__"}))
     moved = registry.register("one")(type("One", (), {"__module__": "parts_of_mine"}))
     assert registry["one"] is moved
+
+
+@pytest.mark.parametrize("learner", ["maml", "cnp"])
+@pytest.mark.parametrize("option", ["hidden", "embedding"])
+def test_layers_without_units_are_refused_by_the_name_of_the_option(learner, option):
+    if (learner, option) in (("maml", "embedding"), ("cnp", "hidden")):
+        pytest.skip("an option of the other network")
+    for units in ((-4,), (9, 0)):
+        with pytest.raises(ValueError, match=f"`{option}`: expected a whole number, 1 or more"):
+            made(Config.of({"learner": learner, f"network.{option}": units}))

@@ -113,8 +113,8 @@ def _check_no_index(path, table) -> None:
             raise ValueError(
                 f"Invalid file {path}: expected columns of samples; received column {number}, "
                 f"{values[0]:.0f}, {values[1]:.0f}, {values[2]:.0f}, ..., which numbers the "
-                "lines as an index does; leave it out (in pandas, to_csv(index=False)), or give all "
-                "columns names in a first line."
+                "lines as an index does; leave it out (in pandas, to_csv(index=False)), or give "
+                "all columns names in a first line."
             )
 
 

@@ -48,6 +48,9 @@ def run(
                 "Error: Unexpected positional argument: expected flags, --name=value; received "
                 f"{words[1]!r}."
             )
+        for name in (*folders, *changed):
+            if flags.FLAGS[name].value == "":  # As of a variable of the shell that is not set.
+                sys.exit(f"Error: Invalid value for --{name}: expected a folder; received none.")
         for name in folders:
             path = pathlib.Path(flags.FLAGS[name].value or ".")
             file = next((of for of in (path, *path.parents) if of.exists() and not of.is_dir()), "")
