@@ -84,7 +84,7 @@ def make_set(
         OSError: the folder cannot be written to.
     """
     cad_dir = pathlib.Path(cad_dir)
-    classes = list(dict.fromkeys(classes or CLASSES))
+    classes = list(dict.fromkeys(CLASSES if classes is None else classes))
     _check_classes(classes)
     settings = {
         "version": VERSION,
@@ -113,10 +113,10 @@ def make_set(
 
 def _check_classes(names: Sequence[str]) -> None:
     unknown = [name for name in names if name not in CLASSES]
-    if unknown:
+    if unknown or not names:
         raise ValueError(
             f"Invalid value for `classes`: expected names among {', '.join(CLASSES)}; received "
-            f"{', '.join(unknown)}."
+            f"{', '.join(unknown) or 'none'}."
         )
 
 

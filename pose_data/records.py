@@ -120,10 +120,10 @@ def check_images(paths: Sequence[pathlib.Path]) -> None:
 
     Raises:
         RecordError: an image was put in place of another, there is one more or less, or the
-            checksums are damaged.
+            checksums or the rest of the manifest are damaged.
     """
     folder = paths[0].parent
-    expected = (read_manifest(folder) or {}).get(IMAGE_SHA256)
+    expected = _whole_manifest(folder).get(IMAGE_SHA256)
     if expected is None:
         return
     if not isinstance(expected, list) or len(expected) != len(paths):
@@ -143,6 +143,22 @@ def check_images(paths: Sequence[pathlib.Path]) -> None:
             )
 
 
+def _whole_manifest(folder: pathlib.Path) -> dict:
+    """The manifest of a rendered object, empty if there is none; RecordError if it is damaged."""
+    manifest = read_manifest(folder)
+    if manifest is None and not (folder / MANIFEST).exists():
+        return {}
+    kinds = {"mesh_sha256": str, "canonical": str, "canonical_yaw": (int, float)}
+    if manifest is None or not all(
+        isinstance(manifest[key], kind) for key, kind in kinds.items() if key in manifest
+    ):
+        raise RecordError(
+            f"Invalid file {folder / MANIFEST}: expected what mujoco_render.py wrote; received a "
+            "damaged file; render the object again."
+        )
+    return manifest
+
+
 def read_labels(folder: pathlib.Path) -> list[list[float]]:
     """Reads the label file, any file with "label" in its name.
 
@@ -159,6 +175,11 @@ def read_labels(folder: pathlib.Path) -> list[list[float]]:
         raise RecordError(
             f"Invalid folder {folder}: expected a label file; received none; render it again or "
             "remove it."
+        )
+    if len(files) > 1:
+        raise RecordError(
+            f"Invalid folder {folder}: expected one label file; received {files[0].name} and "
+            f"{files[1].name}; remove all but one."
         )
     expected = (read_manifest(folder) or {}).get(LABEL_SHA256)
     labels = pickles.load(files[0])

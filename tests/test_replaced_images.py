@@ -74,6 +74,13 @@ def test_an_image_that_was_replaced_before_it_was_made_small_is_named(folder):
         check(folder)
 
 
+def test_of_two_label_files_none_is_chosen(folder):
+    for name in ("label_chair01", "label_old"):
+        (folder / name).write_bytes(b"")
+    with pytest.raises(records.RecordError, match="received label_chair01 and label_old; remove"):
+        records.read_labels(folder)
+
+
 def test_an_image_more_or_less_is_noticed(folder):
     (folder / "3.png").unlink()
     with pytest.raises(records.RecordError, match="expected 4 images, whose checksums"):
@@ -104,6 +111,18 @@ def test_images_without_checksums_and_damaged_lists(folder):
         (folder / records.MANIFEST).write_text(json.dumps({records.IMAGE_SHA256: odd}))
         with pytest.raises(records.RecordError, match="checksum"):
             check(folder)
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["", "[1]", "{", '{"mesh_sha256": 3}', '{"canonical_yaw": "x"}', '{"canonical": null}'],
+)
+def test_a_damaged_manifest_is_not_taken_for_none(folder, content):
+    (folder / records.MANIFEST).write_text(content)
+    with pytest.raises(records.RecordError, match=r"manifest\.json: expected what mujoco_render"):
+        check(folder)
+    (folder / records.MANIFEST).unlink()
+    check(folder)
 
 
 def test_an_origin_of_what_is_no_image_is_its_own(tmp_path):
