@@ -79,6 +79,7 @@ def test_a_missing_flag_is_named_with_what_it_is(known):
         (["--saved=a.txt"], "path", "expected a file ending in .keras; received a.txt", "--saved"),
         ([], "x", "received NaN", "`x`"),
         ([], "shape", "received 3", "`shape`"),
+        (["--ways=40"], "size", "received 40 for images of 10 x 10", "`size`"),
     ],
 )
 def test_an_argument_is_named_as_the_flag_it_came_by(known, words, name, rest, told):

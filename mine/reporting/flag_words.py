@@ -10,6 +10,9 @@ from absl import flags
 MOST_SEED = 2**31 - 1
 """Seeds are numbers of 32 bits with a sign, the least that any of their users takes."""
 
+PLACES = ("path", "folder")
+"""Arguments of functions that stand for flags of many names."""
+
 _HEAD = re.compile(r"(?:^|(?<=Error: ))Invalid (?:values?|argument|type|shape|order)[^:]*")
 _NAME = re.compile(r"`(\w+)`")
 
@@ -106,7 +109,9 @@ def _spoken(name: str, rest: str) -> str:
         texts = known[flag].value if flag.endswith("_options") else None
         if any(re.search(rf"(^|[;.\s]){name}\s*=", text) for text in texts or ()):
             return f"{name} of --{flag}"
-    # A path: the flag whose value the sentence quotes, the longest if several do.
+    if name not in PLACES:
+        return f"`{name}`"
+    # The flag whose value the sentence quotes, the longest if several do.
     places: dict[str, str] = {}
     for flag in known:
         if known[flag].flag_type() == "string" and (value := str(known[flag].value or "")):
