@@ -551,6 +551,7 @@ def test_a_learner_that_diverges_in_inner_steps_is_told():
         ("memorization", ["--rows=tea"], "--rows: expected some of none, MR-W"),
         ("memorization", ["--rows="], "--rows: expected at least one value, received none"),
         ("robustness", ["--rows=MAML,MAML"], "--rows: expected each value once"),
+        ("memorization", ["--seeds=1000000000"], "--seeds: expected one that fits this machine"),
         ("robustness", ["--steps=7000"], "--steps: expected a multiple of 3000"),
     ],
 )

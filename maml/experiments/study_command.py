@@ -11,6 +11,10 @@ from maml.core.options import distinct
 from maml.experiments import determinism, sweep
 from maml.experiments.study import Plan, Study, run_study
 from mine import reporting
+from mine.reporting.processes import resources
+
+RUN_BYTES = 200_000
+"""What a run leaves on the disk, at least: learner, checkpoint, curves and records."""
 
 
 def define_flags(study: Study, tables: Sequence[str] | None = None) -> None:
@@ -44,6 +48,9 @@ def plan_from_flags(study: Study, **changed) -> Plan:
         typed = values[name].value
         if typed is not None:
             distinct(typed, name)  # Refuses a flag without a value.
+    if values.seeds is not None:
+        needed = values.seeds * RUN_BYTES
+        resources.require("seeds", values.seeds, needed, resources.disk(values.logdir))
     if values.steps is not None:
         changed["steps"] = values.steps
     plan = Plan(
