@@ -21,6 +21,7 @@ from mine import reporting
 from mine.bound_names import BOUNDS
 from mine.estimators import preprocessing
 from mine.reporting import commands
+from mine.reporting.flag_words import define_seed
 from mine.reporting.progress import ProgressBar
 
 CRITICS = ("concatenated", "separable", "bilinear")
@@ -132,7 +133,7 @@ def markdown(report: dict) -> str:
 def define_flags() -> None:
     """Defines this script's flags."""
     flags.DEFINE_integer("runs", 1000, "Number of cases.", lower_bound=1)
-    flags.DEFINE_integer("seed", 0, "Of all cases.", lower_bound=0)
+    define_seed("Of all cases.")
     flags.DEFINE_string("output", "results/benchmarks", "Folder of the counts.")
 
 

@@ -22,6 +22,7 @@ import subprocess
 import sys
 from typing import NamedTuple
 
+from mine.reporting.tables import counted
 from mine.reporting.version import DISTRIBUTION
 
 SECONDS = 120
@@ -252,7 +253,9 @@ def threads_of() -> Finding:
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     names = ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
     bounds = [f"{name}={os.environ[name]}" for name in names if name in os.environ]
-    return Finding("threads", ", ".join([f"{usable} of {os.cpu_count()} processors", *bounds]))
+    return Finding(
+        "threads", ", ".join([f"{usable} of {counted(os.cpu_count() or 1, 'processor')}", *bounds])
+    )
 
 
 def data(folder: str) -> list[Finding]:

@@ -134,7 +134,7 @@ def evaluate(path: os.PathLike, steps: Sequence[int], changed: Mapping[str, obje
     for count in steps:
         if count is not None:
             learner.test_inner_steps = count
-        name = "" if count is None else f"{count} inner steps: "
+        name = "" if count is None else f"{reporting.counted(count, 'inner step')}: "
         diagnosis = report_on(learner, problem, config)
         rows.append({"inner_steps": count, "diagnosis": diagnosis.to_json()})
         print(f"{name}{diagnosis}")

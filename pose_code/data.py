@@ -5,6 +5,7 @@ import pathlib
 
 import numpy as np
 
+from mine.reporting.tables import counted
 from pose_data import records
 from pose_data.cad.variants import sources
 from pose_data.tasks import PoseTasks
@@ -54,8 +55,9 @@ def load_splits(
     own, kept_back = load(data_dir, "train"), num_validation
     if not own.num_tasks - kept_back > 1:
         raise ValueError(
-            f"{kept_back} validation objects leave {own.num_tasks} objects too few to train on: "
-            "render more, or lower num_validation."
+            "Invalid value for `num_validation`: expected to leave two or more of "
+            f"{counted(own.num_tasks, 'object')} to train on; received {kept_back}; render "
+            "more, or lower num_validation."
         )
     if kept_back == 1:
         raise ValueError(

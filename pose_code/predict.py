@@ -217,7 +217,7 @@ def main():
     write(known, found, pathlib.Path(values.output))
     for name, (_, angle) in found.items():
         print(f"{name}: {angle * 360 / tasks.PERIOD:.1f} degrees")
-    skipped.report("images without an answer")
+    skipped.report("image", "without an answer")
 
 
 def cli():

@@ -14,6 +14,7 @@ from maml.core.registry import TASKS
 from maml.distributions.circular import CircularHead
 from maml.distributions.metrics import MSE
 from maml.tasks.problem import Problem
+from mine.reporting.tables import counted
 from pose_code import plots
 from pose_code.augmentation import KINDS, ImageAugmentation
 from pose_code.data import describe, load_splits
@@ -67,7 +68,9 @@ class PoseProblem(Problem):
         families = {shots: self.test.with_shots(shots) for shots in self.other_shots}
         return {
             "shots": {
-                str(shots): self.summarize(score(family, f"scoring with {shots} shots"), family)
+                str(shots): self.summarize(
+                    score(family, f"scoring with {counted(shots, 'shot')}"), family
+                )
                 for shots, family in families.items()
             }
         }

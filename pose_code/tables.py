@@ -2,6 +2,7 @@
 
 from maml.experiments.selection import each
 from maml.experiments.study import Both, Table
+from mine.reporting.tables import counted
 from pose_code.augmentation import KINDS
 
 _LABELS = {"regularizer": "label_mi"}
@@ -67,7 +68,9 @@ LONGER_WARMUP = {
 FORMS = {
     NONE: [{"regularizer": "none"}],
     **{
-        f"Label-MI (ba), {count} relabelings": [_LABELS_1 | {"label_mi.num_relabelings": count}]
+        f"Label-MI (ba), {counted(count, 'relabeling')}": [
+            _LABELS_1 | {"label_mi.num_relabelings": count}
+        ]
         for count in (1, 8, 32)
     },
     "Label-MI (ba), 8 relabelings, no warm-up": [

@@ -15,6 +15,7 @@ from absl import flags
 
 from mine import reporting
 from mine.reporting import commands
+from mine.reporting.tables import counted
 from pose_data import progress
 from pose_data.cad import meshes
 
@@ -70,8 +71,8 @@ def main() -> None:
     print(f"{FLAGS.CAD_dir}: {converted} converted, {unchanged} up to date, {failed} failed.")
     if failed:
         sys.exit(
-            f"Error: could not convert {failed} of {len(sources)} files; the reasons are above: "
-            "mend or remove these files, and run the same command again."
+            f"Error: could not convert {failed} of {counted(len(sources), 'file')}: see "
+            "above why; mend or remove what is named there, and run the same command again."
         )
 
 

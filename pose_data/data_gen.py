@@ -21,8 +21,10 @@ from absl import flags
 
 from mine import reporting
 from mine.reporting import commands
+from mine.reporting.flag_words import define_seed
 from mine.reporting.processes.workers import threads
 from mine.reporting.progress import ProgressBar
+from mine.reporting.tables import counted
 from pose_data import pickles, records
 from pose_data.cad import variants
 
@@ -57,7 +59,7 @@ def define_flags() -> None:
     )
     flags.DEFINE_string("output_dir", ".", "Folder to write the pickles and split.json to.")
     flags.DEFINE_integer("num_val", 15, "Objects held out; two or more.", 1)
-    flags.DEFINE_integer("seed", 1, "Seed of the split.", 0)
+    define_seed("Seed of the split.", 1)
     flags.mark_flag_as_required("data_dir")
 
 
@@ -101,15 +103,16 @@ def read_object(folder: pathlib.Path) -> ObjectData:
     """Reads the images and labels of one object.
 
     Raises:
-        RecordError: images or labels are missing, broken, or of different sizes.
+        RecordError: images or labels are missing, broken, replaced, or of different sizes.
         pose_data.pickles.PickleError: the label file cannot be read.
     """
     paths = records.image_files(folder)
+    records.check_images(paths)
     labels = records.read_labels(folder)
     if len(labels) != len(paths):
         raise records.RecordError(
-            f"Invalid folder {folder}: expected a label for each image; received {len(paths)} "
-            f"images and {len(labels)} labels; render it again."
+            f"Invalid folder {folder}: expected a label for each image; received "
+            f"{counted(len(paths), 'image')} and {counted(len(labels), 'label')}; render it again."
         )
     images = []
     for path in paths:
@@ -229,14 +232,14 @@ def run(data_dir: pathlib.Path | str, output_dir: pathlib.Path | str, num_val: i
     except (records.RecordError, pickles.PickleError) as error:
         sys.exit(f"Error: {error}")
     print(
-        f"{output_dir}: {len(summary['train'])} objects in train_data.pkl, "
-        f"{len(summary['val'])} in val_data.pkl, {summary['num_images']} images each."
+        f"{output_dir}: {counted(len(summary['train']), 'object')} in train_data.pkl, "
+        f"{len(summary['val'])} in val_data.pkl, {counted(summary['num_images'], 'image')} each."
     )
     if known := related(summary):
         print(
-            f"Warning: {len(known)} objects of val_data.pkl, such as {known[0]}, have the model of "
-            "an object of train_data.pkl, or a variant of it: their errors are lower than those of "
-            "new objects. Remove copies, and render variants into a folder of their own."
+            f"Warning: {counted(len(known), 'object')} of val_data.pkl, such as {known[0]}, with "
+            "the model of an object of train_data.pkl, or a variant of it: errors are lower there "
+            "than on new objects. Remove copies, and render variants into a folder of their own."
         )
 
 

@@ -21,8 +21,10 @@ from absl import flags
 
 from mine import reporting
 from mine.reporting import commands
+from mine.reporting.flag_words import define_seed
 from mine.reporting.processes import resources
 from mine.reporting.progress import ProgressBar
+from mine.reporting.tables import counted
 from pose_data import records
 from pose_data.shapes.classes import CLASSES
 
@@ -82,7 +84,7 @@ def make_set(
         OSError: the folder cannot be written to.
     """
     cad_dir = pathlib.Path(cad_dir)
-    classes = list(dict.fromkeys(classes or CLASSES))
+    classes = list(dict.fromkeys(CLASSES if classes is None else classes))
     _check_classes(classes)
     settings = {
         "version": VERSION,
@@ -111,10 +113,10 @@ def make_set(
 
 def _check_classes(names: Sequence[str]) -> None:
     unknown = [name for name in names if name not in CLASSES]
-    if unknown:
+    if unknown or not names:
         raise ValueError(
             f"Invalid value for `classes`: expected names among {', '.join(CLASSES)}; received "
-            f"{', '.join(unknown)}."
+            f"{', '.join(unknown) or 'none'}."
         )
 
 
@@ -155,7 +157,7 @@ def define_flags() -> None:
     flags.DEFINE_string("CAD_dir", None, "Folder to write <class>/<NN>.off into.")
     flags.DEFINE_integer("num_per_class", 6, "Objects in each class.", 1)
     flags.DEFINE_list("classes", list(CLASSES), "Classes, comma-separated; default: all.")
-    flags.DEFINE_integer("seed", 0, "Seed of the shapes.", 0)
+    define_seed("Seed of the shapes.")
     flags.mark_flag_as_required("CAD_dir")
 
 
@@ -166,7 +168,7 @@ def run(cad_dir: pathlib.Path | str, num_per_class: int, classes: Sequence[str],
         written, wanted = make_set(cad_dir, num_per_class, classes, seed, bar)
     except ValueError as error:
         sys.exit(f"Error: {error}")
-    print(f"{cad_dir}: {written} objects written, {wanted - written} kept.")
+    print(f"{cad_dir}: {counted(written, 'object')} written, {wanted - written} kept.")
 
 
 def main() -> None:

@@ -15,6 +15,7 @@ import sys
 from absl import flags
 
 from mine.reporting import commands
+from mine.reporting.flag_words import define_seed
 from pose_data import data_gen, make_cad, mujoco_render, rendering, resize_images
 from pose_data.shapes.classes import CLASSES
 
@@ -35,7 +36,7 @@ def define_flags() -> None:
     flags.DEFINE_enum("canonical", "file", rendering.CANONICAL, "Orientation of angle 0.")
     flags.DEFINE_integer("image_size", 128, "Width and height in the pickles, pixels.", 1, 4096)
     flags.DEFINE_integer("num_val", 15, "Objects held out.", 1)
-    flags.DEFINE_integer("seed", 0, "Seed of models and renders.", 0)
+    define_seed("Seed of models and renders.")
     flags.DEFINE_integer("workers", os.cpu_count(), "Processes; default: the number of cores.", 1)
     flags.mark_flag_as_required("data_dir")
 

@@ -16,7 +16,9 @@ from absl import flags
 
 from mine import reporting
 from mine.reporting import commands
+from mine.reporting.flag_words import define_seed
 from mine.reporting.progress import ProgressBar
+from mine.reporting.tables import counted
 from pose_data import contact_sheet, gl_backend, records, rendering
 from pose_data.cad import meshes
 
@@ -34,7 +36,7 @@ def define_flags() -> None:
         ["bottle", "train"],
         "Classes to leave out, comma-separated, which are named; empty for none.",
     )
-    flags.DEFINE_integer("seed", 0, "Seed of the angles and canonical yaws.", 0)
+    define_seed("Seed of the angles and canonical yaws.")
     flags.DEFINE_integer(
         "num_val",
         None,
@@ -115,14 +117,14 @@ def run(
         sys.exit(f"Error: {error}")
     rendered = sum(result.rendered > 0 for result in results)
     print(
-        f"{data_dir / 'rotate'}: {rendered} objects rendered, {len(complete) - rendered} kept, "
-        f"{len(results) - len(complete)} failed."
+        f"{data_dir / 'rotate'}: {counted(rendered, 'object')} rendered, "
+        f"{len(complete) - rendered} kept, {len(results) - len(complete)} failed."
     )
     if len(complete) < len(results):
         failed = ", ".join(result.name for result in results if result.failure)
         sys.exit(
-            f"Error: could not render {failed}; the reasons are above: mend or remove these "
-            "files, and run the same command again."
+            f"Error: could not render {failed}; see above why, mend or remove what is named "
+            "there, and run the same command again."
         )
 
 

@@ -160,7 +160,7 @@ class _Resolver:
         """What a value stands for, and its size in bytes."""
         if type(value) in (bool, int, float):
             if isinstance(value, int) and value.bit_length() > 64:
-                raise pickle.UnpicklingError(f"it holds a number of {value.bit_length()} bits")
+                raise pickle.UnpicklingError(f"it holds a number of {value.bit_length():,} bits")
             return value, 8
         if id(value) not in self.done:
             # The original is kept beside the result: freed, its id could be given out again.

@@ -9,14 +9,15 @@ from collections.abc import Sequence
 from PIL import Image
 
 from mine import reporting
-from mine.reporting.inputs import image_reader
+from mine.reporting.inputs import image_origin, image_reader
+from mine.reporting.tables import counted
 from pose_data import pickles
 from pose_data.cad import variants
 
 MANIFEST, SPLIT, SHA256 = "manifest.json", "split.json", "sha256"
 LEAST_FILE = 500  # Bytes of an image or a model, at least.
 PNG_LEVEL = 1  # Of compression: half the time of the default 6, files a third larger.
-LABEL_SHA256 = "label_sha256"
+LABEL_SHA256, IMAGE_SHA256 = "label_sha256", "image_sha256"
 SLACK = 1e-6  # Of labels, for the rounding of single precision.
 _PNG_END = b"IEND\xaeB`\x82"
 
@@ -63,8 +64,8 @@ def check_num_val(names: Sequence[str], num_val: int) -> None:
     if not least <= num_val <= most:
         allowed = f"{least} to {most}" if most > least else f"{least}"
         raise RecordError(
-            f"Invalid value for --num_val: expected {allowed} of {len(names)} objects, since "
-            f"training needs two, {reason}; received {num_val}. Use "
+            f"Invalid value for --num_val: expected {allowed} of {counted(len(names), 'object')}, "
+            f"since training needs two, {reason}; received {num_val}. Use "
             f"--num_val={max(least, len(names) // 4)}."
         )
 
@@ -109,6 +110,55 @@ def image_files(folder: pathlib.Path) -> list[pathlib.Path]:
     return files
 
 
+def check_images(paths: Sequence[pathlib.Path]) -> None:
+    """Refuses an image of a rendered object that is not the one that was rendered, or of it.
+
+    Objects without checksums, of older versions or other renderers, are read as they are.
+
+    Args:
+        paths: of all images of an object, as of :func:`image_files`.
+
+    Raises:
+        RecordError: an image was put in place of another, there is one more or less, or the
+            checksums or the rest of the manifest are damaged.
+    """
+    folder = paths[0].parent
+    expected = _whole_manifest(folder).get(IMAGE_SHA256)
+    if expected is None:
+        return
+    if not isinstance(expected, list) or len(expected) != len(paths):
+        number = (
+            counted(len(expected), "image") if isinstance(expected, list) else "a list of images"
+        )
+        raise RecordError(
+            f"Invalid folder {folder}: expected {number}, whose checksums are in {MANIFEST}; "
+            f"received {len(paths)}; render it again."
+        )
+    for path, checksum in zip(paths, expected, strict=True):
+        if checksum != reporting.file_sha256(path) and checksum != image_origin.origin(path):
+            raise RecordError(
+                f"Invalid image {path}: expected the one whose checksum is in {MANIFEST}, or one "
+                "that resize_images.py made of it; received another; render it again, or take "
+                f"{IMAGE_SHA256!r} out of {MANIFEST} to have images read as they are."
+            )
+
+
+def _whole_manifest(folder: pathlib.Path) -> dict:
+    """The manifest of a rendered object, empty if there is none; RecordError if it is damaged."""
+    manifest = read_manifest(folder)
+    if manifest is None and not (folder / MANIFEST).exists():
+        return {}
+    kinds = {"mesh_sha256": str, "canonical": str, "canonical_yaw": (int, float)}
+    if manifest is None or not all(
+        isinstance(manifest[key], kind) for key, kind in kinds.items() if key in manifest
+    ):
+        raise RecordError(
+            f"Invalid file {folder / MANIFEST}: expected what mujoco_render.py wrote; received a "
+            "damaged file; render the object again."
+        )
+    return manifest
+
+
 def read_labels(folder: pathlib.Path) -> list[list[float]]:
     """Reads the label file, any file with "label" in its name.
 
@@ -125,6 +175,11 @@ def read_labels(folder: pathlib.Path) -> list[list[float]]:
         raise RecordError(
             f"Invalid folder {folder}: expected a label file; received none; render it again or "
             "remove it."
+        )
+    if len(files) > 1:
+        raise RecordError(
+            f"Invalid folder {folder}: expected one label file; received {files[0].name} and "
+            f"{files[1].name}; remove all but one."
         )
     expected = (read_manifest(folder) or {}).get(LABEL_SHA256)
     labels = pickles.load(files[0])
@@ -229,7 +284,10 @@ def is_complete(folder: pathlib.Path, manifest: dict) -> bool:
     """Whether `folder` holds this manifest, a label file, and all images without damage."""
     there = read_manifest(folder) or {}
     there.pop(LABEL_SHA256, None)
+    checksums = there.pop(IMAGE_SHA256, None)
     if there != manifest or not any(folder.glob("label*")):
         return False
     files = [folder / f"{i}.png" for i in range(manifest["num_images"])]
-    return all(path.is_file() and path.read_bytes().endswith(_PNG_END) for path in files)
+    if not all(path.is_file() and path.read_bytes().endswith(_PNG_END) for path in files):
+        return False
+    return checksums is None or checksums == list(map(reporting.file_sha256, files))

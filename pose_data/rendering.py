@@ -4,6 +4,7 @@ import concurrent.futures
 import dataclasses
 import errno
 import functools
+import hashlib
 import io
 import json
 import os
@@ -154,15 +155,21 @@ def _write_object(
 
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
+    checksums = []
     with scene.ObjectRenderer(triangles, manifest["image_size"]) as renderer:
         for i, angle in enumerate(angles):
             image = renderer.render(angle + manifest["canonical_yaw"])
-            (folder / f"{i}.png").write_bytes(png_bytes(image))
+            content = png_bytes(image)
+            (folder / f"{i}.png").write_bytes(content)
+            checksums.append(hashlib.sha256(content).hexdigest())
     x, y = scene.POSITION
     labels = [[i, x, y, float(angle)] for i, angle in enumerate(angles)]
     label_file = folder / f"label_{cad.category}{cad.name}"
     label_file.write_bytes(pickle.dumps(labels, protocol=2))
-    manifest |= {records.LABEL_SHA256: reporting.file_sha256(label_file)}
+    manifest |= {
+        records.LABEL_SHA256: reporting.file_sha256(label_file),
+        records.IMAGE_SHA256: checksums,
+    }
     (folder / records.MANIFEST).write_text(json.dumps(manifest, indent=1))
 
 

@@ -16,8 +16,10 @@ from PIL import Image
 
 from mine import reporting
 from mine.reporting import commands
+from mine.reporting.inputs import image_origin
 from mine.reporting.inputs.image_reader import ImageError, check_contrast, read_image
 from mine.reporting.processes.workers import threads
+from mine.reporting.tables import counted
 from pose_data import progress, records
 
 FLAGS = flags.FLAGS
@@ -73,8 +75,9 @@ def resize(path: pathlib.Path, image_size: int) -> bool:
     small, changed = small_and_grey(path, image_size)
     if not changed:
         return False
+    info = image_origin.small_info(path, small)
     with reporting.replacing(path) as temporary:
-        small.save(temporary, "png", compress_level=records.PNG_LEVEL)
+        small.save(temporary, "png", compress_level=records.PNG_LEVEL, pnginfo=info)
     return True
 
 
@@ -117,7 +120,10 @@ def run(data_dir: pathlib.Path | str, image_size: int, workers: int) -> None:
     unchanged = len(paths) - changed - failed
     print(f"{data_dir}: {changed} resized, {unchanged} kept, {failed} failed.")
     if failed:
-        sys.exit(f"Error: could not read {failed} of {len(paths)} images; the reasons are above.")
+        sys.exit(
+            f"Error: could not read {failed} of {counted(len(paths), 'image')}: see above why; "
+            "render what is named there again."
+        )
 
 
 def main() -> None:

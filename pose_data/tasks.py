@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from maml.core.episodes import Episode, TaskFamily
+from mine.reporting.tables import counted
 from pose_data import pickles, records
 
 PERIOD = 10.0
@@ -194,8 +195,9 @@ def _names(path: pathlib.Path, split: str, images: np.ndarray) -> list[str] | No
     names = content[split]
     if len(names) != len(images):
         raise ValueError(
-            f"Invalid file {manifest}: expected the names of the {len(images)} objects of "
-            f"{path.name}; received {len(names)} names; make both again by data_gen.py."
+            f"Invalid file {manifest}: expected a name for each object of {path.name}, which "
+            f"holds {counted(len(images), 'object')}; received {counted(len(names), 'name')}; make "
+            "both again by data_gen.py."
         )
     for name, found in (("num_images", images.shape[1]), ("image_shape", [*images.shape[2:4]])):
         if content.get(name, found) != found:
@@ -231,9 +233,9 @@ def shrink(images: np.ndarray, size: int) -> np.ndarray:
     side = images.shape[-1]
     if images.shape[-2] != side or side % size:
         raise ValueError(
-            f"Invalid value for `size`: expected a divisor of the side of square images; received "
-            f"{size} for images of {images.shape[-2]} x {side}; give another image_size, or 0 to "
-            "keep the size."
+            "Invalid value for `image_size`: expected a divisor of the side of square images; "
+            f"received {size} for images of {images.shape[-2]} x {side}; give "
+            "another image_size, or 0 to keep the size."
         )
     if side == size:
         return images

@@ -17,7 +17,9 @@ from absl import flags
 
 from mine import reporting
 from mine.reporting import commands
+from mine.reporting.flag_words import define_seed
 from mine.reporting.processes import resources
+from mine.reporting.tables import counted
 from pose_data import progress, records
 from pose_data.cad import meshes
 from pose_data.cad.variants import variant
@@ -126,7 +128,7 @@ def define_flags() -> None:
     flags.DEFINE_string(
         "split", None, "A split.json, to vary its training objects only; default: all models."
     )
-    flags.DEFINE_integer("seed", 0, "Seed of the variants.", 0)
+    define_seed("Seed of the variants.")
     flags.mark_flags_as_required(["CAD_dir", "output_dir"])
 
 
@@ -144,11 +146,14 @@ def main() -> None:
         varied, failed = progress.tally(results, len(objects), "models")
     except ValueError as error:
         sys.exit(f"Error: {error}")
-    print(f"{output_dir}: {FLAGS.variants} variants of each of {varied} models, {failed} failed.")
+    print(
+        f"{output_dir}: {counted(FLAGS.variants, 'variant')} of each of "
+        f"{counted(varied, 'model')}, {failed} failed."
+    )
     if failed:
         sys.exit(
-            f"Error: could not vary {failed} of {len(objects)} models; the reasons are above: mend "
-            "or remove these files, and run the same command again."
+            f"Error: could not vary {failed} of {counted(len(objects), 'model')}: see "
+            "above why; mend or remove what is named there, and run the same command again."
         )
 
 

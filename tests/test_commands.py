@@ -65,6 +65,14 @@ def test_a_folder_that_is_a_file_is_refused_before_any_work(module, name, tmp_pa
     )
 
 
+@pytest.mark.parametrize("module", ["maml.train", "maml.compare"])
+def test_a_folder_without_a_name_is_not_the_current_one(module, tmp_path):
+    (name,) = FOLDERS[module]
+    assert f"--{name}: expected a folder; received none" in refused(
+        module, f"--{name}=", cwd=tmp_path
+    )
+
+
 @pytest.mark.parametrize(
     ("path", "told"),
     [("folder.keras", "received the folder folder.keras"), ("file/x.keras", "file")],

@@ -114,7 +114,7 @@ def test_files_that_unpack_to_far_more_than_they_are_take_no_memory(tmp_path, mo
     tracemalloc.stop()
     assert most < 1e8  # Twenty million names would be 200 MB.
     monkeypatch.setattr(arrays, "_FREE_BYTES", 10**6)
-    with pytest.raises(ValueError, match=r"unpack to 20,00.*prepare it anew"):
+    with pytest.raises(ValueError, match=r"unpacks to 20,00.*prepare it anew"):
         ImageFile.load(path)
 
 

@@ -170,7 +170,7 @@ def test_images_of_one_colour_are_refused_where_contrast_is_needed(tmp_path):
         "colour": Image.new("RGB", (9, 9), (1, 2, 3)),
         # White ink on what is read as white paper, and shades that 8 bits do not tell apart.
         "white": Image.fromarray(np.stack([white, alpha], -1), "LA"),
-        "dark": Image.fromarray(np.arange(100, dtype=np.uint16).reshape(10, 10)),
+        "dark": Image.fromarray(np.arange(0x3000, 0x3064, dtype=np.uint16).reshape(10, 10)),
     }
     for name, image in blank.items():
         image.save(tmp_path / f"{name}.png")

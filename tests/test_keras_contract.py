@@ -1,5 +1,6 @@
 """fit, compile, evaluate, predict, adapt and export mean what Keras users expect."""
 
+import contextlib
 import subprocess
 import sys
 
@@ -19,9 +20,8 @@ def made(kind="cnp", regularizers=(), **options):
     model = learner(kind, maml.NormalHead(), 9, regularizers, inner_steps=1) if (
         kind == "maml"
     ) else learner(kind, maml.NormalHead(), 9, regularizers, **options)  # fmt: skip
-    model.compile(
-        keras.optimizers.Adam(1e-2), critic_optimizer=keras.optimizers.Adam(1e-2), jit_compile=False
-    )
+    critics = keras.optimizers.Adam(1e-2) if any(of.has_critic for of in regularizers) else None
+    model.compile(keras.optimizers.Adam(1e-2), critic_optimizer=critics, jit_compile=False)
     return model
 
 
@@ -279,6 +279,18 @@ def test_an_optimizer_of_its_own_for_each_player_is_expected():
     optimizer = keras.optimizers.Adam()
     with pytest.raises(ValueError, match="`critic_optimizer`: expected another optimizer"):
         made().compile(optimizer, critic_optimizer=optimizer)
+
+
+@pytest.mark.parametrize("bound", [None, "ba", "plugin", "mine"])
+def test_an_optimizer_of_critics_is_for_learners_that_have_one(bound):
+    terms = [maml.LabelMI(maml.LabelScale(), bound)] if bound else []
+    model = learner("cnp", maml.NormalHead(), 9, terms)
+    told = "no regularizer .* has a critic .label_mi, .*prediction_mi.* with bound=mine"
+    expected = (
+        contextlib.nullcontext() if bound == "mine" else pytest.raises(ValueError, match=told)
+    )
+    with expected:
+        model.compile("adam", critic_optimizer="adam")
 
 
 def test_metrics_are_functions_of_the_prediction_or_keras_metrics():

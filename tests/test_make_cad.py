@@ -186,6 +186,12 @@ def test_an_unknown_class_stops_with_one_sentence_that_names_the_known(tmp_path)
     assert not (tmp_path / "CAD").exists()
 
 
+def test_no_class_is_not_all_of_them(tmp_path):
+    with pytest.raises(ValueError, match="`classes`: expected names among .*; received none"):
+        make_cad.make_set(tmp_path / "CAD", 1, [])
+    assert not (tmp_path / "CAD").exists()
+
+
 @pytest.mark.slow
 def test_other_peoples_files_are_left_alone(tmp_path):
     mine = tmp_path / "car" / "01.off"

@@ -47,11 +47,8 @@ def build(kind, term, head="normal", weight=0.5, **options):
         regularizers = [kind_of_term(TRANSFORMS[label_transform], bound, weight=weight)]
     model = learner(kind, HEADS[head], 9, regularizers, **options)
     model.create_weights(Lines().sample(4, SEED))
-    model.compile(
-        keras.optimizers.Adam(1e-2),
-        critic_optimizer=keras.optimizers.Adam(1e-3, clipnorm=1.0),
-        jit_compile=False,
-    )
+    critics = keras.optimizers.Adam(1e-3, clipnorm=1.0) if model.critic_variables else None
+    model.compile(keras.optimizers.Adam(1e-2), critic_optimizer=critics, jit_compile=False)
     return model
 
 

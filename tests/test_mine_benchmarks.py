@@ -383,12 +383,12 @@ def test_runner_goes_on_where_it_was_killed(finished, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--tasks=normal-1x1,tea",), "`tasks`: expected names of the suite standard, normal-1x1"),
+        (("--tasks=normal-1x1,tea",), "--tasks: expected names of the suite standard, normal-1x1"),
         (
             ("--estimators=gaussian,tea",),
-            "`estimators`: expected names of the suite standard, mine",
+            "--estimators: expected names of the suite standard, mine",
         ),
-        (("--samples=500",), "`samples`: expected 400, as in"),
+        (("--samples=500",), "--samples: expected 400, as in"),
     ],
 )
 def test_runner_refuses_in_one_sentence(arguments, message, finished, tmp_path):

@@ -65,7 +65,7 @@ def test_z_is_conditioned_on(folder):
     [
         (["--data={}/unequal.npz"], "x has 2000, y has 500"),
         (["--data={}/constant.npz"], "received column 0, which is 1 in every sample"),
-        (["--data={}/objects.npz"], "received Python objects"),
+        (["--data={}/objects.npz"], "Python objects, which are not read; save numbers"),
         (["--data={}/nameless.npz"], "received a, y, without x"),
         (["--data={}/cut.npz"], "damaged"),
         (["--data={}/none.npz"], "No such file"),
@@ -77,7 +77,7 @@ def test_z_is_conditioned_on(folder):
             "header.csv: expected lines of numbers; received none",
         ),
         (["--data={}/short.npz"], "x has 2000, y has 2000, z has 500"),
-        (["--data={}/pair.npz", "--bound=ksg", "--steps=100"], "Invalid argument `steps`"),
+        (["--data={}/pair.npz", "--bound=ksg", "--steps=100"], "Invalid argument --steps"),
         (["--data={}/pair.npz", "--critic=bilinear", "--negatives=all"], "diverges"),
     ],
     ids=lambda value: value.replace(" ", "-") if isinstance(value, str) else None,

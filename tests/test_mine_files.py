@@ -7,6 +7,7 @@ import zipfile
 import numpy as np
 import pytest
 
+import mine
 from mine.estimators import sample_files
 
 CASES = pathlib.Path(__file__).parents[2] / "shared" / "cases"
@@ -192,3 +193,35 @@ def test_numbers_of_any_layout_are_read(tmp_path):
         np.testing.assert_array_equal(sample_files.read(tmp_path / f"{index}.npy"), array)
     np.savez_compressed(tmp_path / "several.npz", x=x, y=x > 2)
     assert set(sample_files.read(tmp_path / "several.npz")) == {"x", "y"}
+
+
+@pytest.mark.parametrize("start", [0, 1, 250])
+@pytest.mark.parametrize("place", [0, 2])
+def test_an_index_in_a_table_without_names_is_refused(start, place, tmp_path):
+    values = np.random.default_rng(0).normal(size=[120, 2])
+    table = np.insert(values, place, np.arange(start, start + 120), axis=1)
+    np.savetxt(tmp_path / "a.csv", table, "%.6g", ",")
+    with pytest.raises(ValueError, match=f"column {place + 1}, .* numbers the lines as an index"):
+        sample_files.read(tmp_path / "a.csv")
+    np.savetxt(tmp_path / "b.csv", table, "%.6g", ",", header="t,u,v", comments="")
+    np.testing.assert_allclose(sample_files.read(tmp_path / "b.csv"), table, rtol=1e-5)
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_column_that_numbers_the_samples_is_told_beside_the_estimate():
+    rng = np.random.default_rng(0)
+    x, y, index = rng.normal(size=[150, 2]), rng.normal(size=150), np.arange(150.0)
+    for bound in ("ksg", "gaussian"):
+        assert not mine.estimate(x, y, bound=bound).warnings
+        for given, told in (
+            ((np.column_stack([x, index + 7]), y), "Column 2 of `x` numbers the samples, 7, 8, 9,"),
+            ((x, index), "Column 0 of `y` numbers the samples, 0, 1, 2,"),
+        ):
+            (warning,) = mine.estimate(*given, bound=bound).warnings
+            assert told in warning
+    assert not mine.estimate(rng.permutation(index), y, bound="ksg").warnings
+    (warning,) = mine.estimate(x, np.column_stack([y, x[:, 1]]), bound="ksg").warnings
+    assert "Column 1 of `y` is column 1 of `x`: the information of numbers" in warning
+    labels = rng.integers(0, 3, 150)
+    assert not mine.estimate(labels, labels, bound="ksg").warnings
+    assert not mine.estimate(index / 150, y, bound="ksg").warnings

@@ -30,9 +30,9 @@ def masked(values=X):
         (masked(), f"masked ones in {MASK.sum()} of {N} samples, the first in sample"),
         (np.ma.stack([masked(), masked()], axis=1), f"masked ones in {MASK.sum()} of {N} samples"),
         (list(np.ma.stack([masked(), masked()], axis=1)), "masked ones in"),
-        (np.ma.masked, "masked ones in 1 of 1 samples"),
+        (np.ma.masked, "masked ones in 1 of 1 sample"),
         (pd.array([1, None] * 1500, dtype="Int64"), "object values|NaN"),
-        (pd.Series([1.5, None] * 1500), "NaN or infinite values in 1500 of 3000"),
+        (pd.Series([1.5, None] * 1500), "NaN or infinite values in 1500 of 3,000"),
         (1_700_000_000_000_000_000 + np.round(50 * X).astype(np.int64), "subtract a constant"),
         (np.uint64(2**64 - 5000) + np.arange(N, dtype=np.uint64), "3000 different uint64 values"),
         (np.datetime64("2024-01-01", "ns") + np.arange(N), "give the time since a date"),
@@ -145,7 +145,7 @@ def test_differences_too_small_for_a_critic_are_refused():
 def test_draws_of_a_model_are_checked_as_samples_are():
     others = np.ma.masked_array(np.ones((N, 2, 1)), mask=np.zeros((N, 2, 1)))
     others[5] = np.ma.masked
-    with pytest.raises(ValueError, match="`others`: .* masked ones in 1 of 3000"):
+    with pytest.raises(ValueError, match="`others`: .* masked ones in 1 of 3,000"):
         mine.direct(X, Y, NOISE, others)
 
 

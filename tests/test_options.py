@@ -352,7 +352,7 @@ def test_what_is_given_and_has_no_effect_is_refused(given, message):
         ({"meta_lr": float("nan")}, "`meta_lr`: expected float of at least 0, received nan"),
         ({"meta_lr": float("inf")}, "`meta_lr`: expected float of at least 0, received inf"),
         ({"meta_lr": -1}, "`meta_lr`: expected float of at least 0, received -1"),
-        ({"seed": -1}, "`seed`: expected int of at least 0, received -1"),
+        ({"seed": -1}, "`seed`: expected int of at least 0 and at most 2147483647, received -1"),
         ({"meta_lr_decay": 1}, "`meta_lr_decay`: expected bool, received 1"),
         ({"task": None}, "`task`: expected str, received None"),
         ({"regularizer": ""}, "`regularizer`: expected names .* or none alone, received ''"),
@@ -669,3 +669,13 @@ def test_a_class_of_a_notebook_may_come_from_a_file_later():
     registry.register("one")(type("One", (), {"__module__": "__main__"}))
     moved = registry.register("one")(type("One", (), {"__module__": "parts_of_mine"}))
     assert registry["one"] is moved
+
+
+@pytest.mark.parametrize("learner", ["maml", "cnp"])
+@pytest.mark.parametrize("option", ["hidden", "embedding"])
+def test_layers_without_units_are_refused_by_the_name_of_the_option(learner, option):
+    if (learner, option) in (("maml", "embedding"), ("cnp", "hidden")):
+        pytest.skip("an option of the other network")
+    for units in ((-4,), (9, 0)):
+        with pytest.raises(ValueError, match=f"`{option}`: expected a whole number, 1 or more"):
+            made(Config.of({"learner": learner, f"network.{option}": units}))

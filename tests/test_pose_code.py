@@ -176,7 +176,7 @@ def test_a_single_test_object_is_refused(data_dir, tmp_path):
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"num_validation": 7}, "leave 8 objects too few"),
+        ({"num_validation": 7}, "leave two or more of 8 objects to train on; received 7"),
         ({"num_validation": 1}, "too few"),
         ({"other_shots": "5,a"}, "`other_shots`: expected a sequence of int, received '5,a'"),
         ({"image_augmentation": "rain"}, "expected some of shift.* received 'rain'"),

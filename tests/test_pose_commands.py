@@ -95,8 +95,8 @@ SMALL = ("--task_options=cropped=false;image_size=16", "--shots=3", "--queries=3
     ("module", "arguments", "message"),
     [
         ("train", ["--data_dir=nowhere", "--logdir={tmp}"], "nowhere/train_data.pkl"),
-        ("train", ["--data_dir={data}", "--logdir={tmp}", *SMALL, "--shots=0"], "`shots`"),
-        ("train", ["--data_dir={data}", "--logdir={tmp}", "--shots=three"], "`shots`"),
+        ("train", ["--data_dir={data}", "--logdir={tmp}", *SMALL, "--shots=0"], "--shots:"),
+        ("train", ["--data_dir={data}", "--logdir={tmp}", "--shots=three"], "--shots:"),
         ("train", ["--logdir={tmp}", "--learner=mlp"], "Unknown learner 'mlp': expected one of"),
         ("train", ["--logdir={tmp}", "--learner_options=inner_lr=0.1"],
          "'inner_lr' has no effect with learner cnp: it is an option of maml"),

@@ -236,7 +236,7 @@ def test_bad_flag_values(script, flag):
 def test_required_flags_and_help(script):
     process = cad_samples.run_script(script)
     assert process.returncode != 0 and "Traceback" not in process.stderr
-    assert "must have a value" in process.stderr
+    assert "Error: Missing flag --" in process.stderr
     assert "_dir:" in cad_samples.run_script(script, "--help").stdout
 
 

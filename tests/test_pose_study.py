@@ -257,12 +257,12 @@ def test_a_row_whose_runs_diverged_says_so(data_dir, tmp_path):
     ("flags", "message"),
     [
         (["--data_dir=nowhere"], "nowhere"),
-        (["--data_dir=nowhere", "--tables=chairs"], "`tables`: expected some of cnp"),
-        (["--data_dir=nowhere", "--rows=hope"], "`rows`: expected some of none, weight decay"),
+        (["--data_dir=nowhere", "--tables=chairs"], "--tables: expected some of cnp"),
+        (["--data_dir=nowhere", "--rows=hope"], "--rows: expected some of none, weight decay"),
         (["--data_dir=nowhere", "--tables=objects"], "needs --extra_data_dir"),
         (
             ["--data_dir=nowhere", "--extra_data_dir=x", "--tables=cnp,objects"],
-            "`tables`: expected some of objects; received 'cnp'",
+            "--tables: expected some of objects; received 'cnp'",
         ),
     ],
 )

@@ -168,8 +168,28 @@ def test_names_of_any_bytes_and_of_full_length_are_kept(tmp_path):
 def test_image_folder_warns_of_what_it_leaves_out(tmp_path):
     folder = classes(tmp_path, "abcdefghijklmno", 4)
     (folder / "a/9.png").write_text("text")
-    with pytest.warns(UserWarning, match="1 files of .* are left out: a/9.png is not a readable"):
+    with pytest.warns(UserWarning, match="Left out 1 file of .*: a/9.png is not a readable"):
         maml.image_folder(folder, 2, 1, 2, size=8)
+
+
+def test_splits_below_the_top_are_refused_and_classes_of_such_names_are_not(tmp_path):
+    folder = classes(tmp_path / "in/set/train")
+    classes(tmp_path / "in/set/val")
+    with pytest.raises(ValueError, match="train and val in set, .* give .*in/set as the folder"):
+        prepared(tmp_path / "in")
+    vehicles = tmp_path / "more"
+    folder.rename(vehicles)  # Of a class that is called train, beside others.
+    (vehicles / "a").rename(vehicles / "train")
+    (tmp_path / "other").mkdir()
+    vehicles.rename(tmp_path / "other/vehicles")
+    assert len(prepared(tmp_path / "other")[0].names) == 3
+
+
+def test_a_folder_in_place_of_the_output_is_refused_before_any_work(tmp_path):
+    (tmp_path / "out.npz").mkdir()
+    process = run(classes(tmp_path / "in"), tmp_path / "out.npz")
+    assert process.returncode == 1 and "images/s" not in process.stderr
+    assert "Invalid value for --output: expected a file that ends in .npz" in process.stderr
 
 
 # -- zips ---------------------------------------------------------------------------------------
@@ -211,7 +231,7 @@ def test_a_bad_member_of_a_zip_does_not_end_the_others(tmp_path, reason):
     content, skipped = prepared(path.parent)
     assert content.counts.tolist() == [2, 1, 2]
     ((found, (name,)),) = skipped.damaged.items()
-    assert re.match(reason, found) and name.endswith("b/1.png")
+    assert re.match(reason, found) and name == "set.zip/b/1.png"
 
 
 def test_bad_zips_do_not_end_the_others(tmp_path):
@@ -250,7 +270,16 @@ def test_hidden_members_and_twins_of_a_zip_are_no_classes(tmp_path):
     content, skipped = prepared(tmp_path / "zips")
     assert is_whole(content, "abcd")
     (names,) = skipped.damaged.values()
-    assert [name.split("zips/")[1] for name in names] == ["two.zip: c/0.png", "two.zip: c/1.png"]
+    assert names == ["two.zip/c/0.png", "two.zip/c/1.png"]
+
+
+def test_an_image_beside_the_classes_of_a_zip_is_named_with_the_zip(tmp_path):
+    folder = classes(tmp_path / "in")
+    (folder / "logo.png").write_bytes((folder / "a/0.png").read_bytes())
+    (tmp_path / "zips").mkdir()
+    pack(folder, tmp_path / "zips/one.zip")
+    _, skipped = prepared(tmp_path / "zips")
+    assert [name for names in skipped.damaged.values() for name in names] == ["one.zip/logo.png"]
 
 
 # -- mini-ImageNet's tables ---------------------------------------------------------------------

@@ -218,11 +218,11 @@ def test_tables_without_a_row_that_is_asked_for_are_left_out(tmp_path):
     assert chosen(["one", "two"], []) == chosen([], []) == ["one", "two"]
     assert chosen(["one", "two"], ["c"]) == ["two"]
     for tables, rows, told in (
-        (["one"], ["c"], "`rows`: expected some of a, \"b, too\"; received 'c'"),
-        (["one", "one"], [], "`tables`: expected each value once, received 'one' twice"),
-        (["one"], ["a", "a"], "`rows`: expected each value once, received 'a' twice"),
-        (["three"], [], "`tables`: expected some of one, two; received 'three'"),
-        (["one"], ["d"], "`rows`: expected some of"),
+        (["one"], ["c"], "--rows: expected some of a, \"b, too\"; received 'c'"),
+        (["one", "one"], [], "--tables: expected each value once, received 'one' twice"),
+        (["one"], ["a", "a"], "--rows: expected each value once, received 'a' twice"),
+        (["three"], [], "--tables: expected some of one, two; received 'three'"),
+        (["one"], ["d"], "--rows: expected some of"),
     ):
         with pytest.raises(ValueError, match=told):
             chosen(tables, rows)
@@ -549,13 +549,14 @@ def test_a_learner_that_diverges_in_inner_steps_is_told():
 @pytest.mark.parametrize(
     ("module", "flags", "message"),
     [
-        ("memorization", ["--tables=tea"], "`tables`: expected some of cnp_5, cnp_10, metasgd_5"),
-        ("memorization", ["--tables=cnp_5,cnp_5"], "`tables`: expected each value once"),
-        ("memorization", ["--tables="], "`tables`: expected at least one value, received none"),
-        ("memorization", ["--rows=tea"], "`rows`: expected some of none, MR-W"),
-        ("memorization", ["--rows="], "`rows`: expected at least one value, received none"),
-        ("robustness", ["--rows=MAML,MAML"], "`rows`: expected each value once"),
-        ("robustness", ["--steps=7000"], "`steps`: expected a multiple of 3000"),
+        ("memorization", ["--tables=tea"], "--tables: expected some of cnp_5, cnp_10, metasgd_5"),
+        ("memorization", ["--tables=cnp_5,cnp_5"], "--tables: expected each value once"),
+        ("memorization", ["--tables="], "--tables: expected at least one value, received none"),
+        ("memorization", ["--rows=tea"], "--rows: expected some of none, MR-W"),
+        ("memorization", ["--rows="], "--rows: expected at least one value, received none"),
+        ("robustness", ["--rows=MAML,MAML"], "--rows: expected each value once"),
+        ("memorization", ["--seeds=1000000000"], "--seeds: expected one that fits this machine"),
+        ("robustness", ["--steps=7000"], "--steps: expected a multiple of 3000"),
     ],
 )
 def test_studies_refuse_in_one_sentence(module, flags, message, tmp_path):

@@ -1,5 +1,6 @@
 """Processes and threads that work for a command, and end with it."""
 
+import multiprocessing
 import os
 import pathlib
 import time
@@ -27,6 +28,21 @@ def test_workers_leave_their_files_in_order(tmp_path):
         raise KeyboardInterrupt
     names = sorted(path.name for path in tmp_path.iterdir())
     assert len(names) == 4 and [f"{name}.tidy" for name in names[::2]] == names[1::2]
+
+
+def _keep_a_pool():
+    pool = workers.Pool(1)
+    _keep_a_pool.pool = pool  # As a study does, whose processes stay for its next table.
+    pool.submit(os.getpid).result()
+
+
+def test_a_process_of_multiprocessing_ends_with_a_pool_that_it_keeps():
+    process = multiprocessing.get_context("forkserver").Process(target=_keep_a_pool)
+    process.start()
+    process.join(60)
+    alive = process.is_alive()
+    process.kill()
+    assert not alive and process.exitcode == 0
 
 
 def test_threads_do_not_begin_what_an_error_has_made_useless():

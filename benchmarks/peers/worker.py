@@ -20,6 +20,8 @@ from importlib import metadata
 import numpy as np
 from absl import app, flags
 
+from mine.reporting.flag_words import define_seed
+
 FLAGS = flags.FLAGS
 
 Estimate = Callable[[np.ndarray, np.ndarray, int], tuple[float, dict]]
@@ -38,7 +40,7 @@ def run(estimators: dict[str, Estimate], packages: list[str]) -> None:
     """
     flags.DEFINE_string("samples", None, "File .npz with x [n, dim_x] and y [n, dim_y].")
     flags.DEFINE_enum("estimator", None, list(estimators), "Which one.")
-    flags.DEFINE_integer("seed", 0, "Seed of the estimator.", 0)
+    define_seed("Seed of the estimator.")
     flags.mark_flags_as_required(["samples", "estimator"])
 
     def main(_):

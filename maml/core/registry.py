@@ -305,6 +305,12 @@ def make_regularizers(names: str | Iterable[str], options_by_name=None, **given)
     return made
 
 
+def with_critics() -> str:
+    """The regularizers that have a critic with one of their bounds, for messages."""
+    names = [name for name in REGULARIZERS if hasattr(REGULARIZERS[name], "BOUNDS")]
+    return f"{', '.join(names)} with bound=mine and others"
+
+
 LEARNERS = Registry(
     "learner",
     "maml.learners",

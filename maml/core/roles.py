@@ -1,6 +1,5 @@
 """Options with dotted names, such as ``label_mi.weight``, and the components that take them."""
 
-import dataclasses
 from collections.abc import Iterable, Mapping
 
 from maml.core import options
@@ -8,30 +7,6 @@ from maml.core.registry import LEARNERS, REGULARIZERS
 
 ROLES = ("task", "learner", "network", "head", "outer", "regularizer")
 """What options may be of; each has a field ``ROLE_options``."""
-
-
-def option(default, text: str, choices=None, at_least: float = 0):
-    """A field that is a flag.
-
-    Args:
-        default: its value, unless given.
-        text: its help, which says its unit.
-        choices: the values it may have; None for any.
-        at_least: numbers below are refused.
-    """
-    limits: dict = {} if isinstance(default, (bool, str)) else {"lower_bound": at_least}
-    metadata = {"help": text, "choices": choices, "limits": limits}
-    return dataclasses.field(default=default, metadata=metadata)
-
-
-def component_options(role: str):
-    """A field that holds the options of a role, name -> value."""
-    metadata: dict = {
-        "help": f"Options of the {role}: name=value, with semicolons between them.",
-        "choices": None,
-        "limits": {},
-    }
-    return dataclasses.field(default_factory=dict, metadata=metadata)
 
 
 def as_mapping(given) -> dict:

@@ -1,11 +1,13 @@
 """Saving an object as the arguments it was made with."""
 
-import contextlib
 import importlib
 
 import keras
 
 from maml.core.options import parameters
+from maml.core.registry import HEADS, LEARNERS, REGULARIZERS
+
+LIBRARY = __name__.partition(".")[0]
 
 
 class Configured:
@@ -50,9 +52,12 @@ def find_classes(config) -> dict[str, type]:
     """
     # Packages are lazy: their own classes may not have been imported yet.
     for module in _values_of(config, "module"):
-        if module.startswith(f"{__name__.partition('.')[0]}."):
-            with contextlib.suppress(ModuleNotFoundError):
+        if module.startswith(f"{LIBRARY}."):
+            try:
                 importlib.import_module(module)
+            except ModuleNotFoundError:  # Of an older version: the class may be in another module.
+                for registry in (LEARNERS, HEADS, REGULARIZERS):
+                    len(registry)  # Imports all of them.
     known = keras.saving.get_custom_objects()
     found = {}
     for name in _values_of(config, "registered_name"):
@@ -69,6 +74,17 @@ def find_classes(config) -> dict[str, type]:
             if len(same) == 1:
                 found[name] = same.pop()
     return found
+
+
+def unknown_classes(config) -> list[str]:
+    """The registered names of a saved configuration, as ``maml>MAML``, that are no classes here.
+
+    Args:
+        config: what Keras wrote, a nest of dictionaries and lists.
+    """
+    known = {*keras.saving.get_custom_objects(), *find_classes(config)}
+    names = _values_of(config, "registered_name") - known
+    return sorted(name for name in names if ">" in name)
 
 
 def _values_of(config, key: str) -> set[str]:

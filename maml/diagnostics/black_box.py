@@ -10,6 +10,7 @@ from maml.diagnostics import answers, relabelings, sampling
 from maml.diagnostics.conditions import Request, make_requests, score
 from maml.diagnostics.report import MemorizationReport
 from mine.reporting.progress import ProgressBar
+from mine.reporting.tables import counted
 
 RELABELINGS = ("offset", "scale", "permute")
 """Relabelings by name; "offset" has the spread of the labels."""
@@ -93,7 +94,8 @@ def memorization_report(
     calls = len(model.groups(requests))
     if verbose:
         print(
-            f"Asking `predict` {calls:,} times, about {calls * seconds:.3g} s by the first call.",
+            f"Asking `predict` {counted(calls, 'time')}, about {calls * seconds:.3g} s by the "
+            "first call.",
             flush=True,
         )
     outputs = [None] * len(requests)

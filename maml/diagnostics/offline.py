@@ -24,7 +24,9 @@ from maml.diagnostics import answers, black_box, sampling
 from maml.diagnostics.report import MemorizationReport
 from mine import reporting
 from mine.reporting import commands
+from mine.reporting.flag_words import define_seed
 from mine.reporting.inputs.arrays import read_npz
+from mine.reporting.tables import counted
 
 
 @dataclasses.dataclass(frozen=True)
@@ -174,7 +176,7 @@ def define_flags():
     flags.DEFINE_integer("max_tasks", Settings.max_tasks, "The most tasks of each split.", 2)
     flags.DEFINE_integer("num_relabelings", 4, "Relabelings of each task.", 2)
     flags.DEFINE_integer("num_supports", 4, "Support sets for each task, its own included.", 2)
-    flags.DEFINE_integer("seed", 0, "Seed of all draws.")
+    define_seed("Seed of all draws.")
 
 
 def main():
@@ -189,7 +191,10 @@ def main():
             fields = [field.name for field in dataclasses.fields(Settings)]
             settings = Settings(**{name: getattr(values, name) for name in fields})
             count = write_questions(values.episodes, values.questions, settings)
-            print(f"{count:,} questions in {values.questions}: answer them, then --mode=read.")
+            print(
+                f"{counted(count, 'question')} in {values.questions}: answer them, then "
+                "--mode=read."
+            )
             return
     except ValueError as error:
         sys.exit(f"Error: {error}")

@@ -17,6 +17,7 @@ from maml.experiments.results import history_text, read_rows
 from maml.learners import saving
 from maml.regularizers.prediction_mi import POWER_LIMIT
 from mine import reporting
+from mine.reporting.tables import counted
 
 _HISTORY = "history.csv"
 """Name of the table within a checkpoint."""
@@ -55,8 +56,8 @@ class HistoryFile(keras.callbacks.Callback):
                 raise ValueError(f"it has {len(rows)}")
         except (OSError, ValueError) as error:
             raise ValueError(
-                f"Cannot go on: {self.path} was expected to hold the {epochs} epochs that were "
-                f"trained, but is damaged ({error}). Put back a copy of it, or remove the "
+                f"Cannot go on: {self.path} was expected to hold {counted(epochs, 'epoch')} of "
+                f"training, but is damaged ({error}). Put back a copy of it, or remove the "
                 "checkpoint beside it to train from the start."
             ) from error
         self._write(rows[:epochs])
@@ -308,6 +309,6 @@ class StopOnDivergence(keras.callbacks.Callback):
             else "Lower the learning rates (meta_lr, inner_lr) or the weight of the regularizer."
         )
         raise FloatingPointError(
-            f"{skipped:.0f} of {steps} steps of epoch {self.epoch + 1} had a gradient that is not "
-            f"finite{f' ({where})' if where else ''}{kept}. {remedy}"
+            f"{skipped:.0f} of {counted(steps, 'step')} of epoch {self.epoch + 1} had a gradient "
+            f"that is not finite{f' ({where})' if where else ''}{kept}. {remedy}"
         )

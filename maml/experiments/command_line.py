@@ -1,14 +1,19 @@
 """Flags of a training run, those of the ancestors' commands among them."""
 
 import dataclasses
-from collections.abc import Iterable, Mapping
+import pathlib
+import sys
+from collections.abc import Callable, Iterable, Mapping
 
 from absl import flags
 
 from maml.core import options
 from maml.core.options import distinct
 from maml.core.plugins import import_files
+from maml.experiments import determinism, training
 from maml.experiments.config import Config
+from mine import reporting
+from mine.reporting import commands
 
 SHORT = {
     "data": ("task", "File of images, of maml.tasks.prepare."),
@@ -82,6 +87,34 @@ def define_flags(presets: Iterable[str] = ()) -> None:
         flags.DEFINE_string(name, None, f"Option of the {role}: {text}")
     for alias, name in ALIASES.items():
         flags.DEFINE_alias(alias, name)
+
+
+def define_run_flags(presets: Iterable[str] = ()) -> None:
+    """Defines the flags of a command that trains into a folder, see :func:`train`."""
+    flags.DEFINE_string("logdir", None, "Folder of the run, with its learner.", required=True)
+    flags.DEFINE_bool("resume", False, "Go on from the checkpoint of the run.")
+    define_flags(presets)
+
+
+def train(module: str, configure: Callable[[], Config]) -> None:
+    """Runs a command whose flags are those of :func:`define_run_flags`.
+
+    Args:
+        module: of the command.
+        configure: gives the configuration that the flags ask for.
+    """
+
+    def main():
+        determinism.share_cores()
+        folder = pathlib.Path(flags.FLAGS.logdir)
+        try:
+            command = reporting.provenance(module)["command"]
+            record = training.run(configure(), folder, flags.FLAGS.resume, command=command)
+        except (ValueError, FloatingPointError) as error:
+            sys.exit(f"Error: {error}")
+        print(f"{training.sentence(record)}; learner in {folder / training.LEARNER}")
+
+    commands.run(main, ["logdir"], claims=False, again="run the same command with --resume")
 
 
 def given_options() -> dict[str, object]:

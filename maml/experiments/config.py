@@ -11,11 +11,11 @@ with the regularizer's name, such as ``label_mi.weight``.
 
 import dataclasses
 import json
-import math
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 from maml.core import options
+from maml.core.fields import check_fields, component_options, option
 from maml.core.registry import (
     HEADS,
     LEARNERS,
@@ -25,17 +25,11 @@ from maml.core.registry import (
     full_names,
     idle_network_options,
     make_learner,
+    with_critics,
 )
-from maml.core.roles import (
-    ROLES,
-    as_mapping,
-    by_role,
-    component_options,
-    option,
-    with_effect,
-    with_names,
-)
+from maml.core.roles import ROLES, as_mapping, by_role, with_effect, with_names
 from maml.tasks.problem import Problem
+from mine.reporting.flag_words import MOST_SEED
 
 LOCATIONS = ("data", "data_dir", "extra_data_dir")
 """Options of tasks that say where data is: a run is told from others by the data itself."""
@@ -68,7 +62,9 @@ class Config:
     head_options: Mapping = component_options("head")
     outer: str = option("adam", "The meta-optimizer: adam; of policies also trpo or promp.")
     outer_options: Mapping = component_options("outer")
-    seed: int = option(0, "Seed of weights, episodes and everything else that is random.")
+    seed: int = option(
+        0, "Seed of weights, episodes and everything else that is random.", at_most=MOST_SEED
+    )
     meta_batch_size: int = option(25, "Tasks of a training step.", at_least=2)
     steps: int = option(10_000, "Training steps.", at_least=1)
     steps_per_epoch: int = option(
@@ -106,7 +102,7 @@ class Config:
     def __post_init__(self):
         names = full_names(self.regularizer)
         object.__setattr__(self, "regularizer", ",".join(names) or "none")
-        self._check_fields()
+        check_fields(self)
         for role in ROLES:
             given = as_mapping(getattr(self, f"{role}_options"))
             given = with_names(given, names) if role == "regularizer" else given
@@ -118,20 +114,6 @@ class Config:
         self._choose("regularizer", names, REGULARIZERS)
         if self.head:
             self._choose("head", [self.head], HEADS)
-
-    def _check_fields(self):
-        """Refuses values of another kind, and numbers below the least that a flag may have."""
-        for field in dataclasses.fields(self):
-            value, least = getattr(self, field.name), field.metadata["limits"].get("lower_bound")
-            kinds = {bool: bool, int: int, float: (int, float), str: str}.get(field.type, object)
-            fits = isinstance(value, kinds) and isinstance(value, bool) == (field.type is bool)
-            if kinds is object or fits and (least is None or least <= value < math.inf):
-                continue
-            bound = "" if least is None else f" of at least {least}"
-            raise ValueError(
-                f"Invalid value for `{field.name}`: expected {field.type.__name__}{bound}, "
-                f"received {value!r}."
-            )
 
     def _leave_untrained(self, regularizers):
         """One step for exact learners, which have no weights: it changes nothing."""
@@ -247,7 +229,7 @@ class Config:
         object.__setattr__(self, "_idle", frozenset(idle))
         asked = self.critic_lr != type(self).critic_lr and "critic_lr" not in self._preset
         if asked and not any(term.has_critic for term in terms):
-            beside = f"regularizer {self.regularizer}, which has no critic"
+            beside = f"regularizer {self.regularizer}, which has no critic ({with_critics()} have)"
             raise options.no_effect("critic_lr", self.critic_lr, beside)
         return learner
 

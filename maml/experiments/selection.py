@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 
 from maml.core.registry import REGULARIZERS
 from mine.reporting import rank
+from mine.reporting.tables import counted
 
 
 def each(name: str, values: Iterable, **fixed) -> list[dict]:
@@ -29,7 +30,7 @@ def strength(options: dict) -> str:
         if option == REGULARIZERS[name].strength:
             words.append(f"{REGULARIZERS[name].symbol} = {value:.2g}")
         elif option == "num_relabelings":
-            words.append(f"{value} relabelings")
+            words.append(counted(value, "relabeling"))
     return ", ".join(words)
 
 

@@ -14,7 +14,11 @@ from maml.experiments.executors.local import CORES
 from maml.experiments.executors.opening import KINDS, open_executor
 from maml.experiments.study import NotTrainedError, Plan, Study, run_study
 from mine import reporting
+from mine.reporting.processes import resources
 from mine.reporting.processes.claims import ClaimedError
+
+RUN_BYTES = 200_000
+"""What a run leaves on the disk, at least: learner, checkpoint, curves and records."""
 
 
 def define_flags(study: Study, tables: Sequence[str] | None = None) -> None:
@@ -54,6 +58,9 @@ def plan_from_flags(study: Study, **changed) -> Plan:
         typed = values[name].value
         if typed is not None:
             distinct(typed, name)  # Refuses a flag without a value.
+    if values.seeds is not None:
+        needed = values.seeds * RUN_BYTES
+        resources.require("seeds", values.seeds, needed, resources.disk(values.logdir))
     if values.steps is not None:
         changed["steps"] = values.steps
     plan = Plan(

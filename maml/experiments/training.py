@@ -38,6 +38,7 @@ from maml.tasks.problem import Problem
 from maml.tasks.sizes import check_sizes, weights_that_fit
 from mine import reporting
 from mine.reporting.progress import keras_verbosity
+from mine.reporting.tables import counted
 
 SKIPPED_SHARE = 0.01
 """Of training steps: a run that skipped more of them says so."""
@@ -178,11 +179,10 @@ def compile_learner(learner: MetaLearner, config: Config, **others) -> None:
     if config.meta_lr_decay:
         rate = keras.optimizers.schedules.CosineDecay(config.meta_lr, config.steps)
     adam = keras.optimizers.AdamW(rate, weight_decay=decay) if decay else None
-    learner.compile(
-        OUTER.make(config.outer, **config.outer_options) or adam or keras.optimizers.Adam(rate),
-        critic_optimizer=keras.optimizers.Adam(config.critic_lr, clipnorm=1.0),
-        **others,
-    )
+    if learner.critic_variables:
+        others |= {"critic_optimizer": keras.optimizers.Adam(config.critic_lr, clipnorm=1.0)}
+    outer = OUTER.make(config.outer, **config.outer_options)
+    learner.compile(outer or adam or keras.optimizers.Adam(rate), **others)
 
 
 def fit(
@@ -301,8 +301,8 @@ def skipped_warning(history: dict[str, np.ndarray], problem: Problem, config: Co
     unfit = find_unfit(problem, config, first, first + per_epoch)
     reason = f"{unfit}: leave such data out" if unfit else "lower the learning rates"
     return (
-        f"{skipped.sum():.0f} of {steps} training steps ({skipped.sum() / steps:.0%}) were "
-        f"skipped, since their gradients were not finite; {reason}."
+        f"{skipped.sum():.0f} of {counted(steps, 'training step')} ({skipped.sum() / steps:.0%}) "
+        f"were skipped, since their gradients were not finite; {reason}."
     )
 
 

@@ -9,6 +9,7 @@ import tensorflow as tf
 from maml.core.checks import check_counts
 from maml.core.episodes import TaskFamily, as_episode
 from maml.core.metrics import Metric
+from maml.core.registry import with_critics
 from maml.distributions.base import Head
 from maml.distributions.categorical import CategoricalHead
 from maml.distributions.metrics import accuracy
@@ -339,13 +340,31 @@ def batches(x, batch_size: int | None, seed: int, replicas: int, start=0) -> tf.
     return data
 
 
-def check_apart(optimizer, critic_optimizer) -> None:
-    """Refuses one optimizer for learner and critics."""
-    if critic_optimizer is optimizer:
+def critic_optimizer(given, learners, regularizers):
+    """The optimizer of critics that ``compile`` was given, or None.
+
+    Args:
+        given: an optimizer, its name, or None.
+        learners: the optimizer of the learner.
+        regularizers: of the learner.
+
+    Raises:
+        ValueError: it is no optimizer or that of the learner, or there is no critic.
+    """
+    if given is None:
+        return None
+    if given is learners:
         raise ValueError(
             "Invalid value for `critic_optimizer`: expected another optimizer than that of the "
             "learner, since each has its own variables; received the same. Make two."
         )
+    found = optimizer(given, "critic_optimizer", True)
+    if not any(term.has_critic for term in regularizers):
+        raise ValueError(
+            "Invalid value for `critic_optimizer`: expected none, since no regularizer of this "
+            f"learner has a critic ({with_critics()} have); leave it out."
+        )
+    return found
 
 
 def check_layers(layers) -> None:

@@ -16,7 +16,7 @@ import h5py
 import keras
 import numpy as np
 
-from maml.core.serialization import find_classes
+from maml.core.serialization import LIBRARY, find_classes, unknown_classes
 from maml.learners.base import MetaLearner
 from mine import reporting
 
@@ -143,13 +143,14 @@ def load(path: os.PathLike) -> MetaLearner:
     if not path.is_file():
         raise ValueError(f"Cannot load a learner from {path}: expected an existing file.")
     _check_whole(path)
+    config = None
     try:
-        learner = _read_archive(path) if path.suffix == ".keras" else _read_hdf5(path)
+        config = _read_config(path)
+        _check_sizes(config, path.stat().st_size)
+        learner = (_read_archive if path.suffix == ".keras" else _read_hdf5)(path, config)
     except Exception as error:  # Keras raises whatever the arguments in a file lead to.
-        reason = textwrap.shorten(str(error), 200) or type(error).__name__
         raise ValueError(
-            f"Cannot load a learner from {path}: the file is damaged, or a class in it is not "
-            f"defined here ({reason}). Import or define the class before, see maml.import_files."
+            f"Cannot load a learner from {path}: {_why(error, config, path)}."
         ) from error
     if not isinstance(learner, MetaLearner):
         raise ValueError(
@@ -196,17 +197,41 @@ def _check_sizes(config, most: int, name: str = "") -> None:
         raise ValueError(f"{name} is {config}, more than a file of {most} bytes can hold")
 
 
-def _read_archive(path: pathlib.Path):
+def _why(error: Exception, config, path: pathlib.Path) -> str:
+    """Why a file that is as it was written is no learner here, and what to do."""
+    unknown = unknown_classes(config)
+    own = [name for name in unknown if name.startswith(f"{LIBRARY}>")]
+    if own:
+        return (
+            f"another version of {LIBRARY} wrote it, with {', '.join(own)}, which this one lacks; "
+            "load it with that version, or train the learner anew"
+        )
+    if unknown:
+        return (
+            f"{', '.join(unknown)} is not defined here; import or define the class before, see "
+            "maml.import_files"
+        )
+    reason = textwrap.shorten(str(error), 200).rstrip(".") or type(error).__name__
+    return (
+        f"its configuration makes none ({reason}), as if it were damaged or of another version of "
+        "Keras; restore the file from a copy, or train the learner anew"
+    )
+
+
+def _read_config(path: pathlib.Path):
+    """What Keras makes the learner from."""
+    if path.suffix == ".h5":
+        with h5py.File(path) as file:
+            return json.loads(file.attrs[_CONFIG])
     with zipfile.ZipFile(path) as archive:
-        config = json.loads(archive.read("config.json"))
-    _check_sizes(config, path.stat().st_size)
+        return json.loads(archive.read("config.json"))
+
+
+def _read_archive(path: pathlib.Path, config):
     return keras.saving.load_model(path, find_classes(config), compile=False)
 
 
-def _read_hdf5(path: pathlib.Path):
-    with h5py.File(path) as file:
-        config = json.loads(file.attrs[_CONFIG])
-    _check_sizes(config, path.stat().st_size)
+def _read_hdf5(path: pathlib.Path, config):
     with keras.saving.custom_object_scope(find_classes(config)):
         learner = keras.saving.deserialize_keras_object(config)
     # Keras tells the formats of weights apart by their names.

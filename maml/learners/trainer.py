@@ -65,7 +65,7 @@ class Trainer(keras.Model):
                 from names to functions ``(distribution, y) -> [tasks, queries]``, such as
                 ``{"accuracy": maml.accuracy}``, or to Keras metrics, which get the expected labels;
                 or a list of Keras metrics or their names.
-            critic_optimizer: of the critics' variables; Adam if None.
+            critic_optimizer: of the critics' variables; Adam if None. Refused without critics.
             jit_compile: whether XLA compiles the training step. With "auto" it does for learners
                 that are faster with it; convolutions on CPU become several times slower. From the
                 same seed XLA draws other random numbers, so a run is repeated exactly with the same
@@ -84,9 +84,9 @@ class Trainer(keras.Model):
         with self._scope():
             compiled = arguments.compiled_metrics(metrics, self.trackers, self.head)
             optimizer = arguments.optimizer(optimizer, "optimizer", bool(self.critic_variables))
-            arguments.check_apart(optimizer, critic_optimizer)
-            if critic_optimizer is not None:
-                critic_optimizer = arguments.optimizer(critic_optimizer, "critic_optimizer", True)
+            critic_optimizer = arguments.critic_optimizer(
+                critic_optimizer, optimizer, self.regularizers
+            )
             super().compile(
                 optimizer=optimizer,
                 jit_compile=False,

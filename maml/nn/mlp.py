@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import keras
 
+from maml.core.checks import check_counts
 from maml.core.registry import Networks
 from maml.core.seeds import Part, initializer_seeds
 
@@ -35,6 +36,7 @@ class DenseLayers:
         Their weights are made at once if the number of ``inputs`` is given, for layers that
         predictions do not need; else when they are first called.
         """
+        hidden = _each("hidden", hidden)
         layers = [*(self.dense(units, "relu") for units in hidden), self.dense(outputs)]
         if inputs is not None:
             for layer, size in zip(layers, (inputs, *hidden), strict=True):
@@ -54,8 +56,12 @@ def product(layers, a, b) -> list:
     return [layers[0](a) * layers[1](b)] if layers else []
 
 
-def _each(units: int | Sequence[int]) -> list[int]:
-    return [units] if isinstance(units, int) else list(units)
+def _each(name: str, units: int | Sequence[int]) -> list[int]:
+    """The units of layers, or of the only one; ``name`` is that of the argument, for messages."""
+    every = [units] if isinstance(units, int) else list(units)
+    for number in every:
+        check_counts(**{name: number})
+    return every
 
 
 def perceptron(inputs: int, hidden: int | Sequence[int], outputs: int, seed: int) -> keras.Model:
@@ -67,7 +73,7 @@ def perceptron(inputs: int, hidden: int | Sequence[int], outputs: int, seed: int
         outputs: number of outputs.
         seed: seed of the initial weights (Glorot uniform).
     """
-    layers, hidden = [keras.Input((inputs,))], _each(hidden)
+    layers, hidden = [keras.Input((inputs,))], _each("hidden", hidden)
     seeds = initializer_seeds(seed, Part.NETWORK)
     for index, units in enumerate([*hidden, outputs]):
         initializer = keras.initializers.GlorotUniform(seed=next(seeds))
@@ -91,7 +97,7 @@ def mlp_networks(
             features.
         seed: seed of the initial weights.
     """
-    *below, features = _each(embedding)
+    *below, features = _each("embedding", embedding)
     return Networks(
         network=lambda outputs: perceptron(inputs, hidden, outputs, seed),
         embedding=lambda: perceptron(inputs, below, features, seed),

@@ -49,7 +49,9 @@ def main():
     except ValueError as error:
         sys.exit(f"Error: {error}")
     for count, value in returns.items():
-        print(f"after {count} adaptations: {reporting.format_interval(value, 2)}")
+        print(
+            f"after {reporting.counted(count, 'adaptation')}: {reporting.format_interval(value, 2)}"
+        )
     record = {
         "diagnosis": diagnosis.to_json(),
         "returns_after": returns,

@@ -7,15 +7,9 @@ This is ``maml.train`` with the defaults of reinforcement learning: ``--env`` is
 ``--task``, and all its flags and files are the same.
 """
 
-import pathlib
-import sys
-
 from absl import flags
 
-from maml.experiments import command_line, determinism, training
-from maml.experiments.config import Config
-from mine import reporting
-from mine.reporting import commands
+from maml.experiments import command_line
 
 DEFAULTS = {
     "task": "navigation",
@@ -33,31 +27,11 @@ DEFAULTS = {
 """Options of a run unless others are given (Finn et al. 2017, appendix A.2)."""
 
 
-def define_flags():
-    """Defines the flags of this command."""
-    flags.DEFINE_string("logdir", None, "Folder of the run, with its learner.", required=True)
-    flags.DEFINE_bool("resume", False, "Go on from the checkpoint of the run.")
-    command_line.define_flags()
-    flags.DEFINE_alias("env", "task")
-
-
-def main():
-    determinism.share_cores()
-    values = flags.FLAGS
-    try:
-        config = Config.of(command_line.given_options(), DEFAULTS)
-        folder = pathlib.Path(values.logdir)
-        command = reporting.provenance("maml.rl.train")["command"]
-        record = training.run(config, folder, values.resume, command=command)
-    except (ValueError, FloatingPointError) as error:
-        sys.exit(f"Error: {error}")
-    print(f"{training.sentence(record)}; learner in {folder / training.LEARNER}")
-
-
 def cli():
     """The command, as ``maml-rl-train``."""
-    define_flags()
-    commands.run(main, ["logdir"], claims=False, again="run the same command with --resume")
+    command_line.define_run_flags()
+    flags.DEFINE_alias("env", "task")
+    command_line.train("maml.rl.train", lambda: command_line.config_from_flags(DEFAULTS))
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ from maml.rl.family import PolicyTasks, fold_in
 from maml.rl.simulation import drawing
 from maml.rl.simulation.simulated import Simulated
 from mine.reporting import commands
+from mine.reporting.flag_words import define_seed
 from mine.reporting.version import DISTRIBUTION
 
 SUFFIX = ".gif"
@@ -125,7 +126,7 @@ def define_flags():
     """Defines the flags of this command."""
     flags.DEFINE_string("learner", None, "The learner's file.", required=True)
     flags.DEFINE_string("output", None, "The video, a file that ends in .gif.", required=True)
-    flags.DEFINE_integer("seed", 0, "Seed of the trajectories.", 0)
+    define_seed("Seed of the trajectories.")
     flags.DEFINE_alias("learner_file", "learner")
 
 

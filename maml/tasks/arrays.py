@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from maml.core.checks import check_counts
 from maml.core.episodes import Episode, PaddedEpisode, TaskFamily
+from mine.reporting.tables import counted
 
 
 class ArrayTasks(TaskFamily):
@@ -103,7 +104,7 @@ def _check(x: list, y: list, least: int) -> None:
     if len(x) != len(y) or not x:
         raise ValueError(
             "Invalid values for `x` and `y`: expected inputs and labels of the same tasks, at "
-            f"least one; received {len(x)} and {len(y)} tasks."
+            f"least one; received {len(x)} and {counted(len(y), 'task')}."
         )
     for task, (inputs, labels) in enumerate(zip(x, y, strict=True)):
         if labels.ndim != 2:

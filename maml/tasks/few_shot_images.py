@@ -16,6 +16,7 @@ from maml.tasks.class_sampling import draw_members
 from maml.tasks.image_file import ImageFile, check_images
 from maml.tasks.image_plots import ImageProblem
 from maml.tasks.problem import TEST, TRAIN, VALIDATION, Problem, split_seed
+from mine.reporting.tables import counted
 
 TRAINING_TASKS, OTHER_TASKS = 100_000, 10_000
 """Tasks of meta-training, and of validation and test each. Every one is a choice of classes, of
@@ -45,8 +46,8 @@ class ImageClasses(TaskFamily):
         counts = np.asarray(counts, np.int32)
         if counts.min() < shots + queries:
             raise ValueError(
-                f"{shots} support and {queries} query images of a class do not fit into the "
-                f"{counts.min()} that the smallest has: ask for fewer."
+                f"{shots} support and {counted(queries, 'query image')} of a class do not fit "
+                f"into the {counts.min()} that the smallest has: ask for fewer."
             )
         self.images, self.counts = tf.constant(images), tf.constant(counts)
         self.first = tf.constant(np.cumsum(counts, dtype=np.int32) - counts)

@@ -7,6 +7,7 @@ import warnings
 from maml.core.checks import check_counts
 from maml.tasks.few_shot_images import check_ways, image_problem
 from maml.tasks.problem import Problem
+from mine.reporting.tables import counted
 
 SHOWN = 5
 """Lines on what is left out, in a warning."""
@@ -63,5 +64,5 @@ def image_folder(
     content = prepare.prepare(source, workers or os.cpu_count(), verbose=False)
     if damaged := source.skipped.num_damaged():
         some = "; ".join(source.skipped.lines()[:SHOWN])
-        warnings.warn(f"{damaged} files of {path} are left out: {some}", stacklevel=2)
+        warnings.warn(f"Left out {counted(damaged, 'file')} of {path}: {some}", stacklevel=2)
     return image_problem(content, str(path), ways, shots, queries, labels)

@@ -1,11 +1,12 @@
 """The images in a folder, in its folders, and in the zips on its top."""
 
 import collections
-import functools
+import dataclasses
 import os
 import pathlib
 import zipfile
 from collections.abc import Iterator
+from typing import IO
 
 from mine.reporting.inputs.image_reader import HIDDEN, SUFFIXES, Source, is_hidden, why_no_image
 from mine.reporting.inputs.skipped import Skipped
@@ -14,6 +15,29 @@ MAX_MEMBER_BYTES = 2**30
 """Of an image in a zip; a zip may claim any size."""
 
 _METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA}
+
+
+@dataclasses.dataclass(frozen=True)
+class Member:
+    """An image in a zip, which a call opens.
+
+    Attributes:
+        archive: the zip.
+        member: of it.
+        place: the names of the zip and of the image in it, for messages.
+    """
+
+    archive: zipfile.ZipFile
+    member: zipfile.ZipInfo
+    place: str
+
+    def __call__(self) -> IO[bytes]:
+        return self.archive.open(self.member)
+
+
+def place_of(name: str, source: Source) -> str:
+    """Where an image of :func:`list_images` is, for messages: its name, and that of its zip."""
+    return source.place if isinstance(source, Member) else name
 
 
 def list_images(folder: pathlib.Path, skipped: Skipped) -> dict[str, Source]:
@@ -44,7 +68,7 @@ def list_images(folder: pathlib.Path, skipped: Skipped) -> dict[str, Source]:
             members = {name: path}
         for name, opened in members.items():
             if name in found:
-                skipped.damage(f"{path}: {name}", "is there twice: rename one")
+                skipped.damage(place_of(name, opened), "is there twice: rename one")
             else:
                 found[name] = opened
     if not found:
@@ -115,5 +139,5 @@ def _members(path: pathlib.Path, skipped: Skipped) -> dict[str, Source]:
         elif name in found:
             skipped.damage(whole, "is there twice: rename one")
         else:
-            found[name] = functools.partial(archive.open, member)
+            found[name] = Member(archive, member, whole)
     return found

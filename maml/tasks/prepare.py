@@ -23,6 +23,7 @@ import importlib.resources
 import os
 import pathlib
 import sys
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -30,14 +31,14 @@ from absl import flags
 from PIL import Image
 
 from maml.tasks.image_file import ImageFile
-from maml.tasks.image_listing import list_images
+from maml.tasks.image_listing import list_images, place_of
 from mine import reporting
 from mine.reporting import commands
 from mine.reporting.inputs import image_reader
 from mine.reporting.inputs.skipped import Skipped
 from mine.reporting.processes.workers import threads
 from mine.reporting.progress import ProgressBar
-from mine.reporting.tables import printable, read_csv
+from mine.reporting.tables import counted, printable, read_csv
 
 DRAWINGS = 20
 """Of each character of Omniglot."""
@@ -88,14 +89,15 @@ def omniglot(folder: pathlib.Path, skipped: Skipped | None = None) -> Source:
         *_, drawing = parts = name.split("/")
         character = "/".join(parts[-3:-1])
         if character not in rows:
-            raise ValueError(f"{folder} holds {name}, which is no drawing of Omniglot: remove it.")
+            place = place_of(name, opened)
+            raise ValueError(f"{folder} holds {place}, which is no drawing of Omniglot: remove it.")
         images[character][drawing] = opened
     _check_whole(skipped)
     for character in rows:
         found = len(images.get(character, ()))
         if found != DRAWINGS:
             raise ValueError(
-                f"{folder} holds {found} drawings of {character}, where there should be "
+                f"{folder} holds {counted(found, 'drawing')} of {character}, where there should be "
                 f"{DRAWINGS}: unpack the original archives anew."
             )
     splits = {
@@ -138,7 +140,8 @@ def miniimagenet(folder: pathlib.Path, skipped: Skipped | None = None) -> Source
             images[label][file] = there.pop(file)
             _belongs(label, split.setdefault(label, name), name, folder)
     if there:
-        raise ValueError(f"{folder / 'images' / min(there)} is in no table: remove it.")
+        place = place_of(min(there), there[min(there)])
+        raise ValueError(f"{folder / 'images' / place} is in no table: remove it.")
     return Source(dict(sorted(images.items())), {"classes": split}, 84, "RGB", skipped, True)
 
 
@@ -162,14 +165,17 @@ def any_folder(folder: pathlib.Path, skipped: Skipped | None = None) -> Source:
         if len(path) > 1 and path[0] in tops:
             split["/".join(path)] = tops[path[0]]
     for name in ("", *tops) if split else ("",):
-        for file in images.pop(name, ()):
-            place = pathlib.PurePosixPath(name, file)
+        for file, opened in images.pop(name, {}).items():
+            place = place_of(pathlib.PurePosixPath(name, file).as_posix(), opened)
             skipped.damage(place, "is in no folder of a class: move it into one")
     if not images:
         raise ValueError(f"{folder} has no class folders with images: {skipped.lines()[0]}.")
+    _check_depth(images, tops, folder)
     if split and len(split) < len(images):
         other = next(name for name in images if name not in split)
-        raise ValueError(f"{folder / other} is in none of the folders train, val and test.")
+        file, opened = next(iter(images[other].items()))
+        place = place_of(f"{other}/{file}", opened)
+        raise ValueError(f"{folder / place} is in none of the folders train, val and test.")
     belong = {}
     for name, part in split.items():
         _, label = name.split("/", 1)
@@ -183,6 +189,22 @@ def any_folder(folder: pathlib.Path, skipped: Skipped | None = None) -> Source:
     return Source(
         {name: images[name] for name in names}, {"classes": split}, 84, "RGB", skipped, False
     )
+
+
+def _check_depth(names: Iterable[str], tops: Iterable[str], folder: pathlib.Path) -> None:
+    """Refuses train, val and test below the top: each class would count once for each of them."""
+    below = collections.defaultdict(set)
+    for name in names:
+        parts = name.split("/")
+        for place, part in enumerate(parts[1:-1], 1):
+            if part in tops:
+                below["/".join(parts[:place])].add(part)
+    for place, found in below.items():
+        if len(found) > 1:
+            raise ValueError(
+                f"{folder} has {' and '.join(sorted(found))} in {place}, where they are taken for "
+                f"classes: give {folder / place} as the folder."
+            )
 
 
 def _sizes(classes: int) -> tuple[int, int, int]:
@@ -211,8 +233,13 @@ def _check_whole(skipped: Skipped) -> None:
     """Refuses a published data set of which a file is damaged: its scores would be of another."""
     if skipped.num_damaged():
         first, more = skipped.lines()[0], skipped.num_damaged() - 1
+        rest = (
+            f", and {counted(more, 'more file')} {'is' if more == 1 else 'are'} damaged"
+            if more
+            else ""
+        )
         raise ValueError(
-            f"{first}{f', and {more} more files are damaged' if more else ''}: a published data "
+            f"{first}{rest}: a published data "
             "set is prepared whole or not at all; get these files anew."
         )
 
@@ -244,7 +271,7 @@ def prepare(source: Source, workers: int, verbose: bool = True) -> ImageFile:
         return np.asarray(image.resize(shape, Image.Resampling.LANCZOS))
 
     items = [
-        (index, f"{name}/{file}", opened)
+        (index, place_of(f"{name}/{file}", opened), opened)
         for index, (name, of_class) in enumerate(source.images.items())
         for file, opened in sorted(of_class.items())
     ]
@@ -287,8 +314,11 @@ def main():
     source, output = pathlib.Path(flags.FLAGS.source), pathlib.Path(flags.FLAGS.output)
     if not source.is_dir():
         sys.exit(f"Error: there is no folder {source}: name that of the images by --source.")
-    if output.suffix != ".npz" or not output.parent.is_dir():
-        sys.exit(f"Error: --output={output} must end in .npz and lie in a folder that is there.")
+    if output.suffix != ".npz" or not output.parent.is_dir() or output.is_dir():
+        sys.exit(
+            "Error: Invalid value for --output: expected a file that ends in .npz, in a folder "
+            f"that is there; received {output}."
+        )
     skipped = Skipped()
     with reporting.claim(output.parent, output.name):
         try:
@@ -297,10 +327,11 @@ def main():
             sys.exit("\n".join([*skipped.lines(), f"Error: {error}"]))
         found.save(output)
     print(
-        f"{len(found.images)} images of {len(found.names)} classes, {found.images.shape[1:]}, in "
-        f"{output}, {output.stat().st_size / 1e6:.0f} MB; SHA-256 {found.checksum()[:16]}"
+        f"{counted(len(found.images), 'image')} of {counted(len(found.names), 'class')}, "
+        f"{found.images.shape[1:]}, in {output}, {output.stat().st_size / 1e6:.0f} MB; "
+        f"SHA-256 {found.checksum()[:16]}"
     )
-    skipped.report(f"files left out of {output}")
+    skipped.report("file", f"left out of {output}")
 
 
 def cli() -> None:

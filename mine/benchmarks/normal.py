@@ -7,6 +7,7 @@ import numpy as np
 from scipy import special
 
 from mine.benchmarks.task import BEYOND_NORMAL, Task, positive
+from mine.reporting.tables import counted
 
 MAX_NATS_PER_FEATURE = 15
 """Largest information of a pair of features: 1 - rho^2, here 1e-13, has three digits left."""
@@ -185,7 +186,7 @@ def _covariance(matrix, dim_x):
     if not 0 < dim_x < size:
         raise ValueError(
             f"Invalid value for `dim_x`: expected an integer in [1, {size - 1}] for a covariance "
-            f"of {size} rows; received {dim_x}."
+            f"of {counted(size, 'row')}; received {dim_x}."
         )
     try:
         return matrix, np.linalg.cholesky(matrix)

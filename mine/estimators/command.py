@@ -10,6 +10,7 @@ it. A ``.csv`` file has a sample a line and may begin with a line of names; see
 
 import dataclasses
 import json
+import pathlib
 import sys
 
 import numpy as np
@@ -23,6 +24,7 @@ from mine.estimators.options import CRITICS
 from mine.estimators.preprocessing import PREPROCESSES
 from mine.estimators.sample_files import read
 from mine.reporting import commands
+from mine.reporting.flag_words import define_seed
 
 FLAGS = flags.FLAGS
 
@@ -51,7 +53,7 @@ def define_flags() -> None:
     flags.DEFINE_integer(
         "patience", defaults.patience, "Early stopping, in epochs of 50 steps without a gain.", 1
     )
-    flags.DEFINE_integer("seed", defaults.seed, "Seed of folds, batches and initial weights.", 0)
+    define_seed("Seed of folds, batches and initial weights.", defaults.seed)
     flags.DEFINE_bool("json", False, "Print JSON instead of sentences.")
     flags.DEFINE_string("curve", None, "File .png for the validation curves of the critics.")
 
@@ -100,6 +102,16 @@ def load() -> dict[str, np.ndarray]:
     return {name: content[name] for name in "xyz" if name in content}
 
 
+def check_curve(path: str | None) -> None:
+    """Ends the command before it works where its picture cannot be written."""
+    place = None if path is None else pathlib.Path(path)
+    if place and (place.suffix != ".png" or place.is_dir() or not place.parent.is_dir()):
+        sys.exit(
+            "Error: Invalid value for --curve: expected a file that ends in .png, in a folder that "
+            f"is there; received {path}."
+        )
+
+
 def draw_curve(estimate: mine.Estimate, path: str) -> None:
     """Draws nats on validation samples against training steps, one line per critic."""
     import matplotlib
@@ -127,6 +139,7 @@ def main() -> None:
             f"Error: Invalid flag --curve: expected none with --bound={FLAGS.bound}, which trains "
             f"no critic; received {FLAGS.curve}; leave it out."
         )
+    check_curve(FLAGS.curve)
     options = {
         name: FLAGS[name].value
         for name in TRAINING

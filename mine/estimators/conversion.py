@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from mine.reporting.tables import counted
+
 REMEDIES = {
     "M": "give the time since a date, such as (t - t.min()) / np.timedelta64(1, 's')",
     "m": "divide it by a unit, such as np.timedelta64(1, 's')",
@@ -43,8 +45,8 @@ def to_float64(name: str, value) -> np.ndarray:
         hidden = np.flatnonzero(mask.any(axis=tuple(range(1, mask.ndim))))
         raise ValueError(
             f"Invalid value for `{name}`: expected known values; received masked ones in "
-            f"{len(hidden)} of {len(mask)} samples, the first in sample {hidden[0]}; remove these "
-            "samples from all arrays."
+            f"{len(hidden)} of {counted(len(mask), 'sample')}, the first in sample "
+            f"{hidden[0]}; remove these samples from all arrays."
         )
     if given.dtype.kind not in "biuf":
         raise ValueError(
@@ -58,7 +60,8 @@ def to_float64(name: str, value) -> np.ndarray:
     if len(bad):
         raise ValueError(
             f"Invalid value for `{name}`: expected finite numbers; received NaN or infinite values "
-            f"in {len(bad)} of {rows.size} samples, the first in sample {bad[0]}; remove them."
+            f"in {len(bad)} of {counted(rows.size, 'sample')}, the first in sample "
+            f"{bad[0]}; remove them."
         )
     if given.dtype.itemsize > found.dtype.itemsize or (
         given.dtype.kind in "iu" and np.abs(found).max(initial=0) > 2**53

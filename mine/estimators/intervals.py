@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from mine.bounds import effective_sample_size, info_nce_ceiling
 from mine.objective import read
+from mine.reporting.tables import counted
 
 REPLICATES = 100
 """Resamplings of the held-out scores from which the interval is made."""
@@ -103,7 +104,7 @@ def warnings(
     effective = min(float(effective_sample_size(fold.marginal)) for fold in scores)
     if effective < MIN_EFFECTIVE_NEGATIVES and bound != "smile":
         found.append(
-            f"The normalizer E[exp T] rests on {effective:.0f} effective negatives: the value is "
-            "noisy and can be too high; use more samples."
+            f"The normalizer E[exp T] rests on {counted(round(effective), 'effective negative')}: "
+            "the value is noisy and can be too high; use more samples."
         )
     return found

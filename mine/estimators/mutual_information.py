@@ -50,7 +50,8 @@ def estimate(
                 f"bound={bound!r}, which trains no critic; received "
                 f"{unknown[0]}={options[unknown[0]]!r}; leave it out."
             )
-        return _classical(bound, options.get("preprocess", "rank"), x, y, z)
+        found = _classical(bound, options.get("preprocess", "rank"), x, y, z)
+        return _with_column_warnings(found, x, y)
     # Imported here: the classical estimators need no TensorFlow.
     from mine.estimators.conditional import chain_rule
     from mine.estimators.neural import MINE
@@ -60,7 +61,13 @@ def estimate(
     else:
         preprocessing.check(x=x, y=y, z=z)  # By the names that they have here.
         found = chain_rule(x, y, z, bound=bound, seed=seed, **options)
-    return _with_second_opinions(found, x, y, z) if second_opinions else found
+    found = _with_second_opinions(found, x, y, z) if second_opinions else found
+    return _with_column_warnings(found, x, y)
+
+
+def _with_column_warnings(found: Estimate, x, y) -> Estimate:
+    warnings = preprocessing.column_warnings(x, y)
+    return dataclasses.replace(found, warnings=(*found.warnings, *warnings))
 
 
 def _prepared(preprocess, x, y, z) -> list:

@@ -14,9 +14,10 @@ from mine.estimators import intervals, preprocessing
 from mine.estimators.cross_fitting import Fits, build_trainer, cross_fit, score
 from mine.estimators.options import CRITICS, Options
 from mine.estimators.result import Estimate
-from mine.estimators.sample_files import read_arrays
+from mine.estimators.sample_files import MAX_BYTES
 from mine.estimators.training import Pairs
 from mine.reporting.files import replacing
+from mine.reporting.inputs.arrays import read_arrays
 
 MAX_VALUES = 2**24
 """Most values of a sample of a critic that is loaded: a file may claim more than memory holds."""
@@ -174,7 +175,7 @@ class MINE:
                 missing.
         """
         try:
-            content = read_arrays(path)
+            content = read_arrays(path, MAX_BYTES)
             if isinstance(content, np.ndarray):
                 raise ValueError("it holds a single array")
             options = json.loads(str(content["options"]))

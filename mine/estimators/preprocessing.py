@@ -104,6 +104,44 @@ def _share_no_ids(checked):
             )
 
 
+def column_warnings(x, y) -> list[str]:
+    """A sentence for each column that numbers the samples in order, or is in ``x`` and ``y``.
+
+    A number tells the samples apart, so that whatever drifts along their order depends on it, and
+    the information of numbers with themselves is infinite.
+
+    Args:
+        x: samples as :func:`check` takes them.
+        y: the same.
+    """
+    x, y = _samples("x", x), _samples("y", y)
+    found, seen = [], {}
+    for name, values in (("x", x), ("y", y)):
+        for column, of in enumerate(values.T if values.ndim == 2 else ()):
+            if numbers_samples(of):
+                found.append(
+                    f"Column {column} of `{name}` numbers the samples, {of[0]:.0f}, {of[1]:.0f}, "
+                    f"{of[2]:.0f}, ..., as the index of a table does: leave it out unless their "
+                    "order is meant."
+                )
+            if name == "x":
+                seen[of.tobytes()] = column
+            elif of.tobytes() in seen and len(np.unique(of)) > len(of) / 2:
+                found.append(
+                    f"Column {column} of `y` is column {seen[of.tobytes()]} of `x`: the "
+                    "information of numbers with themselves is infinite; leave it out of one."
+                )
+    return found
+
+
+def numbers_samples(values: np.ndarray) -> bool:
+    """Whether values, one a sample, are consecutive whole numbers in order."""
+    values = np.asarray(values)
+    if values.ndim != 1 or len(values) < MIN_SAMPLES or values[0] != np.floor(values[0]):
+        return False
+    return bool((np.diff(values) == 1).all())
+
+
 def _are_ids(values) -> bool:
     """Whether these are whole numbers that differ from sample to sample."""
     if not (values[:MIN_SAMPLES] == np.floor(values[:MIN_SAMPLES])).all():

@@ -5,9 +5,11 @@ import io
 import os
 import pathlib
 import re
-import zipfile
 
 import numpy as np
+
+from mine.estimators.preprocessing import numbers_samples
+from mine.reporting.inputs.arrays import read_arrays
 
 MAX_BYTES = 2**28
 """Largest size of the arrays of a file, also as the float64 that they become."""
@@ -27,7 +29,8 @@ def read(path: os.PathLike | str) -> np.ndarray | dict[str, np.ndarray]:
 
     A ``.csv`` file has a sample a line, and may begin with a line of names. Values are separated by
     commas, semicolons, tabs or spaces; unless by commas, a decimal comma is a point. Blank lines
-    and those that begin with # are left out.
+    and those that begin with # are left out. A column without a name that numbers the lines, as an
+    index does, is refused.
 
     Args:
         path: of the file.
@@ -45,40 +48,21 @@ def read(path: os.PathLike | str) -> np.ndarray | dict[str, np.ndarray]:
         )
     if path.exists() and not path.is_file() and not path.is_dir():
         raise ValueError(f"Invalid file {path}: expected a regular file; received a device.")
-    return _read_table(path) if path.suffix == ".csv" else read_arrays(path)
+    return _read_table(path) if path.suffix == ".csv" else _read_arrays(path)
 
 
-def read_arrays(path: os.PathLike | str) -> np.ndarray | dict[str, np.ndarray]:
-    """What NumPy saved: one array, or several by name; see :func:`read`."""
-    with open(path, "rb") as file:
-        try:
-            size = file.seek(0, os.SEEK_END)
-            if zipfile.is_zipfile(file):
-                with zipfile.ZipFile(file) as archive:
-                    size = sum(member.file_size for member in archive.infolist())
-            file.seek(0)
-            if size > MAX_BYTES:
-                raise ValueError(f"it holds {size:,} bytes, and {MAX_BYTES:,} are the most")
-            loaded = np.load(file, allow_pickle=False)
-            several = not isinstance(loaded, np.ndarray)
-            arrays = {name: loaded[name] for name in loaded.files} if several else {"": loaded}
-            for name, found in arrays.items():
-                if not isinstance(found, np.ndarray):
-                    raise ValueError(f"{name} is no array")
-            size = sum(found.size for found in arrays.values())
-            if size > MAX_BYTES // 8:
-                raise ValueError(f"it holds {size:,} numbers, and {MAX_BYTES // 8:,} are the most")
-        # Damage shows as errors of zipfile, zlib, lzma, tokenize, ast, struct, memory or NumPy.
-        except Exception as error:
-            reason = str(error).partition("\n")[0].rstrip(".") or type(error).__name__
-            received = f"a damaged or another file ({reason})"
-            if reason.startswith("Object arrays"):
-                received = "Python objects, which are not read; save numbers"
-            raise ValueError(
-                f"Cannot read {path}: expected arrays of numbers that NumPy saved; received "
-                f"{received}."
-            ) from error
-    return arrays if several else arrays[""]
+def _read_arrays(path: pathlib.Path) -> np.ndarray | dict[str, np.ndarray]:
+    try:
+        found = read_arrays(path, MAX_BYTES)
+        size = sum(of.size for of in (found.values() if isinstance(found, dict) else [found]))
+        if size > MAX_BYTES // 8:
+            raise ValueError(f"it holds {size:,} numbers, and {MAX_BYTES // 8:,} are the most")
+    except ValueError as error:
+        raise ValueError(
+            f"Cannot read {path}: expected arrays of numbers that NumPy saved; received a damaged "
+            f"or another file ({error})."
+        ) from error
+    return found
 
 
 def _read_table(path: pathlib.Path) -> np.ndarray:
@@ -116,7 +100,22 @@ def _read_table(path: pathlib.Path) -> np.ndarray:
         ) from error
     # Names that pandas gives to columns without one.
     numbered = first == [str(index) for index in range(columns)]
-    return table[1:] if numbered and (table[1:] != np.floor(table[1:])).any() else table
+    table = table[1:] if numbered and (table[1:] != np.floor(table[1:])).any() else table
+    if not named and columns > 1:
+        _check_no_index(path, table)
+    return table
+
+
+def _check_no_index(path, table) -> None:
+    """Refuses an index in a table without names: with names, the column is meant."""
+    for number, values in enumerate(table.T, 1):
+        if numbers_samples(values):
+            raise ValueError(
+                f"Invalid file {path}: expected columns of samples; received column {number}, "
+                f"{values[0]:.0f}, {values[1]:.0f}, {values[2]:.0f}, ..., which numbers the "
+                "lines as an index does; leave it out (in pandas, to_csv(index=False)), or give "
+                "all columns names in a first line."
+            )
 
 
 def _lines(path: pathlib.Path) -> list[str]:

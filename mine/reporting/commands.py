@@ -1,7 +1,8 @@
 """How commands start, and how they end where a file, a folder, a disk or a signal is at fault.
 
 Errors that a user can mend end in one sentence: those of arguments in each command's ``main``,
-those of the file system and of signals here.
+which name the flag (:mod:`mine.reporting.flag_words`), those of the file system and of signals
+here.
 """
 
 import contextlib
@@ -9,10 +10,12 @@ import errno
 import os
 import pathlib
 import sys
+import warnings
 from collections.abc import Callable, Sequence
 
 from absl import app, flags
 
+from mine.reporting import flag_words
 from mine.reporting.files import FULL
 from mine.reporting.processes import stopping
 from mine.reporting.processes.claims import claim
@@ -45,6 +48,9 @@ def run(
                 "Error: Unexpected positional argument: expected flags, --name=value; received "
                 f"{words[1]!r}."
             )
+        for name in (*folders, *changed):
+            if flags.FLAGS[name].value == "":  # As of a variable of the shell that is not set.
+                sys.exit(f"Error: Invalid value for --{name}: expected a folder; received none.")
         for name in folders:
             path = pathlib.Path(flags.FLAGS[name].value or ".")
             file = next((of for of in (path, *path.parents) if of.exists() and not of.is_dir()), "")
@@ -65,12 +71,17 @@ def run(
             print(stopping.sentence(stopped.args[0], again), file=sys.stderr)
             sys.exit(stopped.code)
         except OSError as error:
-            sys.exit(f"Error: {sentence(error, again)}")
+            sys.exit(f"Error: {flag_words.with_flags(sentence(error, again))}")
+        except SystemExit as ended:
+            if isinstance(ended.code, str):
+                ended.code = flag_words.with_flags(ended.code)
+            raise
 
     if hasattr(sys.stdout, "reconfigure"):  # Paths may hold bytes that are no text.
         sys.stdout.reconfigure(errors="backslashreplace")
     _show_in_help()
-    app.run(checked)
+    warnings.formatwarning = _sentence_of_warning
+    app.run(checked, flags_parser=flag_words.parse)
 
 
 def sentence(error: OSError, again: str = AGAIN) -> str:
@@ -93,6 +104,20 @@ def sentence(error: OSError, again: str = AGAIN) -> str:
     if error.errno == errno.EPIPE and error.filename is None:
         return "Cannot write standard output: its reader has ended."
     return f"{place}: {reason}."
+
+
+def _sentence_of_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    line: str | None = None,
+    standard: Callable[..., str] = warnings.formatwarning,
+) -> str:
+    """A warning for users without the line of code that it comes from; others as ever."""
+    if category is UserWarning:
+        return f"Warning: {message}\n"
+    return standard(message, category, filename, lineno, line)
 
 
 def _show_in_help() -> None:

@@ -19,6 +19,22 @@ def join_numbers(numbers: Iterable[int]) -> str:
     return " or ".join(f"{number:,}" for number in sorted(set(numbers)))
 
 
+def counted(number: int, noun: str) -> str:
+    """A number of things as a phrase: "1 file", "4,000 classes", "2 entries".
+
+    Args:
+        number: how many.
+        noun: what they are, in the singular; words before it are left as they are.
+    """
+    if number == 1:
+        return f"{number} {noun}"
+    if noun.endswith(("s", "x", "ch", "sh")):
+        return f"{number:,} {noun}es"
+    if noun.endswith("y") and noun[-2:-1] not in "aeiou":
+        return f"{number:,} {noun[:-1]}ies"
+    return f"{number:,} {noun}s"
+
+
 def printable(name: str) -> str:
     """A name with what cannot be printed, such as bytes that are no UTF-8, as escapes."""
     return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in name)

@@ -8,6 +8,7 @@ import re
 
 import numpy as np
 
+from mine.reporting.tables import counted
 from pose_data.cad import words
 from pose_data.cad.polygons import Polygons
 
@@ -31,7 +32,7 @@ def read_obj(content: bytes) -> Polygons:
     is_vertex = np.array([keyword in (b"v", b"V") for keyword in keywords], bool)
     is_face = np.array([keyword in (b"f", b"F", b"fo") for keyword in keywords], bool)
     if is_vertex.any() and (least := lengths[is_vertex].min() - 1) < 3:
-        raise ValueError(f"a vertex has {least} numbers; expected 3")
+        raise ValueError(f"a vertex has {counted(least, 'number')}; expected 3")
     places = starts[is_vertex][:, None] + [1, 2, 3]
     vertices = words.numbers([found[i] for i in places.ravel().tolist()]).reshape(-1, 3)
     sizes = lengths[is_face] - 1

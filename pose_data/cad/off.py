@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from mine.reporting.tables import counted
 from pose_data.cad import words
 from pose_data.cad.polygons import Polygons
 
@@ -45,7 +46,7 @@ def read_off(content: bytes) -> Polygons:
         _check_dimensions(words.count(body[0], "dimensions"))
     num_vertices = words.count(body[wanted - 2], "vertices")
     num_faces = words.count(body[wanted - 1], "faces")
-    short = f"it ends before its {num_vertices} vertices and {num_faces} faces"
+    short = _short(num_vertices, num_faces)
     body, lengths = body[begin:], lengths[lengths > 0]
     if len(body) < 3 * num_vertices + num_faces:
         raise ValueError(short)
@@ -95,9 +96,15 @@ def _keyword(word: bytes) -> tuple[bytes, list[bytes]]:
     raise ValueError("it does not begin with OFF" if word else "it is empty")
 
 
+def _short(num_vertices: int, num_faces: int) -> str:
+    """What is wrong with a file that is cut."""
+    vertices = "vertex" if num_vertices == 1 else "vertices"
+    return f"it ends before its {num_vertices} {vertices} and {counted(num_faces, 'face')}"
+
+
 def _check_dimensions(number: int) -> None:
     if number != 3:
-        raise ValueError(f"its vertices have {number} dimensions; expected 3")
+        raise ValueError(f"its vertices have {counted(number, 'dimension')}; expected 3")
 
 
 def _places(
@@ -125,7 +132,7 @@ def _places(
         sizes, longest = values[faces], lengths[num_vertices:number] - 1
         if ((sizes > 0) & (sizes == np.floor(sizes)) & (sizes <= longest)).all():
             if len(starts) > number and _is_face(body[end:], lengths[number]):
-                raise ValueError(f"it goes on after its {num_faces} faces")
+                raise ValueError(f"it goes on after its {counted(num_faces, 'face')}")
             return values, points, faces
     values = words.numbers(body)
     for columns in (layout.columns, layout.columns + 1)[: 1 + layout.colour]:
@@ -180,7 +187,7 @@ def _read_binary(content: bytes, prefix: bytes) -> Polygons:
     layout, begin = _Layout.of(prefix), at + 3
     columns = layout.columns + layout.colour
     at = begin + num_vertices * columns
-    short = f"it ends before its {num_vertices} vertices and {num_faces} faces"
+    short = _short(num_vertices, num_faces)
     if min(num_vertices, num_faces) < 0 or at + 2 * num_faces > len(whole):
         raise ValueError(short)
     vertices = whole[begin:at].view(">f4").reshape(num_vertices, columns).astype(np.float64)

@@ -8,6 +8,7 @@ import re
 
 import numpy as np
 
+from mine.reporting.tables import counted
 from pose_data.cad import words
 from pose_data.cad.polygons import Polygons
 
@@ -36,9 +37,9 @@ def read_stl(content: bytes) -> Polygons:
         if len(content) < _HEAD:
             raise ValueError("it does not begin as an STL file" if text else "it is empty")
         if len(content) < wanted:
-            raise ValueError(f"it ends before its {number} triangles")
+            raise ValueError(f"it ends before its {counted(number, 'triangle')}")
         if number and (len(content) - wanted) % _TRIANGLE.itemsize == 0:
-            raise ValueError(f"it goes on after its {number} triangles")
+            raise ValueError(f"it goes on after its {counted(number, 'triangle')}")
         if not number:
             raise ValueError(f"it announces 0 triangles, but has {len(content):,} bytes")
     corners = np.frombuffer(content, _TRIANGLE, number, _HEAD)["corners"]

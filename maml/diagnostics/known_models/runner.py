@@ -183,10 +183,10 @@ def page(result: dict) -> list[str]:
         "# Verdicts on models of known nature",
         "",
         f"`{where['command']}`; {where['hardware']}, {result['seconds'] / 60:.0f} minutes. "
-        f"{len(rows)} models (`maml.diagnostics.known_models`): ridge regression, posteriors over "
-        "the training tasks, look-ups by the input's code, mixtures, nearest neighbours, constant, "
-        "noisy and biased models; prototypes and memories of classes. Thresholds were set on the "
-        f"families {' and '.join(SETTING)}.",
+        f"{reporting.counted(len(rows), 'model')} (`maml.diagnostics.known_models`): ridge "
+        "regression, posteriors over the training tasks, look-ups by the input's code, mixtures, "
+        "nearest neighbours, constant, noisy and biased models; prototypes, memories of classes. "
+        f"Thresholds were set on the families {' and '.join(SETTING)}.",
         "",
         "Share of right verdicts, and of models that adapt and are said to overfit (alarms), with "
         f"{COUNTS[0]} and {COUNTS[1]} tasks of each split:",

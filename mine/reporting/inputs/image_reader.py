@@ -10,6 +10,8 @@ from typing import BinaryIO
 import numpy as np
 from PIL import Image, ImageFile, ImageOps, TiffImagePlugin, UnidentifiedImageError
 
+from mine.reporting.inputs import sixteen_bits
+
 SUFFIXES = (
     *(".png", ".jpg", ".jpeg", ".jfif", ".bmp", ".gif", ".webp", ".tif", ".tiff"),
     *(".ppm", ".pgm", ".pbm"),
@@ -52,8 +54,8 @@ def why_no_image(name: str) -> str | None:
 def read_image(source: Source) -> Image.Image:
     """Reads an image as a viewer shows it.
 
-    It is turned as its EXIF data say, transparent pixels are white, of 16 bits the 8 highest are
-    kept, and of several frames the first.
+    It is turned as its EXIF data say, transparent pixels are white, of 16 bits the 8 highest that
+    are used are kept (:mod:`mine.reporting.inputs.sixteen_bits`), and of several frames the first.
 
     Args:
         source: path, or what opens a file, which is closed.
@@ -70,7 +72,8 @@ def read_image(source: Source) -> Image.Image:
             file = stack.enter_context(_open(source))
             image = stack.enter_context(Image.open(file, formats=_FORMATS))
             _check_size(image.size)
-            return _as_seen(image)
+            declared = sixteen_bits.declared_bits(file) if image.format == "PNG" else None
+            return _as_seen(image, declared)
     except ImageError:
         raise
     except UnidentifiedImageError as error:
@@ -111,8 +114,8 @@ def _check_size(size: tuple[int, int]) -> None:
         )
 
 
-def _as_seen(opened: ImageFile.ImageFile) -> Image.Image:
-    """An open image upright, on white, in 8 bits."""
+def _as_seen(opened: ImageFile.ImageFile, declared: int | None) -> Image.Image:
+    """An open image upright, on white, in 8 bits; ``declared`` is how many the file says it has."""
     image: Image.Image = opened
     packed = opened.tile[0].args if opened.tile else None
     packed = packed[0] if isinstance(packed, tuple) else packed
@@ -123,7 +126,9 @@ def _as_seen(opened: ImageFile.ImageFile) -> Image.Image:
     if image.mode == "F" or (image.mode == "I" and tags is not None):
         raise ImageError("has numbers of an unknown range as pixels: save it in 8 or 16 bits")
     if image.mode.startswith("I"):
-        return _highest_bits(image, tags or {})
+        return _highest_bits(image, tags or {}, declared)
+    if ";16" in str(packed) and sixteen_bits.is_narrow(np.asarray(image.convert("RGB"))):
+        raise ImageError("uses the lowest 12 of its 16 bits alone, almost black: save it in 8 bits")
     if image.has_transparency_data:
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
@@ -144,18 +149,20 @@ def _unpack_transparency(image: Image.Image, packed: str | None) -> None:
         image.info["transparency"] = tuple(value >> 8 for value in colour)
 
 
-def _highest_bits(image: Image.Image, tags: dict) -> Image.Image:
+def _highest_bits(image: Image.Image, tags: dict, declared: int | None) -> Image.Image:
     """A grey image of up to 16 bits in 8, its transparent colour white.
 
     Args:
         image: which is loaded.
         tags: of TIFF, which may have fewer bits than 16, and white as 0.
+        declared: bits that a PNG says its values have.
     """
     pixels = np.asarray(image)
     bits = tags.get(TiffImagePlugin.BITSPERSAMPLE, (16,))[0]
-    grey = (pixels >> (bits - 8)).clip(0, 255).astype(np.uint8)
+    clear = image.info.get("transparency")
+    hidden = pixels == clear if isinstance(clear, int) else np.zeros(pixels.shape, bool)
+    grey = sixteen_bits.to_8_bits(np.where(hidden, 0, pixels), bits, declared)
     if tags.get(TiffImagePlugin.PHOTOMETRIC_INTERPRETATION) == 0:
         grey = 255 - grey
-    if isinstance(clear := image.info.get("transparency"), int):
-        grey[pixels == clear] = 255
+    grey[hidden] = 255
     return Image.fromarray(grey)

@@ -2,7 +2,7 @@
 
 import sys
 
-from mine.reporting.tables import printable
+from mine.reporting.tables import counted, printable
 
 
 class Skipped:
@@ -45,16 +45,17 @@ class Skipped:
             lines.append(f"Left out {len(names)}, {reason}: {', '.join(names[: self.MOST])}{more}")
         return lines
 
-    def report(self, what: str) -> None:
+    def report(self, what: str, where: str) -> None:
         """Ends a command: prints the lines, and exits with 1 if a file was damaged.
 
         Args:
-            what: what the damaged files are, in the plural.
+            what: what a damaged file is, in the singular.
+            where: that it is not, as "left out of images.npz".
         """
         for line in self.lines():
             print(line, file=sys.stderr)
         if damaged := self.num_damaged():
             sys.exit(
-                f"Error: {damaged} {what}: the reasons are above; mend or remove them, and run "
-                "again."
+                f"Error: {counted(damaged, what)} {where}: see above why; mend or remove what "
+                "is named there, and run again."
             )

@@ -3,6 +3,7 @@
 import concurrent.futures
 import contextlib
 import multiprocessing
+import multiprocessing.util
 import os
 import signal
 import threading
@@ -34,6 +35,8 @@ class Pool(concurrent.futures.ProcessPoolExecutor):
         # The workers hold one end: the other is closed by `stop`, or by the end of this process.
         reader, self._writer = spawned.Pipe(duplex=False)
         super().__init__(workers, spawned, _begin, (reader, initializer, arguments))
+        # A process that multiprocessing started waits for its own before it ends their work.
+        multiprocessing.util.Finalize(self, self._writer.close, exitpriority=0)
 
     def submit(self, function, /, *args, **options):
         """As of the base class."""
