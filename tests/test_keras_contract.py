@@ -285,7 +285,7 @@ def test_an_optimizer_of_its_own_for_each_player_is_expected():
 def test_an_optimizer_of_critics_is_for_learners_that_have_one(bound):
     terms = [maml.LabelMI(maml.LabelScale(), bound)] if bound else []
     model = learner("cnp", maml.NormalHead(), 9, terms)
-    told = "no regularizer .* has a critic .label_mi, .*prediction_mi.* with bound=mine"
+    told = "no regularizer .* has a critic .*label_mi, .*prediction_mi.* with bound=mine"
     expected = (
         contextlib.nullcontext() if bound == "mine" else pytest.raises(ValueError, match=told)
     )

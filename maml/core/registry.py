@@ -307,7 +307,7 @@ def make_regularizers(names: str | Iterable[str], options_by_name=None, **given)
 
 def with_critics() -> str:
     """The regularizers that have a critic with one of their bounds, for messages."""
-    names = [name for name in REGULARIZERS if hasattr(REGULARIZERS[name], "BOUNDS")]
+    names = sorted(name for name in REGULARIZERS if hasattr(REGULARIZERS[name], "BOUNDS"))
     return f"{', '.join(names)} with bound=mine and others"
 
 

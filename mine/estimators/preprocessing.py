@@ -107,7 +107,7 @@ def _share_no_ids(checked):
 def column_warnings(x, y) -> list[str]:
     """A sentence for each column that numbers the samples in order, or is in ``x`` and ``y``.
 
-    A number tells the samples apart, so that whatever drifts along their order depends on it, and
+    A number tells the samples apart, so that whatever changes along their order depends on it, and
     the information of numbers with themselves is infinite.
 
     Args:
