@@ -48,7 +48,8 @@ class Slurm(Executor):
         import submitit
 
         given = dict(given)
-        cluster = given.pop("cluster", None)
+        place = given.pop("cluster", None)
+        cluster = None if place is None else str(place)
         try:
             self._executor = submitit.AutoExecutor(str(pathlib.Path(folder)), cluster=cluster)
             self._executor.update_parameters(name="study", **given)
@@ -60,7 +61,8 @@ class Slurm(Executor):
         self._jobs: list = []
 
     def submit(self, job) -> Future:
-        queued, future = self._executor.submit(Trained(job)), Future()
+        queued = self._executor.submit(Trained(job))
+        future: Future = Future()
         future.set_running_or_notify_cancel()
         self._jobs.append(queued)
         threading.Thread(target=_follow, args=(queued, future), daemon=True).start()
@@ -90,7 +92,7 @@ def _follow(job, future: Future) -> None:
 
 def parameters(text: str) -> dict[str, object]:
     """Parameters of the queue from ``name=value;name=value``; numbers where they are numbers."""
-    found = {}
+    found: dict[str, object] = {}
     for name, value in options.parse(text).items():
         found[name] = int(value) if value.lstrip("-").isdecimal() else value
     return found
