@@ -21,7 +21,7 @@ CORES = len(os.sched_getaffinity(0))
 
 
 JOBS_A_PROCESS = 25
-"""After how many jobs a process is replaced: TensorFlow keeps some memory of each learner."""
+"""After how many jobs a process is replaced: TensorFlow keeps the graphs of some learners."""
 
 
 class _Pool(Pool):
