@@ -4,6 +4,7 @@
 * `[experiments]`: the commands that train, compare and tabulate runs;
 * `[scale]`: studies on many machines, by dask, MPI or SLURM;
 * `[rl]`: simulated robots, and environments of Gymnasium;
+* `[bench]`: benchmarks against other packages, and fuzzing by coverage;
 * `[dev]`: tests and checks, with those above.
 """
 
@@ -97,7 +98,12 @@ setup(
             "pre-commit>=3.5",
         ],
         "docs": [],
-        "bench": [f"{NAME}[pose,experiments]", "numpy-stl>=3.1"],
+        "bench": [
+            f"{NAME}[pose,experiments]",
+            "numpy-stl>=3.1",
+            # Of benchmarks/fuzz.py, with hypothesis and pytest, which are in `[dev]`.
+            'atheris>=2.3,<4; sys_platform == "linux" and platform_machine == "x86_64"',
+        ],
         "notebooks": [f"{NAME}[experiments]", "jupyterlab>=4"],
     },
 )

@@ -2,10 +2,10 @@
 
     python benchmarks/endurance.py --output=results/benchmarks
 
-Trains one learner on sinusoids for --steps; makes, trains and drops --learners in one process; runs
---runs tiny runs by the processes of a study. Each part has a process of its own. Growth is the
-slope of the resident memory after the first quarter. Writes ``endurance.md`` and
-``endurance.json``.
+Trains one learner on sinusoids for --steps and one on images of 40 x 40 for --pose_steps; makes,
+trains and drops --learners in one process; runs --runs tiny runs by the processes of a study. Each
+part has a process of its own. Growth is the slope of the resident memory after the first quarter.
+Writes ``endurance.md`` and ``.json``, where parts that --parts leaves out stay as they are.
 """
 
 import concurrent.futures
@@ -30,6 +30,8 @@ from maml.experiments.config import Config
 from maml.experiments.executors.local import shared
 from mine import reporting
 from mine.reporting import commands
+
+PARTS = ("steps", "pose_steps", "learners", "trimmed", "runs")
 
 TINY = {
     "task": "sinusoid", "learner": "cnp", "steps": 4, "steps_per_epoch": 2, "meta_batch_size": 4,
@@ -70,9 +72,25 @@ def learner():
 
 def steps(count: int) -> list[tuple[int, float]]:
     """Memory after each fiftieth of the steps of one training."""
-    (made, problem), watch = learner(), Watch(max(1, count // 50))
+    made, problem = learner()
+    return train(made, problem.train, 4, count)
+
+
+def pose_steps(count: int) -> list[tuple[int, float]]:
+    """The same of a learner of images."""
+    from steps import noise_problem  # The script beside this one.
+
+    config, problem = noise_problem(24, learner="cnp")
+    made = config.make_learner(problem)
+    made.compile("adam", critic_optimizer="adam")
+    return train(made, problem.train, config.meta_batch_size, count)
+
+
+def train(made: maml.MetaLearner, tasks, batch_size: int, count: int) -> list[tuple[int, float]]:
+    """Memory after each fiftieth of the steps."""
+    watch = Watch(max(1, count // 50))
     made.fit(
-        problem.train, batch_size=4, epochs=count // watch.each, steps_per_epoch=watch.each,
+        tasks, batch_size=batch_size, epochs=count // watch.each, steps_per_epoch=watch.each,
         verbose=0, callbacks=[watch],
     )  # fmt: skip
     return watch.records
@@ -115,63 +133,73 @@ def runs(count: int, workers: int) -> list[tuple[int, float]]:
     return [(number + 1, record["mib"]) for number, record in enumerate(found.values())]
 
 
-def write(found: dict[str, list[tuple[int, float]]], output: pathlib.Path) -> str:
-    """Writes what was found so far; returns the table."""
-    rows = [
-        {
-            "what": name,
-            "count": records[-1][0],
-            "first_mib": records[0][1],
-            "last_mib": records[-1][1],
-            "most_mib": max(mib for _, mib in records),
-            "growth_mib": growth(records),
-        }
-        for name, records in found.items()
-    ]
+def measure(part: str) -> dict:
+    """What one part gives: its title, its memory, and what made it."""
+    given = flags.FLAGS
+    titles = {
+        "steps": ("steps of one training, sinusoids", steps, given.steps),
+        "pose_steps": ("steps of one training, images", pose_steps, given.pose_steps),
+        "learners": ("learners in one process", learners, given.learners),
+        "trimmed": ("learners, memory trimmed", learners, given.learners, True),
+        "runs": ("runs of a study", runs, given.runs, given.workers),
+    }
+    title, function, *arguments = titles[part]
+    if part == "runs":  # Which has processes of its own.
+        records = function(*arguments)
+    else:
+        context = multiprocessing.get_context("spawn")
+        with concurrent.futures.ProcessPoolExecutor(1, mp_context=context) as fresh:
+            records = fresh.submit(function, *arguments).result()
+    row = {
+        "what": title,
+        "count": records[-1][0],
+        "first_mib": records[0][1],
+        "last_mib": records[-1][1],
+        "most_mib": max(mib for _, mib in records),
+        "growth_mib": growth(records),
+    }
+    return reporting.provenance("benchmarks/endurance.py") | row | {"records": records}
+
+
+def table(found: dict[str, dict]) -> str:
+    """The parts as a page."""
     cells = [
         [
             row["what"], f"{row['count']:,}", f"{row['first_mib']:,.0f}", f"{row['last_mib']:,.0f}",
             f"{row['most_mib']:,.0f}", f"{row['growth_mib']:.4f}",
         ]
-        for row in rows
+        for row in found.values()
     ]  # fmt: skip
     columns = ("what", "count", "MiB, first", "MiB, last", "MiB, most", "MiB each")
-    run = reporting.provenance("benchmarks/endurance.py")
+    origins = {f"`{row['command']}`, {row['hardware']}, {row['date']}." for row in found.values()}
     lines = [
         "# Endurance: memory over steps, learners and runs",
         "",
-        f"`{run['command']}`, {run['hardware']}, {run['date']}. MiB: resident memory of the "
-        "process; each: slope after the first quarter.",
+        "MiB: resident memory of the process; each: slope after the first quarter.",
         "",
         *reporting.markdown_table(columns, cells),
+        "",
+        *sorted(origins),
     ]
-    text = "\n".join(lines) + "\n"
-    reporting.write(text.encode(), output / "endurance.md")
-    reporting.write_json(run | {"rows": rows, "records": found}, output / "endurance.json")
-    return text
+    return "\n".join(lines) + "\n"
 
 
 def main():
-    given = flags.FLAGS
-    output = pathlib.Path(given.output)
-    output.mkdir(parents=True, exist_ok=True)
-    parts = {
-        "steps of one training": (steps, given.steps),
-        "learners in one process": (learners, given.learners),
-        "learners, memory trimmed": (learners, given.learners, True),
-    }
-    found, context = {}, multiprocessing.get_context("spawn")
-    for name, (part, *arguments) in parts.items():
-        with concurrent.futures.ProcessPoolExecutor(1, mp_context=context) as fresh:
-            found[name] = fresh.submit(part, *arguments).result()
-        write(found, output)
-    found["runs of a study"] = runs(given.runs, given.workers)
-    print(write(found, output))
+    output = pathlib.Path(flags.FLAGS.output)
+    path = output / "endurance.json"
+    kept = reporting.read_json(path) if path.exists() else {}
+    for part in flags.FLAGS.parts:
+        kept[part] = measure(part)
+        found = {name: kept[name] for name in PARTS if name in kept}
+        reporting.write_tables(found, table(found), output, "endurance")
+    print(table(found))
 
 
 if __name__ == "__main__":
     flags.DEFINE_string("output", "results/benchmarks", "Folder of the table.")
+    flags.DEFINE_multi_enum("parts", PARTS, PARTS, "Parts to run; others stay in the table.")
     flags.DEFINE_integer("steps", 100_000, "Steps of one training.", lower_bound=50)
+    flags.DEFINE_integer("pose_steps", 2_000, "Steps of one training on images.", lower_bound=50)
     flags.DEFINE_integer("learners", 200, "Learners in one process.", lower_bound=8)
     flags.DEFINE_integer("runs", 500, "Runs of a study.", lower_bound=8)
     flags.DEFINE_integer("workers", 2, "Processes of the study.", lower_bound=1)

@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import math
+import os
 import pathlib
 import subprocess
 import sys
@@ -117,3 +118,30 @@ def test_a_worker_prints_one_line_whatever_the_estimator_prints(tmp_path):
     assert line["versions"] == f"numpy {np.__version__}"
     assert line["seconds"] > 0 and math.isfinite(line["peak_mib"])
     assert run(seed=0)["nats"] is None
+
+
+@pytest.mark.slow
+def test_a_fuzzer_guided_by_coverage_ends_with_its_figures():
+    pytest.importorskip("atheris")
+    command = [sys.executable, BENCHMARKS / "fuzz.py", "--fuzzers=any_polygon", "--seconds=2"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    row = json.loads(done.stdout.splitlines()[0])
+    assert row["inputs"] > 10 and row["edges"] > 20 and row["kept"] > 1 and not row["failure"]
+
+
+@pytest.mark.slow
+def test_a_fuzzer_guided_by_coverage_prints_the_input_that_failed(tmp_path):
+    pytest.importorskip("atheris")
+    (tmp_path / "test_it.py").write_text(
+        f"import sys; sys.path.insert(0, {str(BENCHMARKS.parent / 'tests/fuzz')!r})\n"
+        "from budget import fuzzed\n"
+        "from hypothesis import strategies as st\n"
+        "@fuzzed(1, st.integers())\n"
+        "def test_small(tmp_path, number):\n"
+        "    assert tmp_path.exists() and number < 500\n"
+    )
+    command = [sys.executable, "-m", "pytest", "-q", "-s", tmp_path / "test_it.py"]
+    environment = os.environ | {"FUZZ_GUIDED": f"-max_total_time=20 -artifact_prefix={tmp_path}/"}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    assert done.returncode != 0 and "FAILED with {'number': " in done.stdout

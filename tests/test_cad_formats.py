@@ -134,6 +134,8 @@ def stl_claim(count):
 
 
 HUGE = 10**9
+FOUR, SIGNALLING_NAN = struct.pack(">f", 4), b"\x7f\x80\0\1"  # NumPy warns of casts of such.
+
 BAD = {
     "empty.off": (b"", "empty"), "empty.obj": (b"", "empty"), "empty.ply": (b"", "empty"),
     "empty.stl": (b"", "empty"), "blank.off": (b" \n\n", ""), "zeros.stl": (b"\0" * 200, ""),
@@ -158,6 +160,7 @@ BAD = {
     "inf.off": (off().replace("2 3 4", "2 -inf 4"), "not finite"),
     "big.off": (off().replace("2 3 4", "2 1e300 4"), "1e"),
     "tiny.off": (off([[x * 1e-200 for x in v] for v in VERTICES]), "1e"),
+    "signalling_nan.off": (binary_off().replace(FOUR, SIGNALLING_NAN, 1), "not finite"),
     "w_zero.off": (off(keyword="4OFF", more=" 0"), "not finite"),
     "colours_missing.off": ("COFF 1 0 0\n0 1 2 3 4\n", "ends"),
     "plane.off": (off(keyword="nOFF\n2"), "2 dimensions"),
@@ -201,6 +204,12 @@ BAD = {
     "size_negative.ply": (ply().replace(b"\n4 0 3", b"\n-4 0 3"), ""),
     "cloud.ply": (ply(faces=[]), "no faces"),
     "nan.ply": (ply(vertices=[*VERTICES[:7], (0, float("nan"), 1)]), "not finite"),
+    "signalling_nan.ply": (
+        ply("binary_big_endian").replace(FOUR, SIGNALLING_NAN, 1), "not finite"
+    ),
+    "signalling_nan.stl": (
+        binary_stl().replace(FOUR[::-1], SIGNALLING_NAN[::-1], 1), "not finite"
+    ),
     "cut.stl": (binary_stl()[:-1], "12 triangles"),
     "claim.stl": (stl_claim(HUGE), "1,000,000,000 triangles"),
     "claim_more.stl": (stl_claim(2**32 - 1), "4,294,967,295 triangles"),
@@ -214,6 +223,7 @@ BAD = {
 }  # fmt: skip
 
 
+@pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("name", BAD)
 def test_a_damaged_file_is_refused_with_its_name_and_a_reason(tmp_path, name):
     content, word = BAD[name]

@@ -16,6 +16,7 @@ import keras
 import tensorflow as tf
 
 from maml.core.episodes import fold_in
+from mine.replicas import apply_gradients
 
 
 def active() -> bool:
@@ -96,7 +97,7 @@ def apply_if(condition, optimizer, gradients, variables) -> None:
             optimizer.iterations.assign_add(1)
 
         def step():
-            optimizer.apply(gradients, variables)
+            apply_gradients(optimizer, gradients, variables)
 
         tf.cond(condition, step, skip)
         return

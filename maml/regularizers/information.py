@@ -14,10 +14,11 @@ CRITIC_BOUNDS = ("mine", "dv", "js", "nwj")
 """Bounds that a critic ascends together with the learner, see :mod:`mine.bounds`."""
 
 
-@tf.custom_gradient
 def scale_gradient(x, factor):
     """The identity, whose gradient is multiplied by ``factor`` (a scalar)."""
-    return tf.identity(x), lambda upstream: (upstream * factor, None)
+    # Not tf.custom_gradient, which keeps the graph that it is traced in for good.
+    value = tf.stop_gradient(x)
+    return value + tf.stop_gradient(tf.cast(factor, x.dtype)) * (x - value)
 
 
 class InformationTerm(Regularizer):

@@ -15,6 +15,7 @@ import tensorflow as tf
 from mine.bounds import Bound
 from mine.estimators.options import STEPS_PER_EPOCH
 from mine.objective import Objective, read
+from mine.replicas import apply_gradients
 
 SCORING_NEGATIVES = 16
 """Negatives of each scored pair: enough that they add little to the sampling error."""
@@ -147,7 +148,7 @@ class Trainer(tf.Module):
             theta = tf.convert_to_tensor(self.theta)
             tape.watch(theta)
             loss = -self.bound(theta, pairs, self.negatives, training=True).surrogate
-        self.optimizer.apply([tape.gradient(loss, theta)], [self.theta])
+        apply_gradients(self.optimizer, [tape.gradient(loss, theta)], [self.theta])
 
     @tf.function(reduce_retracing=True, autograph=False)
     def epoch(self, pairs: Pairs, validation: Pairs, batch_size: int, first, seed):

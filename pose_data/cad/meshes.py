@@ -169,7 +169,9 @@ def _read(path: pathlib.Path) -> np.ndarray:
             raise MeshError("is not a file")
         if path.stat().st_size > MAX_FILE_BYTES:
             raise MeshError(f"is larger than the {MAX_FILE_BYTES:,} bytes that are read")
-        return polygons.cut(_READERS[suffix](path.read_bytes()))
+        content = path.read_bytes()
+        with np.errstate(invalid="ignore"):  # Numbers that are not finite are refused later.
+            return polygons.cut(_READERS[suffix](content))
     except OSError as error:
         raise MeshError(f"cannot be read: {error.strerror or error}") from error
     except MeshError:

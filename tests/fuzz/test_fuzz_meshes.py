@@ -5,6 +5,7 @@ FUZZ_SECONDS in the environment is about how long they take; 5 without it.
 
 import re
 
+import cad_dialects
 import cad_formats
 import numpy as np
 from budget import fuzzed
@@ -12,7 +13,10 @@ from hypothesis import strategies as st
 
 from pose_data.cad import meshes
 
-NAMES = sorted(cad_formats.CONTENTS)
+WHOLE = st.one_of(
+    st.sampled_from(sorted(cad_formats.CONTENTS.items())),
+    cad_dialects.files().map(lambda drawn: drawn[:2]),
+)
 WORDS = [
     b"0", b"-1", b"1", b"3", b"4", b"8", b"99999999999999999999", b"1000000000", b"-5", b"1e300",
     b"1e-300", b"nan", b"-inf", b"1.5", b"x", b"1/2/3", b"//", b"/", b"#", b"\\\n", b"\n", b"\r",
@@ -22,27 +26,28 @@ WORDS = [
 ]  # fmt: skip
 
 
-def check(folder, suffix, content):
-    """A shape that can be rendered, or the reason why there is none."""
-    path = folder / f"fuzz{suffix}"
+def check(folder, name, content):
+    """A shape that can be rendered, or None and the reason why there is none."""
+    path = folder / f"fuzz{name[name.rindex('.') :]}"
     path.write_bytes(content)
     try:
         triangles = meshes.read_triangles(path)
     except meshes.MeshError as error:
         message = str(error)
         assert message.startswith(str(path)) and "\n" not in message and len(message) < 500
-    else:
-        assert triangles.dtype == np.float32 and triangles.shape[1:] == (3, 3)
-        assert len(triangles) and np.isfinite(triangles).all()
-        # No more than the corners that the file has room for.
-        assert len(triangles) <= len(content)
+        return None
+    assert triangles.dtype == np.float32 and triangles.shape[1:] == (3, 3)
+    assert len(triangles) and np.isfinite(triangles).all()
+    # No more than the corners that the file has room for.
+    assert len(triangles) <= len(content)
+    return triangles
 
 
 @st.composite
 def bytes_changed(draw):
     """One of the files, changed in a few bytes, longer or shorter."""
-    name = draw(st.sampled_from(NAMES))
-    content = bytearray(cad_formats.CONTENTS[name])
+    name, content = draw(WHOLE)
+    content = bytearray(content)
     for _ in range(draw(st.integers(1, 4))):
         at = draw(st.integers(0, len(content)))
         new = draw(
@@ -58,8 +63,8 @@ def bytes_changed(draw):
 @st.composite
 def words_changed(draw):
     """One of the files, with words taken out, put in, exchanged or repeated."""
-    name = draw(st.sampled_from(NAMES))
-    parts = re.split(rb"([ \n]+)", cad_formats.CONTENTS[name])
+    name, content = draw(WHOLE)
+    parts = re.split(rb"([ \n]+)", content)
     word = st.one_of(st.sampled_from(WORDS), st.sampled_from(parts))
     for _ in range(draw(st.integers(1, 5))):
         at = draw(st.integers(0, len(parts) - 1))
@@ -68,41 +73,31 @@ def words_changed(draw):
     return name, b"".join(parts)
 
 
-@st.composite
-def words_only(draw):
-    """The beginning of a format, and words of all of them."""
-    begin, suffix = draw(
-        st.sampled_from(
-            [
-                (b"OFF 4 2 0\n", ".off"),
-                (b"COFF 1 0 0\n", ".off"),
-                (b"v 0 0 0\nv 1 0 0\nv 0 1 0\nv 0 0 1\nf 1 2 3\n", ".obj"),
-                (b"ply\nformat ascii 1.0\nelement vertex 4\nproperty float x\n", ".ply"),
-                (b"solid x\nfacet\nouter loop\n", ".stl"),
-            ]
-        )
-    )
-    words = draw(st.lists(st.sampled_from(WORDS), max_size=40))
-    gap = draw(st.sampled_from([b" ", b"\n"]))
-    return f"words{suffix}", begin + gap.join(words)
-
-
 @fuzzed(150, bytes_changed())
 def test_changed_bytes_give_a_shape_or_a_reason(tmp_path_factory, given):
     name, content = given
-    check(tmp_path_factory.getbasetemp(), f".{name.rpartition('.')[2]}", content)
+    check(tmp_path_factory.getbasetemp(), name, content)
 
 
 @fuzzed(150, words_changed())
 def test_changed_words_give_a_shape_or_a_reason(tmp_path_factory, given):
     name, content = given
-    check(tmp_path_factory.getbasetemp(), f".{name.rpartition('.')[2]}", content)
+    check(tmp_path_factory.getbasetemp(), name, content)
 
 
-@fuzzed(150, words_only())
-def test_words_in_any_order_give_a_shape_or_a_reason(tmp_path_factory, given):
-    name, content = given
-    check(tmp_path_factory.getbasetemp(), f".{name.rpartition('.')[2]}", content)
+@fuzzed(100, cad_dialects.files())
+def test_a_shape_is_read_whatever_dialect_it_is_written_in(tmp_path_factory, drawn):
+    name, content, shape = drawn
+    path = tmp_path_factory.getbasetemp() / name
+    path.write_bytes(content)
+    np.testing.assert_array_equal(meshes.read_triangles(path), shape.triangles())
+
+
+@fuzzed(100, cad_dialects.files(cad_dialects.odd()))
+def test_one_odd_number_gives_a_shape_or_a_reason(tmp_path_factory, drawn):
+    name, content, (_, what) = drawn
+    found = check(tmp_path_factory.getbasetemp(), name, content)
+    assert found is None or not cad_dialects.is_impossible(name, content, what)
 
 
 @fuzzed(100, st.lists(st.tuples(*[st.integers(-3, 3)] * 3), min_size=3, max_size=12))

@@ -15,6 +15,7 @@ import pytest
 import tensorflow as tf
 import toys
 from budget import fuzzed
+from damage import ARRAYS, ODD, changed, damaged, program
 from hypothesis import strategies as st
 
 import maml
@@ -34,40 +35,6 @@ def refused(path=None, *kinds):
     except (ValueError, *kinds) as error:
         assert "\n" not in str(error) and len(str(error)) < 1000
         assert path is None or path.name in str(error)
-
-
-@st.composite
-def damaged(draw, wholes):
-    """Bytes of one of some files, changed in a few places, longer or shorter."""
-    content = bytearray(draw(st.sampled_from(wholes)))
-    for _ in range(draw(st.integers(1, 4))):
-        at = draw(st.integers(0, len(content)))
-        new = draw(st.binary(min_size=1, max_size=5))
-        content[at : at + draw(st.sampled_from([0, len(new), len(new), 30]))] = new
-    return bytes(content[: draw(st.sampled_from([None, None, None, len(content) // 2]))])
-
-
-ODD = st.one_of(
-    st.sampled_from(
-        [None, True, -1, 0, 3, 10**9, 10**30, 1.5, float("nan"), float("inf"), 1e300, "", "x", "é"]
-        + [[], {}, [[]], {"a": None}, ["a", "b"], {"class_name": "Lambda"}, "__main__>Evil"]
-    ),
-    st.text(max_size=5),
-)
-
-
-@st.composite
-def changed(draw, content):
-    """What JSON holds, with something else in one place, or a part of it gone."""
-    if isinstance(content, dict | list) and content and draw(st.integers(0, 9)):
-        places = list(content) if isinstance(content, dict) else list(range(len(content)))
-        place, new = draw(st.sampled_from(places)), content.copy()
-        if draw(st.integers(0, 9)):
-            new[place] = draw(changed(content[place]))
-        else:
-            del new[place]
-        return new
-    return draw(ODD)
 
 
 # -- pose data ------------------------------------------------------------------------------------
@@ -91,7 +58,11 @@ PIECES = st.one_of(
 PROGRAMS = st.lists(PIECES, max_size=40).map(lambda parts: b"\x80\x04" + b"".join(parts) + b".")
 
 
-@fuzzed(60, st.one_of(damaged(PICKLES), PROGRAMS))
+# What a pickle holds, changed: lists and arrays of other types, sizes and numbers.
+CHANGED = changed(DATA, st.one_of(ODD, ARRAYS)).map(pickle.dumps)
+
+
+@fuzzed(60, st.one_of(damaged(PICKLES), PROGRAMS, program(PICKLES), CHANGED))
 def test_pickles(tmp_path, content):
     path = tmp_path / "train_data.pkl"
     path.write_bytes(content)
@@ -181,7 +152,18 @@ ROWS = [{"epoch": str(e), "loss": str(3.5 - e), "step": str(2 * e + 2)} for e in
 TABLES = [results.history_text(ROWS).encode(), b"epoch,loss\n0,3.0\n1,NA\n1,2.0\n"]
 
 
-@fuzzed(60, damaged(TABLES))
+# With the checksum of what they hold.
+SEALED_TABLES = (
+    changed(
+        ROWS,
+        st.one_of(st.sampled_from(["", "nan", "-1", "1e400", "é", ",", '"', "\0", "0x1"]), ODD),
+    )
+    .filter(lambda rows: isinstance(rows, list) and all(isinstance(row, dict) for row in rows))
+    .map(lambda rows: results.history_text(rows).encode())
+)
+
+
+@fuzzed(60, st.one_of(damaged(TABLES), SEALED_TABLES))
 def test_histories(tmp_path, content):
     path = tmp_path / "history.csv"
     path.write_bytes(content)

@@ -16,7 +16,7 @@ CORES = len(os.sched_getaffinity(0))
 """Cores that this process may use: all of the machine's, unless ``taskset`` gave it some."""
 
 JOBS_A_PROCESS = 25
-"""After how many jobs a process is replaced: TensorFlow keeps some memory of each learner."""
+"""After how many jobs a process is replaced: TensorFlow keeps the graphs of some learners."""
 
 
 class Local(Executor):

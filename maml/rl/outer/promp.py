@@ -6,6 +6,7 @@ import tensorflow as tf
 from maml.core.checks import check_counts, check_finite
 from maml.core.registry import OUTER
 from maml.rl.outer.surrogate import Surrogate
+from mine.replicas import apply_gradients
 
 
 @OUTER.register("promp")
@@ -65,6 +66,6 @@ class ProMP(keras.optimizers.Adam):
             gradients = [tf.where(whole, g, tf.zeros_like(g)) for g in gradients]
             # Adam counts its own steps, ``iterations`` those of the training.
             self.iterations.assign(made * self.updates + number)
-            self.apply(gradients, variables)
+            apply_gradients(self, gradients, variables)
         self.iterations.assign(made + 1)
         return logs | {"kl": divergence, "inner_kl": moved}, prediction, y, finite

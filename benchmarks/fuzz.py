@@ -1,0 +1,92 @@
+"""Fuzzes by coverage: an input that reaches new code is kept, and changed further.
+
+    python benchmarks/fuzz.py --fuzzers=test_changed_bytes --seconds=300
+
+Runs the fuzzers of `tests/fuzz` whose names hold one of the words of --fuzzers, one by one; all
+without it. Where the tests draw their examples at random, here atheris (libFuzzer) chooses them by
+the lines of this library and of Pillow that they reach. Prints for each the number of inputs, the
+seconds, how many edges of the code were reached and, if it fails, the input. Needs `[bench]`, and
+Linux. The exit code is 1 if one failed.
+"""
+
+import json
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+
+from absl import flags
+
+from mine import reporting
+from mine.reporting import commands
+
+ROOT = pathlib.Path(__file__).parents[1]
+INSTRUMENTED = ("mine", "maml", "pose_data", "PIL")
+
+# The modules have to be instrumented when they are first imported, which collecting the tests does.
+RUN = f"""
+import sys, atheris
+with atheris.instrument_imports(include={INSTRUMENTED}, enable_loader_override=False):
+    import pytest
+    sys.exit(pytest.main(sys.argv[1:]))
+"""
+
+
+def names(words: list[str]) -> list[str]:
+    """The fuzzers whose names hold one of some words, as pytest writes them."""
+    command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "tests/fuzz"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    found = [line for line in done.stdout.splitlines() if "::" in line]
+    return [name for name in found if not words or any(word in name for word in words)]
+
+
+def fuzz(name: str, seconds: int) -> dict:
+    """Runs one fuzzer.
+
+    Returns:
+        ``inputs``, ``seconds``, ``edges`` reached, ``kept`` inputs, and ``failure``: the input that
+        failed and why, or "".
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        limits = {"max_total_time": seconds, "timeout": 60, "rss_limit_mb": 3000, "max_len": 4096}
+        limits |= {"len_control": 0, "artifact_prefix": f"{folder}/"}
+        guided = " ".join(f"-{limit}={value}" for limit, value in limits.items())
+        environment = os.environ | {"FUZZ_GUIDED": guided, "PYTHONPATH": str(ROOT)}
+        command = [sys.executable, "-c", RUN, "-q", "-s", "-p", "no:cacheprovider", name]
+        done = subprocess.run(
+            command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+        )
+    text = done.stdout + done.stderr
+    states = re.findall(r"#(\d+)\s+\w+\s+cov: (\d+) ft: \d+ corp: (\d+)", text)
+    finished = re.search(r"Done (\d+) runs in (\d+) second", text)
+    inputs, edges, kept = map(int, states[-1]) if states else (0, 0, 0)
+    return {
+        "fuzzer": name.rpartition("::")[2],
+        "inputs": int(finished[1]) if finished else inputs,
+        "seconds": int(finished[2]) if finished else seconds,
+        "edges": edges,
+        "kept": kept,
+        "failure": "" if finished and not done.returncode else text[-4000:],
+    }
+
+
+def main():
+    given = flags.FLAGS
+    rows = []
+    for name in names(given.fuzzers):
+        rows.append(row := fuzz(name, given.seconds))
+        if row["failure"]:
+            print(row["failure"])
+        print(json.dumps(row | {"failure": bool(row["failure"])}), flush=True)
+    columns = ("fuzzer", "inputs", "seconds", "edges", "kept")
+    cells = [[row["fuzzer"], *(f"{row[name]:,}" for name in columns[1:])] for row in rows]
+    print("\n".join(reporting.markdown_table(columns, cells)))
+    sys.exit(1 if not rows or any(row["failure"] for row in rows) else 0)
+
+
+if __name__ == "__main__":
+    flags.DEFINE_list("fuzzers", [], "Words in the names of the fuzzers to run; all without it.")
+    flags.DEFINE_integer("seconds", 60, "For each fuzzer.", lower_bound=1)
+    commands.run(main)
