@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import unittest.mock
 
 import numpy as np
 import pytest
@@ -202,6 +203,13 @@ def test_surrogates_have_the_policy_gradient(labels):
     np.testing.assert_allclose(gradients["dice"], -later * scores, atol=1e-5)
 
 
+def test_a_linear_policy_has_a_row_of_logits_for_each_state():
+    network = policy_networks(4, True, hidden=None).network(3)
+    kernel, bias = network.weights
+    np.testing.assert_allclose(network(np.eye(4)), kernel + bias, atol=1e-6)
+    assert kernel.shape == (4, 3)
+
+
 # -- optimizers ------------------------------------------------------------------------------------
 
 
@@ -296,15 +304,30 @@ def test_batches_depend_on_their_number_and_the_policy_alone():
         np.testing.assert_array_equal(one, other)
 
 
-def test_codes_name_tasks_unless_they_are_drawn_anew():
-    for redraw in (False, True):
-        family = PolicyTasks(Navigation(5), 3, 0, trajectories=2, code=4, redraw=redraw)
-        one, two = (family.episodes([0, 1], tf.constant([0, seed])) for seed in (1, 2))
-        codes = [episode.support_x[:, :, 2:] for episode in (one, two)]
-        assert np.array_equal(codes[0], codes[1]) is not redraw
-        assert np.ptp(codes[0], axis=1).max() == 0  # The same in all steps of a task ...
-        np.testing.assert_array_equal(one.query_x[:, :1, 2:], codes[0][:, :1])  # and after.
-        assert np.abs(codes[0][0] - codes[0][1]).min() > 0
+@pytest.mark.parametrize("redraw", ["never", "episode", "trajectory"])
+def test_codes_name_tasks_unless_they_are_drawn_anew(redraw):
+    family = PolicyTasks(Navigation(5), 3, 0, trajectories=2, code=4, redraw=redraw)
+    one, two = (family.episodes([0, 1], tf.constant([0, seed])) for seed in (1, 2))
+    codes = [
+        part[:, :, 2:].reshape(2, 2, 5, 4) for part in (one.support_x, one.query_x, two.support_x)
+    ]
+    for of in codes:  # The same in all steps of a trajectory, and of a task or not.
+        assert np.ptp(of, axis=2).max() == 0 and np.abs(of[0] - of[1]).min() > 0
+        assert (np.ptp(of, axis=1).max() == 0) == (redraw != "trajectory")
+    assert np.array_equal(codes[0], codes[1]) is (redraw != "trajectory")
+    assert np.array_equal(codes[0], codes[2]) is (redraw == "never")
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.5])
+def test_what_is_told_of_a_task_has_noise_that_stays_the_same(noise):
+    family = PolicyTasks(Navigation(5), 2000, 0, trajectories=2, told=True, noise=noise)
+    one, two = (family.episodes([0, 7], tf.constant([0, seed])) for seed in (1, 2))
+    for part in (one.query_x, two.support_x):
+        np.testing.assert_array_equal(part[..., 2:], one.support_x[..., 2:])
+    np.testing.assert_allclose(one.support_x[:, 0, 2:], family.told[[0, 7]], atol=1e-6)
+    errors = family.told - family.tasks
+    np.testing.assert_allclose(errors.std(axis=0), noise, rtol=0.1)
+    assert abs(np.mean(errors * family.tasks)) < 0.02
 
 
 def test_a_further_adaptation_from_the_start_is_the_first():
@@ -315,6 +338,47 @@ def test_a_further_adaptation_from_the_start_is_the_first():
     further = adapt_further(learner, learner.initial_state(3), parts[0], parts[1], parts[4])
     for one, other in zip(first, further, strict=True):
         np.testing.assert_allclose(one, other, atol=1e-6)
+
+
+def test_later_rates_are_chosen_by_validation_tasks():
+    """Rates far too large for validation tasks are not taken, however good they were on test."""
+    problem, _ = made(small("adam", **{"task.adaptations": 2, "task.later_rates": (0.0, 1.0)}))
+    problem.evaluator(problem.test.policy)
+    calls = []
+
+    class Scorer:
+        def __init__(self, learner, metrics, relabelings, adaptations):
+            self.later_rate = None
+
+        def __call__(self, family, *_):
+            calls.append((family is problem.validation, self.later_rate))
+            score = self.later_rate * (1 if family is problem.validation else -1)
+            names = ("return", "no_support_return", "after_2_return")
+            return {name: np.full([4, 1, 4], score) for name in names}
+
+    with unittest.mock.patch.object(maml.rl.problem, "PolicyEvaluator", Scorer):
+        found = problem.further_scores(None)
+    assert calls == [(True, 0.0), (True, 1.0), (False, 1.0)]
+    assert found["later_rate"] == 1.0 and found["returns_after"]["2"]["mean"] == -1
+
+
+def test_who_does_not_adapt_in_training_samples_once():
+    for inner_steps, same in ((0, True), (1, False)):
+        problem, _ = made(small("adam", **{"learner.inner_steps": inner_steps}))
+        episode = problem.train.sample(4, tf.constant([0, 1]))
+        assert np.array_equal(episode.support_x, episode.query_x) is same
+
+
+def test_few_different_tasks_are_reported_one_by_one():
+    problem, _ = made(small("adam", **{"task.test_tasks": 4}))
+    problem.test.tasks[:] = [[1, 0], [-1, 0], [1, 0], [1, 0]]
+    scores = {
+        name: np.arange(4.0).reshape(4, 1, 1)
+        for name in ("return", "no_support_return", "mismatched_support_return")
+    }
+    found = problem.summarize(scores, problem.test)
+    assert found["return_of_-1_0"]["mean"] == 1
+    assert found["return_of_1_0"]["mean"] == pytest.approx(5 / 3)
 
 
 # -- faults ----------------------------------------------------------------------------------------
@@ -349,6 +413,8 @@ def test_a_faulty_environment_is_named(fault, message):
         ({"task.trajectories": 0}, "trajectories"),
         ({"outer.max_kl": 0.0}, "max_kl"),
         ({"head.surrogate": "ppo"}, "surrogate"),
+        ({"task.redraw": "always"}, "redraw"),
+        ({"task.later_rates": (0.5, -1.0)}, "later_rates"),
         ({"regularizer": "label_mi"}, "relabel"),
     ],
 )
@@ -393,6 +459,8 @@ def test_a_run_that_goes_on_has_the_numbers_of_one_that_was_not_cut(outer, tmp_p
     parts = training.run(config, tmp_path / "cut", resume=True, verbose=0, pictures=False)
     assert json.dumps(parts["scores"]) == json.dumps(whole["scores"])
     assert set(whole["further"]["returns_after"]) == {"0", "1", "2", "3"}
+    cost = whole["cost"]
+    assert 0 < cost["sampling_seconds_per_step"] < cost["seconds_per_step"]
     assert whole["diagnosis"]["verdict"] in maml.diagnostics.verdict.VERDICTS
 
     learner = maml.load(tmp_path / "whole/learner.keras")

@@ -22,7 +22,8 @@ from mine.reporting import commands
 _BASE = {
     "learner": "maml", "outer": "trpo", "learner.inner_lr": 0.1, "learner.inner_steps": 1,
     "meta_batch_size": 20, "steps_per_epoch": 20, "num_validation_batches": 1,
-    "num_validation_tasks": 40, "num_test_tasks": 40, "task.later_rate": 0.25,
+    "num_validation_tasks": 40, "num_test_tasks": 40,
+    "task.later_rates": (1.0, 0.5, 0.25, 0.125),
 }  # fmt: skip
 
 _NO_ADAPTATION = {"learner.inner_steps": 0, "learner.test_inner_steps": 1}
@@ -45,16 +46,26 @@ LEARNERS = {
 }
 """Learners and meta-optimizers; TRPO and the LVC surrogate unless said."""
 
+_NAVIGATION = {"task": "navigation", "steps": 200}
+
 # Few trajectories: with many of them adaptation is too easy to be worth replacing.
 _CODES = {
     "task": "navigation", "task.train_tasks": 20, "task.trajectories": 2, "task.code": 8,
     "steps": 130, "steps_per_epoch": 10,
 }  # fmt: skip
 
+# There are but two tasks, so few of them make a batch; simulation is what takes the time.
+_CHEETAH = {
+    "task": "cheetah_dir", "task.trajectories": 10, "task.adaptations": 1,
+    "network.deviation": 0.5, "meta_batch_size": 10, "outer.max_kl": 0.02, "steps": 200,
+    "num_validation_tasks": 10, "num_test_tasks": 20,
+}  # fmt: skip
+
 METHODS = {
     "none": [{}],
     "no codes": [{"task.code": 0}],
-    "codes redrawn": [{"task.redraw": True}],
+    "codes redrawn": [{"task.redraw": "episode"}],
+    "codes redrawn, each trajectory": [{"task.redraw": "trajectory"}],
     "MR-A": each("weight", [1e-3, 1e-2, 1e-1], regularizer="mr_a"),
     "MR-W": each("weight", [1e-5, 1e-4, 1e-3], regularizer="mr_w"),
     "Action-MI": each("weight", [0.03, 0.1, 0.3], regularizer="action_mi"),
@@ -65,27 +76,48 @@ METHODS = {
 # One step has to turn a policy over arms around: with a rate of 0.5 it hardly moves.
 def _bandit(pulls: int) -> dict:
     return _BASE | {
-        "task": "bandit", "task.arms": 5, "task.trajectories": pulls, "learner.inner_lr": 20.0,
-        "network.hidden": (32, 32), "network.activation": "relu", "steps": 300,
-        "steps_per_epoch": 50, "num_test_tasks": 100,
+        "task": "bandit", "task.arms": 5, "task.trajectories": pulls, "learner.inner_lr": 100.0,
+        "network.hidden": (32, 32), "network.activation": "relu", "steps": 100,
+        "num_test_tasks": 100,
     }  # fmt: skip
+
+
+_BANDIT_ROWS = {"MAML": [{"learner.inner_lr": rate} for rate in (20.0, 100.0, 200.0)]} | YARDSTICKS
+
+# States are few, so a linear policy has a row of logits for each of them, which an inner step moves
+# by itself. Advantages by temporal differences (a small trace) have the least variance, and here
+# little bias, since observations are states.
+_MDP_ROWS = {
+    "MAML": [
+        {"task.trace": trace, "learner.inner_lr": rate}
+        for trace in (1.0, 0.3, 0.0)
+        for rate in (100.0, 300.0)
+    ],
+    "MAML, perceptron": [
+        {"task.trace": 0.3, "learner.inner_lr": rate, "network.hidden": (64, 64)}
+        for rate in (10.0, 30.0)
+    ],
+} | YARDSTICKS
 
 
 TABLES = {
     "navigation": Table(
-        "2-D navigation", _BASE | {"task": "navigation", "steps": 200}, LEARNERS | YARDSTICKS
+        "2-D navigation", _BASE | _NAVIGATION, LEARNERS | YARDSTICKS
     ),
     "bandit_10": Table(
-        "Bandits with 5 arms, 10 pulls", _bandit(10), {"MAML": [{}]} | YARDSTICKS
+        "Bandits with 5 arms, 10 pulls", _bandit(10), _BANDIT_ROWS
     ),
     "bandit_100": Table(
-        "Bandits with 5 arms, 100 pulls", _bandit(100), {"MAML": [{}]} | YARDSTICKS
+        "Bandits with 5 arms, 100 pulls", _bandit(100), _BANDIT_ROWS
     ),
     "mdp": Table(
         "Tabular MDPs, 10 states, 5 actions, 20 trajectories",
-        _BASE | {"task": "tabular_mdp", "learner.inner_lr": 10.0, "steps": 300}
-        | {"steps_per_epoch": 50, "num_test_tasks": 100},
-        {"MAML": [{}]} | YARDSTICKS,
+        _BASE | {"task": "tabular_mdp", "steps": 100, "num_test_tasks": 100}
+        | {"learner.inner_lr": 300.0, "task.trace": 0.3, "network.hidden": None},
+        _MDP_ROWS,
+    ),
+    "cheetah_dir": Table(
+        "Half-cheetah, forward or backward", _BASE | _CHEETAH, {"MAML": [{}]} | YARDSTICKS, seeds=3
     ),
     "codes": Table(
         "Navigation, 20 training goals that codes in the observation name, 2 trajectories",
@@ -131,7 +163,8 @@ COLUMNS = (
     report.score("training, before", "train.no_support_return", 2),
     report.score("training, after", "train.return", 2),
     report.score("I(a; D|s), nats", "test.support_information_lower"),
-    report.number("s/iteration", "cost.seconds_per_step", ".1f"),
+    report.number("s/iteration", "cost.seconds_per_step", ".2f"),
+    report.number("of which sampling", "cost.sampling_seconds_per_step", ".2f"),
     report.TRAIN_MINUTES,
 )
 
