@@ -23,7 +23,7 @@ help() {
 ./run.sh fewshot FLAGS         study of few-shot classification: --omniglot=FILE,
                                --miniimagenet=FILE, each of python -m maml.tasks.prepare
 ./run.sh doctor                what this machine has, what is missing, and what mends it; --data_dir=DIR
-./run.sh rl FLAGS              study of meta reinforcement learning; --tables=navigation,codes,...
+./run.sh rl FLAGS              study of meta reinforcement learning; --envs=navigation,codes,...
 ./run.sh help                  this text
 
 A virtual environment that is active is used; otherwise .venv is made. OUTPUT (default: output) is

@@ -13,7 +13,7 @@ from maml.core.episodes import fold_in
 from maml.core.registry import TASKS
 from maml.experiments import training
 from maml.experiments.config import Config
-from maml.rl import advantages
+from maml.rl import advantages, study
 from maml.rl.adaptation import adapt_further
 from maml.rl.environments.bandits import Bandit
 from maml.rl.environments.navigation import Navigation
@@ -203,11 +203,20 @@ def test_surrogates_have_the_policy_gradient(labels):
     np.testing.assert_allclose(gradients["dice"], -later * scores, atol=1e-5)
 
 
-def test_a_linear_policy_has_a_row_of_logits_for_each_state():
-    network = policy_networks(4, True, hidden=None).network(3)
-    kernel, bias = network.weights
-    np.testing.assert_allclose(network(np.eye(4)), kernel + bias, atol=1e-6)
-    assert kernel.shape == (4, 3)
+def test_an_inner_step_of_a_linear_policy_without_bias_moves_the_states_it_saw():
+    network = policy_networks(4, True, hidden=None, bias=False).network(3)
+    learner = maml.MAML(network, PolicyHead(3, True, 2), inner_lr=RATE, inner_steps=1)
+    x = np.eye(4, dtype=np.float32)[[[1, 2]]]
+    y = np.float32([[[1, 0, 0, 1.0], [0, 0, 1, -2.0]]])
+    learner.create_weights(maml.core.episodes.Episode(x, y, x, y))
+    (kernel,) = network.get_weights()
+    every = np.eye(4, dtype=np.float32)[None]
+    moved = learner.decode(learner.encode(x, y), learner.features(every)).mean().numpy()[0]
+    chances = tf.nn.softmax(kernel).numpy()
+    expected = kernel.copy()
+    for state, action, advantage in ((1, 0, 1.0), (2, 2, -2.0)):
+        expected[state] += RATE / 2 * advantage * (np.eye(3)[action] - chances[state])
+    np.testing.assert_allclose(moved, tf.nn.softmax(expected), atol=1e-5)
 
 
 # -- optimizers ------------------------------------------------------------------------------------
@@ -486,3 +495,10 @@ def test_every_environment_is_a_task_with_its_own_options():
         shots = 3 * problem.train.environment.horizon
         assert episode.support_x.shape == (2, shots, problem.train.observation_dim)
         assert problem.train.num_tasks == 5 and problem.mutually_exclusive
+
+
+def test_an_iteration_counts_the_steps_before_adaptation_and_after_it():
+    config = small("adam", **{"meta_batch_size": 3})
+    assert study.steps_of_an_iteration(config) == 2 * 3 * 4 * 10
+    config = small("adam", **{"meta_batch_size": 3, "learner.inner_steps": 0})
+    assert study.steps_of_an_iteration(config) == 3 * 4 * 10

@@ -163,6 +163,7 @@ def policy_networks(
     hidden: Sequence[int] | None = (64, 64),
     activation: str = "tanh",
     deviation: float = 1.0,
+    bias: bool = True,
     seed: int = 0,
 ) -> Networks:
     """Perceptrons from observations to the parameters of a policy.
@@ -174,6 +175,8 @@ def policy_networks(
         activation: of the hidden layers.
         deviation: standard deviation of actions at the start, in their unit; it is a weight of the
             network, and adapts as the others do.
+        bias: whether layers have biases. Without them a linear policy of states that are one-hot
+            has logits for each state that an inner step moves by themselves.
         seed: seed of the initial weights (Glorot uniform).
     """
 
@@ -185,7 +188,7 @@ def policy_networks(
         for index, units in enumerate([*inner, means]):
             initializer = keras.initializers.GlorotUniform(seed=next(seeds))
             kind = activation if index < len(inner) else None
-            layers.append(keras.layers.Dense(int(units), kind, kernel_initializer=initializer))
+            layers.append(keras.layers.Dense(int(units), kind, bias, initializer))
         if not discrete:
             layers.append(FreeDeviation(deviation))
         return keras.Sequential(layers)

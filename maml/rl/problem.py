@@ -173,10 +173,11 @@ def policy_problem(
         hidden: Sequence[int] | None = (64, 64),
         activation: str = "tanh",
         deviation: float = 1.0,
+        bias: bool = True,
         seed: int = 0,
     ):
         return policy_networks(
-            train.observation_dim, environment.discrete, hidden, activation, deviation, seed
+            train.observation_dim, environment.discrete, hidden, activation, deviation, bias, seed
         )
 
     return PolicyProblem(

@@ -9,8 +9,10 @@ adaptation, and paths in the plane.
 import pathlib
 
 import numpy as np
+from absl import flags
 
 from maml.experiments import plots, report, study_command
+from maml.experiments.config import Config
 from maml.experiments.results import HISTORY, read_history
 from maml.experiments.selection import each
 from maml.experiments.study import Plan, Study, Table
@@ -61,6 +63,17 @@ _CHEETAH = {
     "num_validation_tasks": 10, "num_test_tasks": 20,
 }  # fmt: skip
 
+# The ant is ten times as slow to simulate: a configuration that moves, not a result.
+_ANT = _CHEETAH | {
+    "task": "ant_dir", "task.trajectories": 5, "meta_batch_size": 4, "outer.max_kl": 0.05,
+    "steps": 20, "steps_per_epoch": 5, "num_validation_tasks": 4, "num_test_tasks": 8,
+}  # fmt: skip
+
+# Whoever reads the code, and not the trajectories, runs at a velocity that is wrong by its noise.
+_VELOCITY_CODE = _CHEETAH | {
+    "task": "cheetah_vel", "task.train_tasks": 20, "task.told": True, "task.told_noise": 0.5,
+}  # fmt: skip
+
 METHODS = {
     "none": [{}],
     "no codes": [{"task.code": 0}],
@@ -73,29 +86,34 @@ METHODS = {
 """What is done about codes that name the training goals."""
 
 
-# One step has to turn a policy over arms around: with a rate of 0.5 it hardly moves.
+# Bandits have no states, so a linear policy has logits alone. One step has to turn them around:
+# with a rate of 0.5 they hardly move. A perceptron breaks where the rate is as large as this one.
 def _bandit(pulls: int) -> dict:
     return _BASE | {
-        "task": "bandit", "task.arms": 5, "task.trajectories": pulls, "learner.inner_lr": 100.0,
-        "network.hidden": (32, 32), "network.activation": "relu", "steps": 100,
-        "num_test_tasks": 100,
+        "task": "bandit", "task.arms": 5, "task.trajectories": pulls, "learner.inner_lr": 200.0,
+        "network.hidden": None, "steps": 100, "num_test_tasks": 100,
     }  # fmt: skip
 
 
-_BANDIT_ROWS = {"MAML": [{"learner.inner_lr": rate} for rate in (20.0, 100.0, 200.0)]} | YARDSTICKS
+_PERCEPTRON = {"network.hidden": (32, 32), "network.activation": "relu"}
 
-# States are few, so a linear policy has a row of logits for each of them, which an inner step moves
-# by itself. Advantages by temporal differences (a small trace) have the least variance, and here
-# little bias, since observations are states.
+_BANDIT_ROWS = {
+    "MAML": [{}],
+    "MAML, perceptron": [{"learner.inner_lr": rate} | _PERCEPTRON for rate in (20.0, 200.0)],
+} | YARDSTICKS
+
+# A linear policy has logits for each of the few states, that an inner step moves by themselves.
+# Advantages by temporal differences (a small trace) have the least variance, and here little bias,
+# since observations are states.
 _MDP_ROWS = {
     "MAML": [
         {"task.trace": trace, "learner.inner_lr": rate}
-        for trace in (1.0, 0.3, 0.0)
-        for rate in (100.0, 300.0)
+        for trace in (0.3, 0.0)
+        for rate in (300.0, 1000.0)
     ],
+    "MAML, trace 1": [{"task.trace": 1.0}],
     "MAML, perceptron": [
-        {"task.trace": 0.3, "learner.inner_lr": rate, "network.hidden": (64, 64)}
-        for rate in (10.0, 30.0)
+        {"learner.inner_lr": 30.0, "network.hidden": (64, 64), "network.bias": True}
     ],
 } | YARDSTICKS
 
@@ -113,11 +131,23 @@ TABLES = {
     "mdp": Table(
         "Tabular MDPs, 10 states, 5 actions, 20 trajectories",
         _BASE | {"task": "tabular_mdp", "steps": 100, "num_test_tasks": 100}
-        | {"learner.inner_lr": 300.0, "task.trace": 0.3, "network.hidden": None},
+        | {"learner.inner_lr": 300.0, "task.trace": 0.3}
+        | {"network.hidden": None, "network.bias": False},
         _MDP_ROWS,
     ),
     "cheetah_dir": Table(
         "Half-cheetah, forward or backward", _BASE | _CHEETAH, {"MAML": [{}]} | YARDSTICKS, seeds=3
+    ),
+    "ant_dir": Table("Ant, forward or backward", _BASE | _ANT, {"MAML": [{}]}, seeds=1),
+    "velocity_code": Table(
+        "Half-cheetah, 20 training velocities of which the observation holds a noisy code",
+        _BASE | _VELOCITY_CODE,
+        {
+            "none": [{}],
+            "no code": [{"task.told": False, "task.told_noise": 0.0}],
+            "Action-MI": each("weight", [0.03, 0.1], regularizer="action_mi"),
+        },
+        seeds=1,
     ),
     "codes": Table(
         "Navigation, 20 training goals that codes in the observation name, 2 trajectories",
@@ -215,6 +245,14 @@ def page(result: dict) -> list[str]:
     ]
 
 
+def steps_of_an_iteration(config: Config) -> int:
+    """Steps of the environment, at most, that an iteration of a run takes."""
+    problem = config.make_problem()
+    phases = 2 if config.learner_defaults()["inner_steps"] else 1
+    each = problem.train.trajectories * problem.train.environment.horizon
+    return phases * config.meta_batch_size * each
+
+
 def write(result: dict, plan: Plan, output: pathlib.Path) -> str:
     """Writes the page, learning curves, returns and paths."""
     result["yardsticks"] = yardsticks(plan)
@@ -227,7 +265,8 @@ def write(result: dict, plan: Plan, output: pathlib.Path) -> str:
             folder = pathlib.Path(row["folders"][0])
             history = read_history(folder / HISTORY)
             if len(history["step"]) > 1:
-                histories[row["row"]] = history
+                each = steps_of_an_iteration(plan.config(name, row["options"], 0))
+                histories[row["row"]] = history | {"step": each * history["step"]}
             if (folder / "paths.png").exists() and row["row"] in ("MAML", "none"):
                 content = (folder / "paths.png").read_bytes()
                 reporting.write(content, output / f"paths_{name}.png")
@@ -238,6 +277,7 @@ def write(result: dict, plan: Plan, output: pathlib.Path) -> str:
                 output / f"curves_{name}.png",
                 "train",
                 "train_no_support",
+                "steps of the environment",
             )
     return text
 
@@ -245,6 +285,7 @@ def write(result: dict, plan: Plan, output: pathlib.Path) -> str:
 def cli():
     """The command, as ``maml-rl-study``."""
     study_command.define_flags(STUDY)
+    flags.DEFINE_alias("envs", "tables")
     commands.run(lambda: study_command.main(STUDY, write, "maml.rl.study"), ["logdir", "output"])
 
 
