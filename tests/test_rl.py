@@ -327,6 +327,16 @@ def test_codes_name_tasks_unless_they_are_drawn_anew(redraw):
     assert np.array_equal(codes[0], codes[2]) is (redraw == "never")
 
 
+def test_codes_do_not_explain_returns():
+    """Advantages are those of the same trajectories without codes."""
+    options = {"trajectories": 2, "redraw": "trajectory"}
+    with_codes = PolicyTasks(Navigation(5), 3, 0, code=8, **options)
+    without = PolicyTasks(Navigation(5), 3, 0, **options)
+    made = with_codes.collect([0, 1], tf.constant([0, 1]))
+    expected = without.labels(made._replace(observations=made.observations[..., :2]))
+    np.testing.assert_array_equal(with_codes.labels(made), expected)
+
+
 @pytest.mark.parametrize("noise", [0.0, 0.5])
 def test_what_is_told_of_a_task_has_noise_that_stays_the_same(noise):
     family = PolicyTasks(Navigation(5), 2000, 0, trajectories=2, told=True, noise=noise)

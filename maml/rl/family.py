@@ -166,7 +166,11 @@ class PolicyTasks(TaskFamily):
             mean = trajectories.rewards.mean(axis=1, keepdims=True)
             worth = decay * (trajectories.rewards - mean) * alive
         else:
-            values = advantages.baseline(trajectories, self.discount)
+            # By what the environment shows: codes that differ between a task's trajectories would
+            # explain the difference of their returns.
+            shown = trajectories.observations[..., : self.environment.observation_dim]
+            seen = trajectories._replace(observations=shown)
+            values = advantages.baseline(seen, self.discount)
             worth = advantages.generalized(trajectories, values, self.discount, self.trace)
             worth = advantages.standardized(worth, alive)
         labels = np.concatenate([trajectories.actions, worth[..., np.newaxis]], axis=-1)
