@@ -454,6 +454,14 @@ def test_action_mi_is_for_policies():
         config.make_learner(config.make_problem())
 
 
+@pytest.mark.parametrize("regularizer", ["mr_a", "mr_w", "action_mi", "weight_decay"])
+def test_regularizers_take_policies(regularizer):
+    problem, learner = made(small("adam", "bandit", regularizer=regularizer))
+    episode = problem.train.sample(2, tf.constant([0, 0]))
+    tensors = type(episode)(*map(tf.constant, episode))
+    assert np.isfinite(learner.objective(tensors, tf.constant([0, 0]))[0])
+
+
 # -- runs ------------------------------------------------------------------------------------------
 
 
