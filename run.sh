@@ -25,7 +25,7 @@ help() {
                                --miniimagenet=FILE, each of python -m maml.tasks.prepare
 ./run.sh threshold FLAGS       study of how many training tasks it takes until learners stop memorizing
 ./run.sh doctor                what this machine has, what is missing, and what mends it; --data_dir=DIR
-./run.sh rl FLAGS              study of meta reinforcement learning; --tables=navigation,codes,...
+./run.sh rl FLAGS              study of meta reinforcement learning; --envs=navigation,codes,...
 ./run.sh help                  this text
 
 A virtual environment that is active is used; otherwise .venv is made. OUTPUT (default: output) is

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import unittest.mock
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from maml.core.episodes import fold_in
 from maml.core.registry import TASKS
 from maml.experiments import training
 from maml.experiments.config import Config
-from maml.rl import advantages
+from maml.rl import advantages, study
 from maml.rl.adaptation import adapt_further
 from maml.rl.environments.bandits import Bandit
 from maml.rl.environments.navigation import Navigation
@@ -202,6 +203,22 @@ def test_surrogates_have_the_policy_gradient(labels):
     np.testing.assert_allclose(gradients["dice"], -later * scores, atol=1e-5)
 
 
+def test_an_inner_step_of_a_linear_policy_without_bias_moves_the_states_it_saw():
+    network = policy_networks(4, True, hidden=None, bias=False).network(3)
+    learner = maml.MAML(network, PolicyHead(3, True, 2), inner_lr=RATE, inner_steps=1)
+    x = np.eye(4, dtype=np.float32)[[[1, 2]]]
+    y = np.float32([[[1, 0, 0, 1.0], [0, 0, 1, -2.0]]])
+    learner.create_weights(maml.core.episodes.Episode(x, y, x, y))
+    (kernel,) = network.get_weights()
+    every = np.eye(4, dtype=np.float32)[None]
+    moved = learner.decode(learner.encode(x, y), learner.features(every)).mean().numpy()[0]
+    chances = tf.nn.softmax(kernel).numpy()
+    expected = kernel.copy()
+    for state, action, advantage in ((1, 0, 1.0), (2, 2, -2.0)):
+        expected[state] += RATE / 2 * advantage * (np.eye(3)[action] - chances[state])
+    np.testing.assert_allclose(moved, tf.nn.softmax(expected), atol=1e-5)
+
+
 # -- optimizers ------------------------------------------------------------------------------------
 
 
@@ -296,15 +313,40 @@ def test_batches_depend_on_their_number_and_the_policy_alone():
         np.testing.assert_array_equal(one, other)
 
 
-def test_codes_name_tasks_unless_they_are_drawn_anew():
-    for redraw in (False, True):
-        family = PolicyTasks(Navigation(5), 3, 0, trajectories=2, code=4, redraw=redraw)
-        one, two = (family.episodes([0, 1], tf.constant([0, seed])) for seed in (1, 2))
-        codes = [episode.support_x[:, :, 2:] for episode in (one, two)]
-        assert np.array_equal(codes[0], codes[1]) is not redraw
-        assert np.ptp(codes[0], axis=1).max() == 0  # The same in all steps of a task ...
-        np.testing.assert_array_equal(one.query_x[:, :1, 2:], codes[0][:, :1])  # and after.
-        assert np.abs(codes[0][0] - codes[0][1]).min() > 0
+@pytest.mark.parametrize("redraw", ["never", "episode", "trajectory"])
+def test_codes_name_tasks_unless_they_are_drawn_anew(redraw):
+    family = PolicyTasks(Navigation(5), 3, 0, trajectories=2, code=4, redraw=redraw)
+    one, two = (family.episodes([0, 1], tf.constant([0, seed])) for seed in (1, 2))
+    codes = [
+        part[:, :, 2:].reshape(2, 2, 5, 4) for part in (one.support_x, one.query_x, two.support_x)
+    ]
+    for of in codes:  # The same in all steps of a trajectory, and of a task or not.
+        assert np.ptp(of, axis=2).max() == 0 and np.abs(of[0] - of[1]).min() > 0
+        assert (np.ptp(of, axis=1).max() == 0) == (redraw != "trajectory")
+    assert np.array_equal(codes[0], codes[1]) is (redraw != "trajectory")
+    assert np.array_equal(codes[0], codes[2]) is (redraw == "never")
+
+
+def test_codes_do_not_explain_returns():
+    """Advantages are those of the same trajectories without codes."""
+    options = {"trajectories": 2, "redraw": "trajectory"}
+    with_codes = PolicyTasks(Navigation(5), 3, 0, code=8, **options)
+    without = PolicyTasks(Navigation(5), 3, 0, **options)
+    made = with_codes.collect([0, 1], tf.constant([0, 1]))
+    expected = without.labels(made._replace(observations=made.observations[..., :2]))
+    np.testing.assert_array_equal(with_codes.labels(made), expected)
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.5])
+def test_what_is_told_of_a_task_has_noise_that_stays_the_same(noise):
+    family = PolicyTasks(Navigation(5), 2000, 0, trajectories=2, told=True, noise=noise)
+    one, two = (family.episodes([0, 7], tf.constant([0, seed])) for seed in (1, 2))
+    for part in (one.query_x, two.support_x):
+        np.testing.assert_array_equal(part[..., 2:], one.support_x[..., 2:])
+    np.testing.assert_allclose(one.support_x[:, 0, 2:], family.told[[0, 7]], atol=1e-6)
+    errors = family.told - family.tasks
+    np.testing.assert_allclose(errors.std(axis=0), noise, rtol=0.1)
+    assert abs(np.mean(errors * family.tasks)) < 0.02
 
 
 def test_a_further_adaptation_from_the_start_is_the_first():
@@ -315,6 +357,47 @@ def test_a_further_adaptation_from_the_start_is_the_first():
     further = adapt_further(learner, learner.initial_state(3), parts[0], parts[1], parts[4])
     for one, other in zip(first, further, strict=True):
         np.testing.assert_allclose(one, other, atol=1e-6)
+
+
+def test_later_rates_are_chosen_by_validation_tasks():
+    """Rates far too large for validation tasks are not taken, however good they were on test."""
+    problem, _ = made(small("adam", **{"task.adaptations": 2, "task.later_rates": (0.0, 1.0)}))
+    problem.evaluator(problem.test.policy)
+    calls = []
+
+    class Scorer:
+        def __init__(self, learner, metrics, relabelings, adaptations):
+            self.later_rate = None
+
+        def __call__(self, family, *_):
+            calls.append((family is problem.validation, self.later_rate))
+            score = self.later_rate * (1 if family is problem.validation else -1)
+            names = ("return", "no_support_return", "after_2_return")
+            return {name: np.full([4, 1, 4], score) for name in names}
+
+    with unittest.mock.patch.object(maml.rl.problem, "PolicyEvaluator", Scorer):
+        found = problem.further_scores(None)
+    assert calls == [(True, 0.0), (True, 1.0), (False, 1.0)]
+    assert found["later_rate"] == 1.0 and found["returns_after"]["2"]["mean"] == -1
+
+
+def test_who_does_not_adapt_in_training_samples_once():
+    for inner_steps, same in ((0, True), (1, False)):
+        problem, _ = made(small("adam", **{"learner.inner_steps": inner_steps}))
+        episode = problem.train.sample(4, tf.constant([0, 1]))
+        assert np.array_equal(episode.support_x, episode.query_x) is same
+
+
+def test_few_different_tasks_are_reported_one_by_one():
+    problem, _ = made(small("adam", **{"task.test_tasks": 4}))
+    problem.test.tasks[:] = [[1, 0], [-1, 0], [1, 0], [1, 0]]
+    scores = {
+        name: np.arange(4.0).reshape(4, 1, 1)
+        for name in ("return", "no_support_return", "mismatched_support_return")
+    }
+    found = problem.summarize(scores, problem.test)
+    assert found["return_of_-1_0"]["mean"] == 1
+    assert found["return_of_1_0"]["mean"] == pytest.approx(5 / 3)
 
 
 # -- faults ----------------------------------------------------------------------------------------
@@ -349,6 +432,8 @@ def test_a_faulty_environment_is_named(fault, message):
         ({"task.trajectories": 0}, "trajectories"),
         ({"outer.max_kl": 0.0}, "max_kl"),
         ({"head.surrogate": "ppo"}, "surrogate"),
+        ({"task.redraw": "always"}, "redraw"),
+        ({"task.later_rates": (0.5, -1.0)}, "later_rates"),
         ({"regularizer": "label_mi"}, "relabel"),
     ],
 )
@@ -367,6 +452,14 @@ def test_action_mi_is_for_policies():
     config = Config.of({"task": "sinusoid", "regularizer": "action_mi"})
     with pytest.raises(ValueError, match="expects a policy"):
         config.make_learner(config.make_problem())
+
+
+@pytest.mark.parametrize("regularizer", ["mr_a", "mr_w", "action_mi", "weight_decay"])
+def test_regularizers_take_policies(regularizer):
+    problem, learner = made(small("adam", "bandit", regularizer=regularizer))
+    episode = problem.train.sample(2, tf.constant([0, 0]))
+    tensors = type(episode)(*map(tf.constant, episode))
+    assert np.isfinite(learner.objective(tensors, tf.constant([0, 0]))[0])
 
 
 # -- runs ------------------------------------------------------------------------------------------
@@ -393,6 +486,8 @@ def test_a_run_that_goes_on_has_the_numbers_of_one_that_was_not_cut(outer, tmp_p
     parts = training.run(config, tmp_path / "cut", resume=True, verbose=0, pictures=False)
     assert json.dumps(parts["scores"]) == json.dumps(whole["scores"])
     assert set(whole["further"]["returns_after"]) == {"0", "1", "2", "3"}
+    cost = whole["cost"]
+    assert 0 < cost["sampling_seconds_per_step"] < cost["seconds_per_step"]
     assert whole["diagnosis"]["verdict"] in maml.diagnostics.verdict.VERDICTS
 
     learner = maml.load(tmp_path / "whole/learner.keras")
@@ -418,3 +513,10 @@ def test_every_environment_is_a_task_with_its_own_options():
         shots = 3 * problem.train.environment.horizon
         assert episode.support_x.shape == (2, shots, problem.train.observation_dim)
         assert problem.train.num_tasks == 5 and problem.mutually_exclusive
+
+
+def test_an_iteration_counts_the_steps_before_adaptation_and_after_it():
+    config = small("adam", **{"meta_batch_size": 3})
+    assert study.steps_of_an_iteration(config) == 2 * 3 * 4 * 10
+    config = small("adam", **{"meta_batch_size": 3, "learner.inner_steps": 0})
+    assert study.steps_of_an_iteration(config) == 3 * 4 * 10

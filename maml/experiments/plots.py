@@ -79,6 +79,7 @@ def draw_curves(
     path: os.PathLike,
     split: str = "test",
     dotted: str = "train",
+    xlabel: str = "training step",
 ) -> None:
     """Learning curves of several runs, a panel for each score.
 
@@ -89,11 +90,12 @@ def draw_curves(
         split: whose scores are drawn.
         dotted: what the names of scores that are drawn dotted begin with, such as ``train`` or
             ``train_no_support``; the information is not.
+        xlabel: what the column ``step`` counts.
     """
     figure, axes = new_axes(len(metrics), size=(5, 3.8))
     for ax, (metric, title) in zip(axes[0], metrics.items(), strict=True):
         other = "" if metric == INFORMATION else f"{dotted}_{metric}"
-        plot_curves(histories, f"{split}_{metric}", other, ax).set_title(title)
+        plot_curves(histories, f"{split}_{metric}", other, ax).set(title=title, xlabel=xlabel)
     without = ", without the support set" * ("no_support" in dotted)
     figure.suptitle(f"dotted: meta-training tasks{without}", fontsize=8)
     handles, labels = axes[0, 0].get_legend_handles_labels()

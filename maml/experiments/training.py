@@ -266,6 +266,7 @@ def fit(
             callbacks.StopOnDivergence(
                 folder / CHECKPOINT, functools.partial(find_unfit, problem, config)
             ),
+            *problem.callbacks(per_epoch),
             table,
             keras.callbacks.TensorBoard(folder / "tensorboard", write_graph=False),
             *stops,
@@ -375,12 +376,21 @@ def _terms(learner, history, config, metric, problem) -> dict[str, float]:
 
 
 def cost(history: dict[str, np.ndarray], config: Config) -> dict[str, float]:
-    """What a training took: steps, seconds a step and in all, and steps that were skipped."""
+    """What a training took: steps, seconds a step and in all, and steps that were skipped.
+
+    Where a policy collects its own data, ``sampling_seconds_per_step`` says how many of the seconds
+    of a step that takes.
+    """
     seconds = history["seconds_per_step"]
+    timed = ("seconds_per_step", "sampling_seconds_per_step")
     return {
         "steps": int(history["step"][-1]),
         # The first epoch holds the tracing of the step.
-        "seconds_per_step": float(np.median(seconds[1:] if len(seconds) > 1 else seconds)),
+        **{
+            name: float(np.median(history[name][1:] if len(seconds) > 1 else history[name]))
+            for name in timed
+            if name in history
+        },
         "train_seconds": float(seconds.sum() * config.epoch_steps()),
         "skipped_steps": float(history["skipped_steps"].sum()),
     }

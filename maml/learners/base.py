@@ -308,7 +308,9 @@ class MetaLearner(Configured, Predictor, Trainer, abc.ABC):
         two = Episode(*(part[:2] for part in episode[:4]))
         self._episode_spec = [([None, *part.shape[1:]], part.dtype.name) for part in two]
         with self._scope():
-            self.objective(two, tf.constant([0, 0], tf.int32))
+            # Episodes that a policy has collected are NumPy arrays.
+            tensors = Episode(*(tf.convert_to_tensor(part) for part in two))
+            self.objective(tensors, tf.constant([0, 0], tf.int32))
             arguments.check_layers(self.own_layers())
             self.built = True
             if self._has_running_statistics():

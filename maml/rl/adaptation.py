@@ -7,7 +7,7 @@ from maml.learners.gradient_based import padded_support
 from maml.nn import functional
 
 
-def adapt_further(learner, state, x, y, mask=None, factor: float = 1.0):
+def adapt_further(learner, state, x, y, mask=None, factor=1.0):
     """The task state after one more inner step, on other data of the same tasks.
 
     Args:
@@ -16,7 +16,7 @@ def adapt_further(learner, state, x, y, mask=None, factor: float = 1.0):
         x: embeddings [tasks, shots, ...].
         y: labels [tasks, shots, ...].
         mask: which shots are real, [tasks, shots]; None: all.
-        factor: of the learning rates.
+        factor: of the learning rates, a number or a scalar tensor.
 
     Returns:
         The state.

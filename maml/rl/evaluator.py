@@ -28,7 +28,7 @@ class PolicyEvaluator:
         num_relabelings: the most tasks whose trajectories a task is given, for the information.
         adaptations: how often a policy adapts, each time to new trajectories; the scores are those
             after the first.
-        later_rate: factor of the inner rate after the first adaptation.
+        later_rate: factor of the inner rate after the first adaptation; may be changed.
     """
 
     def __init__(
@@ -111,7 +111,8 @@ class PolicyEvaluator:
             scores[f"support_information_{name}"] = each
         latest = after
         for number in range(2, self.adaptations + 1):
-            state = self._further(state, family.support(latest))
+            rate = tf.constant(self.later_rate, tf.float32)
+            state = self._further(state, family.support(latest), rate)
             own = fold_in(seed, 10 + number)
             latest = family.collect(tasks, own, state, codes=seeds[0])
             scores[f"after_{number}_{RETURN}"] = latest.returns()
@@ -139,12 +140,12 @@ class PolicyEvaluator:
         predicted, supports = predict_with_mismatched_supports(learner, embedded, count)
         return sandwich(predicted, supports, seed)
 
-    def _adapt_further(self, state, episode):
+    def _adapt_further(self, state, episode, rate):
         return adapt_further(
             self.learner,
             state,
             self.learner.features(episode.support_x),
             episode.support_y,
             getattr(episode, "support_mask", None),
-            self.later_rate,
+            rate,
         )

@@ -1,5 +1,7 @@
 """RL tasks as a :class:`maml.TaskFamily`: an episode holds trajectories before and after."""
 
+import time
+
 import numpy as np
 import tensorflow as tf
 
@@ -9,6 +11,8 @@ from maml.core.seeds import Stream, stream
 from maml.rl import advantages
 from maml.rl.environment import Environment
 from maml.rl.trajectories import Trajectories, collect
+
+REDRAWS = ("never", "episode", "trajectory")
 
 
 class PolicyTasks(TaskFamily):
@@ -28,15 +32,18 @@ class PolicyTasks(TaskFamily):
         trace: lambda of generalized advantages.
         code: size of a code that is drawn once for each task, N(0, 1), and stands in all its
             observations: it names the task. 0: none.
-        redraw: whether codes are drawn anew for each episode: then they tell nothing.
+        redraw: when codes are drawn anew: "never"; for each "episode", the same before adaptation
+            and after it; or for each "trajectory". Codes that are tell nothing of the task.
         told: whether the task itself stands in all observations: an oracle.
         noise: deviation of noise in what is told, drawn once for each task.
 
     Attributes:
         policy: the learner that acts; None: actions are random.
+        sampling_seconds: that :meth:`episodes` has taken in all.
     """
 
     on_policy = True
+    sampling_seconds = 0.0
 
     def __init__(
         self,
@@ -47,13 +54,18 @@ class PolicyTasks(TaskFamily):
         discount: float = 0.99,
         trace: float = 1.0,
         code: int = 0,
-        redraw: bool = False,
+        redraw: str = REDRAWS[0],
         told: bool = False,
         noise: float = 0.0,
     ):
         check_counts(num_tasks=num_tasks, trajectories=trajectories)
         check_at_least(0, code=code)
         check_finite(least=0, told_noise=noise, discount=discount, trace=trace)
+        if redraw not in REDRAWS:
+            raise ValueError(
+                f"Invalid value for `redraw`: expected one of {', '.join(REDRAWS)}; received "
+                f"{redraw!r}."
+            )
         self.environment, self.num_tasks, self.trajectories = environment, num_tasks, trajectories
         self.discount, self.trace, self.redraw = discount, trace, redraw
         rng = np.random.default_rng([split, int(Stream.TASKS)])
@@ -100,9 +112,12 @@ class PolicyTasks(TaskFamily):
             codes: stateless seed [2] of codes that are drawn anew; None: the same seed.
         """
         rng = np.random.default_rng(np.asarray(seed).astype(np.uint32))
-        told = self.told[tasks].copy()
-        if self.redraw:
-            told[:, : self.code] = self._codes(len(tasks), seed if codes is None else codes)
+        told = np.repeat(self.told[tasks][:, np.newaxis], self.trajectories, axis=1)
+        if self.redraw == "episode":
+            own = self._codes((len(tasks), 1), seed if codes is None else codes)
+            told[..., : self.code] = own
+        elif self.redraw == "trajectory":
+            told[..., : self.code] = self._codes(told.shape[:2], seed)
         if self._policy is not None and state is None:
             state = self._policy.initial_state(len(tasks))
 
@@ -114,9 +129,9 @@ class PolicyTasks(TaskFamily):
         told = told if told.size else None
         return collect(self.environment, self.tasks[tasks], self.trajectories, act, rng, told)
 
-    def _codes(self, count: int, seed) -> np.ndarray:
+    def _codes(self, shape, seed) -> np.ndarray:
         rng = np.random.default_rng([*np.asarray(seed).astype(np.uint32), 1])
-        return rng.standard_normal([count, self.code])
+        return rng.standard_normal([*shape, self.code])
 
     def _random_actions(self, shape, rng) -> np.ndarray:
         size = self.environment.action_dim
@@ -151,7 +166,11 @@ class PolicyTasks(TaskFamily):
             mean = trajectories.rewards.mean(axis=1, keepdims=True)
             worth = decay * (trajectories.rewards - mean) * alive
         else:
-            values = advantages.baseline(trajectories, self.discount)
+            # By what the environment shows: codes that differ between a task's trajectories would
+            # explain the difference of their returns.
+            shown = trajectories.observations[..., : self.environment.observation_dim]
+            seen = trajectories._replace(observations=shown)
+            values = advantages.baseline(seen, self.discount)
             worth = advantages.generalized(trajectories, values, self.discount, self.trace)
             worth = advantages.standardized(worth, alive)
         labels = np.concatenate([trajectories.actions, worth[..., np.newaxis]], axis=-1)
@@ -178,13 +197,19 @@ class PolicyTasks(TaskFamily):
         return self._encode(type(episode)(*parts), training)
 
     def episodes(self, tasks, seed):
+        started = time.perf_counter()
         tasks = np.asarray(tasks)
         before = self.collect(tasks, fold_in(seed, 0))
         support = self.support(before)
+        if not getattr(self._policy, "inner_steps", 1):
+            # Who does not adapt in training has no other policy afterwards: one sample is enough.
+            self.sampling_seconds += time.perf_counter() - started
+            return support
         state = None if self._policy is None else self.adapt(before, training=True)
         # Both parts of an episode have the same codes.
         after = self.collect(tasks, fold_in(seed, 1), state, codes=fold_in(seed, 0))
         query = self.support(after)
+        self.sampling_seconds += time.perf_counter() - started
         return support._replace(query_x=query.query_x, query_y=query.query_y)
 
     def dataset(self, batch_size, seed, start=0):

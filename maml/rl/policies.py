@@ -160,9 +160,10 @@ class FreeDeviation(keras.layers.Layer):
 def policy_networks(
     observation_dim: int,
     discrete: bool,
-    hidden: Sequence[int] = (64, 64),
+    hidden: Sequence[int] | None = (64, 64),
     activation: str = "tanh",
     deviation: float = 1.0,
+    bias: bool = True,
     seed: int = 0,
 ) -> Networks:
     """Perceptrons from observations to the parameters of a policy.
@@ -170,10 +171,12 @@ def policy_networks(
     Args:
         observation_dim: size of an observation.
         discrete: whether actions are discrete.
-        hidden: units of each hidden layer.
+        hidden: units of each hidden layer; None for a linear policy, that has none.
         activation: of the hidden layers.
         deviation: standard deviation of actions at the start, in their unit; it is a weight of the
             network, and adapts as the others do.
+        bias: whether layers have biases. Without them a linear policy of states that are one-hot
+            has logits for each state that an inner step moves by themselves.
         seed: seed of the initial weights (Glorot uniform).
     """
 
@@ -181,10 +184,11 @@ def policy_networks(
         seeds = initializer_seeds(seed, Part.NETWORK)
         layers = [keras.Input((observation_dim,))]
         means = outputs if discrete else outputs // 2
-        for index, units in enumerate([*np.atleast_1d(hidden), means]):
+        inner = () if hidden is None else np.atleast_1d(hidden)
+        for index, units in enumerate([*inner, means]):
             initializer = keras.initializers.GlorotUniform(seed=next(seeds))
-            kind = activation if index < len(np.atleast_1d(hidden)) else None
-            layers.append(keras.layers.Dense(int(units), kind, kernel_initializer=initializer))
+            kind = activation if index < len(inner) else None
+            layers.append(keras.layers.Dense(int(units), kind, bias, initializer))
         if not discrete:
             layers.append(FreeDeviation(deviation))
         return keras.Sequential(layers)

@@ -9,8 +9,10 @@ adaptation, and paths in the plane.
 import pathlib
 
 import numpy as np
+from absl import flags
 
 from maml.experiments import plots, report, study_command
+from maml.experiments.config import Config
 from maml.experiments.results import HISTORY, read_history
 from maml.experiments.selection import each
 from maml.experiments.study import Plan, Study, Table
@@ -22,7 +24,8 @@ from mine.reporting import commands
 _BASE = {
     "learner": "maml", "outer": "trpo", "learner.inner_lr": 0.1, "learner.inner_steps": 1,
     "meta_batch_size": 20, "steps_per_epoch": 20, "num_validation_batches": 1,
-    "num_validation_tasks": 40, "num_test_tasks": 40, "task.later_rate": 0.25,
+    "num_validation_tasks": 40, "num_test_tasks": 40,
+    "task.later_rates": (1.0, 0.5, 0.25, 0.125),
 }  # fmt: skip
 
 _NO_ADAPTATION = {"learner.inner_steps": 0, "learner.test_inner_steps": 1}
@@ -45,16 +48,37 @@ LEARNERS = {
 }
 """Learners and meta-optimizers; TRPO and the LVC surrogate unless said."""
 
+_NAVIGATION = {"task": "navigation", "steps": 200}
+
 # Few trajectories: with many of them adaptation is too easy to be worth replacing.
 _CODES = {
     "task": "navigation", "task.train_tasks": 20, "task.trajectories": 2, "task.code": 8,
     "steps": 130, "steps_per_epoch": 10,
 }  # fmt: skip
 
+# There are but two tasks, so few of them make a batch; simulation is what takes the time.
+_CHEETAH = {
+    "task": "cheetah_dir", "task.trajectories": 10, "task.adaptations": 1,
+    "network.deviation": 0.5, "meta_batch_size": 10, "outer.max_kl": 0.02, "steps": 200,
+    "num_validation_tasks": 10, "num_test_tasks": 20,
+}  # fmt: skip
+
+# The ant is ten times as slow to simulate: a configuration that moves, not a result.
+_ANT = _CHEETAH | {
+    "task": "ant_dir", "task.trajectories": 5, "meta_batch_size": 4, "outer.max_kl": 0.05,
+    "steps": 20, "steps_per_epoch": 5, "num_validation_tasks": 4, "num_test_tasks": 8,
+}  # fmt: skip
+
+# Whoever reads the code, and not the trajectories, runs at a velocity that is wrong by its noise.
+_VELOCITY_CODE = _CHEETAH | {
+    "task": "cheetah_vel", "task.train_tasks": 20, "task.told": True, "task.told_noise": 0.5,
+}  # fmt: skip
+
 METHODS = {
     "none": [{}],
     "no codes": [{"task.code": 0}],
-    "codes redrawn": [{"task.redraw": True}],
+    "codes redrawn": [{"task.redraw": "episode"}],
+    "codes redrawn, each trajectory": [{"task.redraw": "trajectory"}],
     "MR-A": each("weight", [1e-3, 1e-2, 1e-1], regularizer="mr_a"),
     "MR-W": each("weight", [1e-5, 1e-4, 1e-3], regularizer="mr_w"),
     "Action-MI": each("weight", [0.03, 0.1, 0.3], regularizer="action_mi"),
@@ -62,30 +86,70 @@ METHODS = {
 """What is done about codes that name the training goals."""
 
 
-# One step has to turn a policy over arms around: with a rate of 0.5 it hardly moves.
+# Bandits have no states, so a linear policy has logits alone. One step has to turn them around:
+# with a rate of 0.5 they hardly move. With 200 the adapted policies hardly depend on where they
+# start, so that a trust region about them lets the start wander off; small steps of Adam do not.
 def _bandit(pulls: int) -> dict:
     return _BASE | {
         "task": "bandit", "task.arms": 5, "task.trajectories": pulls, "learner.inner_lr": 20.0,
-        "network.hidden": (32, 32), "network.activation": "relu", "steps": 300,
-        "steps_per_epoch": 50, "num_test_tasks": 100,
+        "network.hidden": None, "steps": 100, "num_test_tasks": 100,
     }  # fmt: skip
+
+
+_BANDIT_ROWS = {
+    "MAML": [
+        {"learner.inner_lr": 50.0},
+        {"learner.inner_lr": 200.0, "outer": "adam", "meta_lr": 1e-3},
+    ],
+    "MAML, perceptron": [{"network.hidden": (32, 32), "network.activation": "relu"}],
+} | YARDSTICKS
+
+# A linear policy has logits for each of the few states, that an inner step moves by themselves.
+# Advantages by temporal differences (a small trace) have the least variance, and here little bias,
+# since observations are states.
+_MDP_ROWS = {
+    "MAML": [
+        {"task.trace": trace, "learner.inner_lr": rate}
+        for trace in (0.3, 0.0)
+        for rate in (300.0, 1000.0)
+    ],
+    "MAML, trace 1": [{"task.trace": 1.0}],
+    "MAML, perceptron": [
+        {"learner.inner_lr": 30.0, "network.hidden": (64, 64), "network.bias": True}
+    ],
+} | YARDSTICKS
 
 
 TABLES = {
     "navigation": Table(
-        "2-D navigation", _BASE | {"task": "navigation", "steps": 200}, LEARNERS | YARDSTICKS
+        "2-D navigation", _BASE | _NAVIGATION, LEARNERS | YARDSTICKS
     ),
     "bandit_10": Table(
-        "Bandits with 5 arms, 10 pulls", _bandit(10), {"MAML": [{}]} | YARDSTICKS
+        "Bandits with 5 arms, 10 pulls", _bandit(10), _BANDIT_ROWS
     ),
     "bandit_100": Table(
-        "Bandits with 5 arms, 100 pulls", _bandit(100), {"MAML": [{}]} | YARDSTICKS
+        "Bandits with 5 arms, 100 pulls", _bandit(100), _BANDIT_ROWS
     ),
     "mdp": Table(
         "Tabular MDPs, 10 states, 5 actions, 20 trajectories",
-        _BASE | {"task": "tabular_mdp", "learner.inner_lr": 10.0, "steps": 300}
-        | {"steps_per_epoch": 50, "num_test_tasks": 100},
-        {"MAML": [{}]} | YARDSTICKS,
+        _BASE | {"task": "tabular_mdp", "steps": 100, "num_test_tasks": 100}
+        | {"learner.inner_lr": 300.0, "task.trace": 0.3}
+        | {"network.hidden": None, "network.bias": False},
+        _MDP_ROWS,
+    ),
+    "cheetah_dir": Table(
+        "Half-cheetah, forward or backward", _BASE | _CHEETAH, {"MAML": [{}]} | YARDSTICKS, seeds=3
+    ),
+    "ant_dir": Table("Ant, forward or backward", _BASE | _ANT, {"MAML": [{}]}, seeds=1),
+    "velocity_code": Table(
+        "Half-cheetah, 20 training velocities of which the observation holds a noisy code",
+        _BASE | _VELOCITY_CODE,
+        {
+            "none": [{}],
+            "no code": [{"task.told": False, "task.told_noise": 0.0}],
+            "Action-MI": each("weight", [0.03, 0.1], regularizer="action_mi"),
+        },
+        seeds=1,
     ),
     "codes": Table(
         "Navigation, 20 training goals that codes in the observation name, 2 trajectories",
@@ -131,7 +195,8 @@ COLUMNS = (
     report.score("training, before", "train.no_support_return", 2),
     report.score("training, after", "train.return", 2),
     report.score("I(a; D|s), nats", "test.support_information_lower"),
-    report.number("s/iteration", "cost.seconds_per_step", ".1f"),
+    report.number("s/iteration", "cost.seconds_per_step", ".2f"),
+    report.number("of which sampling", "cost.sampling_seconds_per_step", ".2f"),
     report.TRAIN_MINUTES,
 )
 
@@ -182,6 +247,14 @@ def page(result: dict) -> list[str]:
     ]
 
 
+def steps_of_an_iteration(config: Config) -> int:
+    """Steps of the environment, at most, that an iteration of a run takes."""
+    problem = config.make_problem()
+    phases = 2 if config.learner_defaults()["inner_steps"] else 1
+    each = problem.train.trajectories * problem.train.environment.horizon
+    return phases * config.meta_batch_size * each
+
+
 def write(result: dict, plan: Plan, output: pathlib.Path) -> str:
     """Writes the page, learning curves, returns and paths."""
     result["yardsticks"] = yardsticks(plan)
@@ -194,7 +267,8 @@ def write(result: dict, plan: Plan, output: pathlib.Path) -> str:
             folder = pathlib.Path(row["folders"][0])
             history = read_history(folder / HISTORY)
             if len(history["step"]) > 1:
-                histories[row["row"]] = history
+                each = steps_of_an_iteration(plan.config(name, row["options"], 0))
+                histories[row["row"]] = history | {"step": each * history["step"]}
             if (folder / "paths.png").exists() and row["row"] in ("MAML", "none"):
                 content = (folder / "paths.png").read_bytes()
                 reporting.write(content, output / f"paths_{name}.png")
@@ -205,6 +279,7 @@ def write(result: dict, plan: Plan, output: pathlib.Path) -> str:
                 output / f"curves_{name}.png",
                 "train",
                 "train_no_support",
+                "steps of the environment",
             )
     return text
 
@@ -212,6 +287,7 @@ def write(result: dict, plan: Plan, output: pathlib.Path) -> str:
 def cli():
     """The command, as ``maml-rl-study``."""
     study_command.define_flags(STUDY)
+    flags.DEFINE_alias("envs", "tables")
     commands.run(
         lambda: study_command.main(STUDY, write, "maml.rl.study"),
         ["logdir", "output"],

@@ -45,22 +45,22 @@ def collect(
         act: from observations [tasks, trajectories, dim] and the number of the step to actions
             [tasks, trajectories, action_dim].
         rng: of the environment.
-        told: stands behind every observation of a task, [tasks, size]; None: nothing.
+        told: stands behind every observation of a trajectory, [tasks, trajectories, size]; None:
+            nothing.
 
     Raises:
         ValueError: the environment raises, or gives rewards or observations that are not finite.
     """
     count = len(tasks)
     rows = np.repeat(tasks, trajectories, axis=0)
-    beside = None if told is None else np.repeat(told[:, np.newaxis], trajectories, axis=1)
     state = _call(environment, 0, environment.reset, rows, rng)
     alive = np.ones(len(rows), bool)
     columns: list[tuple] = []
     for step in range(environment.horizon):
         observed = _call(environment, step, environment.observe, state)
         observed = observed.reshape(count, trajectories, -1)
-        if beside is not None:
-            observed = np.concatenate([observed, beside], axis=-1)
+        if told is not None:
+            observed = np.concatenate([observed, told], axis=-1)
         observed = observed.astype(np.float32)
         actions = np.asarray(act(observed, step))
         flat = actions.reshape(len(rows), -1)

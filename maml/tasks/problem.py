@@ -120,6 +120,14 @@ class Problem:
 
     # -- what a kind of problem adds to a run ----------------------------------------------------
 
+    def callbacks(self, steps_per_epoch: int) -> list:
+        """Keras callbacks of a training, which may add to the logs of each epoch.
+
+        Args:
+            steps_per_epoch: training steps of an epoch.
+        """
+        return []
+
     def summarize(self, scores: dict[str, np.ndarray], family: TaskFamily) -> dict[str, dict]:
         """The record of a split's scores.
 
