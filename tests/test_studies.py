@@ -218,11 +218,11 @@ def test_tables_without_a_row_that_is_asked_for_are_left_out(tmp_path):
     assert chosen(["one", "two"], []) == chosen([], []) == ["one", "two"]
     assert chosen(["one", "two"], ["c"]) == ["two"]
     for tables, rows, told in (
-        (["one"], ["c"], "--rows: expected some of a, \"b, too\"; received 'c'"),
-        (["one", "one"], [], "--tables: expected each value once, received 'one' twice"),
-        (["one"], ["a", "a"], "--rows: expected each value once, received 'a' twice"),
-        (["three"], [], "--tables: expected some of one, two; received 'three'"),
-        (["one"], ["d"], "--rows: expected some of"),
+        (["one"], ["c"], "`rows`: expected some of a, \"b, too\"; received 'c'"),
+        (["one", "one"], [], "`tables`: expected each value once, received 'one' twice"),
+        (["one"], ["a", "a"], "`rows`: expected each value once, received 'a' twice"),
+        (["three"], [], "`tables`: expected some of one, two; received 'three'"),
+        (["one"], ["d"], "`rows`: expected some of"),
     ):
         with pytest.raises(ValueError, match=told):
             chosen(tables, rows)
