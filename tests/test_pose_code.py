@@ -154,7 +154,7 @@ def test_a_set_is_known_by_its_images_whatever_is_made_of_them(data_dir, tmp_pat
         ('{"train": ["a", 3], "val": ["b"]}', r"split\.json: expected .*data_gen\.py"),
         (
             '{"train": ["a"], "val": ["b"]}',
-            "expected the names of the 8 objects of train_data.pkl; received 1 name",
+            "expected a name for each object of train_data.pkl, which holds 8 .*; received 1 name",
         ),
     ],
 )
