@@ -237,7 +237,7 @@ def study(folder, *flags, before=()):
 def tables(folder):
     """What a study's tables say, but for when and where they were made."""
     rows = json.loads((folder / "out/memorization.json").read_text())["tables"]["cnp_5"]
-    timed = re.compile(r"seconds|provenance|folder|cost")
+    timed = re.compile(r"seconds|provenance|folder|cost|command")
     return [{k: v for k, v in row.items() if not timed.search(k)} for row in rows["rows"]]
 
 

@@ -1,9 +1,11 @@
 """MPI: the processes of one ``mpiexec``, on any number of machines."""
 
+import signal
 import sys
 from concurrent.futures import Future
 
 from maml.experiments.executors.base import Executor, call_alone
+from mine.reporting.processes import stopping
 
 
 class MPI(Executor):
@@ -30,7 +32,11 @@ class MPI(Executor):
             )
         self._world = mpi.COMM_WORLD
         self._context = MPICommExecutor(self._world, root=0)
+        # Python's handlers do not run while MPI waits: until then a signal ends the process.
+        before = {of: signal.signal(of, signal.SIG_DFL) for of in stopping.SIGNALS}
         self._executor = self._context.__enter__()
+        for number, handler in before.items():
+            signal.signal(number, handler)
         if self._executor is None:  # A process that trained until the first one was done.
             sys.exit(0)
 
