@@ -113,8 +113,12 @@ def test_a_task_that_is_no_problem_is_told_in_a_sentence(tmp_path, returned, kin
     assert f"{told} type {kind}." in said
 
 
+STUDIES_AND_TRAININGS = [
+    *("maml.train", "pose_code.train"),
+    *(name for name, of in FOLDERS.items() if set(of) == {"logdir", "output"}),
+]
 CLAIMED = {
-    **{name: of for name, of in FOLDERS.items() if name not in ("maml.train", "pose_code.train")},
+    **{name: of for name, of in FOLDERS.items() if name not in STUDIES_AND_TRAININGS},
     "maml.diagnostics.known_models": ["output"],
     "pose_data.convert_cad": ["CAD_dir"],
     "pose_data.data_gen": ["output_dir"],
@@ -124,7 +128,10 @@ CLAIMED = {
     "pose_data.resize_images": ["data_dir"],
     "pose_data.vary_cad": ["output_dir"],
 }
-"""Commands -> flags of folders in which no other process may work; trainings see to that later."""
+"""Commands -> flags of folders in which no other process may work.
+
+Trainings see to that later, and studies share their runs: see test_executors.py.
+"""
 
 OF_DATA = {
     "pose_data.data_gen": ["--data_dir=x"],
