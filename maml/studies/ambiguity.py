@@ -237,7 +237,9 @@ def cli():
     """The command."""
     study_command.define_flags(STUDY)
     commands.run(
-        lambda: study_command.main(STUDY, write, "maml.studies.ambiguity"), ["logdir", "output"]
+        lambda: study_command.main(STUDY, write, "maml.studies.ambiguity"),
+        ["logdir", "output"],
+        claims=False,
     )
 
 
