@@ -579,7 +579,7 @@ def test_one_file_brings_a_learner_a_regularizer_a_task_and_a_head(tmp_path):
     assert str(maml.MemorizationReport(**record["diagnosis"])) in again.stdout
     # Without the file, and with an option of another.
     for words, told in (
-        (flags[1:], "Unknown regularizer 'small': expected one of"),
+        (flags[1:], "Unknown learner 'nearest': expected one of"),
         ([flags[0], "--learner_options=width=1"], "it is an option of nearest"),
     ):
         process = commands.run("maml.train", *words, cwd=tmp_path)
