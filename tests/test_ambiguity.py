@@ -10,6 +10,7 @@ from test_studies import CNP, TINY, TOLD, is_picture
 
 import maml
 from maml.experiments import sweep
+from maml.experiments.executors.base import call
 from maml.experiments.study import Plan, Table, run_study
 from maml.learners.exact.posteriors import GridPosterior
 from maml.studies import ambiguity
@@ -72,7 +73,7 @@ def test_exact_bayes_draws_both_answers(problem, ambiguous):
 @pytest.mark.slow
 def test_the_study_runs_resumes_and_draws(monkeypatch, tmp_path):
     def run(jobs, workers, title):
-        return {name: sweep._call(job) for name, job in jobs.items()}
+        return {name: call(job) for name, job in jobs.items()}
 
     monkeypatch.setattr(sweep, "run", run)
     monkeypatch.setattr(ambiguity, "TASKS", 2)

@@ -202,7 +202,7 @@ def test_a_table_goes_on_from_its_epochs(tmp_path):
     assert table.path.read_text() == whole
     for damage in (whole[:-30], "", None):
         table.path.unlink() if damage is None else table.path.write_text(damage)
-        with pytest.raises(ValueError, match="history.csv was expected to hold the 3 epochs"):
+        with pytest.raises(ValueError, match="history.csv was expected to hold 3 epochs"):
             callbacks.HistoryFile(table.path).restore(None, 3)
         callbacks.HistoryFile(table.path).restore(whole, 3)  # A checkpoint holds it too.
         assert table.path.read_text() == whole
@@ -273,7 +273,7 @@ def test_an_older_run_without_its_history_is_told_before_training(runs, tmp_path
     (folder / "history.csv").write_text("\n".join(line.rpartition(",")[0] for line in lines[:-1]))
     monkeypatch.setattr(callbacks.Checkpoint, "history", lambda self: None)
     monkeypatch.setattr(maml.MetaLearner, "fit", lambda *_, **__: pytest.fail("trains"))
-    with pytest.raises(ValueError, match="history.csv was expected to hold the 2 epochs.*it has 1"):
+    with pytest.raises(ValueError, match="history.csv was expected to hold 2 epochs.*it has 1"):
         go_on(config, folder)
 
 

@@ -259,7 +259,7 @@ def test_a_study_on_mpi_equals_the_printed_commands(tmp_path):
         commands = [line for line in printed.stdout.splitlines() if line.startswith("python -m")]
         if not commands:
             break
-        assert f"{len(commands)} trainings are missing." in printed.stderr
+        assert f"Missing: {len(commands)} training" in printed.stderr
         for command in commands:
             words = command.replace("python", sys.executable, 1)
             subprocess.run(words, shell=True, cwd=folder, env=ENVIRONMENT, check=True)

@@ -27,8 +27,11 @@ def masked(values=X):
 @pytest.mark.parametrize(
     ("value", "told"),
     [
-        (masked(), f"masked ones in {MASK.sum()} of {N} samples, the first in sample"),
-        (np.ma.stack([masked(), masked()], axis=1), f"masked ones in {MASK.sum()} of {N} samples"),
+        (masked(), f"masked ones in {MASK.sum()} of {N:,} samples, the first in sample"),
+        (
+            np.ma.stack([masked(), masked()], axis=1),
+            f"masked ones in {MASK.sum()} of {N:,} samples",
+        ),
         (list(np.ma.stack([masked(), masked()], axis=1)), "masked ones in"),
         (np.ma.masked, "masked ones in 1 of 1 sample"),
         (pd.array([1, None] * 1500, dtype="Int64"), "object values|NaN"),

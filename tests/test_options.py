@@ -580,7 +580,7 @@ def test_one_file_brings_a_learner_a_regularizer_a_task_and_a_head(tmp_path):
     # Without the file, and with an option of another.
     for words, told in (
         (flags[1:], "Unknown learner 'nearest': expected one of"),
-        ([flags[0], "--learner_options=width=1"], "it is an option of nearest"),
+        ([flags[0], "--learner_options=width=1"], "it is an option of tnp, nearest;"),
     ):
         process = commands.run("maml.train", *words, cwd=tmp_path)
         assert process.returncode == 1 and told in process.stderr

@@ -78,7 +78,7 @@ def test_the_wheel_names_its_extras_and_marks_its_types(wheel):
         names = archive.namelist()
         (path,) = [name for name in names if name.endswith("/METADATA")]
         metadata = Parser().parsestr(archive.read(path).decode())
-    expected = {"pose", "experiments", "rl", "gpu", "dev", "docs", "bench", "notebooks"}
+    expected = {"pose", "experiments", "rl", "scale", "gpu", "dev", "docs", "bench", "notebooks"}
     assert set(metadata.get_all("Provides-Extra")) == expected
     base = [of for of in metadata.get_all("Requires-Dist") if "extra ==" not in of]
     assert not any(re.match(rf"{extra}\b", of) for extra in EXTRAS for of in base)

@@ -133,7 +133,7 @@ def test_numbers_of_thousands_of_digits_are_refused(tmp_path):
     """Python would not write them into a message."""
     path = tmp_path / "data.pkl"
     path.write_bytes(pickle.dumps([0, 10**5000]))
-    with pytest.raises(pickles.PickleError, match="it holds a number of 16610 bits"):
+    with pytest.raises(pickles.PickleError, match="it holds a number of 16,610 bits"):
         pickles.load(path)
 
 

@@ -248,7 +248,7 @@ def test_a_run_writes_all_that_a_record_holds(tmp_path):
             "mse", "no_support_mse", "mismatched_support_mse", "constant_mse", "swap_gap",
             "label_information_lower", "label_information_upper", "support_information_lower",
             "support_information_upper", "mismatched_labels_mse", "relabeled_mse",
-            "relabeled_constant_mse",
+            "relabeled_constant_mse", "nll", "coverage_90", "calibration_error",
         }  # fmt: skip
         assert all(set(score) == {"mean", "ci95"} for score in scores.values())
     assert {"prediction_mi_nats", "prediction_mi_power_ratio"} <= set(written["terms"])

@@ -105,8 +105,9 @@ def main(
     except NotTrainedError as missing:
         print(*missing.args[0], sep="\n")
         print(
-            f"{len(missing.args[0])} trainings are missing. When they are done, the same command "
-            "prints those that depend on them, or without --print_commands makes the tables.",
+            f"Missing: {reporting.counted(len(missing.args[0]), 'training')}. When all are done, the "
+            "same command prints those that depend on them, or without --print_commands makes the "
+            "tables.",
             file=sys.stderr,
         )
         return

@@ -89,17 +89,17 @@ def ambiguous_tasks(problem: Problem, count: int = TASKS, batch_size: int = 100)
     """
     prior = problem.networks.prior
     exact = GridPosterior(prior, problem.head)
-    is_line = exact.functions()[0][:, 0]
     found: list = []
     for tasks, seed in problem.test.fixed_tasks(1, batch_size, 0):
         episode = problem.test.episodes(tf.constant(tasks), seed)
-        posterior = tf.nn.softmax(exact.encode(episode.support_x, episode.support_y))
+        parameters, log_weights = exact.encode(episode.support_x, episode.support_y)
+        posterior, is_line = tf.nn.softmax(log_weights), parameters[..., 0]
         line = tf.reduce_sum(posterior * is_line, axis=-1)
         own = np.flatnonzero((line > AMBIGUOUS[0]) & (line < AMBIGUOUS[1]))
         if not len(own):
             continue
-        values = prior.values(exact.functions()[0], tf.gather(episode.query_x, own))
-        answers = []
+        values = prior.values(tf.gather(parameters, own), tf.gather(episode.query_x, own))
+        answers, is_line = [], tf.gather(is_line, own)
         for kind in (1 - is_line, is_line):
             weights = tf.gather(posterior, own) * kind
             weights /= tf.reduce_sum(weights, axis=-1, keepdims=True)

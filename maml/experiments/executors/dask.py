@@ -5,6 +5,7 @@ import os
 from concurrent.futures import Future
 
 from maml.experiments.executors.base import Executor, call_alone
+from mine.reporting.tables import counted
 
 
 class Dask(Executor):
@@ -42,7 +43,8 @@ class Dask(Executor):
                     "one learner at a time; received one of "
                     f"{max(threads.values())}; start them with --nthreads 1."
                 )
-            print(f"Dask: {len(threads)} workers; watch them at {self._client.dashboard_link}")
+            workers = counted(len(threads), "worker")
+            print(f"Dask: {workers}; watch them at {self._client.dashboard_link}")
         except BaseException:
             self._client.close()
             raise
