@@ -104,10 +104,10 @@ def main(
             text = write(result, plan, output)
     except NotTrainedError as missing:
         print(*missing.args[0], sep="\n")
+        count = reporting.counted(len(missing.args[0]), "training")
         print(
-            f"Missing: {reporting.counted(len(missing.args[0]), 'training')}. When all are done, the "
-            "same command prints those that depend on them, or without --print_commands makes the "
-            "tables.",
+            f"Missing: {count}. When all are done, the same command prints those that depend on "
+            "them, or without --print_commands makes the tables.",
             file=sys.stderr,
         )
         return
