@@ -23,7 +23,7 @@ from maml.experiments.config import Config
 from maml.experiments.results import HISTORY, read_history
 from maml.experiments.run_folder import LEARNER, read_config
 from maml.experiments.study import Plan, Study, run_name
-from mine.reporting import commands, rank
+from mine.reporting import rank
 from pose_code import baselines, study_report
 from pose_code.plots import predictions
 from pose_code.presets import PRESETS, preset_options
@@ -150,14 +150,13 @@ def cli():
         "Folder of more objects: the study is the table objects, which trains on them as well.",
     )
 
-    def main():
+    def study():
         values = flags.FLAGS
         if "objects" in (values.tables or ()) and not values.extra_data_dir:
             sys.exit("Error: --tables=objects needs --extra_data_dir, the folder of more objects.")
-        make = functools.partial(make_study, values.data_dir, values.preset, values.extra_data_dir)
-        study_command.main(make, write, "pose_code.study")
+        return make_study(values.data_dir, values.preset, values.extra_data_dir)
 
-    commands.run(main, ["logdir", "output"], claims=False)
+    study_command.run(study, write, "pose_code.study")
 
 
 if __name__ == "__main__":

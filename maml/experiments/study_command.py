@@ -14,6 +14,7 @@ from maml.experiments.executors.local import CORES
 from maml.experiments.executors.opening import KINDS, open_executor
 from maml.experiments.study import NotTrainedError, Plan, Study, run_study
 from mine import reporting
+from mine.reporting import commands
 from mine.reporting.processes import resources
 from mine.reporting.processes.claims import ClaimedError
 
@@ -75,6 +76,19 @@ def plan_from_flags(study: Study, **changed) -> Plan:
     )
     plan.chosen  # noqa: B018 (refuses unknown names)
     return plan
+
+
+def run(
+    study: Study | Callable[[], Study],
+    write: Callable[[dict, Plan, pathlib.Path], str],
+    program: str,
+) -> None:
+    """The command of a study, once its flags are defined; arguments as of :func:`main`.
+
+    Studies may share their runs, so that no folder is kept from others while it works: each run is
+    claimed by itself, and the tables while they are written.
+    """
+    commands.run(lambda: main(study, write, program), ["logdir", "output"], claims=False)
 
 
 def main(

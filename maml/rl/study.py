@@ -19,7 +19,6 @@ from maml.experiments.study import Plan, Study, Table
 from maml.rl.plots import draw_returns
 from maml.rl.yardsticks import random_returns, with_experience
 from mine import reporting
-from mine.reporting import commands
 
 _BASE = {
     "learner": "maml", "outer": "trpo", "learner.inner_lr": 0.1, "learner.inner_steps": 1,
@@ -288,11 +287,7 @@ def cli():
     """The command, as ``maml-rl-study``."""
     study_command.define_flags(STUDY)
     flags.DEFINE_alias("envs", "tables")
-    commands.run(
-        lambda: study_command.main(STUDY, write, "maml.rl.study"),
-        ["logdir", "output"],
-        claims=False,
-    )
+    study_command.run(STUDY, write, "maml.rl.study")
 
 
 if __name__ == "__main__":

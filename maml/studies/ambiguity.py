@@ -26,7 +26,7 @@ from maml.learners import saving
 from maml.learners.exact.posteriors import GridPosterior
 from maml.tasks.problem import Problem
 from mine import reporting
-from mine.reporting import commands, mean_interval
+from mine.reporting import mean_interval
 from mine.reporting.pictures import new_axes
 
 COMMON = {
@@ -236,11 +236,7 @@ def write(result: dict, plan: Plan, output: pathlib.Path) -> str:
 def cli():
     """The command."""
     study_command.define_flags(STUDY)
-    commands.run(
-        lambda: study_command.main(STUDY, write, "maml.studies.ambiguity"),
-        ["logdir", "output"],
-        claims=False,
-    )
+    study_command.run(STUDY, write, "maml.studies.ambiguity")
 
 
 if __name__ == "__main__":

@@ -16,7 +16,6 @@ from maml.experiments.results import HISTORY, read_history
 from maml.experiments.selection import each
 from maml.experiments.study import Plan, Study, Table
 from mine import reporting
-from mine.reporting import commands
 
 _SCORES = {"num_test_tasks": 600, "num_validation_tasks": 200, "information_every": 5}
 
@@ -244,12 +243,11 @@ def cli():
     flags.DEFINE_string("omniglot", "", "File of Omniglot, of maml.tasks.prepare.")
     flags.DEFINE_string("miniimagenet", "", "File of mini-ImageNet, of maml.tasks.prepare.")
 
-    def main():
+    def study():
         values = flags.FLAGS
-        files = {"omniglot": values.omniglot, "miniimagenet": values.miniimagenet}
-        study_command.main(lambda: with_files(files), write, "maml.studies.fewshot")
+        return with_files({"omniglot": values.omniglot, "miniimagenet": values.miniimagenet})
 
-    commands.run(main, ["logdir", "output"], claims=False)
+    study_command.run(study, write, "maml.studies.fewshot")
 
 
 if __name__ == "__main__":

@@ -19,7 +19,6 @@ from maml.experiments import aggregation, plots, report, study_command
 from maml.experiments.selection import each, strength
 from maml.experiments.study import Both, Plan, Study, Table
 from mine import reporting
-from mine.reporting import commands
 from mine.reporting.pictures import new_axes
 
 # As many tasks a step as there are: one trace scores training and validation tasks.
@@ -219,11 +218,7 @@ def write(result: dict, plan: Plan, output: pathlib.Path) -> str:
 def cli():
     """The command: the tables of :data:`USUAL` unless ``--tables`` names others."""
     study_command.define_flags(STUDY, USUAL)
-    commands.run(
-        lambda: study_command.main(STUDY, write, "maml.studies.memorization"),
-        ["logdir", "output"],
-        claims=False,
-    )
+    study_command.run(STUDY, write, "maml.studies.memorization")
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ from maml.studies import robustness_plots, task_shift
 from maml.studies.function_errors import Scorer
 from maml.studies.task_shift import AXES, SHAPED, SHOTS, SOLVED, TASKS, key, limit_of, read_score
 from mine import reporting
-from mine.reporting import commands, format_interval, rank
+from mine.reporting import format_interval, rank
 
 LEARNERS = {
     "MAML": [{"learner": "maml"}],
@@ -224,11 +224,7 @@ def write(result: dict, plan: Plan, output: pathlib.Path) -> str:
 def cli():
     """The command."""
     study_command.define_flags(STUDY)
-    commands.run(
-        lambda: study_command.main(STUDY, write, "maml.studies.robustness"),
-        ["logdir", "output"],
-        claims=False,
-    )
+    study_command.run(STUDY, write, "maml.studies.robustness")
 
 
 if __name__ == "__main__":

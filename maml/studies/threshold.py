@@ -27,7 +27,7 @@ from maml.experiments.run_folder import LEARNER, read_config
 from maml.experiments.study import Plan, Study, Table
 from maml.learners import saving
 from mine import reporting
-from mine.reporting import commands, format_interval, mean_interval
+from mine.reporting import format_interval, mean_interval
 from mine.reporting.pictures import new_axes
 
 COUNTS = tuple(2**power for power in range(1, 13))
@@ -301,11 +301,7 @@ def _rows(table: Mapping) -> list[str]:
 def cli():
     """The command."""
     study_command.define_flags(STUDY)
-    commands.run(
-        lambda: study_command.main(STUDY, write, "maml.studies.threshold"),
-        ["logdir", "output"],
-        claims=False,
-    )
+    study_command.run(STUDY, write, "maml.studies.threshold")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,6 @@
 """A dask cluster: machines of a network, Kubernetes, or a queue through dask-jobqueue."""
 
 import logging
-import os
 from concurrent.futures import Future
 
 from maml.experiments.executors.base import Executor, call_alone
@@ -61,8 +60,3 @@ class Dask(Executor):
     def stop(self, wait):
         self._executor.shutdown(wait=wait)
         self._client.close()
-
-
-def default_address() -> str | None:
-    """The scheduler that ``DASK_SCHEDULER_ADDRESS`` names."""
-    return os.environ.get("DASK_SCHEDULER_ADDRESS")
