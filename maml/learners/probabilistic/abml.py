@@ -1,21 +1,23 @@
 """Amortized Bayesian meta-learning: the inner loop adapts a normal distribution over weights."""
 
-import math
-
-import keras
 import tensorflow as tf
 
-from maml.core.checks import check_counts, check_finite
+from maml.core.checks import check_finite
 from maml.core.episodes import Episode, support_mask
 from maml.core.registry import LEARNERS
 from maml.learners import inner_loop
 from maml.learners.gradient_based import padded_support
-from maml.learners.probabilistic.weight_samples import WeightSamples, for_each, normal_divergence
+from maml.learners.probabilistic.weight_samples import (
+    NormalWeights,
+    all_points,
+    for_each,
+    normal_divergence,
+)
 from maml.nn import functional
 
 
 @LEARNERS.register("abml")
-class ABML(WeightSamples):
+class ABML(NormalWeights):
     r"""Amortized Bayesian meta-learning (Ravi and Beatson 2019, ICLR).
 
     :math:`\theta = (\mu, \sigma)` is the prior over a task's weights, :math:`p(\phi) = N(\mu,
@@ -33,41 +35,18 @@ class ABML(WeightSamples):
     Args:
         network: as of :class:`maml.MAML`; its weights are mu.
         head: as of :class:`maml.MAML`.
-        num_samples: draws that a prediction averages over.
-        num_train_samples: draws of each inner step, and of a training step.
-        sigma: standard deviation that sigma starts with.
         divergence_weight: beta of the inner loop.
-        **kwargs: of :class:`maml.MAML`.
+        **kwargs: of :class:`NormalWeights`; each inner step takes ``num_train_samples`` draws, too.
 
     Raises:
         ValueError: an option has an invalid value.
     """
 
-    def __init__(
-        self,
-        network,
-        head,
-        num_samples: int = 10,
-        num_train_samples: int = 1,
-        sigma: float = 0.03,
-        divergence_weight: float = 0.1,
-        **kwargs,
-    ):
+    def __init__(self, network, head, divergence_weight: float = 0.1, **kwargs):
         super().__init__(network, head, **kwargs)
-        check_counts(num_samples=num_samples, num_train_samples=num_train_samples)
-        check_finite(above=0, sigma=sigma)
         check_finite(least=0, divergence_weight=divergence_weight)
-        self.num_samples, self.num_train_samples = num_samples, num_train_samples
-        self.sigma, self.divergence_weight = sigma, divergence_weight
-        self.log_scales = [
-            self.add_weight(
-                name=f"log_scale_{index}",
-                shape=variable.shape,
-                dtype=variable.dtype,
-                initializer=keras.initializers.Constant(math.log(sigma)),
-            )
-            for index, variable in enumerate(self.functional.variables)
-        ]
+        self.divergence_weight = divergence_weight
+        self.log_scales = self.add_log_scales()
 
     def prior(self) -> tuple[list[tf.Tensor], list[tf.Tensor]]:
         """Means and logarithms of standard deviations of the weights."""
@@ -132,18 +111,14 @@ class ABML(WeightSamples):
 
     def encode_path(self, x, y, training=False, mask=None):
         path = self.posterior_path(x, y, training, mask)
-        return [self._drawn(*posterior, training) for posterior in path]
+        return [self.draw_state(*posterior, training) for posterior in path]
 
     def initial_state(self, batch_size):
         each = [
             [tf.repeat(part[tf.newaxis], batch_size, axis=0) for part in parts]
             for parts in self.prior()
         ]
-        return self._drawn(*each)
-
-    def _drawn(self, means, log_scales, training=False):
-        samples = self.num_train_samples if training else self.num_samples
-        return self.draw(means, log_scales, samples)
+        return self.draw_state(*each)
 
     def task_loss(self, embedded: Episode, training=False):
         if not training:
@@ -152,12 +127,9 @@ class ABML(WeightSamples):
         if mask is not None:
             self.check_takes_masks()
         means, log_scales = self.posterior_path(x, y, True, mask)[-1]
-        state = self._drawn(means, log_scales, training=True)
-        x, y = (tf.concat(parts, axis=1) for parts in (embedded[:4:2], embedded[1:4:2]))
-        real = tf.ones(tf.shape(y)[:2], y.dtype)
-        if mask is not None:
-            queries = real[:, tf.shape(mask)[1] :]
-            real = tf.concat([tf.cast(mask, y.dtype), queries], axis=1)
+        state = self.draw_state(means, log_scales, training=True)
+        x, y, mask = all_points(embedded)
+        real = tf.ones(tf.shape(y)[:2], y.dtype) if mask is None else tf.cast(mask, y.dtype)
         parts = self.parts(state, x)
         losses = tf.reduce_mean(self.head.loss(parts, for_each(y, parts)), axis=0)
         nats = normal_divergence(means, log_scales, *self.prior())

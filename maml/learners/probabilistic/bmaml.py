@@ -5,11 +5,11 @@ import numpy as np
 import tensorflow as tf
 
 from maml.core.checks import check_at_least, check_counts
-from maml.core.episodes import Episode, support_mask
+from maml.core.episodes import Episode
 from maml.core.registry import LEARNERS
 from maml.learners import inner_loop
 from maml.learners.gradient_based import padded_support
-from maml.learners.probabilistic.weight_samples import WeightSamples, apart, merged
+from maml.learners.probabilistic.weight_samples import WeightSamples, all_points, apart, merged
 from maml.nn import functional
 
 
@@ -140,7 +140,7 @@ class BMAML(WeightSamples):
         if not (training and self.chaser):
             return super().task_loss(embedded, training)
         follower = self.encode_episode(embedded, training=True)
-        x, y, mask = self._all_points(embedded)
+        x, y, mask = all_points(embedded)
         leader = self.stein_path(follower, x, y, self.leader_steps, mask)[-1]
         constant = [tf.stop_gradient(w) for w in follower]
         prediction = self.decode(constant, embedded.query_x)
@@ -154,15 +154,6 @@ class BMAML(WeightSamples):
         )
         # The logged value is the query loss; the gradient of what adapts is the distance's.
         return loss + distance - tf.stop_gradient(distance), prediction
-
-    def _all_points(self, embedded):
-        """Support set and queries together: inputs, labels, and the mask if there is one."""
-        x = tf.concat([embedded.support_x, embedded.query_x], axis=1)
-        y = tf.concat([embedded.support_y, embedded.query_y], axis=1)
-        mask = support_mask(embedded)
-        if mask is not None:
-            mask = tf.concat([mask, tf.ones(tf.shape(embedded.query_y)[:2], mask.dtype)], axis=1)
-        return x, y, mask
 
 
 class Particle(keras.layers.Layer):

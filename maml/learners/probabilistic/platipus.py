@@ -1,22 +1,20 @@
 """Probabilistic MAML by variational inference over the start of the inner loop."""
 
-import math
-
 import keras
 import tensorflow as tf
 
-from maml.core.checks import check_counts, check_finite
+from maml.core.checks import check_finite
 from maml.core.episodes import Episode, support_mask
 from maml.core.registry import LEARNERS
 from maml.distributions.mixture import mix
 from maml.learners import inner_loop
 from maml.learners.gradient_based import padded_support
-from maml.learners.probabilistic.weight_samples import WeightSamples, for_each, normal_divergence
+from maml.learners.probabilistic.weight_samples import NormalWeights, for_each, normal_divergence
 from maml.nn import functional
 
 
 @LEARNERS.register("platipus")
-class PLATIPUS(WeightSamples):
+class PLATIPUS(NormalWeights):
     r"""Probabilistic MAML (Finn, Xu and Levine 2018, arXiv 1806.02817, algorithms 1 and 2).
 
     The start of the inner loop is drawn. A priori, after a support set S, and after the queries Q
@@ -43,35 +41,20 @@ class PLATIPUS(WeightSamples):
         network: as of :class:`maml.MAML`.
         head: as of :class:`maml.MAML`. Give it a density: of a ``normal`` head with its default
             scale the squared error is the loss, which holds no noise level of the data.
-        num_samples: draws that a prediction averages over.
-        num_train_samples: draws of a training step.
-        sigma: standard deviation that sigma and v start with; a large one lets the first
-            thousand steps train on noise.
         divergence_weight: factor of the KL; 1 is the bound of the paper.
-        **kwargs: of :class:`maml.MAML`; the learned rates gamma start at ``inner_lr``.
+        **kwargs: of :class:`NormalWeights`. Sigma and v start with ``sigma``: a large one lets the
+            first thousand steps train on noise. The learned rates gamma start at ``inner_lr``.
 
     Raises:
         ValueError: an option has an invalid value.
     """
 
-    def __init__(
-        self,
-        network,
-        head,
-        num_samples: int = 10,
-        num_train_samples: int = 1,
-        sigma: float = 0.03,
-        divergence_weight: float = 1.0,
-        **kwargs,
-    ):
+    def __init__(self, network, head, divergence_weight: float = 1.0, **kwargs):
         super().__init__(network, head, **kwargs)
-        check_counts(num_samples=num_samples, num_train_samples=num_train_samples)
-        check_finite(above=0, sigma=sigma)
         check_finite(least=0, divergence_weight=divergence_weight)
-        self.num_samples, self.num_train_samples = num_samples, num_train_samples
-        self.sigma, self.divergence_weight = sigma, divergence_weight
-        self.log_prior_scales = self._log_scales("prior")
-        self.log_posterior_scales = self._log_scales("posterior")
+        self.divergence_weight = divergence_weight
+        self.log_prior_scales = self.add_log_scales("prior_")
+        self.log_posterior_scales = self.add_log_scales("posterior_")
         self.prior_rate, self.posterior_rate = (
             self.add_weight(
                 name=f"{name}_rate",
@@ -81,18 +64,6 @@ class PLATIPUS(WeightSamples):
             )
             for name in ("prior", "posterior")
         )
-
-    def _log_scales(self, name):
-        initializer = keras.initializers.Constant(math.log(self.sigma))
-        return [
-            self.add_weight(
-                name=f"{name}_log_scale_{index}",
-                shape=variable.shape,
-                dtype=variable.dtype,
-                initializer=initializer,
-            )
-            for index, variable in enumerate(self.functional.variables)
-        ]
 
     def conditioned(self, rate, x, y, mask=None) -> list[tf.Tensor]:
         r"""Means of the start given some points, :math:`\mu - \gamma \nabla L(\mu)`, [tasks, ...].
@@ -132,8 +103,7 @@ class PLATIPUS(WeightSamples):
         return self._start(super().initial_state(batch_size), self.log_prior_scales)
 
     def _start(self, means, log_scales, training=False):
-        samples = self.num_train_samples if training else self.num_samples
-        return self.draw(means, functional.tensors(log_scales), samples)
+        return self.draw_state(means, functional.tensors(log_scales), training)
 
     def posterior_path(self, embedded: Episode) -> tuple[list, tf.Tensor]:
         """Weights [tasks, samples, ...] after draws of q adapted, and KL(q || p) in nats, [tasks].

@@ -1,8 +1,12 @@
 """Learners whose task state is several sets of adapted weights, which predict as a mixture."""
 
+import math
+
+import keras
 import tensorflow as tf
 
-from maml.core.episodes import fold_in
+from maml.core.checks import check_counts, check_finite
+from maml.core.episodes import Episode, fold_in, support_mask
 from maml.distributions.base import Distribution
 from maml.distributions.mixture import mix
 from maml.learners.gradient_based import AFTER_LAST_STEP, MAML
@@ -60,6 +64,65 @@ class WeightSamples(ProbabilisticLearner, MAML):
             deviation = tf.broadcast_to(tf.exp(log_scale), tf.shape(mean))
             found.append(mean[:, tf.newaxis] + deviation[:, tf.newaxis] * noise)
         return [tf.ensure_shape(part, [None, samples, *part.shape[2:]]) for part in found]
+
+
+class NormalWeights(WeightSamples):
+    """The base of learners that draw weights from independent normals.
+
+    Args:
+        network: as of :class:`maml.MAML`.
+        head: as of :class:`maml.MAML`.
+        num_samples: draws that a prediction averages over.
+        num_train_samples: draws of a training step.
+        sigma: standard deviation that each normal starts with.
+        **kwargs: of :class:`maml.MAML`.
+
+    Raises:
+        ValueError: an option has an invalid value.
+    """
+
+    def __init__(
+        self,
+        network,
+        head,
+        num_samples: int = 10,
+        num_train_samples: int = 1,
+        sigma: float = 0.03,
+        **kwargs,
+    ):
+        super().__init__(network, head, **kwargs)
+        check_counts(num_samples=num_samples, num_train_samples=num_train_samples)
+        check_finite(above=0, sigma=sigma)
+        self.num_samples, self.num_train_samples = num_samples, num_train_samples
+        self.sigma = sigma
+
+    def add_log_scales(self, prefix: str = "") -> list:
+        """The logarithm of a standard deviation for each weight that adapts, learned."""
+        initializer = keras.initializers.Constant(math.log(self.sigma))
+        return [
+            self.add_weight(
+                name=f"{prefix}log_scale_{index}",
+                shape=variable.shape,
+                dtype=variable.dtype,
+                initializer=initializer,
+            )
+            for index, variable in enumerate(self.functional.variables)
+        ]
+
+    def draw_state(self, means, log_scales, training: bool = False) -> list[tf.Tensor]:
+        """Draws as many samples as a training step takes, or a prediction; see :meth:`draw`."""
+        samples = self.num_train_samples if training else self.num_samples
+        return self.draw(means, log_scales, samples)
+
+
+def all_points(embedded: Episode):
+    """Support sets and queries together: inputs, labels, and the mask if there is one."""
+    x = tf.concat([embedded.support_x, embedded.query_x], axis=1)
+    y = tf.concat([embedded.support_y, embedded.query_y], axis=1)
+    mask = support_mask(embedded)
+    if mask is not None:
+        mask = tf.concat([mask, tf.ones(tf.shape(embedded.query_y)[:2], mask.dtype)], axis=1)
+    return x, y, mask
 
 
 def merged(state) -> list[tf.Tensor]:
