@@ -5,8 +5,9 @@
 Runs the fuzzers of `tests/fuzz` whose names hold one of the words of --fuzzers, one by one; all
 without it. Where the tests draw their examples at random, here atheris (libFuzzer) chooses them by
 the lines of this library and of Pillow that they reach. Prints for each the number of inputs, the
-seconds, how many edges of the code were reached and, if it fails, the input. Needs `[bench]`, and
-Linux. The exit code is 1 if one failed.
+seconds, how many edges of the code were reached and, if it fails, the input. With --output, writes
+``fuzz.md`` and ``.json`` there after each, where the other fuzzers stay as they are. Needs
+`[bench]`, and Linux. The exit code is 1 if one failed.
 """
 
 import json
@@ -16,6 +17,7 @@ import re
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterable
 
 from absl import flags
 
@@ -72,21 +74,57 @@ def fuzz(name: str, seconds: int) -> dict:
     }
 
 
+def table(rows: Iterable[dict]) -> list[str]:
+    """The figures of fuzzers as a table."""
+    columns = ("fuzzer", "inputs", "seconds", "edges", "kept", "failed")
+    cells = [
+        [
+            row["fuzzer"],
+            *(f"{row[name]:,}" for name in columns[1:-1]),
+            "yes" if row["failure"] else "",
+        ]
+        for row in rows
+    ]
+    return reporting.markdown_table(columns, cells)
+
+
+def page(found: dict[str, dict]) -> str:
+    """The page of all fuzzers that were run."""
+    origins = {f"`{row['command']}`, {row['hardware']}, {row['date']}." for row in found.values()}
+    lines = [
+        "# Fuzzers, guided by coverage",
+        "",
+        "Inputs tried; edges: branches of the readers, and of Pillow, that they reached; kept: "
+        "inputs that reached new ones.",
+        "",
+        *table(found.values()),
+        "",
+        *sorted(origins),
+    ]
+    return "\n".join(lines) + "\n"
+
+
 def main():
     given = flags.FLAGS
+    output = pathlib.Path(given.output) if given.output else None
     rows = []
     for name in names(given.fuzzers):
         rows.append(row := fuzz(name, given.seconds))
         if row["failure"]:
             print(row["failure"])
         print(json.dumps(row | {"failure": bool(row["failure"])}), flush=True)
-    columns = ("fuzzer", "inputs", "seconds", "edges", "kept")
-    cells = [[row["fuzzer"], *(f"{row[name]:,}" for name in columns[1:])] for row in rows]
-    print("\n".join(reporting.markdown_table(columns, cells)))
+        if output:
+            path = output / "fuzz.json"
+            kept = reporting.read_json(path) if path.exists() else {}
+            kept[row["fuzzer"]] = reporting.provenance("benchmarks/fuzz.py") | row
+            found = dict(sorted(kept.items()))
+            reporting.write_tables(found, page(found), output, "fuzz")
+    print("\n".join(table(rows)))
     sys.exit(1 if not rows or any(row["failure"] for row in rows) else 0)
 
 
 if __name__ == "__main__":
     flags.DEFINE_list("fuzzers", [], "Words in the names of the fuzzers to run; all without it.")
     flags.DEFINE_integer("seconds", 60, "For each fuzzer.", lower_bound=1)
+    flags.DEFINE_string("output", None, "Folder of a table; none is written without it.")
     commands.run(main)

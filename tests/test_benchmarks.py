@@ -121,13 +121,17 @@ def test_a_worker_prints_one_line_whatever_the_estimator_prints(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_fuzzer_guided_by_coverage_ends_with_its_figures():
+def test_a_fuzzer_guided_by_coverage_ends_with_its_figures(tmp_path):
     pytest.importorskip("atheris")
     command = [sys.executable, BENCHMARKS / "fuzz.py", "--fuzzers=any_polygon", "--seconds=2"]
+    command.append(f"--output={tmp_path}")
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     row = json.loads(done.stdout.splitlines()[0])
     assert row["inputs"] > 10 and row["edges"] > 20 and row["kept"] > 1 and not row["failure"]
+    (written,) = json.loads((tmp_path / "fuzz.json").read_text()).values()
+    assert written["inputs"] == row["inputs"] and "--seconds=2" in written["command"]
+    assert f"| {row['inputs']:,} |" in (tmp_path / "fuzz.md").read_text()
 
 
 @pytest.mark.slow
