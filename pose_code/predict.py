@@ -28,7 +28,8 @@ from mine import reporting
 from mine.reporting import commands
 from mine.reporting.inputs.image_reader import SUFFIXES, ImageError, why_no_image
 from mine.reporting.inputs.skipped import Skipped
-from mine.reporting.tables import printable, read_csv
+from mine.reporting.tables import read_csv
+from mine.reporting.words import printable
 from pose_code import plots
 from pose_code.problem import pose
 from pose_data import resize_images, tasks

@@ -10,11 +10,11 @@ import pickle
 import pickletools
 import re
 import struct
-import textwrap
 
 import numpy as np
 
 from mine import reporting
+from mine.reporting.words import reason
 
 # Native bytes (a protocol 2 pickle of images is half as large again), and known since Python 3.4.
 _PROTOCOL = 4
@@ -232,8 +232,7 @@ def load(path: pathlib.Path | str):
         RecursionError,
         struct.error,
     ) as error:
-        reason = textwrap.shorten(str(error), 200)
         raise PickleError(
             f"Cannot read {path}: expected a pickle of arrays and numbers; received another or a "
-            f"damaged file ({reason}); {remedy}."
+            f"damaged file ({reason(error)}); {remedy}."
         ) from error

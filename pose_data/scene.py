@@ -9,6 +9,7 @@ import sys
 import mujoco
 import numpy as np
 
+from mine.reporting.words import reason
 from pose_data import gl_backend
 from pose_data.cad import meshes
 
@@ -85,8 +86,7 @@ class ObjectRenderer:
         try:
             self._model = mujoco.MjModel.from_xml_string(xml, assets)
         except (ValueError, mujoco.FatalError) as error:
-            reason = str(error).splitlines()[0]
-            raise meshes.MeshError(f"cannot be compiled by MuJoCo ({reason})") from error
+            raise meshes.MeshError(f"cannot be compiled by MuJoCo ({reason(error)})") from error
         self._data = mujoco.MjData(self._model)
         self._renderer = mujoco.Renderer(self._model, height=image_size, width=image_size)
         self._camera = mujoco.MjvCamera()

@@ -2,13 +2,13 @@
 
 import hashlib
 import pathlib
-import textwrap
 
 import numpy as np
 import tensorflow as tf
 
 from maml.core.episodes import Episode, TaskFamily
 from mine.reporting.tables import counted
+from mine.reporting.words import reason
 from pose_data import pickles, records
 
 PERIOD = 10.0
@@ -99,10 +99,9 @@ class PoseTasks(TaskFamily):
             labels = np.stack([np.asarray(of_object, np.float64) for of_object in labels])
             _check_fit(images, labels)
         except (TypeError, ValueError, IndexError, OverflowError) as error:
-            reason = textwrap.shorten(str(error), 200)
             raise ValueError(
                 f"Invalid file {path}: expected [images, labels] with the same number of images "
-                f"for each object; received another content ({reason}); make it again by "
+                f"for each object; received another content ({reason(error)}); make it again by "
                 "data_gen.py."
             ) from error
         names = _names(path, split, images) if split else None

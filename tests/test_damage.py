@@ -109,6 +109,16 @@ def test_a_learner_with_another_configuration_is_refused(tmp_path, number):
     assert len(str(error.value)) < 600 + len(str(path)) and "\n" not in str(error.value)
 
 
+def test_a_name_on_two_lines_in_an_archive_is_shown_on_one(tmp_path):
+    path = tmp_path / "learner.keras"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("meta\ndata.json\x1b", b"0123456789")
+    path.write_bytes(path.read_bytes().replace(b"0123456789", b"0123456788"))
+    with pytest.raises(ValueError, match=r"\(meta data.json\\x1b does not have") as refused:
+        maml.load(path)
+    assert str(refused.value).isprintable()
+
+
 def test_an_archive_that_unfolds_is_refused(tmp_path):
     path = tmp_path / "learner.keras"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:

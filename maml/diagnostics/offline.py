@@ -27,6 +27,7 @@ from mine.reporting import commands
 from mine.reporting.flag_words import define_seed
 from mine.reporting.inputs.arrays import read_npz
 from mine.reporting.tables import counted
+from mine.reporting.words import reason
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,7 +73,8 @@ def _read_npz(path: os.PathLike, name: str) -> dict[str, np.ndarray]:
         return read_npz(path)
     except (ValueError, OSError) as error:
         raise ValueError(
-            f"Invalid value for --{name}: expected an .npz file of arrays, received {path}: {error}"
+            f"Invalid value for --{name}: expected an .npz file of arrays, received {path}: "
+            f"{reason(error)}."
         ) from error
 
 

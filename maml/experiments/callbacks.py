@@ -3,7 +3,6 @@
 import math
 import os
 import pathlib
-import textwrap
 import time
 from collections.abc import Callable
 
@@ -18,6 +17,7 @@ from maml.learners import saving
 from maml.regularizers.prediction_mi import POWER_LIMIT
 from mine import reporting
 from mine.reporting.tables import counted
+from mine.reporting.words import reason
 
 _HISTORY = "history.csv"
 """Name of the table within a checkpoint."""
@@ -57,7 +57,7 @@ class HistoryFile(keras.callbacks.Callback):
         except (OSError, ValueError) as error:
             raise ValueError(
                 f"Cannot go on: {self.path} was expected to hold {counted(epochs, 'epoch')} of "
-                f"training, but is damaged ({error}). Put back a copy of it, or remove the "
+                f"training, but is damaged ({reason(error)}). Put back a copy of it, or remove the "
                 "checkpoint beside it to train from the start."
             ) from error
         self._write(rows[:epochs])
@@ -135,7 +135,7 @@ def load_weights(model: keras.Model, path: pathlib.Path) -> None:
 def _damaged(path: pathlib.Path, error: Exception) -> ValueError:
     return ValueError(
         f"The checkpoint {path} is damaged or of another learner "
-        f"({textwrap.shorten(str(error), 200)}): put back a copy of it, or remove {path.parent} to "
+        f"({reason(error)}): put back a copy of it, or remove {path.parent} to "
         "train from the start."
     )
 

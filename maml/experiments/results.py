@@ -32,6 +32,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from mine import reporting
+from mine.reporting.words import reason
 
 SCHEMA = 2
 """Version of the format. A reader takes its own version only."""
@@ -209,6 +210,7 @@ def read_history(path: os.PathLike) -> dict[str, np.ndarray]:
         return columns(read_rows(pathlib.Path(path).read_text(encoding="utf-8")))
     except ValueError as error:
         raise ValueError(
-            f"{path} is damaged ({error}): put back a copy of it, go on with the run by --resume, "
-            "which restores it from the checkpoint, or train this run anew, in another folder."
+            f"{path} is damaged ({reason(error)}): put back a copy of it, go on with the run by "
+            "--resume, which restores it from the checkpoint, or train this run anew, in another "
+            "folder."
         ) from error

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from maml.experiments.config import LOCATIONS, Config
 from maml.experiments.results import RESULTS
 from mine import reporting
+from mine.reporting.words import reason
 
 CONFIG, LEARNER = "config.json", "learner.keras"
 CHECKPOINT, BEST = "checkpoint.weights.h5", "best.weights.h5"
@@ -139,4 +140,6 @@ def _of_this_version(path: pathlib.Path):
     try:
         yield
     except (TypeError, ValueError) as error:
-        raise ValueError(f"{path} is not a configuration of this version: {error}") from error
+        raise ValueError(
+            f"{path} is not a configuration of this version: {reason(error, 600)}."
+        ) from error

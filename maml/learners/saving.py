@@ -8,7 +8,6 @@ import pathlib
 import shutil
 import struct
 import tempfile
-import textwrap
 import zipfile
 import zlib
 
@@ -19,6 +18,7 @@ import numpy as np
 from maml.core.serialization import LIBRARY, find_classes, unknown_classes
 from maml.learners.base import MetaLearner
 from mine import reporting
+from mine.reporting.words import reason
 
 _CONFIG = "maml_learner"
 
@@ -179,8 +179,8 @@ def _check_whole(path: pathlib.Path) -> None:
     ) as error:  # fmt: skip
         kind = ".keras archive" if path.suffix == ".keras" else ".h5 file of this version"
         raise ValueError(
-            f"Cannot load a learner from {path}: not a valid {kind} ({error}). Restore the file "
-            "from a copy, or train the learner anew."
+            f"Cannot load a learner from {path}: not a valid {kind} ({reason(error)}). Restore the "
+            "file from a copy, or train the learner anew."
         ) from error
 
 
@@ -211,10 +211,9 @@ def _why(error: Exception, config, path: pathlib.Path) -> str:
             f"{', '.join(unknown)} is not defined here; import or define the class before, see "
             "maml.import_files"
         )
-    reason = textwrap.shorten(str(error), 200).rstrip(".") or type(error).__name__
     return (
-        f"its configuration makes none ({reason}), as if it were damaged or of another version of "
-        "Keras; restore the file from a copy, or train the learner anew"
+        f"its configuration makes none ({reason(error)}), as if it were damaged or of another "
+        "version of Keras; restore the file from a copy, or train the learner anew"
     )
 
 

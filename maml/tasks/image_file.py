@@ -10,6 +10,7 @@ import numpy as np
 
 from mine import reporting
 from mine.reporting.inputs.arrays import read_npz
+from mine.reporting.words import reason
 
 _SPLIT = "split "
 
@@ -98,7 +99,7 @@ class ImageFile:
             )
         except (ValueError, KeyError) as error:
             raise ValueError(
-                f"{path} is damaged, or no file of images ({error}): prepare it anew."
+                f"{path} is damaged, or no file of images ({reason(error)}): prepare it anew."
             ) from error
         if checksum != found.checksum():
             raise ValueError(f"{path} does not have the content of its checksum: prepare it anew.")

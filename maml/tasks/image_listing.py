@@ -10,6 +10,7 @@ from typing import IO
 
 from mine.reporting.inputs.image_reader import HIDDEN, SUFFIXES, Source, is_hidden, why_no_image
 from mine.reporting.inputs.skipped import Skipped
+from mine.reporting.words import reason
 
 MAX_MEMBER_BYTES = 2**30
 """Of an image in a zip; a zip may claim any size."""
@@ -61,8 +62,8 @@ def list_images(folder: pathlib.Path, skipped: Skipped) -> dict[str, Source]:
                 skipped.leave(name, "zips that are unpacked already")
                 continue
             members = _members(path, skipped)
-        elif reason := why_no_image(name):
-            skipped.leave(name, reason)
+        elif why := why_no_image(name):
+            skipped.leave(name, why)
             continue
         else:
             members = {name: path}
@@ -118,7 +119,7 @@ def _members(path: pathlib.Path, skipped: Skipped) -> dict[str, Source]:
         return {}
     # Damage shows as errors of zipfile and struct, or as names that are no UTF-8.
     except Exception as error:
-        skipped.damage(path, f"is damaged ({error}): get it anew")
+        skipped.damage(path, f"is damaged ({reason(error)}): get it anew")
         return {}
     found: dict[str, Source] = {}
     for member in archive.infolist():
@@ -126,8 +127,8 @@ def _members(path: pathlib.Path, skipped: Skipped) -> dict[str, Source]:
         whole = f"{path.name}/{name}"
         if member.is_dir():
             continue
-        if reason := why_no_image(name):
-            skipped.leave(whole, reason)
+        if why := why_no_image(name):
+            skipped.leave(whole, why)
         elif member.flag_bits & 1:
             skipped.damage(whole, "is locked by a password: pack it anew without")
         elif member.compress_type not in _METHODS:

@@ -38,7 +38,8 @@ from mine.reporting.inputs import image_reader
 from mine.reporting.inputs.skipped import Skipped
 from mine.reporting.processes.workers import threads
 from mine.reporting.progress import ProgressBar
-from mine.reporting.tables import counted, printable, read_csv
+from mine.reporting.tables import counted, read_csv
+from mine.reporting.words import printable
 
 DRAWINGS = 20
 """Of each character of Omniglot."""

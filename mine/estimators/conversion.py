@@ -3,6 +3,7 @@
 import numpy as np
 
 from mine.reporting.tables import counted
+from mine.reporting.words import reason
 
 REMEDIES = {
     "M": "give the time since a date, such as (t - t.min()) / np.timedelta64(1, 's')",
@@ -35,10 +36,9 @@ def to_float64(name: str, value) -> np.ndarray:
         given = np.asarray(value)
     # Rows of different lengths; and classes of other libraries say by these that they are no array.
     except (ValueError, TypeError, NotImplementedError, RuntimeError) as error:
-        reason = str(error).partition("\n")[0]
         raise ValueError(
             f"Invalid value for `{name}`: expected an array of real numbers; received a {kind} "
-            f"that is none ({reason})."
+            f"that is none ({reason(error)})."
         ) from error
     if np.ma.isMaskedArray(value) and np.ma.is_masked(value):
         mask = np.atleast_1d(np.ma.getmaskarray(value))

@@ -18,6 +18,7 @@ from mine.estimators.sample_files import MAX_BYTES
 from mine.estimators.training import Pairs
 from mine.reporting.files import replacing
 from mine.reporting.inputs.arrays import read_arrays
+from mine.reporting.words import reason
 
 MAX_VALUES = 2**24
 """Most values of a sample of a critic that is loaded: a file may claim more than memory holds."""
@@ -195,7 +196,7 @@ class MINE:
         except (AttributeError, KeyError, RecursionError, TypeError, ValueError) as error:
             raise ValueError(
                 f"Cannot load {path}: expected a file that mine.MINE.save wrote; received another "
-                f"or a damaged one ({error}); save the estimator again."
+                f"or a damaged one ({reason(error)}); save the estimator again."
             ) from error
         if own and critic is None:
             raise ValueError(

@@ -10,6 +10,7 @@ import numpy as np
 
 from mine.estimators.preprocessing import numbers_samples
 from mine.reporting.inputs.arrays import read_arrays
+from mine.reporting.words import reason
 
 MAX_BYTES = 2**28
 """Largest size of the arrays of a file, also as the float64 that they become."""
@@ -60,7 +61,7 @@ def _read_arrays(path: pathlib.Path) -> np.ndarray | dict[str, np.ndarray]:
     except ValueError as error:
         raise ValueError(
             f"Cannot read {path}: expected arrays of numbers that NumPy saved; received a damaged "
-            f"or another file ({error})."
+            f"or another file ({reason(error)})."
         ) from error
     return found
 

@@ -10,6 +10,8 @@ import pathlib
 import secrets
 from collections.abc import Iterator
 
+from mine.reporting.words import reason
+
 FULL = (errno.ENOSPC, errno.EDQUOT)
 """Errors of a disk, or of a share of it, that is full."""
 
@@ -145,8 +147,8 @@ def read_json(path: pathlib.Path, *keys: str) -> dict:
         content = json.loads(path.read_text(encoding="utf-8"), object_hook=numbers)
     except ValueError as error:
         raise ValueError(
-            f"Cannot read {path}: expected JSON; received a damaged file ({error}); remove it and "
-            "run again."
+            f"Cannot read {path}: expected JSON; received a damaged file ({reason(error)}); "
+            "remove it and run again."
         ) from error
     missing = [key for key in keys if not isinstance(content, dict) or key not in content]
     if missing:

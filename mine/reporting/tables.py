@@ -5,6 +5,7 @@ import pathlib
 from collections.abc import Iterable
 
 from mine.reporting.files import write, write_json
+from mine.reporting.words import reason
 
 
 def write_tables(result: dict, text: str, folder: pathlib.Path, name: str) -> None:
@@ -33,11 +34,6 @@ def counted(number: int, noun: str) -> str:
     if noun.endswith("y") and noun[-2:-1] not in "aeiou":
         return f"{number:,} {noun[:-1]}ies"
     return f"{number:,} {noun}s"
-
-
-def printable(name: str) -> str:
-    """A name with what cannot be printed, such as bytes that are no UTF-8, as escapes."""
-    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in name)
 
 
 def markdown_table(
@@ -84,7 +80,9 @@ def read_csv(path: pathlib.Path, columns: Iterable[str]) -> list[dict[str, str]]
     except UnicodeDecodeError as error:
         raise ValueError(f"{path} is no UTF-8: save it as such.") from error
     except csv.Error as error:
-        raise ValueError(f"{path} is no table of comma-separated values ({error}).") from error
+        raise ValueError(
+            f"{path} is no table of comma-separated values ({reason(error)})."
+        ) from error
     if not set(columns) <= set(named):
         raise ValueError(
             f"{path}, line 1: must name the columns {','.join(columns)}, separated by commas."

@@ -8,6 +8,7 @@ from collections.abc import Collection
 import numpy as np
 import trimesh
 
+from mine.reporting.words import reason
 from pose_data.cad import obj, off, ply, polygons, stl
 
 SOURCE_SUFFIXES = (".off", ".obj", ".ply")
@@ -177,7 +178,7 @@ def _read(path: pathlib.Path) -> np.ndarray:
     except MeshError:
         raise
     except ValueError as error:
-        raise MeshError(f"is not a readable {suffix} file ({error})") from error
+        raise MeshError(f"is not a readable {suffix} file ({reason(error)})") from error
     except MemoryError as error:
         raise MeshError("needs more memory than there is: simplify it in a mesh editor") from error
 

@@ -5,6 +5,8 @@ import zipfile
 
 import numpy as np
 
+from mine.reporting.words import reason
+
 _FREE_BYTES, _MOST_RATIO = 2**28, 200
 """An archive may unpack to this many bytes, or to this many times its own size if that is more."""
 
@@ -38,10 +40,10 @@ def read_arrays(
             return arrays
         # Damage shows as errors of zipfile, zlib, lzma, tokenize, ast, struct, memory or NumPy.
         except Exception as error:
-            reason = str(error).partition("\n")[0].rstrip(".") or type(error).__name__
-            if reason.startswith("Object arrays"):
-                reason = "Python objects, which are not read; save numbers"
-            raise ValueError(reason) from error
+            why = reason(error)
+            if why.startswith("Object arrays"):
+                why = "Python objects, which are not read; save numbers"
+            raise ValueError(why) from error
 
 
 def read_npz(path: os.PathLike | str) -> dict[str, np.ndarray]:

@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image, ImageFile, ImageOps, TiffImagePlugin, UnidentifiedImageError
 
 from mine.reporting.inputs import sixteen_bits
+from mine.reporting.words import reason
 
 SUFFIXES = (
     *(".png", ".jpg", ".jpeg", ".jfif", ".bmp", ".gif", ".webp", ".tif", ".tiff"),
@@ -82,8 +83,8 @@ def read_image(source: Source) -> Image.Image:
         ) from error
     # Decoders meet damage with errors of any kind: of struct, zlib, zipfile, TypeError, IndexError.
     except Exception as error:
-        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-        raise ImageError(f"is not a readable image ({reason})") from error
+        why = getattr(error, "strerror", None) or reason(error)
+        raise ImageError(f"is not a readable image ({why})") from error
 
 
 def check_contrast(image: Image.Image) -> None:

@@ -2,7 +2,8 @@
 
 import sys
 
-from mine.reporting.tables import counted, printable
+from mine.reporting.tables import counted
+from mine.reporting.words import printable
 
 
 class Skipped:
