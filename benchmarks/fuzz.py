@@ -17,6 +17,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterable
 
 from absl import flags
@@ -51,6 +52,7 @@ def fuzz(name: str, seconds: int) -> dict:
         ``inputs``, ``seconds``, ``edges`` reached, ``kept`` inputs, and ``failure``: the input that
         failed and why, or "".
     """
+    started = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         limits = {"max_total_time": seconds, "timeout": 60, "rss_limit_mb": 3000, "max_len": 4096}
         limits |= {"len_control": 0, "artifact_prefix": f"{folder}/"}
@@ -67,7 +69,7 @@ def fuzz(name: str, seconds: int) -> dict:
     return {
         "fuzzer": name.rpartition("::")[2],
         "inputs": int(finished[1]) if finished else inputs,
-        "seconds": int(finished[2]) if finished else seconds,
+        "seconds": int(finished[2]) if finished else round(time.monotonic() - started),
         "edges": edges,
         "kept": kept,
         "failure": "" if finished and not done.returncode else text[-4000:],

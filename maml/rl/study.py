@@ -79,8 +79,12 @@ METHODS = {
     "codes redrawn": [{"task.redraw": "episode"}],
     "codes redrawn, each trajectory": [{"task.redraw": "trajectory"}],
     "MR-A": each("weight", [1e-3, 1e-2, 1e-1], regularizer="mr_a"),
-    "MR-W": each("weight", [1e-5, 1e-4, 1e-3], regularizer="mr_w"),
+    "MR-W": each("weight", [1e-5, 1e-4, 3e-4, 1e-3], regularizer="mr_w"),
     "Action-MI": each("weight", [0.03, 0.1, 0.3], regularizer="action_mi"),
+    "codes redrawn, Action-MI": [
+        option | {"task.redraw": "episode"}
+        for option in each("weight", [0.03, 0.1], regularizer="action_mi")
+    ],
 }
 """What is done about codes that name the training goals."""
 
