@@ -72,8 +72,14 @@ def fuzz(name: str, seconds: int) -> dict:
         "seconds": int(finished[2]) if finished else round(time.monotonic() - started),
         "edges": edges,
         "kept": kept,
-        "failure": "" if finished and not done.returncode else text[-4000:],
+        "failure": "" if finished and not done.returncode else told(text),
     }
+
+
+def told(text: str) -> str:
+    """What a fuzzer that failed says of the input and the error; else the end of what it says."""
+    start = text.rfind("FAILED with ")
+    return text[start:][:8000] if start >= 0 else text[-4000:]
 
 
 def table(rows: Iterable[dict]) -> list[str]:

@@ -234,6 +234,17 @@ def test_a_bad_member_of_a_zip_does_not_end_the_others(tmp_path, reason):
     assert re.match(reason, found) and name == "set.zip/b/1.png"
 
 
+def test_a_member_without_a_name_does_not_end_the_others(tmp_path):
+    path = pack(classes(tmp_path / "in"), tmp_path / "set.zip")
+    with zipfile.ZipFile(path, "a") as archive, archive.open(zipfile.ZipInfo(""), "w") as file:
+        file.write(b"content")
+    (tmp_path / "new").mkdir()
+    content, skipped = prepared(path.rename(tmp_path / "new/set.zip").parent)
+    assert is_whole(content)
+    ((reason, (name,)),) = skipped.damaged.items()
+    assert reason == "has a file without a name: get it anew" and name.endswith("set.zip")
+
+
 def test_bad_zips_do_not_end_the_others(tmp_path):
     folder = classes(tmp_path / "in")
     (tmp_path / "zips").mkdir()

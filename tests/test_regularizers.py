@@ -163,6 +163,8 @@ def test_short_form_is_the_regularizer_that_it_stands_for():
         ("mr_w,memory", "Unknown regularizer 'memory': expected one of .*mr_w"),
         ("none,mr_w", "or none alone, received 'none,mr_w'"),
         ("", "or none alone, received ''"),
+        ([["mr_w"]], r"expected names, received \[\['mr_w'\]\]"),
+        ({"mr_w": 1, 2: 3}, "expected names, received {"),
     ],
 )
 def test_names_that_make_no_sense_are_refused(names, message):

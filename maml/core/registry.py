@@ -261,9 +261,14 @@ def full_names(names: str | Iterable[str]) -> list[str]:
         names: a list, or text with commas between the names; "none" for none.
 
     Raises:
-        ValueError: there is no such regularizer, one is named twice, or "none" beside others.
+        ValueError: there is no such regularizer, one is named twice, or "none" beside others; or
+            these are no names.
     """
-    words = [name.strip() for name in (names.split(",") if isinstance(names, str) else names)]
+    several = isinstance(names, Iterable) and not isinstance(names, str)
+    words = list(names) if several else str(names).split(",")
+    if not all(isinstance(word, str) for word in words):
+        raise ValueError(f"Invalid value for `regularizer`: expected names, received {names!r}.")
+    words = [word.strip() for word in words]
     if "" in words or "none" in words[1:] or "none" in words[:-1]:
         raise ValueError(
             "Invalid value for `regularizer`: expected names with commas between them, or none "

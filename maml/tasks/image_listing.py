@@ -125,9 +125,11 @@ def _members(path: pathlib.Path, skipped: Skipped) -> dict[str, Source]:
     for member in archive.infolist():
         name = member.filename.replace("\\", "/")  # Some programs of Windows pack so.
         whole = f"{path.name}/{name}"
-        if member.is_dir():
+        if name.endswith("/"):  # A folder; ``is_dir`` fails on an empty name.
             continue
-        if why := why_no_image(name):
+        if not name:
+            skipped.damage(path, "has a file without a name: get it anew")
+        elif why := why_no_image(name):
             skipped.leave(whole, why)
         elif member.flag_bits & 1:
             skipped.damage(whole, "is locked by a password: pack it anew without")
