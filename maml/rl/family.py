@@ -74,7 +74,7 @@ class PolicyTasks(TaskFamily):
         if told:
             parts.append(self.tasks + noise * rng.standard_normal(self.tasks.shape))
         self.told = np.concatenate(parts, axis=1)
-        self.code, self.policy = code, None
+        self.code, self._compiled = code, None
 
     @property
     def observation_dim(self) -> int:
@@ -85,22 +85,16 @@ class PolicyTasks(TaskFamily):
 
     @property
     def policy(self):
-        return self._policy
+        return self._compiled.learner if self._compiled else None
 
     @policy.setter
     def policy(self, learner):
-        self._policy = learner
-        self._acts: dict = {}
-        if learner is not None:
-            self._encode = tf.function(learner.encode_episode, autograph=False)
-            self._features = tf.function(learner.features, autograph=False)
+        if learner is not self.policy:
+            self._compiled = None if learner is None else _Compiled(learner)
 
-    def _act(self, state, observations, seed):
-        def drawn(state, observations, seed):
-            return self._policy.decode(state, self._policy.features(observations)).sample(seed)
-
-        function = self._acts.setdefault("sample", tf.function(drawn, autograph=False))
-        return function(state, tf.constant(observations), seed).numpy()
+    def share_policy(self, other: "PolicyTasks") -> None:
+        """Has the learner of another family act here, compiled once for both."""
+        self._compiled = other._compiled
 
     def collect(self, tasks: np.ndarray, seed, state=None, codes=None) -> Trajectories:
         """Trajectories of the policy in some tasks.
@@ -118,13 +112,14 @@ class PolicyTasks(TaskFamily):
             told[..., : self.code] = own
         elif self.redraw == "trajectory":
             told[..., : self.code] = self._codes(told.shape[:2], seed)
-        if self._policy is not None and state is None:
-            state = self._policy.initial_state(len(tasks))
+        if self.policy is not None and state is None:
+            state = self.policy.initial_state(len(tasks))
 
         def act(observations, step):
-            if self._policy is None:
+            if self._compiled is None:
                 return self._random_actions(observations.shape[:2], rng)
-            return self._act(state, observations, fold_in(seed, step))
+            seed_of_step = fold_in(seed, step)
+            return self._compiled.act(state, tf.constant(observations), seed_of_step).numpy()
 
         told = told if told.size else None
         return collect(self.environment, self.tasks[tasks], self.trajectories, act, rng, told)
@@ -160,7 +155,7 @@ class PolicyTasks(TaskFamily):
     def labels(self, trajectories: Trajectories) -> np.ndarray:
         """Actions and their advantages, [tasks, trajectories * horizon, action_dim + 1]."""
         alive = trajectories.alive
-        if self._policy is not None and self._policy.head.surrogate == "dice":
+        if self.policy is not None and self.policy.head.surrogate == "dice":
             # Rewards less their mean over the task's trajectories: later actions have no part.
             decay = self.discount ** np.arange(alive.shape[-1])
             mean = trajectories.rewards.mean(axis=1, keepdims=True)
@@ -193,19 +188,19 @@ class PolicyTasks(TaskFamily):
         """
         episode = self.support(trajectories)
         parts = [tf.constant(part) for part in episode]
-        parts[0] = self._features(parts[0])
-        return self._encode(type(episode)(*parts), training)
+        parts[0] = self._compiled.features(parts[0])
+        return self._compiled.encode(type(episode)(*parts), training)
 
     def episodes(self, tasks, seed):
         started = time.perf_counter()
         tasks = np.asarray(tasks)
         before = self.collect(tasks, fold_in(seed, 0))
         support = self.support(before)
-        if not getattr(self._policy, "inner_steps", 1):
+        if not getattr(self.policy, "inner_steps", 1):
             # Who does not adapt in training has no other policy afterwards: one sample is enough.
             self.sampling_seconds += time.perf_counter() - started
             return support
-        state = None if self._policy is None else self.adapt(before, training=True)
+        state = None if self.policy is None else self.adapt(before, training=True)
         # Both parts of an episode have the same codes.
         after = self.collect(tasks, fold_in(seed, 1), state, codes=fold_in(seed, 0))
         query = self.support(after)
@@ -237,3 +232,16 @@ class PolicyTasks(TaskFamily):
         # Without a number of batches Keras would warn when it stops to ask for them.
         data = data.apply(tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY))
         return data.with_options(options)
+
+
+class _Compiled:
+    """What a learner does while trajectories are collected, as TensorFlow functions."""
+
+    def __init__(self, learner):
+        self.learner = learner
+        self.encode = tf.function(learner.encode_episode, autograph=False)
+        self.features = tf.function(learner.features, autograph=False)
+        self.act = tf.function(self._act, autograph=False)
+
+    def _act(self, state, observations, seed):
+        return self.learner.decode(state, self.learner.features(observations)).sample(seed)

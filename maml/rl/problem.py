@@ -89,8 +89,9 @@ class PolicyProblem(Problem):
         return record
 
     def _let_act(self, learner):
+        self.train.policy = learner
         for family in self.families.values():
-            family.policy = learner
+            family.share_policy(self.train)
 
     def draw(self, learner, history, record, folder):
         """Draws paths, of environments whose states are points of the plane."""
