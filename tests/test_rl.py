@@ -13,7 +13,8 @@ from maml.core.episodes import fold_in
 from maml.core.registry import TASKS
 from maml.experiments import training
 from maml.experiments.config import Config
-from maml.rl import advantages, study
+from maml.experiments.run_folder import CONFIG, LEARNER
+from maml.rl import advantages, evaluate, study
 from maml.rl.adaptation import adapt_further
 from maml.rl.environments.bandits import Bandit
 from maml.rl.environments.navigation import Navigation
@@ -23,6 +24,7 @@ from maml.rl.outer.surrogate import Surrogate
 from maml.rl.outer.trpo import TRPO, conjugate_gradient
 from maml.rl.policies import CategoricalPolicy, GaussianPolicy, PolicyHead, policy_networks
 from maml.rl.trajectories import Trajectories, collect
+from mine import reporting
 
 RATE = 0.7
 
@@ -494,6 +496,26 @@ def test_a_run_that_goes_on_has_the_numbers_of_one_that_was_not_cut(outer, tmp_p
     problem = config.make_problem()
     again = problem.evaluator(learner)(problem.test, 1, 4, 0, 4)
     assert again["return"].mean() == pytest.approx(whole["scores"]["test"]["return"]["mean"])
+
+
+def saved_policy(folder):
+    """The file of a policy of bandits, untrained."""
+    config = small("adam", "bandit")
+    problem, learner = made(config)
+    learner.create_weights(problem.test.sample(1, (0, 0)))
+    maml.save(learner, folder / LEARNER)
+    reporting.write_json({"config": config.describe(problem), "data": {}}, folder / CONFIG)
+    return folder / LEARNER
+
+
+def test_a_saved_policy_is_scored_after_each_adaptation(tmp_path, capsys):
+    path, options = saved_policy(tmp_path), {"task_options": {"adaptations": "2"}}
+    with pytest.raises(ValueError, match="`adaptations`: it is given twice"):
+        evaluate.returns(path, 2, options)
+    found = evaluate.returns(path, None, options)["returns_after"]
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last == f"after 2 adaptations: {reporting.format_interval(found['2'], 2)}"
+    assert list(found) == ["0", "1", "2"]
 
 
 @pytest.mark.slow
