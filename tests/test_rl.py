@@ -444,6 +444,33 @@ def test_options_without_meaning_are_refused(options, message):
         made(small(**options))
 
 
+@pytest.mark.parametrize(
+    ("task", "more", "told"),
+    [
+        ("tabular_mdp", {"task.states": 2}, "size of observations 1, received 2"),
+        ("tabular_mdp", {"task.states": 1, "task.actions": 2}, "size of actions 5, received 2"),
+        ("navigation", {}, "whether actions are discrete True, received False"),
+        ("sinusoid", {"learner": "maml"}, "whether actions are discrete True, received no policy"),
+    ],
+)
+def test_the_learner_of_other_tasks_does_not_act(task, more, told):
+    tasks = PolicyTasks(Bandit(5), 2, 0)
+    config = Config.of({"task": task, **more})
+    problem = config.make_problem()
+    learner = config.make_learner(problem)
+    learner.create_weights(problem.train.sample(2, [0, 5]))
+    with pytest.raises(ValueError, match=f"not made for these tasks: expected {told}"):
+        tasks.policy = learner
+
+
+def test_products_of_dice_are_over_trajectories_of_one_length():
+    """Of a shorter horizon they would be over several trajectories."""
+    learner = made(small(**{"head.surrogate": "dice"}))[1]
+    PolicyTasks(Navigation(10), 2, 0).policy = learner
+    with pytest.raises(ValueError, match="horizon .of DiCE. 5, received 10"):
+        PolicyTasks(Navigation(5), 2, 0).policy = learner
+
+
 def test_contextual_learners_are_refused():
     config = Config.of({"task": "bandit", "learner": "cnp"})
     with pytest.raises(ValueError, match="adapted by gradients"):

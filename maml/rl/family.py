@@ -10,6 +10,7 @@ from maml.core.episodes import Episode, PaddedEpisode, TaskFamily, fold_in
 from maml.core.seeds import Stream, stream
 from maml.rl import advantages
 from maml.rl.environment import Environment
+from maml.rl.policies import PolicyHead
 from maml.rl.trajectories import Trajectories, collect
 
 REDRAWS = ("never", "episode", "trajectory")
@@ -89,11 +90,37 @@ class PolicyTasks(TaskFamily):
 
     @policy.setter
     def policy(self, learner):
+        if learner is not None:
+            self._check_fits(learner)
         self._policy = learner
         self._acts: dict = {}
         if learner is not None:
             self._encode = tf.function(learner.encode_episode, autograph=False)
             self._features = tf.function(learner.features, autograph=False)
+
+    def _check_fits(self, learner):
+        """Refuses a learner that was made for others than these tasks."""
+        head, environment = learner.head, self.environment
+        expected = {
+            "whether actions are discrete": environment.discrete,
+            "size of actions": environment.action_dim,
+            "size of observations": self.observation_dim,
+        }
+        received: dict[str, object] = dict.fromkeys(expected, "no policy")
+        if isinstance(head, PolicyHead):
+            size = self.observation_dim
+            if learner.built:
+                size = learner.get_build_config()["episode"][0][0][-1]
+            received = dict(zip(expected, (head.discrete, head.dim, size), strict=True))
+            if head.surrogate == "dice":  # Its products are over the steps of a trajectory.
+                expected["horizon (of DiCE)"] = environment.horizon
+                received["horizon (of DiCE)"] = head.horizon
+        for name, value in expected.items():
+            if received[name] != value:
+                raise ValueError(
+                    f"The learner was not made for these tasks: expected {name} {value}, received "
+                    f"{received[name]}; name the learner of a run on such tasks."
+                )
 
     def _act(self, state, observations, seed):
         def drawn(state, observations, seed):
