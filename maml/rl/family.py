@@ -29,8 +29,8 @@ class PolicyTasks(TaskFamily):
         num_tasks: how many tasks there are.
         split: seed of the tasks.
         trajectories: of a task, before adaptation and after it.
-        discount: gamma of returns.
-        trace: lambda of generalized advantages.
+        discount: gamma of returns, from 0 to 1.
+        trace: lambda of generalized advantages, from 0 to 1.
         code: size of a code that is drawn once for each task, N(0, 1), and stands in all its
             observations: it names the task. 0: none.
         redraw: when codes are drawn anew: "never"; for each "episode", the same before adaptation
@@ -61,7 +61,8 @@ class PolicyTasks(TaskFamily):
     ):
         check_counts(num_tasks=num_tasks, trajectories=trajectories)
         check_at_least(0, code=code)
-        check_finite(least=0, told_noise=noise, discount=discount, trace=trace)
+        check_finite(least=0, told_noise=noise)
+        check_finite(least=0, most=1, discount=discount, trace=trace)
         if redraw not in REDRAWS:
             raise ValueError(
                 f"Invalid value for `redraw`: expected one of {', '.join(REDRAWS)}; received "
