@@ -18,10 +18,14 @@ from maml.rl.plots import draw_paths
 from maml.rl.policies import PolicyHead, policy_networks
 from maml.tasks.problem import TEST, TRAIN, VALIDATION, Problem
 from mine.reporting import mean_interval
+from mine.reporting.processes import resources
 
 MANY = 10_000
 """Training tasks where their number is not limited."""
 
+
+STEP = 64
+"""Bytes of a step of a trajectory, at least: eight numbers."""
 
 FEW = 4
 """Different tasks, at most, that are also reported one by one."""
@@ -157,6 +161,9 @@ def policy_problem(
     Raises:
         ValueError: a number has no meaning, or an option has no effect.
     """
+    sizes = {"trajectories": trajectories, "horizon": environment.horizon}
+    largest = max(sizes, key=lambda name: sizes[name])
+    resources.require(largest, sizes[largest], STEP * float(trajectories) * environment.horizon)
     if redraw != REDRAWS[0] and not code:
         raise options.no_effect("redraw", redraw, "code 0")
     if told_noise and not told:
