@@ -488,6 +488,13 @@ def test_contextual_learners_are_refused():
         config.make_learner(config.make_problem())
 
 
+@pytest.mark.parametrize("learner", ["platipus", "abml", "bmaml", "reptile"])
+def test_learners_without_a_single_policy_are_refused(learner):
+    config = Config.of({"task": "bandit", "learner": learner})
+    with pytest.raises(ValueError, match="`learner`: expected one that adapts a single policy"):
+        config.make_learner(config.make_problem())
+
+
 def test_action_mi_is_for_policies():
     config = Config.of({"task": "sinusoid", "regularizer": "action_mi"})
     with pytest.raises(ValueError, match="expects a policy"):

@@ -222,6 +222,7 @@ class Config:
             initializer_seed=self.seed,
             **self.learner_options,
         )
+        head.check_learner(learner)
         idle = idle_network_options(build, extra, of_networks, self.learner, head.units)
         for name in (name for name in idle if f"network.{name}" not in self._preset):
             beside = f"the networks of learner {self.learner}"

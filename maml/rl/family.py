@@ -109,6 +109,7 @@ class PolicyTasks(TaskFamily):
         }
         received: dict[str, object] = dict.fromkeys(expected, "no policy")
         if isinstance(head, PolicyHead):
+            head.check_learner(learner)
             size = self.observation_dim
             if learner.built:
                 size = learner.get_build_config()["episode"][0][0][-1]

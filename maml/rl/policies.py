@@ -13,6 +13,8 @@ from maml.core.seeds import Part, initializer_seeds
 from maml.distributions.base import Distribution, Head
 from maml.distributions.categorical import Categorical
 from maml.distributions.gaussian import Gaussian
+from maml.learners.probabilistic.weight_samples import WeightSamples
+from maml.learners.reptile import Reptile
 
 SURROGATES = ("lvc", "log", "dice")
 
@@ -104,6 +106,18 @@ class PolicyHead(Head):
             raise ValueError(
                 f"Invalid shape of `{name}`: PolicyHead expects actions and their advantages, "
                 f"[..., {self.dim + 1}]; received {list(y.shape)}."
+            )
+
+    def check_learner(self, learner):
+        """Refuses learners whose answer is an average of several policies, and Reptile.
+
+        An average has no divergence in closed form, and Reptile's loss is not that of the policies
+        that have made the trajectories.
+        """
+        if isinstance(learner, WeightSamples | Reptile):
+            raise ValueError(
+                "Invalid value for `learner`: expected one that adapts a single policy by "
+                f"gradients, such as maml or metasgd; received {type(learner).__name__}."
             )
 
     def __call__(self, outputs):
