@@ -447,6 +447,9 @@ def test_a_faulty_environment_is_named(fault, message):
         ({"network.activation": "tan"}, "`activation`: expected one of tanh"),
         ({"outer.shrink": 1.0}, "`shrink`: expected a finite number above 0, 0.99 at most"),
         ({"outer.curvature_share": 2.0}, "`curvature_share`"),
+        ({"meta_lr": 0.1}, "'meta_lr' has no effect with outer trpo"),
+        ({"meta_lr_decay": True}, "'meta_lr_decay' has no effect with outer trpo"),
+        ({"weight_decay": 0.1}, "'weight_decay' has no effect with outer trpo"),
         ({"regularizer": "label_mi"}, "relabel"),
     ],
 )
@@ -480,6 +483,12 @@ def test_products_of_dice_are_over_trajectories_of_one_length():
     PolicyTasks(Navigation(10), 2, 0).policy = learner
     with pytest.raises(ValueError, match="horizon .of DiCE. 5, received 10"):
         PolicyTasks(Navigation(5), 2, 0).policy = learner
+
+
+def test_meta_optimizers_of_policies_are_for_policies():
+    config = Config.of({"task": "sinusoid", "outer": "trpo"})
+    with pytest.raises(ValueError, match="'outer' has no effect with task sinusoid"):
+        config.make_learner(config.make_problem())
 
 
 def test_contextual_learners_are_refused():
