@@ -64,12 +64,14 @@ opengl() { # Where this cannot help, the renderer says what is missing.
 
 # -- steps --------------------------------------------------------------------------------------
 
-value() { # name, default, flags...: the value of --name=...
-  local name=$1 found=$2 flag
-  for flag in "${@:3}"; do
-    case $flag in "--$name="*) found=${flag#*=} ;; esac
-  done
-  printf "%s\n" "$found"
+data_name() { # flags: the name of the folder --data_dir, read as the commands read flags
+  python - "$@" <<'PYTHON' 2> /dev/null || true # What is wrong with a flag its command says.
+import pathlib, sys
+from absl import flags
+flags.DEFINE_string("data_dir", "", "")
+flags.FLAGS(sys.argv, known_only=True)
+print(pathlib.Path(flags.FLAGS.data_dir).resolve().name)
+PYTHON
 }
 
 data() {
@@ -112,13 +114,8 @@ case $command in
     data "$@"
     ;;
   pose)
-    data_dir=$(value data_dir "" "$@")
-    if [ -z "$data_dir" ]; then
-      echo "Error: missing --data_dir=DIR, the folder of the two pickles." >&2
-      exit 1
-    fi
     environment "[pose,experiments]"
-    set_name=$(basename "$data_dir")
+    set_name=$(data_name "$@")
     python -m pose_code.study --logdir="${OUTPUT:-output}/pose/$set_name" \
       --output="${OUTPUT:-output}/results/pose/$set_name" "$@"
     ;;

@@ -4,7 +4,8 @@
     python -m maml.doctor --data_dir=DATA
 
 Packages and OpenGL are tried in processes of their own, so that one that fails, crashes or hangs is
-one line of the report. The exit status is 0 if the main job (``./run.sh``) can run, 1 if not.
+one line of the report. The exit status is 0 if the main job (``./run.sh``) can run and the data
+that is named is there, 1 if not.
 """
 
 # Nothing is imported here that may be what is broken.
@@ -54,7 +55,7 @@ class Finding(NamedTuple):
     Attributes:
         what: it is about.
         state: as it was found.
-        needed: whether the main job cannot run as it is.
+        needed: whether the main job cannot run as it is, or data that is named is not there.
         remedy: the command that mends it, or what pip is to install.
     """
 
@@ -260,13 +261,14 @@ def threads_of() -> Finding:
 
 def data(folder: str) -> list[Finding]:
     """The files of the pose problem in a folder."""
-    command = f"./run.sh data --data_dir={shlex.quote(folder)}"
+    remedy = f"./run.sh data --data_dir={shlex.quote(folder)}"
     found = []
     for name in ("train_data.pkl", "val_data.pkl"):
-        path = pathlib.Path(folder) / name
-        size = path.stat().st_size if path.is_file() else 0
-        state = f"{size / 2**20:.1f} MiB" if size else f"missing; to make it: {command}"
-        found.append(Finding(str(path), state))
+        path, size = os.path.join(folder, name), 0
+        with contextlib.suppress(OSError):  # Absent, or out of reach.
+            size = os.path.getsize(path)
+        state = f"{size / 2**20:.1f} MiB" if size else "missing or empty"
+        found.append(Finding(path, state, not size, "" if size else remedy))
     return found
 
 
@@ -287,7 +289,7 @@ def examine(data_dir: str | None) -> list[Finding]:
 def mending(found: list[Finding]) -> str:
     """One command that mends all that a command can mend; "" if there is none."""
     remedies = list(dict.fromkeys(of.remedy for of in found if of.needed and of.remedy))
-    commands = [of for of in remedies if of.startswith(("apt-get", "unset", "OUTPUT"))]
+    commands = [of for of in remedies if of.startswith(("apt-get", "unset", "OUTPUT", "./run.sh"))]
     again = [of.removeprefix(REINSTALL) for of in remedies if of.startswith(REINSTALL)]
     new = [of for of in remedies if of not in commands and not of.startswith(REINSTALL)]
     for words in (["--force-reinstall", *again] if again else [], new):
@@ -296,17 +298,24 @@ def mending(found: list[Finding]) -> str:
     return " && ".join(commands)
 
 
+def _folder(word: str) -> str:
+    if not word.strip():  # As of a variable of the shell that is not set.
+        raise argparse.ArgumentTypeError("expected a folder; received none")
+    return word
+
+
 def main(words=None) -> int:
     """Prints the report; returns the exit status."""
     summary = "What the main job needs of this machine, and what command mends what is missing."
     parser = argparse.ArgumentParser("python -m maml.doctor", description=summary)
-    parser.add_argument("--data_dir", help="Folder in which to look for the pickles of poses.")
+    text = "Folder in which to look for the pickles of poses."
+    parser.add_argument("--data_dir", type=_folder, help=text)
     found = examine(parser.parse_args(words).data_dir)
     width = max(len(of.what) for of in found)
     lines = [f"{'FAULT' if of.needed else 'ok':6}{of.what:{width}}  {of.state}" for of in found]
     faults = [of.what for of in found if of.needed]
     if faults:
-        lines += ["", f"The main job cannot run, for {', '.join(faults)}."]
+        lines += ["", f"To be mended: {', '.join(faults)}."]
         lines += [f"To mend it: {mending(found)}"] if mending(found) else []
     else:
         lines += ["", "The main job can run: ./run.sh"]

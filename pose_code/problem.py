@@ -57,9 +57,10 @@ class PoseProblem(Problem):
             summary[name]["median"] = float(np.median(scores[name]))
             summary[name]["within_30"] = float(np.mean(scores[name] < 30))
             summary[name]["beyond_150"] = float(np.mean(scores[name] > 150))
+        scored = family.spaced(len(scores["mse"]))  # Perhaps not all.
         summary["objects"] = {
-            name: {"mse": float(scores["mse"][i].mean()), "angle": float(scores["angle"][i].mean())}
-            for i, name in enumerate(family.names)
+            family.names[number]: {of: float(scores[of][i].mean()) for of in ("mse", "angle")}
+            for i, number in enumerate(scored)
         }
         return summary
 

@@ -51,10 +51,11 @@ def test_broken_packages_are_lines_of_the_report_with_the_command_that_mends_the
     assert line(done, "mujoco").startswith("FAULT") and "signal" in line(done, "mujoco")
     assert line(done, "OpenGL").startswith("FAULT")
     assert line(done, "numpy").startswith("ok")
-    assert "--data_dir='a b'" in line(done, "a b/train_data.pkl")
+    assert "missing" in line(done, "a b/train_data.pkl")
     mend = done.stdout.splitlines()[-1]
     assert mend.startswith("To mend it: ") and "pip install --force-reinstall" in mend
     assert "'tensorflow" in mend and "'mujoco" in mend and "apt-get" not in mend
+    assert mend.endswith(" && ./run.sh data --data_dir='a b'")
 
 
 @pytest.mark.slow
@@ -76,6 +77,28 @@ def test_a_back_end_that_does_not_work_is_named(tmp_path):
 def test_a_word_that_is_no_flag_is_refused(tmp_path):
     done = examined("seeds=3", cwd=tmp_path)
     assert done.returncode == 2 and "seeds=3" in done.stderr and done.stdout == ""
+
+
+def test_data_that_is_named_and_is_not_there_is_a_fault(monkeypatch, tmp_path, capsys):
+    """Absent, a file, an empty folder, a name that no file has; one without a name is refused."""
+    monkeypatch.chdir(tmp_path)
+    rest = [doctor.Finding("python", "3.11")]
+    monkeypatch.setattr(doctor, "examine", lambda name: rest + (doctor.data(name) if name else []))
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "file").write_bytes(b"0")
+    for name in ("nope", "file", "empty", "n" * 300, "a b"):
+        assert doctor.main(["--data_dir", name]) == 1
+        *_, wrong, mend = capsys.readouterr().out.splitlines()
+        made = "'a b'" if name == "a b" else name
+        assert wrong.startswith("To be mended: ") and f"{name}" in wrong
+        assert mend == f"To mend it: ./run.sh data --data_dir={made}"
+    for name in ("train_data.pkl", "val_data.pkl"):
+        (tmp_path / "empty" / name).write_bytes(b"0")
+    assert doctor.main(["--data_dir=empty"]) == 0 == doctor.main([])
+    for words in (["--data_dir="], ["--data_dir", " "]):
+        with pytest.raises(SystemExit) as ended:
+            doctor.main(words)
+        assert ended.value.code == 2 and "expected a folder" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -208,3 +208,16 @@ def test_errors_in_a_block_are_named_where_they_name_nothing(tmp_path):
     with pytest.raises(OSError) as told, reporting.named(tmp_path):
         raise io.UnsupportedOperation("Not a file.")
     assert told.value.filename is None
+
+
+def test_a_folder_that_cannot_be_written_to_is_named_and_no_temporary_file(tmp_path, monkeypatch):
+    def refuse(path, flags, *mode):
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), os.fspath(path))
+
+    monkeypatch.setattr(os, "open", refuse)
+    for work, place in ((reporting.replacing(tmp_path / "x.png"), tmp_path / "x.png"),
+                        (reporting.claim(tmp_path), tmp_path),
+                        (reporting.claim(tmp_path, "x.npz"), tmp_path / "x.npz")):  # fmt: skip
+        with pytest.raises(OSError, match="Read-only") as error, work:
+            pass
+        assert error.value.filename == str(place)

@@ -87,9 +87,62 @@ def test_studies_write_no_results_that_are_tracked_unless_asked_to():
     assert all(folder.startswith("${OUTPUT:-output}/results/") for folder in outputs)
 
 
-def test_pose_needs_its_data_in_the_form_that_it_reads():
-    process = shell("./run.sh", "pose", "--data_dir", "DATA")
-    assert process.returncode == 1 and "missing --data_dir=DIR" in process.stderr
+PYTHON = """#!/bin/sh
+case $1 in
+  -m) shift; for word in "$@"; do printf '<%s>' "$word"; done; echo ;;
+  -c) ;;
+  *) exec {python} "$@" ;;
+esac
+"""
+"""A Python that prints the words that a module is run with, in place of running it."""
+
+
+@pytest.fixture
+def front_door(tmp_path):
+    """Runs run.sh with such a Python; gives what it prints."""
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/python").write_text(PYTHON.format(python=sys.executable))
+    (tmp_path / "bin/python").chmod(0o755)
+
+    def run(*words, **variables):
+        done = shell("./run.sh", *words, VIRTUAL_ENV=str(tmp_path), **variables)
+        assert done.returncode == 0 and done.stderr == "", done.stderr
+        return done.stdout.splitlines()[-1]
+
+    return run
+
+
+@pytest.mark.parametrize("command", [*STUDIES, *OTHERS, "rl", "train", "baselines", "doctor"])
+def test_flags_reach_commands_as_they_were_typed(front_door, command):
+    words = ["--data_dir", "my data/few", "--rows=none,MR-W", "--seeds", "2", "--empty="]
+    typed = "".join(f"<{word}>" for word in words)
+    ran = front_door(command, *words, OUTPUT="out put")
+    assert ran.endswith(typed), ran
+    module = (STUDIES | OTHERS | {"rl": "maml.rl.study", "doctor": "maml.doctor"}).get(command)
+    assert ran.startswith(f"<{module or f'pose_code.{command}'}><")
+
+
+@pytest.mark.parametrize(
+    ("words", "name"),
+    [
+        (["--data_dir=data/few"], "few"),
+        (["--data_dir", "data/few/"], "few"),
+        (["-data_dir", "my data"], "my data"),
+        (["--data_dir=a", "--tables", "maml", "--data_dir", "b"], "b"),
+        (["--data_dir", str(ROOT / "docs" / ".." / "maml")], "maml"),
+        (["--data_dir=."], ROOT.name),
+    ],
+)
+def test_the_study_of_poses_has_a_folder_for_each_set_of_objects(front_door, words, name):
+    ran = front_door("pose", *words, OUTPUT="out")
+    folders = f"<--logdir=out/pose/{name}><--output=out/results/pose/{name}>"
+    assert ran == f"<pose_code.study>{folders}{''.join(f'<{word}>' for word in words)}"
+
+
+@pytest.mark.parametrize("words", [[], ["--data_dir"], ["--data_dir="], ["--no", "--help"]])
+def test_the_study_of_poses_is_asked_what_is_missing(front_door, words):
+    """It says so itself."""
+    assert front_door("pose", *words).endswith("".join(f"<{word}>" for word in words))
 
 
 @pytest.mark.slow

@@ -148,3 +148,9 @@ def test_estimates_and_tables_are_whole_or_not_there(disk):
     assert commands.run("maml.train", *run, cwd=disk.parent).returncode == 0
     leave(disk, 4)
     told(disk, "maml.compare", "--runs=run", "--output=disk/table")
+    (disk / "ballast").unlink()
+    shutil.copytree(disk.parent / "run", disk / "run")
+    leave(disk, 4)
+    before = {path.name for path in (disk / "run").iterdir()}
+    told(disk, "maml.evaluate", "--model_save_filename=disk/run/learner.keras")
+    assert {path.name for path in (disk / "run").iterdir()} == before

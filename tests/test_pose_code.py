@@ -188,6 +188,14 @@ def test_objects_and_images_that_cannot_be_are_refused(data_dir, given, message)
         tiny(data_dir, **{f"task.{name}": value for name, value in given.items()}).make_problem()
 
 
+def test_objects_are_named_where_some_of_them_are_scored(data_dir):
+    problem = tiny(data_dir).make_problem()
+    names = ("mse", "angle", "no_support_angle", "mismatched_support_mse")
+    scores = {name: np.arange(4.0).reshape(4, 1, 1) for name in names}
+    found = problem.summarize(scores, problem.test)["objects"]
+    assert found == {f"hand/val{2 * i}": {"mse": i, "angle": i} for i in range(4)}
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("learner", "method"), CASES)
 def test_every_method_trains_and_is_scored(learner, method, data_dir, tmp_path):

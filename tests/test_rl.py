@@ -13,7 +13,8 @@ from maml.core.episodes import fold_in
 from maml.core.registry import TASKS
 from maml.experiments import training
 from maml.experiments.config import Config
-from maml.rl import advantages, study
+from maml.experiments.run_folder import CONFIG, LEARNER
+from maml.rl import advantages, evaluate, study
 from maml.rl.adaptation import adapt_further
 from maml.rl.environments.bandits import Bandit
 from maml.rl.environments.navigation import Navigation
@@ -23,6 +24,7 @@ from maml.rl.outer.surrogate import Surrogate
 from maml.rl.outer.trpo import TRPO, conjugate_gradient
 from maml.rl.policies import CategoricalPolicy, GaussianPolicy, PolicyHead, policy_networks
 from maml.rl.trajectories import Trajectories, collect
+from mine import reporting
 
 RATE = 0.7
 
@@ -434,6 +436,20 @@ def test_a_faulty_environment_is_named(fault, message):
         ({"head.surrogate": "ppo"}, "surrogate"),
         ({"task.redraw": "always"}, "redraw"),
         ({"task.later_rates": (0.5, -1.0)}, "later_rates"),
+        ({"task.redraw": "episode"}, "'redraw' has no effect with code 0"),
+        ({"task.told_noise": 0.5}, "'told_noise' has no effect with told false"),
+        ({"task.discount": 1.5}, "`discount`: expected a finite number, 0 or more, 1 at most"),
+        ({"task.trace": 1.01}, "`trace`: expected a finite number, 0 or more, 1 at most"),
+        ({"task.later_rates": ()}, "`later_rates`: expected a factor or more"),
+        ({"network.deviation": 0.0}, "`deviation`: expected a finite number above 0"),
+        ({"network.deviation": float("inf")}, "`deviation`"),
+        ({"network.hidden": (8, 0)}, "`hidden`"),
+        ({"network.activation": "tan"}, "`activation`: expected one of tanh"),
+        ({"outer.shrink": 1.0}, "`shrink`: expected a finite number above 0, 0.99 at most"),
+        ({"outer.curvature_share": 2.0}, "`curvature_share`"),
+        ({"meta_lr": 0.1}, "'meta_lr' has no effect with outer trpo"),
+        ({"meta_lr_decay": True}, "'meta_lr_decay' has no effect with outer trpo"),
+        ({"weight_decay": 0.1}, "'weight_decay' has no effect with outer trpo"),
         ({"regularizer": "label_mi"}, "relabel"),
     ],
 )
@@ -442,9 +458,49 @@ def test_options_without_meaning_are_refused(options, message):
         made(small(**options))
 
 
+@pytest.mark.parametrize(
+    ("task", "more", "told"),
+    [
+        ("tabular_mdp", {"task.states": 2}, "size of observations 1, received 2"),
+        ("tabular_mdp", {"task.states": 1, "task.actions": 2}, "size of actions 5, received 2"),
+        ("navigation", {}, "whether actions are discrete True, received False"),
+        ("sinusoid", {"learner": "maml"}, "whether actions are discrete True, received no policy"),
+    ],
+)
+def test_the_learner_of_other_tasks_does_not_act(task, more, told):
+    tasks = PolicyTasks(Bandit(5), 2, 0)
+    config = Config.of({"task": task, **more})
+    problem = config.make_problem()
+    learner = config.make_learner(problem)
+    learner.create_weights(problem.train.sample(2, [0, 5]))
+    with pytest.raises(ValueError, match=f"not made for these tasks: expected {told}"):
+        tasks.policy = learner
+
+
+def test_products_of_dice_are_over_trajectories_of_one_length():
+    """Of a shorter horizon they would be over several trajectories."""
+    learner = made(small(**{"head.surrogate": "dice"}))[1]
+    PolicyTasks(Navigation(10), 2, 0).policy = learner
+    with pytest.raises(ValueError, match="horizon .of DiCE. 5, received 10"):
+        PolicyTasks(Navigation(5), 2, 0).policy = learner
+
+
+def test_meta_optimizers_of_policies_are_for_policies():
+    config = Config.of({"task": "sinusoid", "outer": "trpo"})
+    with pytest.raises(ValueError, match="'outer' has no effect with task sinusoid"):
+        config.make_learner(config.make_problem())
+
+
 def test_contextual_learners_are_refused():
     config = Config.of({"task": "bandit", "learner": "cnp"})
     with pytest.raises(ValueError, match="adapted by gradients"):
+        config.make_learner(config.make_problem())
+
+
+@pytest.mark.parametrize("learner", ["platipus", "abml", "bmaml", "reptile"])
+def test_learners_without_a_single_policy_are_refused(learner):
+    config = Config.of({"task": "bandit", "learner": learner})
+    with pytest.raises(ValueError, match="`learner`: expected one that adapts a single policy"):
         config.make_learner(config.make_problem())
 
 
@@ -494,6 +550,26 @@ def test_a_run_that_goes_on_has_the_numbers_of_one_that_was_not_cut(outer, tmp_p
     problem = config.make_problem()
     again = problem.evaluator(learner)(problem.test, 1, 4, 0, 4)
     assert again["return"].mean() == pytest.approx(whole["scores"]["test"]["return"]["mean"])
+
+
+def saved_policy(folder):
+    """The file of a policy of bandits, untrained."""
+    config = small("adam", "bandit")
+    problem, learner = made(config)
+    learner.create_weights(problem.test.sample(1, (0, 0)))
+    maml.save(learner, folder / LEARNER)
+    reporting.write_json({"config": config.describe(problem), "data": {}}, folder / CONFIG)
+    return folder / LEARNER
+
+
+def test_a_saved_policy_is_scored_after_each_adaptation(tmp_path, capsys):
+    path, options = saved_policy(tmp_path), {"task_options": {"adaptations": "2"}}
+    with pytest.raises(ValueError, match="`adaptations`: it is given twice"):
+        evaluate.returns(path, 2, options)
+    found = evaluate.returns(path, None, options)["returns_after"]
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last == f"after 2 adaptations: {reporting.format_interval(found['2'], 2)}"
+    assert list(found) == ["0", "1", "2"]
 
 
 @pytest.mark.slow

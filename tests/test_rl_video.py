@@ -1,5 +1,8 @@
 """Videos of robots, drawn in a process of their own."""
 
+import errno
+import os
+import pathlib
 import subprocess
 import sys
 
@@ -80,6 +83,26 @@ def test_where_nothing_can_draw_one_sentence_says_so_and_no_file_is_left(tmp_pat
     with pytest.raises(RuntimeError, match="no working OpenGL.*crayons") as caught:
         drawing.draw("ant", positions, [["x"]], tmp_path / "x.gif")
     assert "\n" not in str(caught.value) and not list(tmp_path.iterdir())
+
+
+def test_a_full_disk_is_not_taken_for_a_fault_of_opengl(tmp_path, monkeypatch):
+    def draw(command, **_):
+        """As the process does that draws, which cannot write to the disk of the video."""
+        if not pathlib.Path(command[-1]).is_relative_to(tmp_path):
+            pathlib.Path(command[-1]).write_bytes(b"GIF")
+            return subprocess.CompletedProcess(command, 0, "", "")
+        return subprocess.CompletedProcess(command, 1, "", "OSError: [Errno 28] No space left")
+
+    def full(path, content, written=pathlib.Path.write_bytes):
+        if path.is_relative_to(tmp_path):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), os.fspath(path))
+        return written(path, content)
+
+    monkeypatch.setattr(drawing.subprocess, "run", draw)
+    monkeypatch.setattr(pathlib.Path, "write_bytes", full)
+    with pytest.raises(OSError, match="No space left.*x.gif"):
+        drawing.draw("ant", np.zeros([1, 1, 2, 15]), [["x"]], tmp_path / "x.gif")
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_record_is_of_the_trajectories_before_and_after(cheetah):

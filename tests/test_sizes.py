@@ -30,6 +30,14 @@ HUGE = 10**9
         ({"network.hidden": (HUGE,)}, "hidden"),
         ({"network_options": "hidden=1000000:1000000"}, "hidden"),
         ({"learner": "cnp", "learner.dim_r": HUGE}, "dim_r"),
+        ({"learner": "bmaml", "learner.particles": HUGE}, "particles"),
+        ({"learner": "bmaml", "learner.leader_steps": HUGE}, "leader_steps"),
+        ({"learner": "platipus", "learner.num_samples": HUGE}, "num_samples"),
+        ({"learner": "latent_np", "learner.dim_latent": HUGE}, "dim_latent"),
+        ({"learner": "tnp", "learner.depth": HUGE}, "depth"),
+        ({"learner": "tnp", "learner.width": HUGE}, "width"),
+        ({"task": "bandit", "task.trajectories": HUGE}, "trajectories"),
+        ({"task": "navigation", "task.horizon": HUGE}, "horizon"),
         (
             {"learner": "cnp", "regularizer": "mine", "mine.hidden": (HUGE, 2)},
             "prediction_mi.hidden",
@@ -50,6 +58,14 @@ def test_an_estimate_that_no_machine_holds_is_refused(options):
     x = toys.np.random.default_rng(0).normal(size=[400, 2])
     with pytest.raises(ValueError, match="Invalid value for `(folds|negatives)`"):
         mine.estimate(x, x, progress=False, **options)
+
+
+def test_memory_that_numpy_is_not_given_is_told_in_a_sentence(tmp_path):
+    many = ["--task=bandit", f"--task_options=arms={HUGE}", f"--logdir={tmp_path / 'run'}"]
+    done = commands.run("maml.rl.train", *many)
+    assert done.returncode == 1 and "Traceback" not in done.stderr, done.stderr
+    assert "Error: There is too little memory (Unable to allocate" in done.stderr
+    assert not list(tmp_path.iterdir())
 
 
 def test_what_may_just_fit_is_not_refused(monkeypatch):

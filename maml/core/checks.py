@@ -26,19 +26,23 @@ def check_at_least(least: float, **values) -> None:
             )
 
 
-def check_finite(above: float = -math.inf, least: float = -math.inf, **values) -> None:
+def check_finite(
+    above: float = -math.inf, least: float = -math.inf, most: float = math.inf, **values
+) -> None:
     """Raises ValueError unless each of some values, given by name, is a finite number.
 
     Args:
         above: what each value must exceed.
         least: the least of what is accepted.
+        most: the most of what is accepted.
         **values: by name.
     """
     limit = "" if above == -math.inf else f" above {above:g}"
     limit = limit if least == -math.inf else f", {least:g} or more"
+    limit += "" if most == math.inf else f", {most:g} at most"
     for name, value in values.items():
         number = float(value) if isinstance(value, numbers.Real) else math.nan
-        if not (above < number < math.inf and number >= least):
+        if not (above < number < math.inf and least <= number <= most):
             raise ValueError(
                 f"Invalid value for `{name}`: expected a finite number{limit}; received {value!r}."
             )

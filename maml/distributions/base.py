@@ -111,6 +111,16 @@ class Head(Configured, abc.ABC):
     def __call__(self, outputs) -> Distribution:
         """The distribution that ``outputs`` [..., units] stand for."""
 
+    def check_learner(self, learner):
+        """Refuses a learner that this head's predictions mean nothing to; most heads take all.
+
+        Args:
+            learner: a :class:`maml.MetaLearner` with this head.
+
+        Raises:
+            ValueError: it is refused.
+        """
+
     def check_labels(self, y, name: str) -> None:
         """Refuses labels that are not of this head; read from their static shape alone.
 

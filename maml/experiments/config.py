@@ -188,6 +188,17 @@ class Config:
             name
         ]
 
+    def _check_outer(self, problem):
+        """Refuses meta-optimizers of policies elsewhere, and options of Adam beside them."""
+        if self.outer == type(self).outer:
+            return
+        if not problem.train.on_policy:
+            raise options.no_effect("outer", self.outer, f"task {self.task}, which has no policies")
+        for name in ("meta_lr", "meta_lr_decay", "weight_decay"):
+            value = getattr(self, name)
+            if value != getattr(type(self), name) and name not in self._preset:
+                raise options.no_effect(name, value, f"outer {self.outer}, which is not Adam")
+
     def make_learner(self, problem):
         """The untrained learner of this run, for a problem of :meth:`make_problem`.
 
@@ -222,6 +233,8 @@ class Config:
             initializer_seed=self.seed,
             **self.learner_options,
         )
+        head.check_learner(learner)
+        self._check_outer(problem)
         idle = idle_network_options(build, extra, of_networks, self.learner, head.units)
         for name in (name for name in idle if f"network.{name}" not in self._preset):
             beside = f"the networks of learner {self.learner}"

@@ -7,8 +7,10 @@ The tasks are those of its training, unless ``--env`` or other flags name others
 """
 
 import dataclasses
+import os
 import pathlib
 import sys
+from collections.abc import Mapping
 
 from absl import flags
 
@@ -17,13 +19,61 @@ from maml.experiments import command_line, determinism
 from mine import reporting
 from mine.reporting import commands
 
+ADAPTATIONS = 3
+"""How often a policy adapts unless a number is given."""
+
+
+def returns(
+    path: os.PathLike, adaptations: int | None = None, changed: Mapping[str, object] | None = None
+) -> dict:
+    """Scores a policy, prints what it finds, and draws what its environment draws.
+
+    Args:
+        path: of a policy that a run has saved.
+        adaptations: how often it adapts, each time to new trajectories; None: as ``changed`` says,
+            or :data:`ADAPTATIONS`.
+        changed: options as of :func:`maml.evaluate.load_trained`.
+
+    Returns:
+        ``{"diagnosis": ..., "returns_after": {"0": ..., ...}, "config": ...}``.
+
+    Raises:
+        ValueError: as :func:`maml.evaluate.load_trained`, or it is no policy.
+    """
+    changed = changed or {}
+    learner, config = evaluate.load_trained(path, changed)
+    problem = config.make_problem()
+    if not problem.train.on_policy:
+        raise ValueError(
+            f"Invalid value for `learner_file`: expected a policy; received {path}, trained on "
+            f"{config.task}. Use python -m maml.evaluate."
+        )
+    asked = "adaptations" in changed.get("task_options", {})
+    if asked and adaptations is not None:
+        raise ValueError("Invalid value for `adaptations`: it is given twice; give it once.")
+    if not asked:
+        problem = dataclasses.replace(problem, adaptations=adaptations or ADAPTATIONS)
+    diagnosis = evaluate.report_on(learner, problem, config)
+    print(diagnosis)
+    after = problem.further_scores(None).get("returns_after", {})
+    for count, value in after.items():
+        times = reporting.counted(int(count), "adaptation")
+        print(f"after {times}: {reporting.format_interval(value, 2)}")
+    folder = evaluate.run_folder(path)
+    folder.mkdir(exist_ok=True)
+    problem.draw(learner, {}, {}, folder)
+    return {
+        "diagnosis": diagnosis.to_json(),
+        "returns_after": after,
+        "config": config.describe(problem),
+    }
+
 
 def define_flags():
     """Defines the flags of this command."""
     flags.DEFINE_string("learner_file", None, "The learner's file.", required=True)
-    flags.DEFINE_integer(
-        "adaptations", 3, "How often a policy adapts, each time to new trajectories.", 1
-    )
+    text = f"How often a policy adapts, each time to new trajectories. [{ADAPTATIONS}]"
+    flags.DEFINE_integer("adaptations", None, text, 1)
     command_line.define_flags()
     flags.DEFINE_alias("env", "task")
 
@@ -32,33 +82,11 @@ def main():
     path = pathlib.Path(flags.FLAGS.learner_file)
     determinism.share_cores()
     try:
-        learner, config = evaluate.load_trained(path, command_line.given_options())
-        problem = config.make_problem()
-        if not problem.train.on_policy:
-            raise ValueError(
-                f"Invalid value for `learner_file`: expected a policy; received {path}, trained on "
-                f"{config.task}. Use python -m maml.evaluate."
-            )
-        problem = dataclasses.replace(problem, adaptations=flags.FLAGS.adaptations)
-        diagnosis = evaluate.report_on(learner, problem, config)
-        print(diagnosis)
-        returns = problem.further_scores(None).get("returns_after", {})
-        folder = evaluate.run_folder(path)
-        folder.mkdir(exist_ok=True)
-        problem.draw(learner, {}, {}, folder)
+        record = returns(path, flags.FLAGS.adaptations, command_line.given_options())
     except ValueError as error:
         sys.exit(f"Error: {error}")
-    for count, value in returns.items():
-        print(
-            f"after {reporting.counted(count, 'adaptation')}: {reporting.format_interval(value, 2)}"
-        )
-    record = {
-        "diagnosis": diagnosis.to_json(),
-        "returns_after": returns,
-        "config": config.describe(problem),
-        "provenance": reporting.provenance("maml.rl.evaluate"),
-    }
-    reporting.write_json(record, folder / evaluate.RESULTS)
+    record["provenance"] = reporting.provenance("maml.rl.evaluate")
+    reporting.write_json(record, evaluate.run_folder(path) / evaluate.RESULTS)
 
 
 def cli():

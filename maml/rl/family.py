@@ -10,6 +10,7 @@ from maml.core.episodes import Episode, PaddedEpisode, TaskFamily, fold_in
 from maml.core.seeds import Stream, stream
 from maml.rl import advantages
 from maml.rl.environment import Environment
+from maml.rl.policies import PolicyHead
 from maml.rl.trajectories import Trajectories, collect
 
 REDRAWS = ("never", "episode", "trajectory")
@@ -28,8 +29,8 @@ class PolicyTasks(TaskFamily):
         num_tasks: how many tasks there are.
         split: seed of the tasks.
         trajectories: of a task, before adaptation and after it.
-        discount: gamma of returns.
-        trace: lambda of generalized advantages.
+        discount: gamma of returns, from 0 to 1.
+        trace: lambda of generalized advantages, from 0 to 1.
         code: size of a code that is drawn once for each task, N(0, 1), and stands in all its
             observations: it names the task. 0: none.
         redraw: when codes are drawn anew: "never"; for each "episode", the same before adaptation
@@ -60,7 +61,8 @@ class PolicyTasks(TaskFamily):
     ):
         check_counts(num_tasks=num_tasks, trajectories=trajectories)
         check_at_least(0, code=code)
-        check_finite(least=0, told_noise=noise, discount=discount, trace=trace)
+        check_finite(least=0, told_noise=noise)
+        check_finite(least=0, most=1, discount=discount, trace=trace)
         if redraw not in REDRAWS:
             raise ValueError(
                 f"Invalid value for `redraw`: expected one of {', '.join(REDRAWS)}; received "
@@ -89,12 +91,40 @@ class PolicyTasks(TaskFamily):
 
     @policy.setter
     def policy(self, learner):
-        if learner is not self.policy:
-            self._compiled = None if learner is None else _Compiled(learner)
+        if learner is self.policy:
+            return
+        if learner is not None:
+            self._check_fits(learner)
+        self._compiled = None if learner is None else _Compiled(learner)
 
     def share_policy(self, other: "PolicyTasks") -> None:
-        """Has the learner of another family act here, compiled once for both."""
+        """Has the learner of another family of the same environment act here, compiled once."""
         self._compiled = other._compiled
+
+    def _check_fits(self, learner):
+        """Refuses a learner that was made for others than these tasks."""
+        head, environment = learner.head, self.environment
+        expected = {
+            "whether actions are discrete": environment.discrete,
+            "size of actions": environment.action_dim,
+            "size of observations": self.observation_dim,
+        }
+        received: dict[str, object] = dict.fromkeys(expected, "no policy")
+        if isinstance(head, PolicyHead):
+            head.check_learner(learner)
+            size = self.observation_dim
+            if learner.built:
+                size = learner.get_build_config()["episode"][0][0][-1]
+            received = dict(zip(expected, (head.discrete, head.dim, size), strict=True))
+            if head.surrogate == "dice":  # Its products are over the steps of a trajectory.
+                expected["horizon (of DiCE)"] = environment.horizon
+                received["horizon (of DiCE)"] = head.horizon
+        for name, value in expected.items():
+            if received[name] != value:
+                raise ValueError(
+                    f"The learner was not made for these tasks: expected {name} {value}, received "
+                    f"{received[name]}; name the learner of a run on such tasks."
+                )
 
     def collect(self, tasks: np.ndarray, seed, state=None, codes=None) -> Trajectories:
         """Trajectories of the policy in some tasks.

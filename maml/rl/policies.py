@@ -7,16 +7,21 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from maml.core.checks import check_counts
+from maml.core.checks import check_counts, check_finite
 from maml.core.registry import Networks
 from maml.core.seeds import Part, initializer_seeds
 from maml.distributions.base import Distribution, Head
 from maml.distributions.categorical import Categorical
 from maml.distributions.gaussian import Gaussian
+from maml.learners.probabilistic.weight_samples import WeightSamples
+from maml.learners.reptile import Reptile
 
 SURROGATES = ("lvc", "log", "dice")
 
 LEAST_DEVIATION = 1e-6
+
+ACTIVATIONS = ("tanh", "relu", "elu", "gelu", "silu", "softplus", "sigmoid", "leaky_relu", "linear")
+"""Names that Keras gives to functions of one unit."""
 
 
 class GaussianPolicy(Gaussian):
@@ -103,6 +108,18 @@ class PolicyHead(Head):
                 f"[..., {self.dim + 1}]; received {list(y.shape)}."
             )
 
+    def check_learner(self, learner):
+        """Refuses learners whose answer is an average of several policies, and Reptile.
+
+        An average has no divergence in closed form, and Reptile's loss is not that of the policies
+        that have made the trajectories.
+        """
+        if isinstance(learner, WeightSamples | Reptile):
+            raise ValueError(
+                "Invalid value for `learner`: expected one that adapts a single policy by "
+                f"gradients, such as maml or metasgd; received {type(learner).__name__}."
+            )
+
     def __call__(self, outputs):
         if self.discrete:
             return CategoricalPolicy(outputs)
@@ -172,23 +189,34 @@ def policy_networks(
         observation_dim: size of an observation.
         discrete: whether actions are discrete.
         hidden: units of each hidden layer; None for a linear policy, that has none.
-        activation: of the hidden layers.
+        activation: of the hidden layers, one of :data:`ACTIVATIONS`.
         deviation: standard deviation of actions at the start, in their unit; it is a weight of the
             network, and adapts as the others do.
         bias: whether layers have biases. Without them a linear policy of states that are one-hot
             has logits for each state that an inner step moves by themselves.
         seed: seed of the initial weights (Glorot uniform).
+
+    Raises:
+        ValueError: a number has no meaning, or Keras has no such activation.
     """
+    inner = [] if hidden is None else np.atleast_1d(hidden).tolist()
+    for units in inner:
+        check_counts(hidden=units)
+    check_finite(above=0, deviation=deviation)
+    if activation not in ACTIVATIONS:
+        raise ValueError(
+            f"Invalid value for `activation`: expected one of {', '.join(ACTIVATIONS)}; received "
+            f"{activation!r}."
+        )
 
     def network(outputs: int) -> keras.Model:
         seeds = initializer_seeds(seed, Part.NETWORK)
         layers = [keras.Input((observation_dim,))]
         means = outputs if discrete else outputs // 2
-        inner = () if hidden is None else np.atleast_1d(hidden)
         for index, units in enumerate([*inner, means]):
             initializer = keras.initializers.GlorotUniform(seed=next(seeds))
             kind = activation if index < len(inner) else None
-            layers.append(keras.layers.Dense(int(units), kind, bias, initializer))
+            layers.append(keras.layers.Dense(units, kind, bias, initializer))
         if not discrete:
             layers.append(FreeDeviation(deviation))
         return keras.Sequential(layers)

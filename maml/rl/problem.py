@@ -18,10 +18,14 @@ from maml.rl.plots import draw_paths
 from maml.rl.policies import PolicyHead, policy_networks
 from maml.tasks.problem import TEST, TRAIN, VALIDATION, Problem
 from mine.reporting import mean_interval
+from mine.reporting.processes import resources
 
 MANY = 10_000
 """Training tasks where their number is not limited."""
 
+
+STEP = 64
+"""Bytes of a step of a trajectory, at least: eight numbers."""
 
 FEW = 4
 """Different tasks, at most, that are also reported one by one."""
@@ -144,7 +148,7 @@ def policy_problem(
     Args:
         environment: what is acted in.
         trajectories: of a task, before adaptation and after it.
-        train_tasks: number of training tasks; None for as many as one likes.
+        train_tasks: number of training tasks; None, or 0 as of other tasks, for 10,000.
         test_tasks: number of validation tasks, and of test tasks.
         code: size of a code in observations that names the task, so that it can be memorized.
         redraw: when training codes are drawn anew, see :class:`maml.rl.family.PolicyTasks`.
@@ -154,9 +158,20 @@ def policy_problem(
         trace: lambda of generalized advantages.
         adaptations: as of :class:`PolicyProblem`.
         later_rates: as of :class:`PolicyProblem`; half in Finn et al. 2017, appendix A.2.
-    """
 
+    Raises:
+        ValueError: a number has no meaning, or an option has no effect.
+    """
+    sizes = {"trajectories": trajectories, "horizon": environment.horizon}
+    largest = max(sizes, key=lambda name: sizes[name])
+    resources.require(largest, sizes[largest], STEP * float(trajectories) * environment.horizon)
+    if redraw != REDRAWS[0] and not code:
+        raise options.no_effect("redraw", redraw, "code 0")
+    if told_noise and not told:
+        raise options.no_effect("told_noise", told_noise, "told false")
     check_at_least(0, adaptations=adaptations)
+    if not np.size(later_rates):
+        raise ValueError("Invalid value for `later_rates`: expected a factor or more; received ().")
     for rate in np.atleast_1d(later_rates):
         check_finite(least=0, later_rates=rate)
 

@@ -18,8 +18,20 @@ INNER_STEP = 500_000
 SCORES = 60
 """Bytes of the scores of one query, some fifteen numbers."""
 
-WIDTHS = ("hidden", "embedding", "filters", "dim_r", "dim_z", "dim_w", "interaction")
+WIDTHS = (
+    *("hidden", "embedding", "filters", "dim_r", "dim_z", "dim_w", "interaction"),
+    *("dim_latent", "dim_c", "width", "feedforward", "slots"),
+)
 """Options that are widths of layers, of networks, learners and critics."""
+
+STEPS = ("inner_steps", "test_inner_steps", "solver_steps", "leader_steps", "depth")
+"""Options that say how often something stands in the graph of a training step."""
+
+DRAWS = ("num_samples", "num_train_samples", "particles")
+"""Options that say how many predictions a learner makes of each query, each in some numbers."""
+
+EXAMPLES = ("shots", "queries", "ways", "trajectories", "horizon")
+"""Options that say how many examples a task has."""
 
 COPIES = 3
 """Of weights and their two moments in Adam; of a batch, its features and their gradients."""
@@ -46,7 +58,7 @@ def check_sizes(problem: Problem, numbers: Mapping[str, object]) -> None:
     queries = _count(spec.query_y.shape[1:2])
     size = number("eval_batch_size") or number("meta_batch_size")
     needs = {
-        _largest("meta_batch_size", "shots", "queries", "ways", of=number): (
+        _largest("meta_batch_size", *EXAMPLES, of=number): (
             COPIES * number("meta_batch_size") * task
         ),
         "eval_batch_size": number("eval_batch_size") * task,
@@ -59,8 +71,8 @@ def check_sizes(problem: Problem, numbers: Mapping[str, object]) -> None:
         name = f"num_{split}_tasks"
         tasks = _scores(problem, split, number(name), queries)
         needs[_largest(name, "episodes_per_task", of=number)] = tasks * number("episodes_per_task")
-    for name in ("inner_steps", "test_inner_steps", "solver_steps"):
-        needs[name] = number(name) * INNER_STEP
+    needs |= {name: number(name) * INNER_STEP for name in STEPS}
+    needs |= {name: number(name) * size * queries * SCORES for name in DRAWS}
     examples = sum(_count(part.shape[1:2]) for part in (spec.support_y, spec.query_y))
     for name, value in numbers.items():
         if name.rpartition(".")[2] in WIDTHS:

@@ -72,6 +72,8 @@ def run(
             sys.exit(stopped.code)
         except OSError as error:
             sys.exit(f"Error: {flag_words.with_flags(sentence(error, again))}")
+        except MemoryError as error:
+            sys.exit(f"Error: {too_large(error)}")
         except SystemExit as ended:
             if isinstance(ended.code, str):
                 ended.code = flag_words.with_flags(ended.code)
@@ -104,6 +106,16 @@ def sentence(error: OSError, again: str = AGAIN) -> str:
     if error.errno == errno.EPIPE and error.filename is None:
         return "Cannot write standard output: its reader has ended."
     return f"{place}: {reason}."
+
+
+def too_large(error: MemoryError) -> str:
+    """What is said where memory is not given, such as of arrays of absurd sizes.
+
+    Args:
+        error: that was raised.
+    """
+    # NumPy's sentence begins with the size.
+    return f"There is too little memory ({error or 'no size is known'}): use smaller sizes."
 
 
 def _sentence_of_warning(

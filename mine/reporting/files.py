@@ -68,7 +68,10 @@ def _new_file(path: pathlib.Path, suffix: str) -> tuple[pathlib.Path, int]:
     while True:
         name = f"{_prefix(path)}{secrets.token_hex(8)}.tmp{suffix}"
         temporary = path.with_name(name)
-        handle = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o666)
+        try:
+            handle = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o666)
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, os.fspath(path)) from error
         if lock(handle, temporary):
             return temporary, handle
         os.close(handle)  # Another process took it for a leftover.

@@ -25,7 +25,7 @@ class TRPO(keras.optimizers.SGD):
         cg_steps: steps of conjugate gradient.
         curvature_share: share of the trajectories that products with H are made of.
         backtracks: the most shortenings.
-        shrink: factor of a shortening.
+        shrink: factor of a shortening, 0.99 at most.
 
     Raises:
         ValueError: a number has no meaning.
@@ -43,7 +43,9 @@ class TRPO(keras.optimizers.SGD):
         shrink: float = 0.8,
     ):
         check_counts(cg_steps=cg_steps, backtracks=backtracks)
-        check_finite(above=0, max_kl=max_kl, curvature_share=curvature_share, shrink=shrink)
+        check_finite(above=0, max_kl=max_kl)
+        check_finite(above=0, most=1, curvature_share=curvature_share)
+        check_finite(above=0, most=0.99, shrink=shrink)
         check_finite(least=0, damping=damping)
         super().__init__(1.0, name="trpo")
         self.max_kl, self.damping, self.cg_steps = max_kl, damping, cg_steps

@@ -50,17 +50,19 @@ def draw(
     with tempfile.TemporaryDirectory() as folder, replacing(path, ".gif") as temporary:
         # What cannot be written is found out here, where the error has a name.
         temporary.touch()
-        given = pathlib.Path(folder) / "positions.npz"
+        given, made = pathlib.Path(folder) / "positions.npz", pathlib.Path(folder) / "made.gif"
         np.savez(given, positions=positions, titles=np.asarray(titles))
         for library in _libraries():
             done = subprocess.run(
-                [sys.executable, "-m", __name__, model, given, temporary],
+                [sys.executable, "-m", __name__, model, given, made],
                 env=environment | ({"MUJOCO_GL": library} if library else {}),
                 capture_output=True,
                 text=True,
                 check=False,
             )
             if done.returncode == 0:
+                # Here, where a disk that is full is not taken for OpenGL's fault.
+                temporary.write_bytes(made.read_bytes())
                 return
             lines = [line for line in done.stderr.splitlines() if "Error" in line]
             reason = lines[-1] if lines else f"crashed with exit code {done.returncode}"

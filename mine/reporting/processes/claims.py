@@ -52,6 +52,10 @@ def _locked(path: pathlib.Path, place: pathlib.Path) -> int:
             handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
         except FileNotFoundError:  # Whoever had made the folder has just removed it.
             continue
+        except OSError as error:
+            if not path.is_symlink():  # The folder is at fault, as one that is read-only.
+                error.filename = os.fspath(place)
+            raise
         try:
             if lock(handle, path):
                 with contextlib.suppress(OSError):  # A full disk: the lock holds without a number.
