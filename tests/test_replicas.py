@@ -142,7 +142,7 @@ def wrong():
     other.fit(Lines(), batch_size=4, steps=1, verbose=0)
 result["outside"] = sentence(wrong)
 
-from maml.learners import replicas
+from maml.learners.parallel import replicas
 seen = strategy.run(lambda: replicas.own_seed(tf.constant([1, 2])))
 seeds = [value.numpy().tolist() for value in strategy.experimental_local_results(seen)]
 result["seeds"] = seeds
