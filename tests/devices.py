@@ -1,47 +1,56 @@
-"""Trains learners on several devices and on one, and prints how far their weights are apart.
+"""Trains learners on some devices, and writes what came out into a file.
 
-    python devices.py mirrored|multiworker CASES
+    python devices.py alone,mirrored|workers FILE CASES
 
-``mirrored`` has two logical processors of this process, ``multiworker`` the processes of TF_CONFIG.
+``mirrored`` has two logical processors of this process, ``workers`` the processes of TF_CONFIG.
 """
 
 import contextlib
-import json
 import sys
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+import maml
 from maml.experiments import Config
 
-BOTH = {"regularizer": "label_mi,prediction_mi"}
+BOTH = {"regularizer": "label_mi,prediction_mi", "label_mi.warmup": 10}
 # An inner rate at which second derivatives do not double rounding errors at each step.
 ADAPTS = {"learner.inner_steps": 2, "learner.inner_lr": 0.03, "network.hidden": (8,)}
 SMALL = {"network.embedding": (8,), "learner.hidden": (8,), "learner.dim_r": 8, "learner.dim_z": 4}
 
 CASES = {
-    "maml": ADAPTS | BOTH | {"learner": "maml"},
-    "maml, critics": ADAPTS
-    | {"learner": "maml", "regularizer": "label_mi,prediction_mi", "label_mi.bound": "mine"},
-    "cnp": SMALL | BOTH | {"learner": "cnp", "label_mi.num_relabelings": 3},
-    "cnp, dv": SMALL
+    "maml": ADAPTS | BOTH | {"learner": "maml", "label_mi.bound": "mine"},
+    "cnp": SMALL
     | BOTH
     | {"learner": "cnp", "label_mi.bound": "dv", "prediction_mi.bound": "dv"}
-    | {"label_mi.num_relabelings": 2, "prediction_mi.noise": 0.3, "label_mi.cap": 0.5},
+    | {"label_mi.num_relabelings": 2, "label_mi.cap": 0.5, "prediction_mi.noise": 0.3},
     "tnp": BOTH | {"learner": "tnp", "network.embedding": (8,), "learner.width": 8},
     "imaml": ADAPTS | BOTH | {"learner": "imaml", "learner.solver_steps": 2},
     "reptile": ADAPTS | BOTH | {"learner": "reptile"},
     "other terms": SMALL | {"learner": "cnp", "regularizer": "mr_a,mr_w,mlti,label_augmentation"},
     "platipus": ADAPTS | {"learner": "platipus"},
-    "latent_np": SMALL | {"learner": "latent_np", "learner.dim_latent": 4},
-    "memory": {"learner": "memory", "task": "gaussian_clusters", "learner.slots": 8},
+    "memory": {"learner": "memory", "task": "clusters", "learner.slots": 8},
 }
+"""What is trained: the first in fifty steps and five of them on workers, too."""
 
 
-def trained(given, strategy, steps):
-    """Weights before and after training, the last logs, held-out scores, and predictions."""
-    config = Config.of({"task": "nme_sinusoid", "meta_batch_size": 4} | given)
+class Sizes(maml.TaskFamily):
+    """Tasks of a family, of whose support sets random parts are real."""
+
+    def __init__(self, family):
+        self.family, self.num_tasks = family, family.num_tasks
+
+    def episodes(self, tasks, seed):
+        parts = self.family.episodes(tasks, seed)
+        chance = tf.random.stateless_uniform(tf.shape(parts.support_y)[:2], seed)
+        return maml.PaddedEpisode(*parts, tf.logical_or(chance < 0.5, chance[:, :1] == chance))
+
+
+def trained(name, strategy, steps):
+    """Weights before and after training, logs, and of the CNP held-out scores and predictions."""
+    config = Config.of({"task": "nme_sinusoid", "meta_batch_size": 4} | CASES[name])
     with strategy.scope() if strategy else contextlib.nullcontext():
         problem = config.make_problem()
         learner = config.make_learner(problem)
@@ -53,45 +62,40 @@ def trained(given, strategy, steps):
             optimizers[0], metrics={"own": lambda q, y: tf.abs(q.mean() - y)},
             jit_compile=False, **critic,
         )  # fmt: skip
+    family = Sizes(problem.train) if name == "cnp" else problem.train
     sizes, weights = {"batch_size": 4, "verbose": 0}, learner.trainable_variables
-    before = [v.numpy() for v in weights]
-    history = learner.fit(problem.train, steps=steps, epochs=2, **sizes).history
-    logs = {name: of[-1] for name, of in history.items()}
-    held_out = learner.evaluate(problem.test, steps=2, return_dict=True, **sizes)
-    logs |= {f"held-out {name}": of for name, of in held_out.items()}
-    predictions = learner.predict(problem.test, steps=2, **sizes)
-    return before, [v.numpy() for v in weights], logs, predictions
+    found = {f"{name} start {i}": v.numpy() for i, v in enumerate(weights)}
+    history = learner.fit(family, steps=steps, epochs=2, **sizes).history
+    found |= {f"{name} end {i}": v.numpy() for i, v in enumerate(weights)}
+    logs = {key: of[-1] for key, of in history.items()}
+    if name == "cnp":
+        held_out = learner.evaluate(problem.test, steps=2, return_dict=True, **sizes)
+        logs |= {f"held-out {key}": of for key, of in held_out.items()}
+        answers = learner.predict(problem.test, steps=2, **sizes)
+        found["cnp answers"] = answers
+    return found | {f"{name} log {key}": np.asarray(of) for key, of in logs.items()}
 
 
-def largest(one, other):
-    return max(float(np.abs(a - b).max()) for a, b in zip(one, other, strict=True))
+def two_devices():
+    """A strategy of two logical processors."""
+    cpu = tf.config.list_physical_devices("CPU")[0]
+    tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+    return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
 
 
-def compared(given, strategy, steps):
-    """How far several devices end from one, and how far training has moved the weights."""
-    _, many, logs, predictions = trained(given, strategy, steps)
-    if getattr(strategy.cluster_resolver, "task_id", 0):
-        return {}
-    before, one, right, answers = trained(given, None, steps)
-    return {
-        "apart": largest(one, many),
-        "moved": largest(one, before),
-        "logs": {name: abs(logs[name] - of) / (1e-3 + abs(of)) for name, of in right.items()},
-        "predictions": largest([answers], [predictions]),
-    }
-
-
-def main(kind, names, steps=50):
-    if kind == "mirrored":
-        cpu = tf.config.list_physical_devices("CPU")[0]
-        devices = [tf.config.LogicalDeviceConfiguration()] * 2
-        tf.config.set_logical_device_configuration(cpu, devices)
-        strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
-    else:
-        strategy = tf.distribute.MultiWorkerMirroredStrategy()
+def main(kinds, file, names):
+    strategies = {}
+    if "mirrored" in kinds:
+        strategies["mirrored"] = two_devices()
+    if "workers" in kinds:
+        strategies["workers"] = tf.distribute.MultiWorkerMirroredStrategy()
     tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
-    print(json.dumps({name: compared(CASES[name], strategy, steps) for name in names}), flush=True)
+    for kind in kinds:
+        found = {}
+        for name in names:
+            found |= trained(name, strategies.get(kind), 50 if name in list(CASES)[:5] else 10)
+        np.savez(file.replace("KIND", kind), **found)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2:])
+    main(sys.argv[1].split(","), sys.argv[2], sys.argv[3].split(","))

@@ -6,103 +6,25 @@ import pathlib
 import subprocess
 import sys
 
+import numpy as np
 import pytest
+import workers
 
 ROOT = pathlib.Path(__file__).parent.parent
 
 TWO_DEVICES = """
-import contextlib, json, sys
-import keras
+import json, sys
 import numpy as np
 import tensorflow as tf
 
-cpu = tf.config.list_physical_devices("CPU")[0]
-tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
-tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+from devices import two_devices
+
+strategy = two_devices()
 
 import maml
 from toys import Lines, learner, perceptron
 
-
-class InTurn(maml.LabelTransform):
-    '''Scales labels by 1 and -2 in turn: relabels without chance, alike on all devices.'''
-
-    calls = 0
-
-    def __call__(self, episode, seed):
-        InTurn.calls += 1
-        scale = 1.0 if InTurn.calls % 2 else -2.0
-        return episode._replace(
-            support_y=scale * episode.support_y, query_y=scale * episode.query_y
-        )
-
-
-class Affine(maml.LabelTransform):
-    '''The same relabeling always.'''
-
-    def __call__(self, episode, seed):
-        return episode._replace(
-            support_y=1 - 2 * episode.support_y, query_y=1 - 2 * episode.query_y
-        )
-
-
-class Sizes(Lines):
-    '''Support sets of one to four shots; real ones are not the first.'''
-
-    def episodes(self, tasks, seed):
-        parts = super().episodes(tasks, seed)
-        size = tf.random.stateless_uniform([tf.shape(tasks)[0], 1], seed, 0, 4, tf.int32)
-        return maml.PaddedEpisode(*parts, tf.range(4) >= size)
-
-
-FAMILY = Sizes() if "sizes" in sys.argv else Lines()
-
-TERMS = {
-    "none": lambda: [],
-    "label_mi": lambda: [maml.LabelMI(Affine())],
-    "prediction_mi": lambda: [maml.PredictionMI(InTurn(), noise=1e-9, power_penalty=0.0)],
-}
-
-
-def trained(strategy, kind, term):
-    InTurn.calls = 0
-    with strategy.scope() if strategy else contextlib.nullcontext():
-        options = {"inner_steps": 2} if "maml" in kind else {}
-        model = learner(kind, maml.NormalHead(), 9, TERMS[term](), **options)
-        # Not Adam: it makes steps of one size out of gradients that are rounding errors.
-        optimizers = [keras.optimizers.SGD(1e-2, momentum=0.9) for _ in range(2)]
-        model.compile(optimizers[0], metrics={"own": lambda q, y: tf.abs(q.mean() - y)},
-                      critic_optimizer=optimizers[1] if term == "prediction_mi" else None,
-                      jit_compile=False)
-    return model, model.fit(FAMILY, batch_size=4, steps=20, epochs=2, verbose=0).history
-
-
-def difference(one, other):
-    return max(float(np.abs(a.numpy() - b.numpy()).max()) for a, b in
-               zip(one.learner_variables + one.critic_variables,
-                   other.learner_variables + other.critic_variables, strict=True))
-
-
-strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
 result = {}
-"""
-
-EQUAL = """
-for kind in sys.argv[1].split(","):
-    for term in TERMS:
-        one, history = trained(None, kind, term)
-        two, other = trained(strategy, kind, term)
-        held_out = [m.evaluate(FAMILY, batch_size=4, steps=2, verbose=0, return_dict=True)
-                    for m in (one, two)]
-        predictions = [m.predict(FAMILY, batch_size=4, steps=2, verbose=0) for m in (one, two)]
-        result[f"{kind} {term}"] = {
-            "weights": difference(one, two),
-            "moved": max(float(np.abs(v.numpy()).max()) for v in one.learner_variables),
-            "predictions": float(np.abs(predictions[0] - predictions[1]).max()),
-            "loss": [history["loss"], other["loss"]], "own": [history["own"], other["own"]],
-            "mse": [h["mse"] for h in held_out],
-        }
-print(json.dumps(result))
 """
 
 SKIPPED = """
@@ -159,18 +81,46 @@ def run(script, *arguments):
     return json.loads(process.stdout.splitlines()[-1])
 
 
+WORKERS = ("maml", "cnp", "tnp", "imaml", "reptile")
+MIRRORED = (*WORKERS, "other terms", "platipus", "memory")
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """What came out of training on one device, on two, and on two workers."""
+    folder = tmp_path_factory.mktemp("devices")
+    kinds = {"alone,mirrored": MIRRORED, "workers": WORKERS}
+    started = []
+    for number, environment in enumerate([{}, *workers.environments(2)]):
+        kind, names = list(kinds.items())[min(number, 1)]
+        file = folder / f"KIND{'' if number < 2 else 1}.npz"
+        words = [sys.executable, "devices.py", kind, file, ",".join(names)]
+        started.append(workers.start(words, folder / f"{number}.txt", environment))
+    for process, output in started:
+        assert process.wait(600) == 0, output.read_text()[-3000:]
+    return {
+        kind: dict(np.load(folder / f"{kind}.npz")) for kind in ("alone", "mirrored", "workers")
+    }
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("sizes", ["one-size", "sizes"])
-@pytest.mark.parametrize("kind", ["maml", "cnp"])
-def test_two_devices_train_to_the_weights_of_one(kind, sizes):
-    result = run(EQUAL, kind, sizes)
-    assert len(result) == 3
-    for name, found in result.items():
-        assert found["weights"] < 1e-4, name
-        assert found["predictions"] < 1e-4, name
-        for key in ("loss", "own", "mse"):
-            one, two = found[key]
-            assert two == pytest.approx(one, rel=1e-4), (name, key)
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [("mirrored", name) for name in MIRRORED] + [("workers", name) for name in WORKERS],
+)
+def test_two_devices_and_two_workers_train_to_the_weights_of_one(trained, kind, name):
+    one = {key: of for key, of in trained["alone"].items() if key.startswith(f"{name} ")}
+    other = {key: of for key, of in trained[kind].items() if key.startswith(f"{name} ")}
+    assert one.keys() == other.keys()
+    moved = 0.0
+    for key, of in one.items():
+        if " log " in key:
+            np.testing.assert_allclose(other[key], of, rtol=1e-3, atol=1e-4, err_msg=key)
+            continue
+        np.testing.assert_allclose(other[key], of, rtol=0, atol=1e-5, err_msg=key)
+        if " end " in key:
+            moved = max(moved, np.abs(of - one[key.replace("end", "start")]).max())
+    assert moved > 0.01  # So that there is something to be equal.
 
 
 @pytest.mark.slow

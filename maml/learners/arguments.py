@@ -333,6 +333,12 @@ def batches(x, batch_size: int | None, seed: int, start=0) -> tf.data.Dataset:
     return data
 
 
+def length(data: tf.data.Dataset) -> int | None:
+    """The number of a dataset's elements; None if that is not known, or it has no end."""
+    known = int(data.cardinality())
+    return known if known > 0 else None
+
+
 def critic_optimizer(given, learners, regularizers):
     """The optimizer of critics that ``compile`` was given, or None.
 

@@ -296,7 +296,7 @@ class Trainer(keras.Model):
             steps = steps or EVALUATION_STEPS
         data = self._batches(x, batch_size)
         data = data if steps is None else data.take(steps)
-        return replicas.spread(data, self.distribute_strategy), steps
+        return replicas.spread(data, self.distribute_strategy), steps or arguments.length(data)
 
     # -- one step -----------------------------------------------------------------------------
 
@@ -319,7 +319,7 @@ class Trainer(keras.Model):
     def train_step(self, episode: Episode) -> dict:
         episode = as_episode(episode)
         key = tuple(tuple(part.shape) for part in episode)
-        return self._compiled_steps.get(key, self._step)(episode)
+        return replicas.as_logs(self._compiled_steps.get(key, self._step)(episode))
 
     def _step(self, episode) -> dict:
         seed = fold_in(stream(self.seed, Stream.TRAINING_NOISE), self.optimizer.iterations)
@@ -354,14 +354,14 @@ class Trainer(keras.Model):
         number = replicas.count()
         self.skipped.update_state((1.0 - tf.cast(finite, tf.float32)) / number)
         logs = self._track(logs, prediction, y, finite)
-        return logs | replicas.as_logs({"skipped_steps": self.skipped.result() * number})
+        return logs | {"skipped_steps": self.skipped.result() * number}
 
     @tf.autograph.experimental.do_not_convert
     def test_step(self, episode: Episode) -> dict:
         seed = stream(self.seed, Stream.VALIDATION_NOISE)
         with replicas.agreed_assignments(self.non_trainable_variables):
             _, logs, prediction, y = self.forward(as_episode(episode), seed, training=False)
-        return self._track(logs, prediction, y)
+        return replicas.as_logs(self._track(logs, prediction, y))
 
     @tf.autograph.experimental.do_not_convert
     def predict_step(self, episode: Episode):
@@ -397,5 +397,4 @@ class Trainer(keras.Model):
                 weights = tf.fill(tf.shape(labels)[:1], tf.cast(counts, y.dtype))
                 metric.update_state(labels, mean, sample_weight=weights)
         results = {name: self.trackers[name].result() for name in logs}
-        results |= {name: metric.result() for name, metric in given.keras.items()}
-        return replicas.as_logs(results)
+        return results | {name: metric.result() for name, metric in given.keras.items()}

@@ -36,8 +36,8 @@ def count() -> int:
 def spread(data: tf.data.Dataset, strategy):
     """Batches of tasks as Keras takes them, an equal part of each for each replica.
 
-    Every worker makes whole batches, which are the same by their seed, and takes its replicas'
-    parts.
+    In one process Keras gives each replica its part. Of several, every worker makes whole batches,
+    which are the same by their seed, and takes the parts of its replicas.
 
     Args:
         data: batches of episodes; each worker has the same.
@@ -50,6 +50,8 @@ def spread(data: tf.data.Dataset, strategy):
     if count == 1:
         return data
     check_tasks(as_episode(data.element_spec).query_y.shape[0], strategy)
+    if not _of_workers(strategy):
+        return data
     own = len(strategy.extended.worker_devices)
 
     def parts_of(context):
@@ -63,12 +65,12 @@ def spread(data: tf.data.Dataset, strategy):
             found = tf.reshape(value, blocks)[first : first + own]
             return tf.ensure_shape(found, [own, known and known // count, *value.shape[1:]])
 
-        def split(*episode):
+        def parts(*episode):
             # Of a named tuple one argument, of a tuple its parts.
             episode = as_episode(episode[0] if len(episode) == 1 else episode)
-            return tf.data.Dataset.from_tensor_slices(tf.nest.map_structure(part, episode))
+            return tf.nest.map_structure(part, episode)
 
-        return data.flat_map(split).prefetch(own)
+        return data.map(parts).unbatch().prefetch(own)
 
     return strategy.distribute_datasets_from_function(parts_of)
 

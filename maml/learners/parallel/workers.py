@@ -8,6 +8,7 @@ import contextlib
 import json
 import logging
 import os
+import re
 from collections.abc import Iterator
 
 import tensorflow as tf
@@ -185,11 +186,16 @@ def _check_cluster(text: str) -> None:
     """Refuses a ``TF_CONFIG`` that is not that of one of several workers."""
     try:
         given = json.loads(text)
-        cluster, task = given["cluster"], given["task"]
+        cluster, own = given["cluster"], given["task"]
         addresses = [address for job in cluster.values() for address in job]
-        own = cluster[task["type"]][int(task["index"])]
-        right = set(cluster) <= {"chief", "worker"} and len(addresses) > 1 and ":" in own
-    except (ValueError, KeyError, IndexError, TypeError, AttributeError):
+        right = (
+            set(cluster) <= {"chief", "worker"}
+            and all(isinstance(job, list) for job in cluster.values())
+            and all(re.fullmatch(r".+:\d+", address) for address in addresses)
+            and len(set(addresses)) == len(addresses) > 1
+            and int(own["index"]) in range(len(cluster[own["type"]]))
+        )
+    except (ValueError, KeyError, TypeError, AttributeError):
         right = False
     if not right:
         raise ValueError(
