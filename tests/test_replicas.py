@@ -68,6 +68,34 @@ from maml.learners.parallel import replicas
 seen = strategy.run(lambda: replicas.own_seed(tf.constant([1, 2])))
 seeds = [value.numpy().tolist() for value in strategy.experimental_local_results(seen)]
 result["seeds"] = seeds
+
+from mine.replicas import drawn, mean, on_whole, whole
+
+@tf.function
+def parts():
+    context = tf.distribute.get_replica_context()
+    index = tf.cast(context.replica_id_in_sync_group, tf.float32)
+    x = 10 * index + tf.reshape(tf.range(4.0), [2, 2])
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch(x)
+        # A loss of the whole batch, which is no mean over its rows.
+        loss = tf.reduce_prod(1 + tf.reduce_sum(whole(x), axis=1)) / 2
+        square = mean(tf.reduce_mean(x)) ** 2 / 2
+    return {
+        "whole": whole({"x": x, "mask": x > 5}),
+        "gradient": tape.gradient(loss, x), "of_mean": tape.gradient(square, x),
+        "turned": on_whole(lambda x: tf.concat([tf.roll(x, 1, 0), -x], 0), x, copies=2),
+        "drawn": drawn(lambda shape: tf.random.stateless_uniform(shape, [1, 2]), [3, 2, 1], axis=1),
+    }
+
+def listed(value):
+    return [of.numpy().tolist() for of in strategy.experimental_local_results(value)]
+
+found = strategy.run(parts)
+result["parts"] = {
+    "whole": listed(found["whole"]["x"]), "mask": listed(found["whole"]["mask"]),
+    **{name: listed(found[name]) for name in ("gradient", "of_mean", "turned", "drawn")}}
+result["on_one"] = tf.random.stateless_uniform([3, 4, 1], [1, 2]).numpy().tolist()
 print(json.dumps(result))
 """
 
@@ -123,9 +151,13 @@ def test_two_devices_and_two_workers_train_to_the_weights_of_one(trained, kind, 
     assert moved > 0.01  # So that there is something to be equal.
 
 
+@pytest.fixture(scope="module")
+def result():
+    return run(SKIPPED)
+
+
 @pytest.mark.slow
-def test_replicas_agree_on_skipped_steps_and_refuse_what_they_cannot_do():
-    result = run(SKIPPED)
+def test_replicas_agree_on_skipped_steps_and_refuse_what_they_cannot_do(result):
     assert result["same"] and result["same_state"]
     assert result["skipped"] == [1.0] and result["iterations"] == 2
     assert math.isfinite(result["again"][0]) and result["again"][1] == 0
@@ -134,3 +166,22 @@ def test_replicas_agree_on_skipped_steps_and_refuse_what_they_cannot_do():
     assert "inside of `with strategy.scope()" in result["outside"]
     first, second = result["seeds"]
     assert first != second
+
+
+@pytest.mark.slow
+def test_a_replica_sees_the_whole_batch_and_has_its_part_of_it(result):
+    parts = result["parts"]
+    x = np.concatenate([np.arange(4.0).reshape(2, 2), 10 + np.arange(4.0).reshape(2, 2)])
+    factors = 1 + x.sum(axis=1)
+    of_product = np.repeat(factors.prod() / factors, 2).reshape(4, 2)
+    for replica in range(2):
+        own = slice(2 * replica, 2 * replica + 2)
+        np.testing.assert_array_equal(parts["whole"][replica], x)
+        np.testing.assert_array_equal(parts["mask"][replica], x > 5)
+        np.testing.assert_allclose(parts["gradient"][replica], of_product[own], rtol=1e-6)
+        # Of (mean of x)^2, of which each replica takes half.
+        np.testing.assert_allclose(parts["of_mean"][replica], np.full([2, 2], x.mean() / 4))
+        turned = np.concatenate([np.roll(x, 1, axis=0)[own], -x[own]])
+        np.testing.assert_array_equal(parts["turned"][replica], turned)
+        on_one = np.array(result["on_one"])[:, own]
+        np.testing.assert_array_equal(parts["drawn"][replica], on_one)
