@@ -17,20 +17,22 @@ from maml.experiments import Config
 
 BOTH = {"regularizer": "label_mi,prediction_mi", "label_mi.warmup": 10}
 # An inner rate at which second derivatives do not double rounding errors at each step.
-ADAPTS = {"learner.inner_steps": 2, "learner.inner_lr": 0.03, "network.hidden": (8,)}
+ADAPTS = {"learner.inner_steps": 1, "learner.inner_lr": 0.03, "network.hidden": (8,)}
 SMALL = {"network.embedding": (8,), "learner.hidden": (8,), "learner.dim_r": 8, "learner.dim_z": 4}
 
 CASES = {
-    "maml": ADAPTS | BOTH | {"learner": "maml", "label_mi.bound": "mine"},
+    "maml": ADAPTS | BOTH | {"learner": "maml"},
     "cnp": SMALL
     | BOTH
     | {"learner": "cnp", "label_mi.bound": "dv", "prediction_mi.bound": "dv"}
-    | {"label_mi.num_relabelings": 2, "label_mi.cap": 0.5, "prediction_mi.noise": 0.3},
-    "tnp": BOTH | {"learner": "tnp", "network.embedding": (8,), "learner.width": 8},
+    | {"label_mi.num_relabelings": 2, "label_mi.cap": 0.5, "label_mi.negatives": 1}
+    | {"prediction_mi.noise": 0.3},
+    "tnp": BOTH
+    | {"learner": "tnp", "network.embedding": (8,), "learner.width": 8, "learner.depth": 1},
     "imaml": ADAPTS | BOTH | {"learner": "imaml", "learner.solver_steps": 2},
     "reptile": ADAPTS | BOTH | {"learner": "reptile"},
     "other terms": SMALL | {"learner": "cnp", "regularizer": "mr_a,mr_w,mlti,label_augmentation"},
-    "platipus": ADAPTS | {"learner": "platipus"},
+    "platipus": ADAPTS | {"learner": "platipus", "learner.divergence_weight": 0.0},
     "memory": {"learner": "memory", "task": "clusters", "learner.slots": 8},
 }
 """What is trained: the first in fifty steps and five of them on workers, too."""

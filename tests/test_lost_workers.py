@@ -111,9 +111,12 @@ KILLS = """
 import os, signal
 from maml.experiments import callbacks
 
+stop = callbacks.StopTogether.on_epoch_end
+
 def kill(self, epoch, logs=None):
     if epoch == 1:
         os.kill(os.getpid(), signal.SIGKILL)
+    stop(self, epoch, logs)
 
 if not {resume} and not {chief}:
     callbacks.StopTogether.on_epoch_end = kill

@@ -125,7 +125,7 @@ def trained(tmp_path_factory):
         words = [sys.executable, "devices.py", kind, file, ",".join(names)]
         started.append(workers.start(words, folder / f"{number}.txt", environment))
     for process, output in started:
-        assert process.wait(600) == 0, output.read_text()[-3000:]
+        assert process.wait(1500) == 0, output.read_text()[-3000:]
     return {
         kind: dict(np.load(folder / f"{kind}.npz")) for kind in ("alone", "mirrored", "workers")
     }
@@ -148,7 +148,7 @@ def test_two_devices_and_two_workers_train_to_the_weights_of_one(trained, kind, 
         np.testing.assert_allclose(other[key], of, rtol=0, atol=1e-5, err_msg=key)
         if " end " in key:
             moved = max(moved, np.abs(of - one[key.replace("end", "start")]).max())
-    assert moved > 0.01  # So that there is something to be equal.
+    assert moved > 1e-4  # So that there is something to be equal.
 
 
 @pytest.fixture(scope="module")

@@ -98,8 +98,10 @@ def run(
         settings, data = config.describe(problem), dict(problem.data)
         digest = zlib.crc32(config.identity().encode())
         devices.check_equal(digest, "checksum of options", "Start all with the same flags.")
-        own = claim_run_dir(folder, settings, resume, data, lambda c: Config(**c).describe(problem))
-        with own if devices.chief else contextlib.nullcontext():
+        claim = claim_run_dir(
+            folder, settings, resume, data, lambda c: Config(**c).describe(problem)
+        )
+        with claim if devices.chief else contextlib.nullcontext():
             finished = (folder / RESULTS).exists()
             if not devices.of_chief(finished and not can_mend(path, folder)):
                 evaluator = problem.evaluator(

@@ -9,6 +9,7 @@ import json
 import logging
 import os
 import re
+import textwrap
 from collections.abc import Iterator
 
 import tensorflow as tf
@@ -24,7 +25,6 @@ LOST = (
     tf.errors.CancelledError,
     tf.errors.DeadlineExceededError,
     tf.errors.InternalError,
-    tf.errors.FailedPreconditionError,
 )
 """What TensorFlow raises in a worker where another one has ended."""
 
@@ -52,12 +52,13 @@ class Devices:
         elif strategy == "multiworker":
             strategy = _of_workers()
         self.strategy = None if strategy == "none" else strategy
-        resolver = getattr(self.strategy, "cluster_resolver", None)
-        self.workers = sum(map(len, resolver.cluster_spec().as_dict().values())) if resolver else 1
-        self.chief = self.workers == 1 or resolver.task_type == "chief"
-        if not self.chief and resolver.task_id == 0:
-            self.chief = "chief" not in resolver.cluster_spec().as_dict()
-        self._collect = None
+        self.workers, self.chief, self._collect = 1, True, None
+        if isinstance(self.strategy, tf.distribute.MultiWorkerMirroredStrategy):
+            resolver = self.strategy.cluster_resolver
+            jobs = resolver.cluster_spec().as_dict()
+            first = ("chief" if "chief" in jobs else "worker", 0)
+            self.workers = sum(map(len, jobs.values())) or 1
+            self.chief = self.workers == 1 or (resolver.task_type, resolver.task_id) == first
 
     @property
     def replicas(self) -> int:
@@ -146,8 +147,9 @@ class Devices:
                 raise
             raise ConnectionError(
                 f"Lost another of the {self.workers} workers of this training: it has ended, or "
-                "cannot be reached. What it has printed says why; end all others and start all of "
-                "them again with --resume, which goes on from the last checkpoint."
+                f"cannot be reached ({textwrap.shorten(error.message, 150)}). What it has printed "
+                "says why; end all others and start all of them again with --resume, which goes "
+                "on from the last checkpoint."
             ) from error
 
 
