@@ -148,7 +148,7 @@ def test_two_devices_and_two_workers_train_to_the_weights_of_one(trained, kind, 
         np.testing.assert_allclose(other[key], of, rtol=0, atol=1e-5, err_msg=key)
         if " end " in key:
             moved = max(moved, np.abs(of - one[key.replace("end", "start")]).max())
-    assert moved > 1e-4  # So that there is something to be equal.
+    assert moved > 1e-3  # So that there is something to be equal.
 
 
 @pytest.fixture(scope="module")
