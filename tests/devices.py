@@ -57,8 +57,8 @@ def trained(name, strategy, steps):
         problem = config.make_problem()
         learner = config.make_learner(problem)
         learner.create_weights(problem.train.sample(2, [0, 5]))
-        # Not Adam: it makes steps of one size out of gradients that are rounding errors. Not faster:
-        # critics divide by deviations, so that rounding errors of a hundred steps grow.
+        # Not Adam: it makes steps of one size out of gradients that are rounding errors. Not at a
+        # higher rate: critics divide by deviations, and rounding errors would grow.
         rate = 0.1 if name == "memory" else 1e-3
         optimizers = [keras.optimizers.SGD(rate) for _ in range(2)]
         critic = {"critic_optimizer": optimizers[1]} if learner.critic_variables else {}

@@ -56,6 +56,12 @@ def sentence(function):
 
 result["batch"] = sentence(lambda: model.fit(Lines(), batch_size=3, steps=1, verbose=0))
 result["xla"] = sentence(lambda: model.compile("adam", jit_compile=True))
+def at_once():
+    with strategy.scope():
+        other = learner("cnp", maml.NormalHead(), 9)
+        other.compile("adam", steps_per_execution=2)
+    other.fit(Lines(), batch_size=4, steps=2, verbose=0)
+result["at_once"] = sentence(at_once)
 outside_network = perceptron(9, 6)
 def wrong():
     with strategy.scope():
@@ -96,6 +102,28 @@ result["parts"] = {
     "whole": listed(found["whole"]["x"]), "mask": listed(found["whole"]["mask"]),
     **{name: listed(found[name]) for name in ("gradient", "of_mean", "turned", "drawn")}}
 result["on_one"] = tf.random.stateless_uniform([3, 4, 1], [1, 2]).numpy().tolist()
+print(json.dumps(result))
+"""
+
+
+RUN = """
+import pathlib
+from maml.experiments import Config, read_history, training
+
+given = {
+    "task": "nme_sinusoid", "learner": "cnp", "steps": 12, "steps_per_epoch": 4, "patience": 9,
+    "meta_batch_size": 4, "num_validation_batches": 1, "num_test_tasks": 6,
+    "num_validation_tasks": 6, "regularizer": "weight_decay",
+}
+for name in ("none", "mirrored"):
+    folder = pathlib.Path(sys.argv[1]) / name
+    record = training.run(Config.of(given), folder, verbose=0, pictures=False, strategy=name)
+    history = read_history(folder / "history.csv")
+    columns = ("loss", "validation_mse", "val_loss", "step")
+    result[name] = {
+        "scores": [record["scores"][split]["mse"]["mean"] for split in ("train", "test")],
+        "command": record["provenance"]["command"],
+    } | {column: history[column].tolist() for column in columns}
 print(json.dumps(result))
 """
 
@@ -163,6 +191,7 @@ def test_replicas_agree_on_skipped_steps_and_refuse_what_they_cannot_do(result):
     assert math.isfinite(result["again"][0]) and result["again"][1] == 0
     assert "`batch_size`: expected a multiple of the 2 replicas" in result["batch"]
     assert "`jit_compile`: expected False or 'auto'" in result["xla"]
+    assert "`steps_per_execution`: expected 1 under a strategy" in result["at_once"]
     assert "inside of `with strategy.scope()" in result["outside"]
     first, second = result["seeds"]
     assert first != second
@@ -185,3 +214,12 @@ def test_a_replica_sees_the_whole_batch_and_has_its_part_of_it(result):
         np.testing.assert_array_equal(parts["turned"][replica], turned)
         on_one = np.array(result["on_one"])[:, own]
         np.testing.assert_array_equal(parts["drawn"][replica], on_one)
+
+
+@pytest.mark.slow
+def test_a_run_on_two_devices_has_the_results_of_one(tmp_path):
+    found = run(RUN, str(tmp_path))
+    one, two = found["none"], found["mirrored"]
+    assert "--strategy=mirrored" in two.pop("command") and "--strategy" not in one.pop("command")
+    for name, values in one.items():
+        np.testing.assert_allclose(two[name], values, rtol=1e-3, err_msg=name)

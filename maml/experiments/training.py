@@ -253,9 +253,9 @@ def fit(
     held_out, size = list(families.values())[-1], config.meta_batch_size
     batch = problem.train.dataset(size, config.seed).element_spec
     together = math.gcd(per_epoch, STEPS_TOGETHER) if batch.support_x.shape.rank < 4 else 1
-    # On policy a batch is drawn by the weights of the step before; workers cannot loop, see
+    # On policy a batch is drawn by the weights of the step before; several devices cannot loop, see
     # maml.learners.parallel.replicas.
-    if problem.train.on_policy or devices.workers > 1:
+    if problem.train.on_policy or devices.replicas > 1:
         together = 1
     with devices.scope():
         compile_learner(learner, config, steps_per_execution=together)

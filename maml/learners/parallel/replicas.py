@@ -10,8 +10,8 @@ Replicas differ from one device in these ways, which are taken care of here:
   assignments are held back while the replica computes, and the replicas then agree on one value.
 * An optimizer may not step inside of ``tf.cond``: it always steps, and what a step whose gradient
   is not finite has changed is restored.
-* Keras' ``fit`` fails on several workers where a step returns scalars, see :func:`as_logs`, and
-  TensorFlow where several steps are one ``tf.while_loop``.
+* Keras' ``fit`` fails on several workers where a step returns scalars, see :func:`as_logs`.
+* TensorFlow 2.21 fails where several steps are one ``tf.while_loop``: it asks for placeholders.
 """
 
 import contextlib
@@ -183,19 +183,19 @@ def apply_if(condition, optimizer, gradients, variables) -> None:
 
 
 def check_scope(learner, optimizers) -> None:
-    """Refuses variables that a strategy cannot keep equal on its replicas, and loops of workers.
+    """Refuses variables that a strategy cannot keep equal on its replicas, and loops of steps.
 
     Raises:
         ValueError: the learner or an optimizer was made outside of the strategy's scope, or the
-            learner was compiled with several steps at once for several workers.
+            learner was compiled with several steps at once.
     """
     strategy = learner.distribute_strategy
     if strategy.num_replicas_in_sync == 1:
         return
-    if _of_workers(strategy) and learner.steps_per_execution > 1:
+    if learner.steps_per_execution > 1:
         raise ValueError(
-            "Invalid value for `steps_per_execution`: expected 1 under "
-            f"MultiWorkerMirroredStrategy; received {learner.steps_per_execution}."
+            "Invalid value for `steps_per_execution`: expected 1 under a strategy of several "
+            f"replicas; received {learner.steps_per_execution}."
         )
     owners = {"The learner": learner.variables} | {
         f"The optimizer {optimizer.name!r}": optimizer.variables for optimizer in optimizers
