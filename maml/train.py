@@ -17,6 +17,7 @@ from absl import flags
 from maml import evaluate
 from maml.experiments import command_line, determinism, training
 from maml.experiments.config import Config
+from maml.experiments.results import sentence
 from mine import reporting
 from mine.reporting import commands
 
@@ -35,6 +36,7 @@ def define_flags():
         "flags name others.",
     )
     flags.DEFINE_bool("resume", False, "Go on from the checkpoint of the run.")
+    command_line.define_strategy()
     command_line.define_flags()
 
 
@@ -53,11 +55,17 @@ def main():
         folder = path.with_suffix("") if values.logdir is None else path.parent
         command = reporting.provenance("maml.train")["command"]
         record = training.run(
-            Config.of(given), folder, values.resume, learner_path=path, command=command
+            Config.of(given),
+            folder,
+            values.resume,
+            learner_path=path,
+            command=command,
+            strategy=values.strategy,
         )
     except (ValueError, FloatingPointError) as error:
         sys.exit(f"Error: {error}")
-    print(f"{training.sentence(record)}; learner in {path}")
+    if record:  # Of workers, the chief says it.
+        print(f"{sentence(record)}; learner in {path}")
 
 
 def cli():

@@ -29,8 +29,6 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from mine import replicas
-
 LINEAR_FROM = 70.0
 """Exponent from which :func:`nwj` replaces exp by its tangent: float32 ends at exp(88)."""
 
@@ -116,9 +114,7 @@ def mine(
     """MINE: the Donsker-Varadhan bound with its gradient's bias corrected (MINE paper, eq. 12).
 
     The gradient of log E'[exp T] is E'[exp T dT] / E'[exp T]; estimated on a mini-batch it is
-    biased, so the denominator is replaced by a running mean over batches. In a replica of a
-    ``tf.distribute`` strategy a batch is that of all replicas, so that the mean of their surrogates
-    is the surrogate of the whole batch.
+    biased, so the denominator is replaced by a running mean over batches.
 
     Args:
         joint: scores of pairs drawn together, any shape.
@@ -130,7 +126,7 @@ def mine(
         The bound, and the state of the running mean after this batch.
     """
     log_mean = log_mean_exp(marginal)
-    normalizer = normalizer.update(replicas.log_mean_exp(log_mean), momentum)
+    normalizer = normalizer.update(log_mean, momentum)
     # exp is safe: the running mean holds this batch with a weight of at least 1 - momentum.
     surrogate = tf.reduce_mean(joint) - tf.exp(log_mean - normalizer.log_value)
     return Bound(surrogate, tf.reduce_mean(joint) - log_mean), normalizer

@@ -74,7 +74,9 @@ class Standardize(keras.layers.Layer):
                 # Of all that the means below are over.
                 real = replicas.mean(tf.reduce_mean(tf.cast(mask, flat.dtype)))
             # A batch with NaN must not spoil the moments of all later batches.
-            share = tf.where(tf.reduce_all(tf.math.is_finite(flat)), 1 - self.momentum, 0.0)
+            finite = tf.reduce_all(tf.math.is_finite(flat))
+            finite = replicas.mean(tf.cast(finite, tf.float32)) == 1
+            share = tf.where(finite, 1 - self.momentum, 0.0)
             flat = tf.where(tf.math.is_finite(flat), flat, 0.0)
             for state, new in (
                 (self.weight, tf.ones((), flat.dtype)),

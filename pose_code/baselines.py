@@ -15,7 +15,7 @@ from absl import flags
 import maml
 from maml.experiments import command_line, determinism, training
 from maml.experiments.config import Config
-from maml.experiments.results import RESULTS, read_results, write_results
+from maml.experiments.results import RESULTS, read_results, sentence, write_results
 from mine import reporting
 from mine.reporting import commands
 from pose_code import train
@@ -140,7 +140,7 @@ def main():
     except ValueError as error:
         sys.exit(f"Error: {error}")
     for result in results:
-        print(training.sentence(result))
+        print(sentence(result))
 
 
 def cli():

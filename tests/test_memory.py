@@ -6,7 +6,7 @@ import tensorflow as tf
 from toys import perceptron
 
 import maml
-from maml.learners import replicas
+from maml.learners.parallel import replicas
 
 SEED = tf.constant([3, 1])
 WAYS = 3

@@ -15,6 +15,7 @@ import maml
 from maml.core import finite, options
 from maml.core.registry import HEADS, LEARNERS, REGULARIZERS, TASKS
 from maml.experiments import callbacks, training
+from maml.experiments.results import sentence
 
 EPISODE = toys.Lines().sample(3, tf.constant([1, 2]))
 
@@ -181,10 +182,10 @@ def test_a_run_says_what_share_of_its_steps_it_skipped_and_why(monkeypatch, tmp_
         (warning,) = written["warnings"]
         part = f"{skipped:.0f} of 60 training steps ({skipped / 60:.0%}) were skipped"
         assert warning.startswith(part) and "`query_y` of task 0 of the batch holds nan" in warning
-        assert warning.rstrip(".") in training.sentence(record)
+        assert warning.rstrip(".") in sentence(record)
     else:
         assert not skipped and "warnings" not in written
-        assert "Warning" not in training.sentence(record)
+        assert "Warning" not in sentence(record)
 
 
 def test_where_a_checkpoint_is_kept_is_said(tmp_path):

@@ -11,6 +11,7 @@ from toys import trains
 
 import maml
 from maml.experiments import training
+from maml.experiments.results import sentence
 from pose_code.data import describe, is_among
 from pose_data import pickles
 
@@ -215,7 +216,7 @@ def test_every_method_trains_and_is_scored(learner, method, data_dir, tmp_path):
     assert result["cost"]["steps"] == 4 and result["cost"]["skipped_steps"] == 0
     assert set(result["scores"]["test"]["objects"]) == {f"hand/val{i}" for i in range(8)}
     assert {"tensorflow", "keras"} <= set(result["provenance"]["versions"])
-    said = training.sentence(result)
+    said = sentence(result)
     assert f"; {report.verdict} (" in said
     assert f"mse {scores['mse']['mean']:.4g}" in said and result["normalization"] in said
     for name in ("curves.png", "predictions.png", "diagnosis.png") if drawn else ():

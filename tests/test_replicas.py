@@ -6,103 +6,25 @@ import pathlib
 import subprocess
 import sys
 
+import numpy as np
 import pytest
+import workers
 
 ROOT = pathlib.Path(__file__).parent.parent
 
 TWO_DEVICES = """
-import contextlib, json, sys
-import keras
+import json, sys
 import numpy as np
 import tensorflow as tf
 
-cpu = tf.config.list_physical_devices("CPU")[0]
-tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
-tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+from devices import two_devices
+
+strategy = two_devices()
 
 import maml
 from toys import Lines, learner, perceptron
 
-
-class InTurn(maml.LabelTransform):
-    '''Scales labels by 1 and -2 in turn: relabels without chance, alike on all devices.'''
-
-    calls = 0
-
-    def __call__(self, episode, seed):
-        InTurn.calls += 1
-        scale = 1.0 if InTurn.calls % 2 else -2.0
-        return episode._replace(
-            support_y=scale * episode.support_y, query_y=scale * episode.query_y
-        )
-
-
-class Affine(maml.LabelTransform):
-    '''The same relabeling always.'''
-
-    def __call__(self, episode, seed):
-        return episode._replace(
-            support_y=1 - 2 * episode.support_y, query_y=1 - 2 * episode.query_y
-        )
-
-
-class Sizes(Lines):
-    '''Support sets of one to four shots; real ones are not the first.'''
-
-    def episodes(self, tasks, seed):
-        parts = super().episodes(tasks, seed)
-        size = tf.random.stateless_uniform([tf.shape(tasks)[0], 1], seed, 0, 4, tf.int32)
-        return maml.PaddedEpisode(*parts, tf.range(4) >= size)
-
-
-FAMILY = Sizes() if "sizes" in sys.argv else Lines()
-
-TERMS = {
-    "none": lambda: [],
-    "label_mi": lambda: [maml.LabelMI(Affine())],
-    "prediction_mi": lambda: [maml.PredictionMI(InTurn(), noise=1e-9, power_penalty=0.0)],
-}
-
-
-def trained(strategy, kind, term):
-    InTurn.calls = 0
-    with strategy.scope() if strategy else contextlib.nullcontext():
-        options = {"inner_steps": 2} if "maml" in kind else {}
-        model = learner(kind, maml.NormalHead(), 9, TERMS[term](), **options)
-        # Not Adam: it makes steps of one size out of gradients that are rounding errors.
-        optimizers = [keras.optimizers.SGD(1e-2, momentum=0.9) for _ in range(2)]
-        model.compile(optimizers[0], metrics={"own": lambda q, y: tf.abs(q.mean() - y)},
-                      critic_optimizer=optimizers[1] if term == "prediction_mi" else None,
-                      jit_compile=False)
-    return model, model.fit(FAMILY, batch_size=4, steps=20, epochs=2, verbose=0).history
-
-
-def difference(one, other):
-    return max(float(np.abs(a.numpy() - b.numpy()).max()) for a, b in
-               zip(one.learner_variables + one.critic_variables,
-                   other.learner_variables + other.critic_variables, strict=True))
-
-
-strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
 result = {}
-"""
-
-EQUAL = """
-for kind in sys.argv[1].split(","):
-    for term in TERMS:
-        one, history = trained(None, kind, term)
-        two, other = trained(strategy, kind, term)
-        held_out = [m.evaluate(FAMILY, batch_size=4, steps=2, verbose=0, return_dict=True)
-                    for m in (one, two)]
-        predictions = [m.predict(FAMILY, batch_size=4, steps=2, verbose=0) for m in (one, two)]
-        result[f"{kind} {term}"] = {
-            "weights": difference(one, two),
-            "moved": max(float(np.abs(v.numpy()).max()) for v in one.learner_variables),
-            "predictions": float(np.abs(predictions[0] - predictions[1]).max()),
-            "loss": [history["loss"], other["loss"]], "own": [history["own"], other["own"]],
-            "mse": [h["mse"] for h in held_out],
-        }
-print(json.dumps(result))
 """
 
 SKIPPED = """
@@ -134,6 +56,12 @@ def sentence(function):
 
 result["batch"] = sentence(lambda: model.fit(Lines(), batch_size=3, steps=1, verbose=0))
 result["xla"] = sentence(lambda: model.compile("adam", jit_compile=True))
+def at_once():
+    with strategy.scope():
+        other = learner("cnp", maml.NormalHead(), 9)
+        other.compile("adam", steps_per_execution=2)
+    other.fit(Lines(), batch_size=4, steps=2, verbose=0)
+result["at_once"] = sentence(at_once)
 outside_network = perceptron(9, 6)
 def wrong():
     with strategy.scope():
@@ -142,10 +70,60 @@ def wrong():
     other.fit(Lines(), batch_size=4, steps=1, verbose=0)
 result["outside"] = sentence(wrong)
 
-from maml.learners import replicas
+from maml.learners.parallel import replicas
 seen = strategy.run(lambda: replicas.own_seed(tf.constant([1, 2])))
 seeds = [value.numpy().tolist() for value in strategy.experimental_local_results(seen)]
 result["seeds"] = seeds
+
+from mine.replicas import drawn, mean, on_whole, whole
+
+@tf.function
+def parts():
+    context = tf.distribute.get_replica_context()
+    index = tf.cast(context.replica_id_in_sync_group, tf.float32)
+    x = 10 * index + tf.reshape(tf.range(4.0), [2, 2])
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch(x)
+        # A loss of the whole batch, which is no mean over its rows.
+        loss = tf.reduce_prod(1 + tf.reduce_sum(whole(x), axis=1)) / 2
+        square = mean(tf.reduce_mean(x)) ** 2 / 2
+    return {
+        "whole": whole({"x": x, "mask": x > 5}),
+        "gradient": tape.gradient(loss, x), "of_mean": tape.gradient(square, x),
+        "turned": on_whole(lambda x: tf.concat([tf.roll(x, 1, 0), -x], 0), x, copies=2),
+        "drawn": drawn(lambda shape: tf.random.stateless_uniform(shape, [1, 2]), [3, 2, 1], axis=1),
+    }
+
+def listed(value):
+    return [of.numpy().tolist() for of in strategy.experimental_local_results(value)]
+
+found = strategy.run(parts)
+result["parts"] = {
+    "whole": listed(found["whole"]["x"]), "mask": listed(found["whole"]["mask"]),
+    **{name: listed(found[name]) for name in ("gradient", "of_mean", "turned", "drawn")}}
+result["on_one"] = tf.random.stateless_uniform([3, 4, 1], [1, 2]).numpy().tolist()
+print(json.dumps(result))
+"""
+
+
+RUN = """
+import pathlib
+from maml.experiments import Config, read_history, training
+
+given = {
+    "task": "nme_sinusoid", "learner": "cnp", "steps": 12, "steps_per_epoch": 4, "patience": 9,
+    "meta_batch_size": 4, "num_validation_batches": 1, "num_test_tasks": 6,
+    "num_validation_tasks": 6, "regularizer": "weight_decay",
+}
+for name in ("none", "mirrored"):
+    folder = pathlib.Path(sys.argv[1]) / name
+    record = training.run(Config.of(given), folder, verbose=0, pictures=False, strategy=name)
+    history = read_history(folder / "history.csv")
+    columns = ("loss", "validation_mse", "val_loss", "step")
+    result[name] = {
+        "scores": [record["scores"][split]["mse"]["mean"] for split in ("train", "test")],
+        "command": record["provenance"]["command"],
+    } | {column: history[column].tolist() for column in columns}
 print(json.dumps(result))
 """
 
@@ -159,28 +137,89 @@ def run(script, *arguments):
     return json.loads(process.stdout.splitlines()[-1])
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("sizes", ["one-size", "sizes"])
-@pytest.mark.parametrize("kind", ["maml", "cnp"])
-def test_two_devices_train_to_the_weights_of_one(kind, sizes):
-    result = run(EQUAL, kind, sizes)
-    assert len(result) == 3
-    for name, found in result.items():
-        assert found["weights"] < 1e-4, name
-        assert found["predictions"] < 1e-4, name
-        for key in ("loss", "own", "mse"):
-            one, two = found[key]
-            assert two == pytest.approx(one, rel=1e-4), (name, key)
+WORKERS = ("maml", "cnp", "tnp", "imaml", "reptile")
+MIRRORED = (*WORKERS, "other terms", "platipus", "memory")
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """What came out of training on one device, on two, and on two workers."""
+    folder = tmp_path_factory.mktemp("devices")
+    kinds = {"alone,mirrored": MIRRORED, "workers": WORKERS}
+    started = []
+    for number, environment in enumerate([{}, *workers.environments(2)]):
+        kind, names = list(kinds.items())[min(number, 1)]
+        file = folder / f"KIND{'' if number < 2 else 1}.npz"
+        words = [sys.executable, "devices.py", kind, file, ",".join(names)]
+        started.append(workers.start(words, folder / f"{number}.txt", environment))
+    for process, output in started:
+        assert process.wait(1500) == 0, output.read_text()[-3000:]
+    return {
+        kind: dict(np.load(folder / f"{kind}.npz")) for kind in ("alone", "mirrored", "workers")
+    }
 
 
 @pytest.mark.slow
-def test_replicas_agree_on_skipped_steps_and_refuse_what_they_cannot_do():
-    result = run(SKIPPED)
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [("mirrored", name) for name in MIRRORED] + [("workers", name) for name in WORKERS],
+)
+def test_two_devices_and_two_workers_train_to_the_weights_of_one(trained, kind, name):
+    one = {key: of for key, of in trained["alone"].items() if key.startswith(f"{name} ")}
+    other = {key: of for key, of in trained[kind].items() if key.startswith(f"{name} ")}
+    assert one.keys() == other.keys()
+    moved = 0.0
+    for key, of in one.items():
+        if " log " in key:
+            np.testing.assert_allclose(other[key], of, rtol=1e-3, atol=1e-4, err_msg=key)
+            continue
+        np.testing.assert_allclose(other[key], of, rtol=0, atol=1e-5, err_msg=key)
+        if " end " in key:
+            moved = max(moved, np.abs(of - one[key.replace("end", "start")]).max())
+    assert moved > 1e-3  # So that there is something to be equal.
+
+
+@pytest.fixture(scope="module")
+def result():
+    return run(SKIPPED)
+
+
+@pytest.mark.slow
+def test_replicas_agree_on_skipped_steps_and_refuse_what_they_cannot_do(result):
     assert result["same"] and result["same_state"]
     assert result["skipped"] == [1.0] and result["iterations"] == 2
     assert math.isfinite(result["again"][0]) and result["again"][1] == 0
     assert "`batch_size`: expected a multiple of the 2 replicas" in result["batch"]
     assert "`jit_compile`: expected False or 'auto'" in result["xla"]
+    assert "`steps_per_execution`: expected 1 under a strategy" in result["at_once"]
     assert "inside of `with strategy.scope()" in result["outside"]
     first, second = result["seeds"]
     assert first != second
+
+
+@pytest.mark.slow
+def test_a_replica_sees_the_whole_batch_and_has_its_part_of_it(result):
+    parts = result["parts"]
+    x = np.concatenate([np.arange(4.0).reshape(2, 2), 10 + np.arange(4.0).reshape(2, 2)])
+    factors = 1 + x.sum(axis=1)
+    of_product = np.repeat(factors.prod() / factors, 2).reshape(4, 2)
+    for replica in range(2):
+        own = slice(2 * replica, 2 * replica + 2)
+        np.testing.assert_array_equal(parts["whole"][replica], x)
+        np.testing.assert_array_equal(parts["mask"][replica], x > 5)
+        np.testing.assert_allclose(parts["gradient"][replica], of_product[own], rtol=1e-6)
+        # Of (mean of x)^2, of which each replica takes half.
+        np.testing.assert_allclose(parts["of_mean"][replica], np.full([2, 2], x.mean() / 4))
+        turned = np.concatenate([np.roll(x, 1, axis=0)[own], -x[own]])
+        np.testing.assert_array_equal(parts["turned"][replica], turned)
+        on_one = np.array(result["on_one"])[:, own]
+        np.testing.assert_array_equal(parts["drawn"][replica], on_one)
+
+
+@pytest.mark.slow
+def test_a_run_on_two_devices_has_the_results_of_one(tmp_path):
+    found = run(RUN, str(tmp_path))
+    one, two = found["none"], found["mirrored"]
+    assert "--strategy=mirrored" in two.pop("command") and "--strategy" not in one.pop("command")
+    for name, values in one.items():
+        np.testing.assert_allclose(two[name], values, rtol=1e-3, err_msg=name)

@@ -10,14 +10,21 @@ import h5py
 import keras
 import numpy as np
 
+from maml.core import finite
 from maml.core.episodes import TaskFamily
 from maml.diagnostics.scores import Evaluator
+from maml.experiments.config import Config
 from maml.experiments.results import history_text, read_rows
 from maml.learners import saving
+from maml.learners.parallel.workers import Devices
 from maml.regularizers.prediction_mi import POWER_LIMIT
+from maml.tasks.problem import Problem
 from mine import reporting
 from mine.reporting.tables import counted
 from mine.reporting.words import reason
+
+SKIPPED_SHARE = 0.01
+"""Of training steps: a run that skipped more of them says so."""
 
 _HISTORY = "history.csv"
 """Name of the table within a checkpoint."""
@@ -236,6 +243,49 @@ class StopEarly(keras.callbacks.Callback):
         if self.best == epoch:
             _save(self.model, self.path)
         self.model.stop_training = self.over
+
+
+def find_unfit(problem: Problem, config: Config, start: int, stop: int) -> str | None:
+    """What is unfit in the training episodes of some steps; None if nothing is.
+
+    Args:
+        problem: of the run.
+        config: of the run.
+        start: the number of steps before the first.
+        stop: the last of the steps, counted from 1.
+    """
+    batches = problem.train.dataset(config.meta_batch_size, config.seed, start)
+    return finite.first_unfit(batches.take(stop - start), start)
+
+
+def skipped_warning(history: dict[str, np.ndarray], problem: Problem, config: Config) -> str | None:
+    """A sentence on training steps that were skipped, if more than 1 % were."""
+    skipped, per_epoch = history["skipped_steps"], config.epoch_steps()
+    steps = per_epoch * len(skipped)
+    if not skipped.sum() > SKIPPED_SHARE * steps:
+        return None
+    first = int(np.argmax(skipped > 0)) * per_epoch
+    unfit = find_unfit(problem, config, first, first + per_epoch)
+    reason = f"{unfit}: leave such data out" if unfit else "lower the learning rates"
+    return (
+        f"{skipped.sum():.0f} of {counted(steps, 'training step')} ({skipped.sum() / steps:.0%}) "
+        f"were skipped, since their gradients were not finite; {reason}."
+    )
+
+
+class StopTogether(keras.callbacks.Callback):
+    """Has all workers of a training stop where the chief does, which alone has the scores.
+
+    Args:
+        devices: of the training.
+    """
+
+    def __init__(self, devices: Devices):
+        super().__init__()
+        self.devices = devices
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.model.stop_training = bool(self.devices.of_chief(self.model.stop_training))
 
 
 def _save(model: keras.Model, path: pathlib.Path, table: HistoryFile | None = None) -> None:

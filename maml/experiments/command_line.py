@@ -12,6 +12,8 @@ from maml.core.options import distinct
 from maml.core.plugins import import_files
 from maml.experiments import determinism, training
 from maml.experiments.config import Config
+from maml.experiments.results import sentence
+from maml.learners.parallel.workers import STRATEGIES
 from mine import reporting
 from mine.reporting import commands
 
@@ -93,7 +95,19 @@ def define_run_flags(presets: Iterable[str] = ()) -> None:
     """Defines the flags of a command that trains into a folder, see :func:`train`."""
     flags.DEFINE_string("logdir", None, "Folder of the run, with its learner.", required=True)
     flags.DEFINE_bool("resume", False, "Go on from the checkpoint of the run.")
+    define_strategy()
     define_flags(presets)
+
+
+def define_strategy() -> None:
+    """Defines the flag ``--strategy``."""
+    flags.DEFINE_enum(
+        "strategy",
+        "none",
+        STRATEGIES,
+        "Devices of the training: none (one), mirrored (all of this machine), multiworker (those "
+        "of the processes that TF_CONFIG names).",
+    )
 
 
 def train(module: str, configure: Callable[[], Config]) -> None:
@@ -109,10 +123,18 @@ def train(module: str, configure: Callable[[], Config]) -> None:
         folder = pathlib.Path(flags.FLAGS.logdir)
         try:
             command = reporting.provenance(module)["command"]
-            record = training.run(configure(), folder, flags.FLAGS.resume, command=command)
+            record = training.run(
+                configure(),
+                folder,
+                flags.FLAGS.resume,
+                command=command,
+                strategy=flags.FLAGS.strategy,
+            )
         except (ValueError, FloatingPointError) as error:
             sys.exit(f"Error: {error}")
-        print(f"{training.sentence(record)}; learner in {folder / training.LEARNER}")
+        if not record:  # The chief says it.
+            return
+        print(f"{sentence(record)}; learner in {folder / training.LEARNER}")
 
     commands.run(main, ["logdir"], claims=False, again="run the same command with --resume")
 

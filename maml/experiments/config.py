@@ -358,6 +358,15 @@ class Config:
                 found[field.name] = value
         return found
 
+    def identity(self, *left_out: str) -> str:
+        """What tells configurations apart, wherever their data is, in all but some options.
+
+        That is all options but those at their defaults, so that one that is added changes none.
+        """
+        without = {*left_out, *(f"task.{name}" for name in LOCATIONS)}
+        own = {k: v for k, v in self.dotted().items() if k not in without}
+        return json.dumps(own, sort_keys=True)
+
     def as_flags(self, defaults: Mapping[str, object] | None = None) -> list[str]:
         """The flags that make this configuration, where ``defaults`` are those of a preset."""
         roles = ("task", "learner", "outer", "regularizer")

@@ -214,3 +214,40 @@ def read_history(path: os.PathLike) -> dict[str, np.ndarray]:
             "--resume, which restores it from the checkpoint, or train this run anew, in another "
             "folder."
         ) from error
+
+
+def sentence(record: dict) -> str:
+    """A finished run in one line: scores on test tasks, the verdict on memorization, warnings."""
+    name, test = record["metric"], record["scores"]["test"]
+    return (
+        f"{record['method']}: {name} {test[name]['mean']:.4g} ± {test[name]['ci95']:.2g} on test "
+        f"tasks, {test[f'no_support_{name}']['mean']:.4g} without the support set, swap gap "
+        f"{test['swap_gap']['mean']:.4g}; {record['diagnosis']['verdict']} "
+        f"({record['normalization']})"
+        + "".join(f". Warning: {warning.rstrip('.')}" for warning in record.get("warnings", ()))
+    )
+
+
+def cost(history: dict[str, np.ndarray], epoch_steps: int) -> dict[str, float]:
+    """What a training took: steps, seconds a step and in all, and steps that were skipped.
+
+    Where a policy collects its own data, ``sampling_seconds_per_step`` says how many of the seconds
+    of a step that takes.
+
+    Args:
+        history: of the training.
+        epoch_steps: training steps of an epoch.
+    """
+    seconds = history["seconds_per_step"]
+    timed = ("seconds_per_step", "sampling_seconds_per_step")
+    return {
+        "steps": int(history["step"][-1]),
+        # The first epoch holds the tracing of the step.
+        **{
+            name: float(np.median(history[name][1:] if len(seconds) > 1 else history[name]))
+            for name in timed
+            if name in history
+        },
+        "train_seconds": float(seconds.sum() * epoch_steps),
+        "skipped_steps": float(history["skipped_steps"].sum()),
+    }

@@ -6,12 +6,23 @@ import pathlib
 from collections.abc import Callable
 
 from maml.experiments.config import LOCATIONS, Config
-from maml.experiments.results import RESULTS
+from maml.experiments.results import HISTORY, RESULTS, read_history
 from mine import reporting
 from mine.reporting.words import reason
 
 CONFIG, LEARNER = "config.json", "learner.keras"
 CHECKPOINT, BEST = "checkpoint.weights.h5", "best.weights.h5"
+
+
+def can_mend(learner: pathlib.Path, folder: pathlib.Path) -> bool:
+    """Whether the learner or the history of a finished run can be written again, and must be."""
+    if not (folder / CHECKPOINT).exists():
+        return False
+    try:
+        read_history(folder / HISTORY)
+    except (OSError, ValueError):
+        return True
+    return not learner.exists()
 
 
 @contextlib.contextmanager

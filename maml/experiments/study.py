@@ -17,7 +17,7 @@ import pandas as pd
 
 from maml.experiments import aggregation, ensembles, selection, sweep, training
 from maml.experiments.command_line import known_names
-from maml.experiments.config import LOCATIONS, Config
+from maml.experiments.config import Config
 from maml.experiments.executors.base import Executor
 from maml.experiments.executors.local import shared
 from maml.experiments.results import RESULTS
@@ -222,13 +222,8 @@ def _job(
 
 
 def run_name(config: Config) -> str:
-    """The folder of a run: what it is called, and what tells it from others that are called so.
-
-    That is all options but those at their defaults, so that one that is added renames no run.
-    """
-    places = {f"task.{name}" for name in LOCATIONS}
-    own = {k: v for k, v in config.dotted().items() if k not in places and k != "seed"}
-    digest = hashlib.sha256(json.dumps(own, sort_keys=True).encode()).hexdigest()[:8]
+    """The folder of a run: what it is called, and what tells it from others that are called so."""
+    digest = hashlib.sha256(config.identity("seed").encode()).hexdigest()[:8]
     name = re.sub(r"[^A-Za-z0-9.]+", "_", config.method_name()).strip("_")
     return f"{name}-{digest}-seed{config.seed}"
 

@@ -1,17 +1,19 @@
 """The one routine that trains a learner, from its configuration to ``results.json``."""
 
+import contextlib
 import functools
 import math
 import os
 import pathlib
 import shlex
 import time
+import zlib
 from collections.abc import Callable, Iterable
 
 import keras
 import numpy as np
+import tensorflow as tf
 
-from maml.core import finite
 from maml.core.registry import OUTER
 from maml.diagnostics.report import MemorizationReport
 from maml.diagnostics.scores import Evaluator
@@ -21,7 +23,7 @@ from maml.experiments.results import (
     HISTORY,
     RESULTS,
     columns,
-    read_history,
+    cost,
     read_results,
     write_results,
 )
@@ -29,19 +31,17 @@ from maml.experiments.run_folder import (
     BEST,
     CHECKPOINT,
     LEARNER,
+    can_mend,
     claim_run_dir,
 )
 from maml.learners import saving
 from maml.learners.base import MetaLearner
+from maml.learners.parallel.workers import ONE, STRATEGIES, Devices
 from maml.learners.saved_model import written_by_tensorflow
 from maml.tasks.problem import Problem
 from maml.tasks.sizes import check_sizes, weights_that_fit
 from mine import reporting
 from mine.reporting.progress import keras_verbosity
-from mine.reporting.tables import counted
-
-SKIPPED_SHARE = 0.01
-"""Of training steps: a run that skipped more of them says so."""
 
 STEPS_TOGETHER = 20
 """Training steps that Keras makes at once, unless inputs are images. On vectors a step takes a
@@ -57,6 +57,7 @@ def run(
     command: str | Callable[[Config], str] | None = None,
     pictures: bool = True,
     extra_callbacks: Iterable[keras.callbacks.Callback] = (),
+    strategy: str | tf.distribute.Strategy = "none",
 ) -> dict:
     """Trains a learner, saves it, scores it on all splits, and writes ``results.json``.
 
@@ -72,12 +73,17 @@ def run(
             learner is made; None for one that does the same.
         pictures: whether to draw learning curves and what the problem draws.
         extra_callbacks: more Keras callbacks.
+        strategy: the devices, one of ``maml.learners.parallel.workers.STRATEGIES``, or a strategy
+            of TensorFlow's. The run is the same on any; with workers on several machines the
+            folder is one that all of them see, and the chief writes it.
 
     Returns:
-        The content of ``results.json``, see :mod:`maml.experiments.results`.
+        The content of ``results.json``, see :mod:`maml.experiments.results`; nothing in workers
+        that are not the chief.
 
     Raises:
         ValueError: an option has no meaning, or data are unfit.
+        ConnectionError: another worker has ended.
         FileExistsError: the folder holds another run, or one that was not asked to be resumed, or
             another process works in it.
         FloatingPointError: the loss became NaN or infinite.
@@ -86,72 +92,94 @@ def run(
     path = folder / LEARNER if learner_path is None else pathlib.Path(learner_path)
     config.epoch_steps(), config.method_name()  # Refuse before anything is made.
     saving.check_path(path)
-    problem = config.make_problem()
-    if config.patience and problem.validation is None:
-        raise ValueError(
-            "Invalid value for `patience`: early stopping needs validation tasks, and "
-            f"{config.task} has none; use --patience=0, or task options that keep some."
+    devices = Devices(strategy)
+    with devices.together():
+        problem, learner = _prepared(config, devices)
+        settings, data = config.describe(problem), dict(problem.data)
+        digest = zlib.crc32(config.identity().encode())
+        devices.check_equal(digest, "checksum of options", "Start all with the same flags.")
+        claim = claim_run_dir(
+            folder, settings, resume, data, lambda c: Config(**c).describe(problem)
         )
-    numbers = {**config.task_options, **config.network_options, **config.regularizer_options}
-    check_sizes(problem, vars(config) | config.learner_defaults() | numbers)
-    with weights_that_fit():
-        learner = config.make_learner(problem)
-        learner.create_weights(problem.train.sample(2, [config.seed, 5]))
-    settings, data = config.describe(problem), dict(problem.data)
-    with claim_run_dir(folder, settings, resume, data, lambda c: Config(**c).describe(problem)):
-        finished = (folder / RESULTS).exists()
-        if finished and not _can_mend(path, folder):
-            return read_results(folder)
-        evaluator = problem.evaluator(learner, config.information_every, config.num_relabelings)
-        with written_by_tensorflow(folder / "tensorboard"):
-            history = fit(learner, problem, config, folder, evaluator, verbose, extra_callbacks)
-        saving.save(learner, path)
-        if finished:
-            return read_results(folder)
-        record: dict = {"method": config.method_name(), "seed": config.seed, "config": settings}
-        record |= {"data": data} | score(evaluator, problem, config, bool(verbose))
-        record["terms"] = _terms(learner, history, config, record["metric"], problem)
-        record["cost"] = cost(history, config)
-        if warning := skipped_warning(history, problem, config):
-            record["warnings"] = [warning]
-        if pictures:
-            plots.draw_history(history, record["metric"], folder / "curves.png")
-            MemorizationReport(**record["diagnosis"]).picture(folder / "diagnosis.png")
-            problem.draw(learner, history, record, folder)
-        record["cost"]["seconds"] = time.perf_counter() - start
-        if callable(command):
-            command = command(config)
-        command = command or as_command(config, folder, learner_path)
-        record["provenance"] = reporting.provenance(command=command)
-        write_results(record, folder)
-        return read_results(folder)
+        with claim if devices.chief else contextlib.nullcontext():
+            finished = (folder / RESULTS).exists()
+            if not devices.of_chief(finished and not can_mend(path, folder)):
+                evaluator = problem.evaluator(
+                    learner, config.information_every, config.num_relabelings
+                )
+                with written_by_tensorflow(folder / "tensorboard"):
+                    history = fit(
+                        learner,
+                        problem,
+                        config,
+                        folder,
+                        evaluator,
+                        verbose,
+                        extra_callbacks,
+                        devices,
+                    )
+                if devices.chief:
+                    saving.save(learner, path)
+                if devices.chief and not finished:
+                    record: dict = {"method": config.method_name(), "seed": config.seed}
+                    record |= {"config": settings, "data": data}
+                    record |= score(evaluator, problem, config, bool(verbose))
+                    record |= _account(learner, problem, config, history, record["metric"])
+                    if pictures:
+                        _draw(learner, problem, history, record, folder)
+                    record["cost"]["seconds"] = time.perf_counter() - start
+                    if callable(command):
+                        command = command(config)
+                    command = command or as_command(
+                        config, folder, learner_path, strategy=devices.name
+                    )
+                    record["provenance"] = reporting.provenance(command=command)
+                    write_results(record, folder)
+                devices.of_chief(0)  # A worker that ends before the others takes them along.
+            return read_results(folder) if devices.chief else {}
 
 
-def _can_mend(learner: pathlib.Path, folder: pathlib.Path) -> bool:
-    """Whether the learner or the history of a finished run can be written again, and must be."""
-    if not (folder / CHECKPOINT).exists():
-        return False
-    try:
-        read_history(folder / HISTORY)
-    except (OSError, ValueError):
-        return True
-    return not learner.exists()
+def _prepared(config: Config, devices: Devices) -> tuple[Problem, MetaLearner]:
+    """The problem, and the learner with its weights, after a check that they fit each other."""
+    with devices.scope():
+        problem = config.make_problem()
+        if config.patience and problem.validation is None:
+            raise ValueError(
+                "Invalid value for `patience`: early stopping needs validation tasks, and "
+                f"{config.task} has none; use --patience=0, or task options that keep some."
+            )
+        numbers = {**config.task_options, **config.network_options, **config.regularizer_options}
+        check_sizes(problem, vars(config) | config.learner_defaults() | numbers)
+        with weights_that_fit():
+            learner = config.make_learner(problem)
+            learner.create_weights(problem.train.sample(2, [config.seed, 5]))
+    if devices.strategy is not None:
+        devices.check(learner, problem.train.on_policy, config.meta_batch_size)
+    return problem, learner
 
 
-def sentence(record: dict) -> str:
-    """A finished run in one line: scores on test tasks, the verdict on memorization, warnings."""
-    name, test = record["metric"], record["scores"]["test"]
-    return (
-        f"{record['method']}: {name} {test[name]['mean']:.4g} ± {test[name]['ci95']:.2g} on test "
-        f"tasks, {test[f'no_support_{name}']['mean']:.4g} without the support set, swap gap "
-        f"{test['swap_gap']['mean']:.4g}; {record['diagnosis']['verdict']} "
-        f"({record['normalization']})"
-        + "".join(f". Warning: {warning.rstrip('.')}" for warning in record.get("warnings", ()))
-    )
+def _account(learner, problem, config, history, metric: str) -> dict:
+    """What a training came to: the part of its record that needs no scoring."""
+    account: dict = {"terms": _terms(learner, history, config, metric, problem)}
+    account["cost"] = cost(history, config.epoch_steps())
+    if warning := callbacks.skipped_warning(history, problem, config):
+        account["warnings"] = [warning]
+    return account
+
+
+def _draw(learner, problem, history, record, folder) -> None:
+    plots.draw_history(history, record["metric"], folder / "curves.png")
+    MemorizationReport(**record["diagnosis"]).picture(folder / "diagnosis.png")
+    problem.draw(learner, history, record, folder)
 
 
 def as_command(
-    config: Config, folder: os.PathLike, learner_path=None, module="maml.train", defaults=None
+    config: Config,
+    folder: os.PathLike,
+    learner_path=None,
+    module="maml.train",
+    defaults=None,
+    strategy: str = "none",
 ) -> str:
     """The command that makes the same run.
 
@@ -161,8 +189,11 @@ def as_command(
         learner_path: as of :func:`run`.
         module: the command.
         defaults: what options are without flags, as of :meth:`Config.of`.
+        strategy: of the devices; one that is not among the flag's names is left out.
     """
     words = config.as_flags(defaults)
+    if strategy in STRATEGIES[1:]:
+        words.append(f"--strategy={strategy}")
     if learner_path is not None:
         words.append(f"--model_save_filename={learner_path}")
     else:
@@ -193,6 +224,7 @@ def fit(
     evaluator: Evaluator,
     verbose="auto",
     extra_callbacks: Iterable[keras.callbacks.Callback] = (),
+    devices: Devices = ONE,
 ) -> dict[str, np.ndarray]:
     """Compiles and trains a learner, or goes on where the folder's checkpoint is.
 
@@ -207,29 +239,34 @@ def fit(
         evaluator: of the learner.
         verbose: of ``keras.Model.fit``.
         extra_callbacks: more Keras callbacks.
+        devices: that the learner was made for.
 
     Returns:
-        The columns of ``history.csv``.
+        The columns of ``history.csv``; nothing in workers that are not the chief.
 
     Raises:
         ValueError: the checkpoint is damaged.
         FloatingPointError: the loss became NaN or infinite.
     """
-    per_epoch, verbose = config.epoch_steps(), keras_verbosity(verbose)
+    per_epoch, verbose = config.epoch_steps(), keras_verbosity(devices.chief and verbose)
     families = {name: problem.families[name] for name in problem.monitored}
     held_out, size = list(families.values())[-1], config.meta_batch_size
     batch = problem.train.dataset(size, config.seed).element_spec
     together = math.gcd(per_epoch, STEPS_TOGETHER) if batch.support_x.shape.rank < 4 else 1
-    if problem.train.on_policy:  # A batch is drawn by the weights of the step before.
+    # On policy a batch is drawn by the weights of the step before; several devices cannot loop, see
+    # maml.learners.parallel.replicas.
+    if problem.train.on_policy or devices.replicas > 1:
         together = 1
-    compile_learner(learner, config, steps_per_execution=together)
+    with devices.scope():
+        compile_learner(learner, config, steps_per_execution=together)
     table = callbacks.HistoryFile(folder / HISTORY)
     checkpoint = callbacks.Checkpoint(folder / CHECKPOINT, table)
     done = checkpoint.restore(learner)
+    devices.check_equal(done, "steps behind the checkpoint", f"Let all see {folder} as it is.")
     epoch, stops = done // per_epoch, []
-    if done:
+    if done and devices.chief:
         table.restore(checkpoint.history(), epoch)
-    if config.patience:
+    if config.patience and devices.chief:
         metric = problem.metrics[0]
         name = f"validation_{metric.name}"
         before = columns(table.rows)[name] if done else ()
@@ -240,7 +277,8 @@ def fit(
                 folder / BEST, name, metric.greater_is_better, config.patience, before
             )
         ]
-    over = any(stop.over for stop in stops)
+    over = devices.of_chief(any(stop.over for stop in stops))
+    find = functools.partial(callbacks.find_unfit, problem, config)
     batch_size = config.eval_batch_size or size
     learner.fit(
         problem.train.dataset(size, config.seed, start=done),
@@ -253,6 +291,12 @@ def fit(
         if learner.regularizers
         else None,
         callbacks=[
+            callbacks.StopOnDivergence(None, find),
+            callbacks.StopTogether(devices),
+            *extra_callbacks,
+        ]
+        if not devices.chief
+        else [
             # First, so that its line ends before the others speak, and without their numbers.
             *([keras.callbacks.ProgbarLogger()] if verbose else []),
             callbacks.Monitor(
@@ -263,48 +307,21 @@ def fit(
                 config.num_validation_batches * batch_size,
                 report=bool(verbose),
             ),
-            callbacks.StopOnDivergence(
-                folder / CHECKPOINT, functools.partial(find_unfit, problem, config)
-            ),
+            callbacks.StopOnDivergence(folder / CHECKPOINT, find),
             *problem.callbacks(per_epoch),
             table,
             keras.callbacks.TensorBoard(folder / "tensorboard", write_graph=False),
             *stops,
             checkpoint,
+            callbacks.StopTogether(devices),
             *extra_callbacks,
         ],
     )
+    if not devices.chief:
+        return {}
     if config.patience:
         callbacks.load_weights(learner, folder / BEST)
     return columns(table.rows)
-
-
-def find_unfit(problem: Problem, config: Config, start: int, stop: int) -> str | None:
-    """What is unfit in the training episodes of some steps; None if nothing is.
-
-    Args:
-        problem: of the run.
-        config: of the run.
-        start: the number of steps before the first.
-        stop: the last of the steps, counted from 1.
-    """
-    batches = problem.train.dataset(config.meta_batch_size, config.seed, start)
-    return finite.first_unfit(batches.take(stop - start), start)
-
-
-def skipped_warning(history: dict[str, np.ndarray], problem: Problem, config: Config) -> str | None:
-    """A sentence on training steps that were skipped, if more than 1 % were."""
-    skipped, per_epoch = history["skipped_steps"], config.epoch_steps()
-    steps = per_epoch * len(skipped)
-    if not skipped.sum() > SKIPPED_SHARE * steps:
-        return None
-    first = int(np.argmax(skipped > 0)) * per_epoch
-    unfit = find_unfit(problem, config, first, first + per_epoch)
-    reason = f"{unfit}: leave such data out" if unfit else "lower the learning rates"
-    return (
-        f"{skipped.sum():.0f} of {counted(steps, 'training step')} ({skipped.sum() / steps:.0%}) "
-        f"were skipped, since their gradients were not finite; {reason}."
-    )
 
 
 def score(evaluator: Evaluator, problem: Problem, config: Config, verbose: bool = True) -> dict:
@@ -372,25 +389,4 @@ def _terms(learner, history, config, metric, problem) -> dict[str, float]:
         for regularizer in learner.regularizers
         for name in regularizer.metric_names
         if f"val_{name}" in history
-    }
-
-
-def cost(history: dict[str, np.ndarray], config: Config) -> dict[str, float]:
-    """What a training took: steps, seconds a step and in all, and steps that were skipped.
-
-    Where a policy collects its own data, ``sampling_seconds_per_step`` says how many of the seconds
-    of a step that takes.
-    """
-    seconds = history["seconds_per_step"]
-    timed = ("seconds_per_step", "sampling_seconds_per_step")
-    return {
-        "steps": int(history["step"][-1]),
-        # The first epoch holds the tracing of the step.
-        **{
-            name: float(np.median(history[name][1:] if len(seconds) > 1 else history[name]))
-            for name in timed
-            if name in history
-        },
-        "train_seconds": float(seconds.sum() * config.epoch_steps()),
-        "skipped_steps": float(history["skipped_steps"].sum()),
     }

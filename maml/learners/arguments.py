@@ -286,14 +286,13 @@ def check_callbacks(callbacks) -> None:
         )
 
 
-def batches(x, batch_size: int | None, seed: int, replicas: int, start=0) -> tf.data.Dataset:
+def batches(x, batch_size: int | None, seed: int, start=0) -> tf.data.Dataset:
     """A dataset of the batches of episodes that ``x`` stands for.
 
     Args:
         x: of :meth:`Trainer.fit`.
         batch_size: tasks in a batch of a family; 32 if None.
         seed: of the episodes of a family.
-        replicas: number of replicas of the strategy.
         start: number of a family's first batch.
 
     Raises:
@@ -301,13 +300,7 @@ def batches(x, batch_size: int | None, seed: int, replicas: int, start=0) -> tf.
     """
     check_counts(batch_size=batch_size)
     if isinstance(x, TaskFamily):
-        size = batch_size or BATCH_SIZE
-        if size % replicas:
-            raise ValueError(
-                f"Invalid value for `batch_size`: expected a multiple of the {replicas} replicas "
-                f"of the strategy; received {size}."
-            )
-        data = x.dataset(size, seed=seed, start=start)
+        data = x.dataset(batch_size or BATCH_SIZE, seed=seed, start=start)
     elif batch_size is not None:
         raise ValueError(
             "Invalid argument `batch_size`: it is of a TaskFamily, whereas episodes are batches "
@@ -338,6 +331,12 @@ def batches(x, batch_size: int | None, seed: int, replicas: int, start=0) -> tf.
             "Invalid value for `x`: expected one batch or more; received an empty one."
         )
     return data
+
+
+def length(data: tf.data.Dataset) -> int | None:
+    """The number of a dataset's elements; None if that is not known, or it has no end."""
+    known = int(data.cardinality())
+    return known if known > 0 else None
 
 
 def critic_optimizer(given, learners, regularizers):

@@ -31,6 +31,7 @@ from maml.core.episodes import (
 from maml.core.serialization import Configured
 from maml.distributions.base import Distribution, Head
 from maml.learners import arguments
+from maml.learners.parallel import replicas
 from maml.learners.prediction import Predictor
 from maml.learners.trainer import Trainer
 from maml.nn import normalization
@@ -80,6 +81,9 @@ class MetaLearner(Configured, Predictor, Trainer, abc.ABC):
         # Keras would compile predictions of a learner that is not compiled by XLA.
         self.jit_compile = False
         self._compiled_steps = {}
+
+    for_one_device = ""
+    """What keeps it from being trained on several devices, such as "with clear=False"; or ""."""
 
     @classmethod
     def table_name(cls) -> str:
@@ -172,7 +176,7 @@ class MetaLearner(Configured, Predictor, Trainer, abc.ABC):
         stages = [self.embed(x)]
         for index, regularizer in enumerate(self.regularizers):
             noise = None if seed is None else fold_in(seed, index)
-            stages.append(regularizer.transform(stages[-1], noise))
+            stages.append(regularizer.transform_part(stages[-1], noise))
         return stages
 
     def encode_episode(self, embedded: Episode, training: bool = False):
@@ -249,7 +253,7 @@ class MetaLearner(Configured, Predictor, Trainer, abc.ABC):
         self.head.check_labels(episode.query_y, "query_y")
         if training:
             for index, regularizer in enumerate(self.regularizers):
-                episode = regularizer.augment(episode, fold_in(fold_in(seed, index), -1))
+                episode = regularizer.augment_part(episode, fold_in(fold_in(seed, index), -1))
         with self._perturbed(fold_in(seed, -2)) if training else contextlib.nullcontext():
             noise = [fold_in(seed, -3), fold_in(seed, -4)] if training else [None, None]
             stages = self._stages(episode.query_x, noise[1])
@@ -264,6 +268,8 @@ class MetaLearner(Configured, Predictor, Trainer, abc.ABC):
             objective = task_loss
             for index, regularizer in enumerate(self.regularizers):
                 own_seed = fold_in(seed, index)
+                if not regularizer.draws_for_whole_batch:
+                    own_seed = replicas.own_seed(own_seed)
                 term, values = regularizer.term(
                     self, embedded, stages[index], prediction, own_seed, training=training
                 )

@@ -9,7 +9,8 @@ import tensorflow as tf
 from maml.core.checks import check_counts
 from maml.core.episodes import Episode, TaskFamily, as_episode, fold_in, real_inputs
 from maml.core.seeds import Stream, stream
-from maml.learners import arguments, replicas
+from maml.learners import arguments
+from maml.learners.parallel import replicas
 from maml.nn import normalization
 
 EVALUATION_STEPS = 10
@@ -19,15 +20,13 @@ EVALUATION_STEPS = 10
 class Trainer(keras.Model):
     """What Keras does with a learner: the part of :class:`maml.MetaLearner` that trains it.
 
-    It trains on several devices under ``tf.distribute.MirroredStrategy``, if learner, networks and
-    optimizers are made within ``strategy.scope()``. Each replica gets an equal part of the tasks of
-    a batch. The step is that of one device, up to rounding, as far as the meta-loss is a mean over
-    tasks: the task loss of every learner, Label-MI, and Prediction-MI with the bounds "exact", "js"
-    and "mine", whose running normalizer the replicas share. Three things depend on the number of
-    devices. Random numbers (relabelings, noise) are other draws from the same distributions.
-    Negatives, and normalization by the current batch across tasks, come from the tasks of the
-    replica; so "dv" takes the logarithm of a smaller mean. Values in nats are means over the
-    replicas' own values. A step whose gradient is not finite in one replica is skipped in all.
+    It trains on several devices under ``MirroredStrategy`` and ``MultiWorkerMirroredStrategy`` of
+    ``tf.distribute``, if learner, networks and optimizers are made within ``strategy.scope()``.
+    Each replica gets an equal part of the tasks of a batch, and the step is that of one device, up
+    to rounding: a task has the same draws, bounds and their negatives are of the whole batch, and a
+    step whose gradient is not finite in one replica is skipped in all. Two things depend on the
+    number of devices: normalization by the current batch, where a network takes tasks together, and
+    draws of learners that draw, such as a latent NP, for relabeled copies of tasks.
     """
 
     # What compile was given, in an object that Keras does not look into: it is not saved.
@@ -197,7 +196,7 @@ class Trainer(keras.Model):
         if self._xla and not self.run_eagerly:
             self._compile_step(as_episode(data.element_spec))
         return super().fit(
-            data,
+            replicas.spread(data, self.distribute_strategy),
             epochs=epochs,
             steps_per_epoch=steps_per_epoch,
             validation_data=validation_data,
@@ -284,18 +283,20 @@ class Trainer(keras.Model):
 
     def _batches(self, x, batch_size=None, start=0) -> tf.data.Dataset:
         """A dataset of the batches that ``x`` stands for, see :func:`arguments.batches`."""
-        count = self.distribute_strategy.num_replicas_in_sync
         if isinstance(x, tuple) and len(x) in (4, 5):
             self._check_episode(as_episode(x))
-        return arguments.batches(x, batch_size, self.seed, count, start)
+        return arguments.batches(x, batch_size, self.seed, start)
 
     def _finite(self, x, batch_size, steps):
         """The batches to evaluate, and how many."""
         check_counts(steps=steps)
-        if isinstance(x, TaskFamily) and steps is None:
-            steps = EVALUATION_STEPS
+        if isinstance(x, tf.distribute.DistributedDataset):  # Of validation within Keras' fit.
+            return x, steps
+        if isinstance(x, TaskFamily):
+            steps = steps or EVALUATION_STEPS
         data = self._batches(x, batch_size)
-        return (data, None) if steps is None else (data.take(steps), steps)
+        data = data if steps is None else data.take(steps)
+        return replicas.spread(data, self.distribute_strategy), steps or arguments.length(data)
 
     # -- one step -----------------------------------------------------------------------------
 
@@ -318,11 +319,10 @@ class Trainer(keras.Model):
     def train_step(self, episode: Episode) -> dict:
         episode = as_episode(episode)
         key = tuple(tuple(part.shape) for part in episode)
-        return self._compiled_steps.get(key, self._step)(episode)
+        return replicas.as_logs(self._compiled_steps.get(key, self._step)(episode))
 
     def _step(self, episode) -> dict:
         seed = fold_in(stream(self.seed, Stream.TRAINING_NOISE), self.optimizer.iterations)
-        seed = replicas.own_seed(seed)
         # Some optimizers take a step of their own, such as those of policies.
         if hasattr(self.optimizer, "meta_step"):
             return self._logged(*self.optimizer.meta_step(self, episode, seed))
@@ -358,10 +358,10 @@ class Trainer(keras.Model):
 
     @tf.autograph.experimental.do_not_convert
     def test_step(self, episode: Episode) -> dict:
-        seed = replicas.own_seed(stream(self.seed, Stream.VALIDATION_NOISE))
+        seed = stream(self.seed, Stream.VALIDATION_NOISE)
         with replicas.agreed_assignments(self.non_trainable_variables):
             _, logs, prediction, y = self.forward(as_episode(episode), seed, training=False)
-        return self._track(logs, prediction, y)
+        return replicas.as_logs(self._track(logs, prediction, y))
 
     @tf.autograph.experimental.do_not_convert
     def predict_step(self, episode: Episode):

@@ -5,8 +5,9 @@ import math
 import keras
 import tensorflow as tf
 
-from maml.core.episodes import Episode
+from maml.core.episodes import Episode, as_episode
 from maml.core.serialization import Configured
+from mine import replicas
 
 
 class Regularizer(Configured, keras.layers.Layer):
@@ -18,9 +19,13 @@ class Regularizer(Configured, keras.layers.Layer):
     Attributes:
         metric_names: names of the scalars that :meth:`term` logs.
         critic_variables: variables stepped by the critic's optimizer rather than the learner's.
+        draws_for_whole_batch: whether :meth:`term` draws what it draws for tasks by
+            :func:`mine.replicas.drawn`. On several devices it is then given the seed that they
+            share, and its draws are those of one device; others get one of their own on each.
     """
 
     metric_names: tuple[str, ...] = ()
+    draws_for_whole_batch = False
 
     title, symbol, strength = "", "λ", "weight"
     """What tables call it, and the symbol and name of the option that is its strength, if any."""
@@ -66,6 +71,18 @@ class Regularizer(Configured, keras.layers.Layer):
     def augment(self, episode: Episode, seed) -> Episode:
         """The training episode that takes this one's place; ``seed`` is a stateless seed [2]."""
         return episode
+
+    def augment_part(self, episode: Episode, seed) -> Episode:
+        """:meth:`augment` of the whole batch, and of it the part that this device has."""
+        if type(self).augment is Regularizer.augment:
+            return episode
+        return replicas.on_whole(lambda batch: self.augment(as_episode(batch), seed), episode)
+
+    def transform_part(self, features, seed=None) -> tf.Tensor:
+        """:meth:`transform` of the whole batch, and of it the part that this device has."""
+        if seed is None or type(self).transform is Regularizer.transform:
+            return self.transform(features, seed)
+        return replicas.on_whole(lambda batch: self.transform(batch, seed), features)
 
     def perturb(self, learner, seed) -> list[tuple]:
         """Pairs ``(variable, tensor)`` of the values that variables have in a training step."""

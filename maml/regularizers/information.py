@@ -6,9 +6,10 @@ import tensorflow as tf
 
 import mine
 from maml.core.checks import check_at_least, check_finite
-from maml.core.episodes import concatenated, fold_in
+from maml.core.episodes import as_episode, concatenated, fold_in
 from maml.core.label_transforms import LabelTransform
 from maml.regularizers.base import Regularizer
+from mine import replicas
 
 CRITIC_BOUNDS = ("mine", "dv", "js", "nwj")
 """Bounds that a critic ascends together with the learner, see :mod:`mine.bounds`."""
@@ -44,6 +45,8 @@ class InformationTerm(Regularizer):
     """
 
     BOUNDS: tuple[str, ...] = CRITIC_BOUNDS
+
+    draws_for_whole_batch = True
 
     key = "mi"
     """What the names of its metrics begin with."""
@@ -128,6 +131,10 @@ class InformationTerm(Regularizer):
         weight = self.weight * ramp
         logs = {"weight": weight}
         joint, marginal, penalty, extra = self.scores(learner, episode, weight, seed, training)
+        # Bounds are no means over tasks: each device takes them of the scores of all.
+        joint = replicas.whole(tf.reshape(joint, [-1]))
+        if marginal is not None:
+            marginal = replicas.whole(tf.reshape(marginal, [-1]))
         bound = self.value(joint, marginal, training)
         surrogate = bound.surrogate
         if self.cap:
@@ -149,9 +156,21 @@ class InformationTerm(Regularizer):
         value = tf.reduce_mean(joint)
         return mine.Bound(value, value)
 
+    def draws(self, episode, seeds, copies: int = 1) -> list:
+        """For each seed a batch of ``copies`` of the tasks that one draw of the transform relabels.
+
+        On several devices a task's draws are those of one device, from the whole batch.
+        """
+
+        def draw(batch):
+            batch = concatenated([as_episode(batch)] * copies)
+            return [self.label_transform(batch, seed) for seed in seeds]
+
+        return replicas.on_whole(draw, episode, copies)
+
     def relabeled(self, episode, count: int, seed):
         """``count`` relabeled copies of the tasks in one batch: an inner loop is traced once."""
-        return concatenated(self.label_transform(episode, fold_in(seed, i)) for i in range(count))
+        return concatenated(self.draws(episode, [fold_in(seed, i) for i in range(count)]))
 
 
 def predict_relabeled(learner, episode, training):

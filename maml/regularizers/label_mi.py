@@ -4,7 +4,7 @@ import tensorflow as tf
 
 import mine
 from maml.core.checks import check_at_least
-from maml.core.episodes import concatenated, fold_in
+from maml.core.episodes import fold_in
 from maml.core.label_transforms import LabelTransform
 from maml.core.registry import REGULARIZERS
 from maml.core.seeds import Part, initializer_seeds
@@ -85,23 +85,22 @@ class LabelMI(InformationTerm):
     def scores(self, learner, episode, weight, seed, training):
         if self.bound == "plugin":
             return self._plug_in(learner, episode, weight, seed, training), None, 0.0, {}
-        episode = concatenated([episode] * self.num_relabelings)
-        relabeled = self.label_transform(episode, fold_in(seed, 0))
+        copies, draws = self.num_relabelings, 1 if self.bound == "ba" else 1 + self.negatives
+        seeds = [fold_in(seed, index) for index in range(draws)]
+        relabeled, *others = self.draws(episode, seeds, copies)
         predicted = predict_relabeled(learner, relabeled, training)
 
         def score(y):
             log_prob = scale_gradient(predicted.log_prob(y), weight)
             if self.bound == "ba":
                 return log_prob
-            inputs = [learner.head.features(y), learner.head.features(episode.query_y)]
+            original = tf.concat([episode.query_y] * copies, axis=0)
+            inputs = [learner.head.features(y), learner.head.features(original)]
             return self.critic(log_prob, inputs, training=training)
 
         joint = score(relabeled.query_y)
         if self.bound == "ba":
             return joint, None, 0.0, {}
-        others = [
-            self.label_transform(episode, fold_in(seed, 1 + i)) for i in range(self.negatives)
-        ]
         return joint, tf.stack([score(other.query_y) for other in others]), 0.0, {}
 
     def _plug_in(self, learner, episode, weight, seed, training):

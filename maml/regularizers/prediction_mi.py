@@ -1,5 +1,7 @@
 """Prediction-MI: the information that the support labels carry about the learner's prediction."""
 
+import functools
+
 import tensorflow as tf
 
 import mine
@@ -16,6 +18,7 @@ from maml.regularizers.information import (
     predict_relabeled,
     scale_gradient,
 )
+from mine import replicas
 
 POWER_LIMIT = 1.2
 """Mean square of predictions over that of labels above which the critic is being exploited."""
@@ -108,8 +111,12 @@ class PredictionMI(InformationTerm):
         both, twice = self.relabeled(episode, 2, seed), concatenated([episode] * 2)
         predicted = predict_relabeled(learner, both, training)
         clean = predicted.critic_features()
-        noise = tf.random.stateless_normal(tf.shape(clean), fold_in(seed, 2), dtype=clean.dtype)
-        noisy = scale_gradient(clean, weight) + (self.noise or predicted.critic_noise) * noise
+        draw = functools.partial(
+            tf.random.stateless_normal, seed=fold_in(seed, 2), dtype=clean.dtype
+        )
+        noise = replicas.drawn(draw, tf.concat([[2, tasks], tf.shape(clean)[1:]], 0), axis=1)
+        noise = (self.noise or predicted.critic_noise) * tf.reshape(noise, tf.shape(clean))
+        noisy = scale_gradient(clean, weight) + noise
         described = self.set_encoder(
             self._describe(learner, twice, both), training=training, mask=support_mask(both)
         )
@@ -119,7 +126,8 @@ class PredictionMI(InformationTerm):
         scores = self.critic([tf.concat(part, axis=0) for part in pairs], training=training)
         scores = tf.reshape(scores, [2, 2, tasks, -1])
 
-        power = tf.reduce_mean(clean**2) / tf.reduce_mean(original**2)
+        power, limit = (replicas.mean(tf.reduce_mean(part**2)) for part in (clean, original))
+        power /= limit
         penalty = self.power_penalty * tf.nn.relu(power - POWER_LIMIT)
         return scores[0], scores[1], penalty, {"power_ratio": power}
 

@@ -6,9 +6,9 @@ import tensorflow as tf
 from maml.core.checks import check_counts, check_finite
 from maml.core.episodes import Episode, support_mask
 from maml.core.registry import LEARNERS
-from maml.learners import replicas
 from maml.learners.base import PADDING_SCORE
 from maml.learners.metric_based import MetricBased, unit
+from maml.learners.parallel import replicas
 
 NEVER = 2**30
 """Age of a slot that was never written, so that it is older than all others."""
@@ -69,6 +69,7 @@ class MemoryModule(MetricBased):
         check_counts(slots=slots)
         check_finite(above=0, margin=margin, temperature=temperature)
         self.slots, self.margin, self.temperature, self.clear = slots, margin, temperature, clear
+        self.for_one_device = "" if clear else "with clear=False, whose memories would differ"
         # As initial_state has them, of one task.
         empty = [] if clear else self._empty(1)
         self.kept = [

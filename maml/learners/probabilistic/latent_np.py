@@ -3,7 +3,7 @@
 import tensorflow as tf
 
 from maml.core.checks import check_at_least, check_counts
-from maml.core.episodes import fold_in, support_mask
+from maml.core.episodes import support_mask
 from maml.core.registry import LEARNERS
 from maml.distributions.mixture import mix
 from maml.learners.neural_processes import CNP, AttentiveCNP
@@ -71,7 +71,7 @@ class LatentPath(ProbabilisticLearner):
 
     def decode(self, state, x):
         *own, latent = state
-        noise = self._noise([self._draws, 1, self.dim_latent], 0, x.dtype)
+        noise = self.normal([self._draws, 1, self.dim_latent], 0, x.dtype)
         return mix(self.decode_each(own, latent.draw(noise), x))
 
     def decode_each(self, own, z, x):
@@ -98,7 +98,8 @@ class LatentPath(ProbabilisticLearner):
         state = self.encode_episode(embedded, training)
         (*own, prior), y = state, embedded.query_y
         posterior = self.latent(*self._all(embedded))
-        noise = self._noise([self._draws, tf.shape(y)[0], self.dim_latent], 1, prior.mean.dtype)
+        shape = [self._draws, tf.shape(y)[0], self.dim_latent]
+        noise = self.normal(shape, 1, prior.mean.dtype, tasks=1)
         parts = self.decode_each(own, posterior.draw(noise), embedded.query_x)
         queries = tf.cast(tf.shape(y)[1], prior.mean.dtype)
         loss = tf.reduce_mean(self.head.loss(parts, y))
@@ -113,9 +114,6 @@ class LatentPath(ProbabilisticLearner):
     @property
     def _draws(self) -> int:
         return self.num_samples if self.dim_latent else 1
-
-    def _noise(self, shape, use: int, dtype) -> tf.Tensor:
-        return tf.random.stateless_normal(shape, fold_in(self.noise_seed, use), dtype=dtype)
 
     def _all(self, embedded):
         """Support set and queries as one set: embeddings, labels and the mask, if there is one."""

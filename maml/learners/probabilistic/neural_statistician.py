@@ -1,5 +1,6 @@
 """A learner that models the examples of a class, and compares what it says of two sets of them."""
 
+import functools
 import math
 from collections.abc import Sequence
 
@@ -18,6 +19,7 @@ from maml.learners.probabilistic.base import ProbabilisticLearner
 from maml.learners.probabilistic.latent import Latent, StatisticNetwork
 from maml.nn.convolutions import image_decoder
 from maml.nn.mlp import DenseLayers, through
+from mine import replicas
 
 FILTERS = 32
 """Of the decoder of images at a quarter of their size."""
@@ -174,18 +176,20 @@ class NeuralStatistician(ProbabilisticLearner, MetricBased):
 
     def _part_of(self, members) -> tf.Tensor:
         """A random part of each class, one example at least: its number is uniform, too."""
-        chance = tf.random.stateless_uniform(
-            tf.shape(members), fold_in(self.noise_seed, 2), dtype=members.dtype
-        )
-        share = tf.random.stateless_uniform(
-            tf.shape(members)[:2], fold_in(self.noise_seed, 3), dtype=members.dtype
-        )
+
+        def uniform(shape, use):
+            seed = fold_in(self.noise_seed, use)
+            draw = functools.partial(tf.random.stateless_uniform, seed=seed, dtype=members.dtype)
+            return replicas.drawn(draw, shape)
+
+        chance = uniform(tf.shape(members), 2)
+        share = uniform(tf.shape(members)[:2], 3)
         chance = tf.where(members > 0, chance, 2)
         limit = tf.maximum(share[..., tf.newaxis], tf.reduce_min(chance, axis=-1, keepdims=True))
         return members * tf.cast(chance <= limit, members.dtype)
 
     def _noise(self, shape, use: int) -> tf.Tensor:
-        return tf.random.stateless_normal(shape, fold_in(self.noise_seed, use), dtype=self.dtype)
+        return self.normal(shape, use, self.dtype, tasks=0)
 
 
 def _members(y, mask=None) -> tf.Tensor:

@@ -1,5 +1,6 @@
 """Learners whose task state is several sets of adapted weights, which predict as a mixture."""
 
+import functools
 import math
 
 import keras
@@ -12,6 +13,7 @@ from maml.distributions.mixture import mix
 from maml.learners.gradient_based import AFTER_LAST_STEP, MAML
 from maml.learners.probabilistic.base import ProbabilisticLearner
 from maml.learners.probabilistic.latent import Latent
+from mine import replicas
 
 
 class WeightSamples(ProbabilisticLearner, MAML):
@@ -57,10 +59,14 @@ class WeightSamples(ProbabilisticLearner, MAML):
             use: draws of one step that are independent have other numbers.
         """
         seed, found = fold_in(self.noise_seed, use), []
+        tasks_first = replicas.drawn if self.in_step else lambda draw, shape: draw(shape)
         for index, (mean, log_scale) in enumerate(zip(means, log_scales, strict=True)):
             tasks = tf.shape(mean)[0] if self.in_step else 1
             shape = tf.concat([[tasks, samples], tf.shape(mean)[1:]], 0)
-            noise = tf.random.stateless_normal(shape, fold_in(seed, index), dtype=mean.dtype)
+            draw = functools.partial(
+                tf.random.stateless_normal, seed=fold_in(seed, index), dtype=mean.dtype
+            )
+            noise = tasks_first(draw, shape)
             deviation = tf.broadcast_to(tf.exp(log_scale), tf.shape(mean))
             found.append(mean[:, tf.newaxis] + deviation[:, tf.newaxis] * noise)
         return [tf.ensure_shape(part, [None, samples, *part.shape[2:]]) for part in found]
