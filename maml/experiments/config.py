@@ -184,9 +184,8 @@ class Config:
         name = self.head or head.__name__
         networks = {task: problem.build_networks}
         of_networks = options.choose("networks of task", [task], networks, self.network_options)
-        return of_networks[task], options.choose("head", [name], {name: head}, self.head_options)[
-            name
-        ]
+        of_head = options.choose("head", [name], {name: head}, self.head_options)
+        return of_networks[task], of_head[name]
 
     def _check_outer(self, problem):
         """Refuses meta-optimizers of policies elsewhere, and options of Adam beside them."""
@@ -359,10 +358,7 @@ class Config:
         return found
 
     def identity(self, *left_out: str) -> str:
-        """What tells configurations apart, wherever their data is, in all but some options.
-
-        That is all options but those at their defaults, so that one that is added changes none.
-        """
+        """What tells runs apart, wherever their data is: options that are not at their defaults."""
         without = {*left_out, *(f"task.{name}" for name in LOCATIONS)}
         own = {k: v for k, v in self.dotted().items() if k not in without}
         return json.dumps(own, sort_keys=True)
