@@ -146,6 +146,12 @@ def half_width(records: list[dict]) -> float:
     return float(np.median(widths)) if widths else math.nan
 
 
+def width(records: list[dict]) -> str:
+    """The same as a cell of a table."""
+    half = half_width(records)
+    return "at least" if math.isnan(half) else f"{half:.3f}"
+
+
 def errors(records: list[dict], name: str) -> float:
     """The median absolute error of ``nats``, ``bound`` or ``ksg``."""
     return float(np.median([abs(of[name] - of["truth"]) for of in records]))
@@ -170,7 +176,7 @@ def page(records: list[dict], run: dict) -> str:
                     f"{held[1]}",
                     f"{held[2]}",
                     f"{sum(not has_end(of) for of in group)}",
-                    f"{half_width(group):.3f}",
+                    width(group),
                     *(f"{errors(group, name):.4f}" for name in ("nats", "bound", "ksg")),
                     f"{np.median([of['cpu_seconds'] for of in group]):.1f}",
                 ]
@@ -199,9 +205,7 @@ def page(records: list[dict], run: dict) -> str:
                 means = [np.mean([of[key] for of in group]) for key in ("nats", "bound", "ksg")]
                 held = sum(holds(of, "interval") for of in group)
                 cells = [f"{mean:.3f}" for mean in (group[0]["truth"], *means)]
-                each.append(
-                    [name, suite, *cells, f"{held} / {len(group)}", f"{half_width(group):.3f}"]
-                )
+                each.append([name, suite, *cells, f"{held} / {len(group)}", width(group)])
     lines = [
         "# The interval of the information",
         "",
