@@ -80,7 +80,9 @@ def outcome(x, y, options: dict) -> tuple[str, str]:
         raised_in = pathlib.Path(traceback.extract_tb(error.__traceback__)[-1].filename)
         ours = isinstance(error, (ValueError, ArithmeticError)) and LIBRARY in raised_in.parents
         return ("refused" if ours else "failed"), reason
-    values = {"nats": found.nats, "interval": found.interval} | found.second_opinions
+    # The upper end may be infinite, on purpose.
+    values = {"nats": found.nats, "interval": (found.interval[0], *found.bound_interval)}
+    values |= found.second_opinions
     odd = [name for name, value in values.items() if not np.isfinite(value).all()]
     return ("failed", f"not finite: {', '.join(odd)}") if odd else ("finite", "")
 

@@ -19,7 +19,6 @@ SCORE_CAP = 20.0
 FORM_FEATURES = 10
 """A quadratic form of more features is scaled down by their number over this."""
 
-
 SEEDS_APART = 100
 """Seeds of initial weights between two parts of a critic: more than a part has layers."""
 
@@ -91,6 +90,14 @@ class Standardize(keras.layers.Layer):
         variance = square - mean**2
         variance = tf.where(variance > 1e-7 * square, variance, 1.0)
         return tf.where(self.weight > 0, (x - mean) * tf.math.rsqrt(variance), x)
+
+
+def form_scale(features: int) -> float:
+    """Factor of a quadratic form of that number of features.
+
+    Adam moves each weight alike, so a form runs ahead of what many inputs can show.
+    """
+    return min(1.0, FORM_FEATURES / features)
 
 
 def default_hidden(features: Sequence[int]) -> tuple[int, int]:
@@ -174,8 +181,7 @@ class Concatenated(keras.layers.Layer):
         scores = tf.squeeze(hidden, -1)
         if self.quadratic:
             sizes = [x.shape[-1] for x in inputs]
-            # Adam moves each weight alike, so a form runs ahead of what many inputs can show.
-            scale = min(1.0, FORM_FEATURES / sum(sizes))
+            scale = form_scale(sum(sizes))
             for x, image in zip(
                 inputs, tf.split(_project(inputs, self.form), sizes, axis=-1), strict=True
             ):

@@ -47,7 +47,7 @@ def test_failures_are_told_from_refusals(monkeypatch):
     assert script.outcome(x, y, {}) == ("failed", "ValueError: not ours")
     monkeypatch.undo()
     monkeypatch.setattr(script.mine, "estimate", lambda *_, **__: script.mine.Estimate(
-        float("nan"), (0.0, 1.0), "dv", 200))  # fmt: skip
+        float("nan"), (0.0, 1.0), "dv", 200, 0.5, (0.0, 1.0)))  # fmt: skip
     assert script.outcome(x, y, {}) == ("failed", "not finite: nats")
 
 

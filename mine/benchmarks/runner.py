@@ -142,6 +142,7 @@ def tabulate(records: list[dict], tasks: dict) -> tuple[list[dict], dict[str, di
         group = [record for record in records if record["estimator"] == estimator]
         truths = np.array([tasks[record["task"]].nats for record in group])
         low, high = np.array([record["interval"] for record in group], np.float64).T
+        high = np.where(np.isnan(high) & ~np.isnan(low), np.inf, high)  # No upper end: null.
         nats = np.array([record["nats"] for record in group], np.float64)
         errors = np.abs(np.where(np.isfinite(nats), nats, np.inf) - truths)
         summary[estimator] = {

@@ -38,13 +38,7 @@ class Suite(NamedTuple):
 
 
 def _estimate(bound, task, samples, sample_seed, seed) -> SuiteEstimate:
-    found = estimate(
-        *task.sample(samples, sample_seed),
-        bound=bound,
-        seed=seed,
-        second_opinions=False,
-        progress=False,
-    )
+    found = estimate(*task.sample(samples, sample_seed), bound=bound, seed=seed, progress=False)
     return SuiteEstimate(found.nats, found.interval, found.warnings)
 
 

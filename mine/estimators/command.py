@@ -8,7 +8,6 @@ it. A ``.csv`` file has a sample a line and may begin with a line of names; see
 :mod:`mine.estimators.sample_files`. In Python, call :func:`mine.estimate`.
 """
 
-import dataclasses
 import json
 import pathlib
 import sys
@@ -160,7 +159,7 @@ def main() -> None:
     except (ValueError, ArithmeticError) as error:
         sys.exit(f"Error: {error}")
     # Printed first: the picture may find no room.
-    print(json.dumps(dataclasses.asdict(estimate)) if FLAGS.json else estimate, flush=True)
+    print(json.dumps(estimate.to_json()) if FLAGS.json else estimate, flush=True)
     if FLAGS.curve is not None:
         draw_curve(estimate, FLAGS.curve)
 

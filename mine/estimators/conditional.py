@@ -17,7 +17,6 @@ References: Poole et al. 2019 (arXiv 1905.06922), eq. 9 and 10 with the tractabl
 place of a critic; Mukherjee et al. 2020 (CCMI, arXiv 1906.01824) for the chain rule.
 """
 
-import dataclasses
 import math
 from collections.abc import Callable
 
@@ -47,8 +46,10 @@ def chain_rule(y, d, x, **options) -> Estimate:
         **options: the fields of :class:`mine.Options`.
 
     Returns:
-        The estimate. Its interval adds the variances of the two terms; its curves are those of the
-        first term, then those of the second.
+        The estimate. Its bound's interval adds the variances of the two terms. That of the
+        information says nothing, since the difference is no bound: :func:`mine.estimate` measures
+        it against nearest neighbours. The curves are those of the first term, then those of the
+        second.
 
     Raises:
         ValueError: as :class:`mine.MINE`.
@@ -57,13 +58,15 @@ def chain_rule(y, d, x, **options) -> Estimate:
     y, d, x = checked["y"], checked["d"], checked["x"]
     both = MINE(**options).fit(y, np.concatenate([d, x], axis=-1)).estimate()
     without = MINE(**options).fit(y, x).estimate()
-    nats = both.nats - without.nats
-    width = math.hypot(both.nats - both.interval[0], without.nats - without.interval[0])
-    return dataclasses.replace(
-        both,
-        nats=nats,
-        interval=(nats - width, nats + width),
-        ceiling=None,
+    nats = both.bound_nats - without.bound_nats
+    width = math.hypot(*(term.bound_interval[1] - term.bound_nats for term in (both, without)))
+    return Estimate(
+        nats,
+        (min(0.0, nats), math.inf),
+        both.bound,
+        both.samples,
+        nats,
+        (nats - width, nats + width),
         curves=both.curves + without.curves,
         warnings=tuple(dict.fromkeys(both.warnings + without.warnings)),
     )

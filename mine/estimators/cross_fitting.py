@@ -13,9 +13,9 @@ import numpy as np
 import tensorflow as tf
 
 from mine import bounds
-from mine.estimators.intervals import Scores
 from mine.estimators.options import STEPS_PER_EPOCH, Options
 from mine.estimators.training import Pairs, Trainer
+from mine.estimators.uncertainty.intervals import Scores
 from mine.objective import Objective
 from mine.reporting.processes import resources
 from mine.reporting.progress import ProgressBar

@@ -5,16 +5,15 @@ import dataclasses
 import numpy as np
 
 from mine.estimators import classical, preprocessing
-from mine.estimators.result import Estimate
+from mine.estimators.result import Estimate, of_bound
+from mine.estimators.uncertainty import information
+from mine.estimators.uncertainty.simulation import measure
 
 CLASSICAL = {"ksg": classical.ksg, "gaussian": classical.gaussian}
 """Estimators without training, by name."""
 
-KSG_BUDGET = 40_000
-"""Samples times dimensions of the nearest-neighbour second opinion: about a second."""
-
 WARNING_MARGIN = 0.1
-"""Nats by which a second opinion must exceed the critic's interval to cause a warning."""
+"""Nats by which a second opinion must exceed the bound's interval to cause a warning."""
 
 
 def estimate(
@@ -31,11 +30,14 @@ def estimate(
         bound: "mine", "dv", "nwj", "js", "smile" or "infonce", trained on most and read on
             held-out samples, or "ksg" (nearest neighbours) or "gaussian" (a normal fit).
         seed: of all that is random.
-        second_opinions: whether a critic's estimate comes with those of "ksg" and "gaussian".
+        second_opinions: whether nearest neighbours ("ksg") and a normal fit ("gaussian") stand
+            beside a critic, and correct its bound; without them the interval says "at least".
         **options: further fields of :class:`mine.Options`, such as ``critic`` or ``steps``.
 
     Returns:
-        :class:`mine.Estimate`; print it.
+        :class:`mine.Estimate`; print it. Its ``interval`` is of the information, its
+        ``bound_interval`` of what the estimator itself found. ``nats`` of "ksg" and "gaussian" is
+        their own value, uncorrected.
 
     Raises:
         ValueError: the samples are unusable, an option is invalid, or two of them do not go
@@ -50,7 +52,7 @@ def estimate(
                 f"bound={bound!r}, which trains no critic; received "
                 f"{unknown[0]}={options[unknown[0]]!r}; leave it out."
             )
-        found = _classical(bound, options.get("preprocess", "rank"), x, y, z)
+        found = _classical(bound, options.get("preprocess", "rank"), x, y, z, seed)
         return _with_column_warnings(found, x, y)
     # Imported here: the classical estimators need no TensorFlow.
     from mine.estimators.conditional import chain_rule
@@ -61,7 +63,7 @@ def estimate(
     else:
         preprocessing.check(x=x, y=y, z=z)  # By the names that they have here.
         found = chain_rule(x, y, z, bound=bound, seed=seed, **options)
-    found = _with_second_opinions(found, x, y, z) if second_opinions else found
+    found = _with_second_opinions(found, x, y, z, seed) if second_opinions else found
     return _with_column_warnings(found, x, y)
 
 
@@ -81,29 +83,31 @@ def _prepared(preprocess, x, y, z) -> list:
     return [preprocessing.Preprocessor(preprocess).fit(value)(value) for value in checked.values()]
 
 
-def _classical(bound, preprocess, x, y, z) -> Estimate:
+def _classical(bound, preprocess, x, y, z, seed) -> Estimate:
     arrays = _prepared(preprocess, x, y, z)
     nats, error = CLASSICAL[bound](*arrays)
-    interval = (nats - 1.96 * error, nats + 1.96 * error)
-    return Estimate(nats, interval, bound, len(arrays[0]))
+    own = (nats - 1.96 * error, nats + 1.96 * error)
+    found = of_bound(bound, nats, own, len(arrays[0]))
+    completed = information.complete(found, measure(*arrays, nats=nats, seed=seed), bounded=False)
+    # The value stays what it is known to be, and within the interval.
+    low, high = completed.interval
+    return dataclasses.replace(completed, nats=nats, interval=(min(low, nats), max(high, nats)))
 
 
-def _with_second_opinions(found: Estimate, x, y, z) -> Estimate:
+def _with_second_opinions(found: Estimate, x, y, z, seed) -> Estimate:
+    """The estimate of the information beside that of a critic."""
     if any(np.ndim(value) == 3 for value in (x, y)):
         return found
     arrays = _prepared("rank", x, y, z)
-    # The samples may be a time series: take them evenly.
-    affordable = KSG_BUDGET // sum(array.shape[1] for array in arrays)
-    step = -(-len(arrays[0]) // max(preprocessing.MIN_SAMPLES, affordable))
-    opinions = {
-        "ksg": classical.ksg(*(array[::step] for array in arrays)).nats,
-        "gaussian": classical.gaussian(*arrays).nats,
-    }
+    neighbours = measure(*arrays, nats=found.bound_nats, seed=seed)
+    opinions = {"ksg": neighbours.nats, "gaussian": classical.gaussian(*arrays).nats}
     warnings = list(found.warnings)
     for name, nats in opinions.items():
-        if nats > found.interval[1] + WARNING_MARGIN:
+        if nats > found.bound_interval[1] + WARNING_MARGIN:
             warnings.append(
                 f"The {name} estimate is higher, {nats:.2f} nats: the critic underestimates; try "
                 "other options, such as more steps or bound='js'."
             )
-    return dataclasses.replace(found, second_opinions=opinions, warnings=tuple(warnings))
+    found = dataclasses.replace(found, second_opinions=opinions, warnings=tuple(warnings))
+    # SMILE can be too high, and so can the difference of two bounds.
+    return information.complete(found, neighbours, bounded=z is None and found.bound != "smile")

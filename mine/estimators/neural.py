@@ -10,12 +10,13 @@ import tensorflow as tf
 
 from mine import critics
 from mine.bounds import info_nce_ceiling
-from mine.estimators import intervals, preprocessing
+from mine.estimators import preprocessing
 from mine.estimators.cross_fitting import Fits, build_trainer, cross_fit, score
-from mine.estimators.options import CRITICS, Options
-from mine.estimators.result import Estimate
+from mine.estimators.options import CRITICS, FEW_FEATURES, LOW_DIMENSIONAL_HIDDEN, Options
+from mine.estimators.result import Estimate, of_bound
 from mine.estimators.sample_files import MAX_BYTES
 from mine.estimators.training import Pairs
+from mine.estimators.uncertainty import intervals
 from mine.reporting.files import replacing
 from mine.reporting.inputs.arrays import read_arrays
 from mine.reporting.words import reason
@@ -46,11 +47,11 @@ def summarize(fits: Fits, scores: list, seed: int, shared: bool = False) -> Esti
         ]
     )
     n = int(sizes[0] if shared else sizes.sum())
-    return Estimate(
-        nats=nats,
-        interval=intervals.interval(nats, spread),
-        bound=bound,
-        samples=n,
+    return of_bound(
+        bound,
+        nats,
+        intervals.interval(nats, spread),
+        n,
         ceiling=info_nce_ceiling(fits.batch_size) if bound == "infonce" else None,
         curves=tuple(tuple(curve) for curve in fits.curves),
         warnings=tuple(intervals.warnings(bound, nats, n, scores, fits.batch_size)),
@@ -59,8 +60,9 @@ def summarize(fits: Fits, scores: list, seed: int, shared: bool = False) -> Esti
 
 def _check_parts(preprocess, shapes, tables, estimate, batch_size):
     """Raises ValueError or TypeError if parts of a saved file do not go together."""
-    figures = [estimate.nats, *estimate.interval, *estimate.second_opinions.values()]
-    if len(figures) < 3 or np.array(figures).dtype.kind not in "fi":
+    figures = [estimate.nats, *estimate.interval, estimate.bound_nats, *estimate.bound_interval]
+    figures += estimate.second_opinions.values()
+    if len(figures) < 6 or np.array(figures).dtype.kind not in "fi":
         raise ValueError("its estimate is no number")
     for shape, table in zip(shapes, tables, strict=True):
         features = shape[-1] if len(shape) in (1, 2) else 0
@@ -151,7 +153,7 @@ class MINE:
             options["critic"] = None
         content = {
             "options": json.dumps(options),
-            "estimate": json.dumps(dataclasses.asdict(estimate)),
+            "estimate": json.dumps(estimate.to_json()),
             "shapes": json.dumps([list(shape) for shape in self._shapes]),
             "batch_size": self._fits.batch_size,
             "table_x": self._preprocessors[0].table,
@@ -180,13 +182,9 @@ class MINE:
             if isinstance(content, np.ndarray):
                 raise ValueError("it holds a single array")
             options = json.loads(str(content["options"]))
-            estimate = json.loads(str(content["estimate"]))
+            estimate = Estimate.from_json(json.loads(str(content["estimate"])))
             shapes = json.loads(str(content["shapes"]))
             tables = [content["table_x"], content["table_y"]]
-            curves = estimate.pop("curves")
-            for name in ("interval", "warnings"):
-                estimate[name] = tuple(estimate[name])
-            estimate = Estimate(**estimate, curves=tuple(tuple(curve) for curve in curves))
             own = options["critic"] is None
             if own and critic is not None:
                 options["critic"] = critic
@@ -228,7 +226,7 @@ class MINE:
                     "other shapes; give the function that made the critic as `critic`, or save "
                     "the estimator again."
                 )
-        loaded._fits = Fits(trainer, weights, list(curves), [], batch_size)
+        loaded._fits = Fits(trainer, weights, list(estimate.curves), [], batch_size)
         loaded._shapes, loaded._estimate = shapes, estimate
         return loaded
 
@@ -263,4 +261,6 @@ class MINE:
                 f"features], which are sets; received {self.options.critic!r}; flatten the samples "
                 "to use it."
             )
+        if self.options.critic == "concatenated" and pairs.features <= FEW_FEATURES:
+            return lambda seed: make(LOW_DIMENSIONAL_HIDDEN, seed=seed)
         return lambda seed: make(seed=seed)

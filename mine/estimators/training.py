@@ -13,6 +13,8 @@ import numpy as np
 import tensorflow as tf
 
 from mine.bounds import Bound
+from mine.critics import form_scale
+from mine.estimators.normal_start import normal_form
 from mine.estimators.options import STEPS_PER_EPOCH
 from mine.objective import Objective, read
 from mine.replicas import apply_gradients
@@ -77,8 +79,7 @@ class Trainer(tf.Module):
         self.negatives = negatives
         critic([*example.conditions, example.y])
         self._shapes = [variable.shape for variable in critic.trainable_variables]
-        flat = [tf.reshape(variable, [-1]) for variable in critic.trainable_variables]
-        self.theta = keras.Variable(tf.concat(flat, axis=0), name="theta")
+        self.theta = keras.Variable(self._flat(), name="theta")
         # 0 for a critic that is worse than constant scores: see fit.
         self.gain = keras.Variable(1.0, trainable=False, name="gain")
         optimizer.build([self.theta])
@@ -138,9 +139,26 @@ class Trainer(tf.Module):
 
     # -- training ---------------------------------------------------------------------------------
 
-    def standardize(self, pairs: Pairs) -> None:
-        """Lets the critic take the moments of its inputs, once: at every step it costs more."""
-        self.critic([*pairs.conditions, pairs.y], training=True)
+    def start(self, pairs: Pairs) -> None:
+        """Gives the critic the moments of its inputs, and the form of a normal fit if it has one.
+
+        Once: at every step moments cost more.
+        """
+        inputs = [*pairs.conditions, pairs.y]
+        self.critic(inputs, training=True)
+        # Negatives of the user's own are not drawn from p(y), and ask for another form.
+        if pairs.others or not getattr(self.critic, "quadratic", False):
+            return
+        ready = zip(self.critic.standardize, inputs, strict=True)
+        *x, y = (standardize(part).numpy() for standardize, part in ready)
+        form, constant = normal_form(np.concatenate(x, axis=-1), y)
+        self.critic.form.assign(form / form_scale(len(form)))
+        self.critic.blocks[-1].bias.assign([constant])
+        self.theta.assign(self._flat())
+
+    def _flat(self) -> tf.Tensor:
+        """The critic's own variables in one vector; they are what training starts at."""
+        return tf.concat([tf.reshape(v, [-1]) for v in self.critic.trainable_variables], axis=0)
 
     def step(self, pairs: Pairs) -> None:
         """One step up the bound of a batch."""
@@ -220,8 +238,8 @@ class Trainer(tf.Module):
             ArithmeticError: a value that is not finite.
         """
         pairs, validation = tf.nest.map_structure(tf.constant, (pairs, validation))
-        self.standardize(pairs)
-        best, waited, curve = self._initial[0], 0, []
+        self.start(pairs)
+        best, waited, curve = self.theta.numpy(), 0, []
         most = float(self.validate(self.theta, validation, batch_size))
         for first in range(0, steps - STEPS_PER_EPOCH + 1, STEPS_PER_EPOCH):
             nats, theta = self.epoch(
