@@ -262,9 +262,11 @@ def data(folder: str) -> list[Finding]:
     """The files of the pose problem in a folder."""
     command = f"./run.sh data --data_dir={shlex.quote(folder)}"
     found = []
-    for name in ("train_data.pkl", "val_data.pkl"):
-        path = pathlib.Path(folder) / name
-        size = path.stat().st_size if path.is_file() else 0
+    for name in ("train_data", "val_data"):
+        shards = pathlib.Path(folder) / name
+        path = shards if shards.is_dir() else shards.with_suffix(".pkl")
+        files = [of for of in (*path.glob("*"), path) if of.is_file()]
+        size = sum(of.stat().st_size for of in files)
         state = f"{size / 2**20:.1f} MiB" if size else f"missing; to make it: {command}"
         found.append(Finding(str(path), state))
     return found

@@ -31,8 +31,9 @@ def stored(folder, **how):
 
 
 @pytest.mark.parametrize(
-    ("per_block", "files", "sizes"), [(5, 3, [10, 10, 3]), (5, 1, [23]), (4, 4, [8, 8, 7]), (30, 9, [23])]
-)  # fmt: skip
+    ("per_block", "files", "sizes"),
+    [(5, 3, [10, 10, 3]), (5, 1, [23]), (4, 4, [8, 8, 7]), (30, 9, [23])],
+)
 def test_files_are_arrays_and_images_are_read_by_number(tmp_path, per_block, files, sizes):
     index = written(tmp_path, per_block=per_block, files=files)
     arrays = [
@@ -271,7 +272,7 @@ INDEX = {
 @pytest.mark.parametrize(
     "damage",
     [
-        *({name: value} for name in INDEX for value in (None, "a", -1, 0, [], [-1], [None], {}, 2.5)),
+        *({name: of} for name in INDEX for of in (None, "a", -1, 0, [], [-1], [None], {}, 2.5)),
         {"files": ["../00000.0123456789abcdef.npy"]}, {"files": ["/etc/passwd"]},
         {"files": INDEX["files"] * 2}, {"image_shape": [2, 0]}, {"num_images": 5},
         {"num_images": True}, {"sha256": ["a"]}, {"blocks_per_file": 1},
