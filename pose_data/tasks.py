@@ -2,6 +2,7 @@
 
 import functools
 import hashlib
+import itertools
 import pathlib
 
 import numpy as np
@@ -286,5 +287,9 @@ def shrink(images: np.ndarray, size: int) -> np.ndarray:
         )
     if side == size:
         return images
-    blocks = images.reshape(*images.shape[:-2], size, side // size, size, side // size)
-    return np.round(blocks.mean(axis=(-3, -1))).astype(np.uint8)
+    step = side // size
+    # Place after place in all blocks at once, which is faster than a mean of each block.
+    total = np.zeros((*images.shape[:-2], size, size), np.uint32)
+    for row, column in itertools.product(range(step), repeat=2):
+        total += images[..., row::step, column::step]
+    return np.round(total / step**2).astype(np.uint8)

@@ -137,7 +137,7 @@ class Shards:
         self._files[-1] = handle, start
 
     def _size(self, first: int, most: int) -> int:
-        """How many images there are from one on, at most so many."""
+        """How many images there are from one on, at most ``most``."""
         return max(0, min(most, self.num_images - first))
 
     def _path(self, number: int) -> pathlib.Path:
