@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from maml.core.stored_images import gather_nd, plain_errors
 from mine.reporting.shards import reading, writing
+from mine.reporting.shards import stored as stored_module
 from mine.reporting.shards.reading import ShardError, Shards
 from mine.reporting.shards.stored import StoredImages, changed, joined
 
@@ -96,7 +97,9 @@ def test_one_block_at_a_time_is_held(tmp_path):
 # -- arrays without their content -----------------------------------------------------------------
 
 
-def test_stored_images_are_indexed_changed_and_joined_as_arrays_are(tmp_path):
+@pytest.mark.parametrize("at_once", [2**18, 30, 1])
+def test_stored_images_are_indexed_changed_and_joined_as_arrays_are(tmp_path, monkeypatch, at_once):
+    monkeypatch.setattr(stored_module, "_AT_ONCE", at_once)
     one, two = stored(tmp_path / "a"), stored(tmp_path / "b", images=IMAGES[::-1, :2])
     crop = functools.partial(np.take, indices=[0, 1], axis=1)
     whole = joined([changed(one, crop)[3:], two[[1, 2]]])

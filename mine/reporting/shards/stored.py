@@ -12,6 +12,10 @@ Change = Callable[[np.ndarray], np.ndarray]
 """Of images [count, ...], each by itself, such as cropping."""
 
 
+_AT_ONCE = 2**18
+"""Bytes that are read and changed together: in the processor's cache, a third of the time."""
+
+
 class _Part(NamedTuple):
     shards: Shards
     changes: tuple[Change, ...]
@@ -80,9 +84,12 @@ class StoredImages:
         part_of = np.searchsorted(self._ends, flat, side="right")
         images = np.empty((len(flat), *self._image_shape), np.uint8)
         for number in np.unique(part_of).tolist():
-            part, own = self._parts[number], part_of == number
+            part, own = self._parts[number], np.flatnonzero(part_of == number)
             first = self._ends[number] - part.shards.num_images
-            images[own] = part.read(flat[own] - first)
+            count = max(1, _AT_ONCE // math.prod(part.shards.image_shape))
+            for start in range(0, len(own), count):
+                some = own[start : start + count]
+                images[some] = part.read(flat[some] - first)
         return images.reshape(self.shape)
 
     def changed(self, change: Change) -> "StoredImages":

@@ -11,6 +11,7 @@ from typing import BinaryIO
 
 import numpy as np
 
+from mine.reporting.checksums import file_sha256
 from mine.reporting.files import replacing
 
 MOST_FILES = 256
@@ -112,7 +113,7 @@ def write_labels(labels: np.ndarray, folder: pathlib.Path) -> tuple[str, str]:
     with replacing(folder / "labels.npy", place=final) as temporary:
         with temporary.open("wb") as file:
             np.save(file, labels, allow_pickle=False)
-        checksum = hashlib.sha256(temporary.read_bytes()).hexdigest()
+        checksum = file_sha256(temporary)
     return final().name, checksum
 
 
