@@ -12,7 +12,8 @@ help() {
                                --CAD_dir=DIR (your models), --skip_classes; or else a procedural set,
                                --num_per_class, --classes; for both --num_images, --canonical,
                                --image_size (of the pickles, pixels), --num_val (held-out objects,
-                               default 15), --seed (of models and renders), --workers
+                               default 15), --seed (of models and renders), --workers; --shards=N
+                               writes folders in place of the pickles, for sets larger than memory
 ./run.sh train FLAGS           one training run; --helpfull lists the flags
 ./run.sh compare FLAGS         one table from many runs: --runs=DIR --output=DIR
 ./run.sh baselines FLAGS       constant predictor, and kernel regression on pixels (no training)

@@ -263,12 +263,13 @@ def data(folder: str) -> list[Finding]:
     """The files of the pose problem in a folder."""
     remedy = f"./run.sh data --data_dir={shlex.quote(folder)}"
     found = []
-    for name in ("train_data.pkl", "val_data.pkl"):
-        path, size = os.path.join(folder, name), 0
+    for name in ("train_data", "val_data"):
+        shards = pathlib.Path(folder) / name
+        path, size = shards if os.path.isdir(shards) else shards.with_suffix(".pkl"), 0
         with contextlib.suppress(OSError):  # Absent, or out of reach.
-            size = os.path.getsize(path)
+            size = sum(of.stat().st_size for of in (*path.glob("*"), path) if of.is_file())
         state = f"{size / 2**20:.1f} MiB" if size else "missing or empty"
-        found.append(Finding(path, state, not size, "" if size else remedy))
+        found.append(Finding(str(path), state, not size, "" if size else remedy))
     return found
 
 

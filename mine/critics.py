@@ -73,9 +73,8 @@ class Standardize(keras.layers.Layer):
                 # Of all that the means below are over.
                 real = replicas.mean(tf.reduce_mean(tf.cast(mask, flat.dtype)))
             # A batch with NaN must not spoil the moments of all later batches.
-            finite = tf.reduce_all(tf.math.is_finite(flat))
-            finite = replicas.mean(tf.cast(finite, tf.float32)) == 1
-            share = tf.where(finite, 1 - self.momentum, 0.0)
+            finite = tf.cast(tf.reduce_all(tf.math.is_finite(flat)), tf.float32)
+            share = tf.where(replicas.mean(finite) == 1, 1 - self.momentum, 0.0)
             flat = tf.where(tf.math.is_finite(flat), flat, 0.0)
             for state, new in (
                 (self.weight, tf.ones((), flat.dtype)),

@@ -20,22 +20,23 @@ def load_splits(
     num_validation: int = 0,
     extra_data_dir: str = "",
 ) -> dict[str, PoseTasks]:
-    """The families of ``train_data.pkl`` and ``val_data.pkl``.
+    """The families of ``train_data`` and ``val_data``, pickles or folders of shards.
 
     Args:
-        data_dir: the folder that holds both.
+        data_dir: the folder that holds both, of :mod:`pose_data.data_gen`.
         shots: support images of an episode.
         queries: query images of an episode.
         image_size: side that images are shrunk to, in pixels; 0: as stored.
         cropped: whether images are cut to the part an object can reach, before they are shrunk.
-        num_validation: objects of ``train_data.pkl`` that are not trained on.
-        extra_data_dir: folder of another ``train_data.pkl``, trained on as well; empty for none.
+        num_validation: objects of ``train_data`` that are not trained on.
+        extra_data_dir: folder of another ``train_data`` of the same form, trained on as well;
+            empty for none.
 
     Returns:
         ``train``, without the validation objects, and with those of another folder if one is named
         (but for held-out objects and their variants, see :mod:`pose_data.vary_cad`);
         ``validation``, if there are such objects, the same in all runs; and ``test``, those of
-        ``val_data.pkl``.
+        ``val_data``.
 
     Raises:
         ValueError: a file is missing or unfit, or there are too few objects; the message names
@@ -44,7 +45,7 @@ def load_splits(
 
     def load(folder, split):
         return PoseTasks.load(
-            pathlib.Path(folder) / f"{split}_data.pkl",
+            records.data_path(folder, split),
             split,
             image_size or None,
             cropped,
@@ -92,9 +93,10 @@ def _check_apart(train: PoseTasks, test: PoseTasks, data_dir) -> None:
         name = next(
             name for name, of in zip(test.names, test.checksums, strict=True) if of in shared
         )
+        ours, theirs = (records.data_path(data_dir, split).name for split in records.SPLITS)
         raise ValueError(
-            f"Invalid folder {data_dir}: expected other objects in val_data.pkl than in "
-            f"train_data.pkl; received the images of object {name} of val_data.pkl in both, as "
+            f"Invalid folder {data_dir}: expected other objects in {theirs} than in "
+            f"{ours}; received the images of object {name} of {theirs} in both, as "
             "files of two splits have them; make both again by data_gen.py."
         )
 

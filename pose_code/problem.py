@@ -95,15 +95,16 @@ def pose(
     """Yaw of rendered objects (Yin et al. 2020, section 6.2), ten label units to a full turn.
 
     Args:
-        data_dir: folder of ``train_data.pkl`` and ``val_data.pkl``, of :mod:`pose_data.data_gen`.
+        data_dir: folder of ``train_data`` and ``val_data``, of :mod:`pose_data.data_gen`: pickles,
+            or folders of shards, for sets larger than memory.
         shots: support images of an episode.
         queries: query images of an episode.
         image_size: side that images are shrunk to, in pixels; 0: as stored.
         cropped: whether images are cut to the part an object can reach, before they are shrunk.
-        num_validation: objects of ``train_data.pkl`` that are not trained on, to choose
+        num_validation: objects of ``train_data`` that are not trained on, to choose
             hyper-parameters by.
-        extra_data_dir: folder of another ``train_data.pkl``: its objects are trained on as well,
-            unless they are held out. Empty: none.
+        extra_data_dir: folder of another ``train_data`` of the same form: its objects are trained
+            on as well, unless they are held out. Empty: none.
         image_augmentation: changes of training images, drawn anew in each step: of
             :data:`pose_code.augmentation.KINDS`, or ``all`` or ``none``.
         other_shots: numbers of support images to score test objects at as well.

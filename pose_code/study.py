@@ -38,7 +38,7 @@ def make_study(data_dir: str, preset: str = "cpu", extra_data_dir: str = "") -> 
     """The study of a data set.
 
     Args:
-        data_dir: folder of the two pickles.
+        data_dir: folder of the data set, of :mod:`pose_data.data_gen`.
         preset: of :data:`pose_code.presets.PRESETS`.
         extra_data_dir: folder of more objects; then the study is the table ``objects`` alone.
     """
@@ -142,7 +142,7 @@ def _draw(result: Mapping, problem, output: pathlib.Path) -> None:
 def cli():
     """The command."""
     study_command.define_flags(make_study(""))
-    flags.DEFINE_string("data_dir", None, "Folder of the two pickles.", required=True)
+    flags.DEFINE_string("data_dir", None, "Folder of train_data and val_data.", required=True)
     flags.DEFINE_enum("preset", "cpu", list(PRESETS), "Sizes of all runs.")
     flags.DEFINE_string(
         "extra_data_dir",

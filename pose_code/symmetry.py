@@ -32,5 +32,5 @@ def asymmetry(images: np.ndarray, angles: np.ndarray) -> float:
 
 def asymmetries(tasks: PoseTasks) -> dict[str, float]:
     """:func:`asymmetry` of each object, by name."""
-    parts = zip(tasks.names, tasks.images.numpy(), tasks.angles.numpy(), strict=True)
-    return {name: asymmetry(images, angles) for name, images, angles in parts}
+    parts = enumerate(zip(tasks.names, tasks.angles.numpy(), strict=True))
+    return {name: asymmetry(tasks.object_images(i), angles) for i, (name, angles) in parts}

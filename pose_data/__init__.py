@@ -2,7 +2,7 @@
 
 The commands run in this order: convert_cad, mujoco_render, resize_images, data_gen. `make_cad`
 makes CAD models for users who have none; `tasks`, the only module with TensorFlow, serves the
-pickles.
+pickles, or the shards that take their place for sets larger than memory.
 """
 
 from mine.reporting import extras, imports, quiet_tensorflow

@@ -2,6 +2,7 @@
 
     python -m pose_data.make_data --data_dir=data --CAD_dir=CAD
     python -m pose_data.make_data --data_dir=data --num_per_class=8 --canonical=random
+    python -m pose_data.make_data --data_dir=data --num_per_class=500 --shards=16
 
 Without ``--CAD_dir`` it makes CAD models first, in data/CAD. The same command resumes a run that
 was stopped.
@@ -36,6 +37,7 @@ def define_flags() -> None:
     flags.DEFINE_enum("canonical", "file", rendering.CANONICAL, "Orientation of angle 0.")
     flags.DEFINE_integer("image_size", 128, "Width and height in the pickles, pixels.", 1, 4096)
     flags.DEFINE_integer("num_val", 15, "Objects held out.", 1)
+    data_gen.define_shards()
     define_seed("Seed of models and renders.")
     flags.DEFINE_integer("workers", os.cpu_count(), "Processes; default: the number of cores.", 1)
     flags.mark_flag_as_required("data_dir")
@@ -59,7 +61,7 @@ def main() -> None:
     small = data_dir / "rotate_resize"
     copy(data_dir / "rotate", small)
     resize_images.run(small, FLAGS.image_size, FLAGS.workers)
-    data_gen.run(small, data_dir, FLAGS.num_val, seed=1)
+    data_gen.run(small, data_dir, FLAGS.num_val, seed=1, shards=FLAGS.shards)
 
 
 def copy(source: pathlib.Path, target: pathlib.Path) -> None:

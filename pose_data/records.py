@@ -17,6 +17,8 @@ from pose_data.cad import variants
 MANIFEST, SPLIT, SHA256 = "manifest.json", "split.json", "sha256"
 LEAST_FILE = 500  # Bytes of an image or a model, at least.
 PNG_LEVEL = 1  # Of compression: half the time of the default 6, files a third larger.
+SPLITS = ("train", "val")
+SHARDS, LABELS = "shards", "labels"  # Of split.json.
 LABEL_SHA256, IMAGE_SHA256 = "label_sha256", "image_sha256"
 SLACK = 1e-6  # Of labels, for the rounding of single precision.
 _PNG_END = b"IEND\xaeB`\x82"
@@ -229,7 +231,8 @@ def read_split(path: pathlib.Path) -> dict:
 
     Returns:
         ``train`` and ``val``, the names of their objects, and perhaps more: ``mesh_sha256``, of the
-        CAD models by object, and ``sha256``, of files of the folder, of which older ones have none.
+        CAD models by object; ``sha256``, of files of the folder, of which older ones have none; and
+        ``shards``, for folders in place of pickles, by name what is in them.
 
     Raises:
         RecordError: the file has other content, or was changed.
@@ -243,6 +246,10 @@ def read_split(path: pathlib.Path) -> dict:
         whole = whole and all(isinstance(name, str) for name in names)
         for table in tables:
             whole = whole and all(of is None or isinstance(of, str) for of in table.values())
+        shards = content.get(SHARDS, {}).values()
+        whole = whole and all(
+            isinstance(of["files"], list) and isinstance(of[LABELS], str) for of in shards
+        )
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         whole = False
     if not whole:
@@ -260,6 +267,24 @@ def read_split(path: pathlib.Path) -> dict:
     return content
 
 
+def data_path(data_dir: pathlib.Path | str, split: str) -> pathlib.Path:
+    """Where the objects of a split are: the pickle of a folder, or the folder of shards in it.
+
+    Args:
+        data_dir: of the files of `data_gen`.
+        split: one of :data:`SPLITS`.
+
+    Raises:
+        RecordError: the `split.json` is damaged.
+    """
+    data_dir = pathlib.Path(data_dir)
+    manifest, name = data_dir / SPLIT, f"{split}_data"
+    pickle = data_dir / f"{name}.pkl"
+    if manifest.exists():
+        return data_dir / name if name in read_split(manifest).get(SHARDS, {}) else pickle
+    return data_dir / name if (data_dir / name).is_dir() and not pickle.exists() else pickle
+
+
 def check_beside_split(path: pathlib.Path) -> None:
     """Refuses a pickle that was not written together with the `split.json` beside it.
 
@@ -270,8 +295,15 @@ def check_beside_split(path: pathlib.Path) -> None:
         RecordError: the content of the pickle is not that of its checksum.
         OSError: a file cannot be read.
     """
-    split = path.with_name(SPLIT)
-    checksum = read_split(split).get(SHA256, {}).get(path.name) if split.exists() else None
+    manifest = path.with_name(SPLIT)
+    content = read_split(manifest) if manifest.exists() else {}
+    if content.get(SHARDS):
+        raise RecordError(
+            f"Invalid file {path}: expected one that was written together with {SPLIT}, which "
+            f"describes {' and '.join(f'{name}/' for name in content[SHARDS])}; received a file "
+            f"of another split; read {path.with_suffix('')} instead."
+        )
+    checksum = content.get(SHA256, {}).get(path.name)
     if checksum is not None and reporting.file_sha256(path) != checksum:
         raise RecordError(
             f"Invalid file {path}: expected the content whose checksum is in {SPLIT}; received "

@@ -1,12 +1,19 @@
 """The pose family: each object is a task, its images are inputs, its yaw angle is the label."""
 
+import functools
 import hashlib
+import itertools
 import pathlib
 
 import numpy as np
 import tensorflow as tf
 
 from maml.core.episodes import Episode, TaskFamily
+from maml.core.stored_images import as_arrays, as_drawn, gather_nd
+from mine import reporting
+from mine.reporting.inputs.arrays import read_arrays
+from mine.reporting.shards.reading import Shards
+from mine.reporting.shards.stored import StoredImages, changed, joined
 from mine.reporting.tables import counted
 from mine.reporting.words import reason
 from pose_data import pickles, records
@@ -18,15 +25,18 @@ PERIOD = 10.0
 class PoseTasks(TaskFamily):
     """Yaw regression over rendered objects (Yin et al. 2020, section 6.2).
 
-    Images stay in memory as bytes; an episode is drawn by index.
+    Images stay in memory as bytes, or in files; an episode is drawn by index.
 
     Args:
-        images: uint8 [objects, images, height, width].
+        images: uint8 [objects, images, height, width]; an array, or
+            :class:`mine.reporting.shards.stored.StoredImages`, of which only those that are drawn
+            are read.
         angles: yaw over a full turn, in [0, 1], [objects, images].
         shots: support images an episode.
         queries: query images an episode.
         names: one for each object, "class/object"; numbered by default.
-        checksums: of each object's images as they were rendered; of ``images`` by default.
+        checksums: of each object's images as they were rendered; of ``images`` by default, which
+            are then read.
 
     Raises:
         ValueError: the shapes do not match or are empty, an angle is out of its range, an object
@@ -36,7 +46,7 @@ class PoseTasks(TaskFamily):
     def __init__(
         self, images, angles, shots: int = 15, queries: int = 15, names=None, checksums=None
     ):
-        images, angles = np.asarray(images), np.asarray(angles, np.float32)
+        images, angles = as_arrays(images), np.asarray(angles, np.float32)
         if images.ndim != 4 or images.dtype != np.uint8 or images.shape[:2] != angles.shape:
             raise ValueError(
                 "Invalid `images` or `angles`: expected uint8 images [objects, images, height, "
@@ -65,7 +75,7 @@ class PoseTasks(TaskFamily):
         self.names = list(names) if names is not None else [str(i) for i in range(self.num_tasks)]
         self.checksums = _checksums(images) if checksums is None else list(checksums)
         self.image_size = images.shape[2]
-        self.images = tf.constant(images)
+        self.images = as_drawn(images)
         self.angles = tf.constant(angles)
 
     @classmethod
@@ -77,10 +87,11 @@ class PoseTasks(TaskFamily):
         cropped: bool = False,
         **options,
     ):
-        """Reads a pickle of :mod:`pose_data.data_gen`, or of the original project.
+        """Reads a pickle of :mod:`pose_data.data_gen`, or of the original project, or shards.
 
         Args:
-            path: the pickle, ``[images, labels]``.
+            path: the pickle, ``[images, labels]``, or a folder of shards, whose images are read,
+                cropped and shrunk when they are drawn.
             split: "train" or "val", to read the objects' names from the ``split.json`` beside it.
             image_size: shrink to this side in pixels (a divisor of the side), by averaging.
             cropped: see :func:`crop`; before shrinking.
@@ -91,36 +102,21 @@ class PoseTasks(TaskFamily):
             ValueError: the file or ``split.json`` has other content.
         """
         path = pathlib.Path(path)
-        content = pickles.load(path)
-        records.check_beside_split(path)
-        try:
-            images, labels = content
-            images = np.stack([np.stack(of_object) for of_object in images])
-            labels = np.stack([np.asarray(of_object, np.float64) for of_object in labels])
-            _check_fit(images, labels)
-        except (TypeError, ValueError, IndexError, OverflowError) as error:
-            raise ValueError(
-                f"Invalid file {path}: expected [images, labels] with the same number of images "
-                f"for each object; received another content ({reason(error)}); make it again by "
-                "data_gen.py."
-            ) from error
+        images, labels, checksums = (_read_shards if path.is_dir() else _read_pickle)(path)
         names = _names(path, split, images) if split else None
         _check_unit(labels, names, f"labels in {path}", "make it again by data_gen.py")
-        if images.ndim == 5:  # Colour, as the original leaves it without resize_images.
-            images = images[..., :3].mean(axis=-1).astype(np.uint8)
-        checksums = _checksums(images)  # The same for runs that crop and shrink differently.
         if cropped:
-            images = crop(images)
+            images = changed(images, crop)
         if image_size:
-            images = shrink(images, image_size)
-        angles = labels[..., -1]
-        return cls(images, angles, names=names, checksums=checksums, **options)
+            images = changed(images, functools.partial(shrink, size=image_size))
+        # The checksums are the same for runs that crop and shrink differently.
+        return cls(images, labels[..., -1], names=names, checksums=checksums, **options)
 
     def subset(self, chosen) -> "PoseTasks":
         """The family of some of the objects, by number."""
         chosen = np.asarray(chosen, np.int64)
         return PoseTasks(
-            self.images.numpy()[chosen],
+            as_arrays(self.images)[chosen],
             self.angles.numpy()[chosen],
             self.shots,
             self.queries,
@@ -130,28 +126,31 @@ class PoseTasks(TaskFamily):
 
     def with_shots(self, shots: int) -> "PoseTasks":
         """The same objects, with another number of support images an episode."""
-        images, angles = self.images.numpy(), self.angles.numpy()
+        images, angles = as_arrays(self.images), self.angles.numpy()
         return PoseTasks(images, angles, shots, self.queries, self.names, self.checksums)
 
     def joined(self, other: "PoseTasks") -> "PoseTasks":
         """The family of these objects and another's, with as many images of each as both have.
 
         Raises:
-            ValueError: images differ in size.
+            ValueError: images differ in size, or are in memory here and in files there.
         """
         if self.image_size != other.image_size:
             raise ValueError(
                 f"Invalid value for `other`: expected images of {self.image_size} pixels; received "
                 f"{other.image_size} pixels; render both sets alike, or give image_size."
             )
-        images = min(self.images.shape[1], other.images.shape[1])
-        parts = (
-            np.concatenate([getattr(of, name).numpy()[:, :images] for of in (self, other)])
-            for name in ("images", "angles")
-        )
+        count = min(self.images.shape[1], other.images.shape[1])
+        images = joined([as_arrays(of.images)[:, :count] for of in (self, other)])
+        angles = np.concatenate([of.angles.numpy()[:, :count] for of in (self, other)])
         names = [*self.names, *other.names]
         checksums = [*self.checksums, *other.checksums]
-        return PoseTasks(*parts, self.shots, self.queries, names, checksums)
+        return PoseTasks(images, angles, self.shots, self.queries, names, checksums)
+
+    def object_images(self, number: int) -> np.ndarray:
+        """All images of one object, by its number, uint8 [images, height, width]."""
+        images = as_arrays(self.images)[number]
+        return images.read() if isinstance(images, StoredImages) else images
 
     def episodes(self, tasks, seed):
         tasks = tf.cast(tasks, tf.int32)
@@ -159,13 +158,62 @@ class PoseTasks(TaskFamily):
         order = tf.argsort(tf.random.stateless_uniform(shape, seed), axis=1)
         chosen = order[:, : self.shots + self.queries]
         index = tf.stack([tf.broadcast_to(tasks[:, tf.newaxis], tf.shape(chosen)), chosen], axis=-1)
-        x = tf.cast(tf.gather_nd(self.images, index), tf.float32)[..., tf.newaxis] / 255
+        x = tf.cast(gather_nd(self.images, index), tf.float32)[..., tf.newaxis] / 255
         y = tf.gather_nd(self.angles, index)[..., tf.newaxis] * PERIOD
         k = self.shots
         return Episode(x[:, :k], y[:, :k], x[:, k:], y[:, k:])
 
 
-def _check_fit(images: np.ndarray, labels: np.ndarray) -> None:
+def _read_pickle(path: pathlib.Path) -> tuple[np.ndarray, np.ndarray, list[str]]:
+    """Images, labels, and checksums of the images of each object."""
+    content = pickles.load(path)
+    records.check_beside_split(path)
+    try:
+        images, labels = content
+        images = np.stack([np.stack(of_object) for of_object in images])
+        labels = np.stack([np.asarray(of_object, np.float64) for of_object in labels])
+        _check_fit(images, labels)
+    except (TypeError, ValueError, IndexError, OverflowError) as error:
+        raise ValueError(
+            f"Invalid file {path}: expected [images, labels] with the same number of images "
+            f"for each object; received another content ({reason(error)}); make it again by "
+            "data_gen.py."
+        ) from error
+    if images.ndim == 5:  # Colour, as the original leaves it without resize_images.
+        images = images[..., :3].mean(axis=-1).astype(np.uint8)
+    return images, labels, _checksums(images)
+
+
+def _read_shards(path: pathlib.Path) -> tuple[StoredImages, np.ndarray, list[str]]:
+    """The same of a folder, whose images are not read yet."""
+    manifest, remedy = path.with_name(records.SPLIT), "make both again by data_gen.py --shards"
+    content = records.read_split(manifest) if manifest.exists() else {}
+    index = content.get(records.SHARDS, {}).get(path.name)
+    if index is None:
+        raise records.RecordError(
+            f"Invalid folder {path}: expected a {records.SPLIT} beside it that describes its "
+            f"files; received {'another' if content else 'none'}; {remedy}, or name a pickle."
+        )
+    shards = Shards(path, index, remedy)
+    file = path / pathlib.PurePath(index[records.LABELS]).name
+    try:
+        labels = read_arrays(file)
+        checksum = content.get(records.SHA256, {}).get(f"{path.name}/{file.name}")
+        if checksum is not None and reporting.file_sha256(file) != checksum:
+            raise ValueError(f"other content than that of its checksum in {records.SPLIT}")
+        if not isinstance(labels, np.ndarray) or labels.dtype.kind != "f" or labels.ndim != 3:
+            raise ValueError("another content")
+        images = StoredImages.of(shards, labels.shape[:2])
+        _check_fit(images, labels)
+    except (OSError, ValueError) as error:
+        raise records.RecordError(
+            f"Invalid file {file}: expected labels [objects, images, numbers] of the images beside "
+            f"it; received {reason(error)}; {remedy}."
+        ) from error
+    return images, labels, shards.checksums
+
+
+def _check_fit(images, labels: np.ndarray) -> None:
     """Raises ValueError, with the reason, unless images and labels are as a pickle has them."""
     if images.ndim not in (4, 5) or images.dtype != np.uint8 or not images.size:
         raise ValueError(f"images are {images.dtype} {images.shape}")
@@ -207,8 +255,9 @@ def _names(path: pathlib.Path, split: str, images: np.ndarray) -> list[str] | No
     return names
 
 
-def _checksums(images: np.ndarray) -> list[str]:
-    return [hashlib.sha256(np.ascontiguousarray(of)).hexdigest() for of in images]
+def _checksums(images) -> list[str]:
+    parts = (of.read() if isinstance(of, StoredImages) else of for of in images)
+    return [hashlib.sha256(np.ascontiguousarray(of)).hexdigest() for of in parts]
 
 
 def crop(images: np.ndarray) -> np.ndarray:
@@ -238,5 +287,9 @@ def shrink(images: np.ndarray, size: int) -> np.ndarray:
         )
     if side == size:
         return images
-    blocks = images.reshape(*images.shape[:-2], size, side // size, size, side // size)
-    return np.round(blocks.mean(axis=(-3, -1))).astype(np.uint8)
+    step = side // size
+    # Place after place in all blocks at once, which is faster than a mean of each block.
+    total = np.zeros((*images.shape[:-2], size, size), np.uint32)
+    for row, column in itertools.product(range(step), repeat=2):
+        total += images[..., row::step, column::step]
+    return np.round(total / step**2).astype(np.uint8)

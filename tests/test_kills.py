@@ -25,6 +25,10 @@ COMMANDS = {
     "pickles": [
         "pose_data.data_gen", "--data_dir=data/rotate", "--output_dir=data", "--num_val=2",
     ],
+    "shards": [
+        "pose_data.data_gen", "--data_dir=data/rotate", "--output_dir=shards", "--num_val=2",
+        "--shards=3",
+    ],
     "images": [
         "maml.tasks.prepare", "--dataset=folder", "--source=data/rotate", "--output=images.npz",
     ],

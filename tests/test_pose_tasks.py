@@ -91,6 +91,19 @@ def test_shrink_averages_blocks():
         shrink(image, 3)
 
 
+@pytest.mark.parametrize(("side", "size"), [(80, 40), (128, 8), (15, 5), (6, 1), (256, 2), (7, 7)])
+def test_shrink_is_the_rounded_mean_of_each_block(side, size):
+    images = np.random.default_rng(side).integers(0, 256, (2, 3, side, side), np.uint8)
+    step, expected = side // size, np.empty((2, 3, size, size), np.uint8)
+    for row in range(size):
+        for column in range(size):
+            top, left = row * step, column * step
+            block = images[..., top : top + step, left : left + step].astype(np.float64)
+            expected[..., row, column] = np.rint(block.sum(axis=(-2, -1)) / step**2)
+    np.testing.assert_array_equal(shrink(images, size), expected)
+    assert shrink(np.full((1, side, side), 255, np.uint8), size).min() == 255
+
+
 def test_unfit_data_is_one_sentence_that_names_it(numbered, tmp_path):
     with pytest.raises(ValueError, match="expected at most 10 in all, .* received 6 \\+ 5"):
         PoseTasks(*numbered, shots=6, queries=5)

@@ -1,5 +1,6 @@
 """Processes and threads that work for a command, and end with it."""
 
+import concurrent.futures
 import multiprocessing
 import os
 import pathlib
@@ -56,3 +57,33 @@ def test_threads_do_not_begin_what_an_error_has_made_useless():
         pool.map(work, range(100))
         raise ZeroDivisionError
     assert len(done) < 10
+
+
+class Immediate(concurrent.futures.Executor):
+    """Does what it is given at once."""
+
+    def submit(self, function, /, *args):
+        future = concurrent.futures.Future()
+        future.set_result(function(*args))
+        return future
+
+
+@pytest.mark.parametrize("ahead", [1, 3, 50])
+def test_results_come_in_order_and_few_wait(ahead):
+    done, taken = [], 0
+    for result in workers.in_order(Immediate(), done.append, range(10), ahead):
+        assert result is None
+        taken += 1
+        assert done == list(range(min(10, taken + ahead)))
+    assert taken == 10
+    with workers.threads(3) as pool:
+        assert list(workers.in_order(pool, abs, [-3, 2, -1], ahead)) == [3, 2, 1]
+        assert not list(workers.in_order(pool, abs, [], ahead))
+
+
+def test_an_error_of_a_job_comes_in_its_turn():
+    with workers.threads(2) as pool:
+        results = workers.in_order(pool, (1).__truediv__, [1, 0, 2], 2)
+        assert next(results) == 1
+        with pytest.raises(ZeroDivisionError):
+            next(results)

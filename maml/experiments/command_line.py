@@ -19,7 +19,7 @@ from mine.reporting import commands
 
 SHORT = {
     "data": ("task", "File of images, of maml.tasks.prepare."),
-    "data_dir": ("task", "Folder of train_data.pkl and val_data.pkl."),
+    "data_dir": ("task", "Folder of train_data and val_data, pickles or shards, of data_gen."),
     "labels": ("task", "Labels of training classes: shuffled between tasks, or fixed."),
     "ways": ("task", "Classes of a task."),
     "shots": ("task", "Support examples of a task, of each class if it has any."),

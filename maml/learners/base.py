@@ -29,6 +29,7 @@ from maml.core.episodes import (
     support_mask,
 )
 from maml.core.serialization import Configured
+from maml.core.stored_images import plain_errors
 from maml.distributions.base import Distribution, Head
 from maml.learners import arguments
 from maml.learners.parallel import replicas
@@ -65,6 +66,11 @@ class MetaLearner(Configured, Predictor, Trainer, abc.ABC):
 
     classification_only = False
     """Whether it learns classification only."""
+
+    # Damage to files that episodes are drawn from is told by its sentence, not by TensorFlow's.
+    fit = plain_errors()(Trainer.fit)
+    evaluate = plain_errors()(Trainer.evaluate)
+    predict = plain_errors()(Trainer.predict)
 
     def __init__(self, head: Head, regularizers=(), seed: int = 0, **kwargs):
         super().__init__(**kwargs)

@@ -9,6 +9,7 @@ from maml.core.checks import check_at_least
 from maml.core.episodes import Episode, TaskFamily
 from maml.core.label_transforms import LabelPermutation
 from maml.core.registry import TASKS
+from maml.core.stored_images import as_drawn, gather_nd
 from maml.distributions.categorical import CategoricalHead
 from maml.distributions.metrics import ACCURACY
 from maml.nn.convolutions import convolutional_networks
@@ -16,6 +17,7 @@ from maml.tasks.class_sampling import draw_members
 from maml.tasks.image_file import ImageFile, check_images
 from maml.tasks.image_plots import ImageProblem
 from maml.tasks.problem import TEST, TRAIN, VALIDATION, Problem, split_seed
+from mine.reporting.shards.stored import Images, changed, joined
 from mine.reporting.tables import counted
 
 TRAINING_TASKS, OTHER_TASKS = 100_000, 10_000
@@ -26,10 +28,12 @@ which an episode draws images anew."""
 class ImageClasses(TaskFamily):
     """Tasks that tell classes of images apart.
 
-    The images stay in memory as bytes; an episode is drawn by index.
+    The images stay in memory as bytes, or in files; an episode is drawn by index.
 
     Args:
-        images: class after class, uint8 [images, height, width, channels].
+        images: class after class, uint8 [images, height, width, channels]; an array, or
+            :class:`mine.reporting.shards.stored.StoredImages`, of which only those that are drawn
+            are read.
         counts: number of images of each class, [classes].
         members: for each task and label the number of its class, all different in a task, [tasks,
             ways].
@@ -49,7 +53,7 @@ class ImageClasses(TaskFamily):
                 f"{shots} support and {counted(queries, 'query image')} of a class do not fit "
                 f"into the {counts.min()} that the smallest has: ask for fewer."
             )
-        self.images, self.counts = tf.constant(images), tf.constant(counts)
+        self.images, self.counts = as_drawn(images), tf.constant(counts)
         self.first = tf.constant(np.cumsum(counts, dtype=np.int32) - counts)
         self.members = tf.constant(members)
         self.num_tasks, self.ways = self.members.shape
@@ -68,7 +72,7 @@ class ImageClasses(TaskFamily):
         index = tf.gather(self.first, classes)[..., tf.newaxis] + chosen
         # Class after class, so that any few examples in a row are of different classes.
         index = tf.reshape(tf.transpose(index, [0, 2, 1]), [-1, per_class * self.ways])
-        x = tf.cast(tf.gather(self.images, index), tf.float32) / 255
+        x = tf.cast(gather_nd(self.images, index[..., tf.newaxis]), tf.float32) / 255
         label = tf.tile(tf.eye(self.ways), [per_class, 1])
         y = tf.tile(label[tf.newaxis], [tf.shape(tasks)[0], 1, 1])
         k = self.shots * self.ways
@@ -90,13 +94,17 @@ def _check_members(members: np.ndarray, classes: int) -> None:
         raise ValueError("Invalid value for `members`: a task has a class twice.")
 
 
-def rotated(images: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def rotated(images: Images, counts: np.ndarray) -> tuple[Images, np.ndarray]:
     """Each class four times: as it is, and turned by a quarter, a half and three quarters.
 
     As Santoro et al. 2016 did for more classes of Omniglot.
     """
-    turned = [np.rot90(images, quarters, axes=(1, 2)) for quarters in range(4)]
-    return np.concatenate(turned), np.tile(counts, 4)
+    turns = [functools.partial(np.rot90, k=quarters, axes=(1, 2)) for quarters in range(4)]
+    return joined([changed(images, turn) for turn in turns]), np.tile(counts, 4)
+
+
+def _inverted(images: np.ndarray) -> np.ndarray:
+    return 255 - images
 
 
 @TASKS.register("folder")
@@ -115,7 +123,7 @@ def images(
     """N-way K-shot classification of images: mini-ImageNet, or a folder of one's own.
 
     Args:
-        data: file of :mod:`maml.tasks.prepare`.
+        data: file of :mod:`maml.tasks.prepare`, or folder of shards, for sets larger than memory.
         ways: classes of a task, N.
         shots: support images of each class, K.
         queries: query images of each class.
@@ -220,7 +228,7 @@ def image_problem(
     counts = np.bincount(content.splits[split], minlength=3)
     check_ways(ways, counts[VALIDATION], counts[TEST], data)
     first = np.cumsum(content.counts) - content.counts
-    pictures = 255 - content.images if inverted else content.images
+    pictures = changed(content.images, _inverted) if inverted else content.images
 
     def family(part, num_tasks):
         classes = np.flatnonzero(content.splits[split] == part)

@@ -1,16 +1,32 @@
-"""Images of many classes in one compact file, with its checksum; arrays only, no pickle."""
+"""Images of many classes in one compact file, with its checksum; arrays only, no pickle.
+
+Or in a folder of shards, from which they are read when they are drawn; ``images.json`` in it says
+what they are.
+"""
 
 import dataclasses
 import hashlib
 import io
+import itertools
+import json
 import os
 import pathlib
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 
 from mine import reporting
 from mine.reporting.inputs.arrays import read_npz
+from mine.reporting.shards.reading import Shards
+from mine.reporting.shards.stored import StoredImages
+from mine.reporting.shards.writing import remove_others, write_shards
 from mine.reporting.words import reason
+
+INDEX = "images.json"
+"""Of a folder of shards."""
+
+BLOCK = 64
+"""Images of a folder of shards that have a checksum together."""
 
 _SPLIT = "split "
 
@@ -23,19 +39,23 @@ class ImageFile:
     """What a file of :mod:`maml.tasks.prepare` holds.
 
     Attributes:
-        images: class after class, uint8 [images, height, width, channels].
+        images: class after class, uint8 [images, height, width, channels]; of a folder
+            :class:`mine.reporting.shards.stored.StoredImages`.
         names: of the classes.
         counts: number of images of each class, [classes].
         splits: name of a split -> for each class 0 (training), 1 (validation) or 2 (test).
+        noted: the checksum of stored images, as it was noted when they were written; None to read
+            all of them for it.
 
     Raises:
         ValueError: arrays that do not fit together, or of other types or values.
     """
 
-    images: np.ndarray
+    images: np.ndarray | StoredImages
     names: np.ndarray
     counts: np.ndarray
     splits: dict[str, np.ndarray]
+    noted: str | None = None
 
     def __post_init__(self) -> None:
         check_images(self.images, self.counts)
@@ -59,13 +79,16 @@ class ImageFile:
                 )
 
     def checksum(self) -> str:
-        """SHA-256 of all there is."""
+        """SHA-256 of all there is, the same for a file and a folder of the same images."""
+        if self.noted is not None:
+            return self.noted
         digest = hashlib.sha256(repr((self.images.shape, sorted(self.splits))).encode())
         for _, part in sorted(self._arrays().items()):
-            digest.update(np.ascontiguousarray(part).data)
+            for content in _contents(part):
+                digest.update(np.ascontiguousarray(content).data)
         return digest.hexdigest()
 
-    def _arrays(self) -> dict[str, np.ndarray]:
+    def _arrays(self) -> dict[str, np.ndarray | StoredImages]:
         splits = {_SPLIT + name: of.astype(np.int8) for name, of in self.splits.items()}
         names = np.array("\n".join(self.names).encode())
         return {"images": self.images, "names": names, "counts": np.int64(self.counts)} | splits
@@ -78,11 +101,13 @@ class ImageFile:
 
     @classmethod
     def load(cls, path: os.PathLike) -> "ImageFile":
-        """Reads a file.
+        """Reads a file, or the index of a folder of shards.
 
         Raises:
             ValueError: there is no such file, or it is damaged or of another kind.
         """
+        if (pathlib.Path(path) / INDEX).is_file():
+            return _load_folder(pathlib.Path(path))
         if not pathlib.Path(path).is_file():
             raise ValueError(
                 f"There is no file {str(path)!r} of images: make one with python -m "
@@ -118,17 +143,122 @@ def _text(arrays: dict[str, np.ndarray], name: str, kind: str):
     return of.item()
 
 
-def check_images(images: np.ndarray, counts: np.ndarray) -> None:
+def _contents(part: np.ndarray | StoredImages) -> Iterator[np.ndarray]:
+    """An array, of stored images a block after the other."""
+    if not isinstance(part, StoredImages):
+        yield part
+        return
+    for first in range(0, len(part), BLOCK):
+        yield part[first : first + BLOCK].read()
+
+
+def save_folder(
+    images: Iterable[np.ndarray],
+    folder: pathlib.Path,
+    num_files: int,
+    num_images: int,
+    described: Callable[[], tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]],
+) -> ImageFile:
+    """Writes images into a folder of shards, one block after the other.
+
+    What was in the folder before is replaced when all is written; until then, and after an error,
+    it is as it was.
+
+    Args:
+        images: class after class, uint8 [height, width, channels] each.
+        folder: made if need be, in a folder that exists.
+        num_files: over which the images are spread.
+        num_images: how many there are, at most.
+        described: gives names, counts and splits, as of :class:`ImageFile`, after all images were
+            taken.
+
+    Returns:
+        What :meth:`ImageFile.load` reads then.
+
+    Raises:
+        ValueError: there is no image, or names, counts and splits do not fit.
+        OSError: the folder cannot be written to, or the disk is full.
+    """
+    folder.mkdir(exist_ok=True)
+    try:
+        blocks = max(1, -(-num_images // BLOCK))
+        index = write_shards(_blocks(images), folder, min(num_files, blocks), blocks)
+        names, counts, splits = described()
+        found = ImageFile(_stored(folder, index), names, counts, splits)
+        content = {
+            "images": index,
+            "names": names.tolist(),
+            "counts": counts.tolist(),
+            "splits": {name: of.tolist() for name, of in splits.items()},
+            "checksum": found.checksum(),
+        }
+        reporting.write_json(content | {"sha256": reporting.json_sha256(content)}, folder / INDEX)
+        return dataclasses.replace(found, noted=content["checksum"])
+    finally:
+        if (kept := _listed(folder)) is not None:
+            remove_others(folder, kept)
+
+
+def _blocks(images: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+    images = iter(images)
+    while block := list(itertools.islice(images, BLOCK)):
+        yield np.stack(block)
+
+
+def _stored(folder: pathlib.Path, index) -> StoredImages:
+    shards = Shards(folder, index, "prepare it anew")
+    return StoredImages.of(shards, (shards.num_images,))
+
+
+def _listed(folder: pathlib.Path) -> list[str] | None:
+    """Names of the shards of a folder; None if its index is damaged, so that they are not known."""
+    if not (folder / INDEX).exists():
+        return []
+    try:
+        return reporting.read_json(folder / INDEX)["images"]["files"]
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+def _load_folder(folder: pathlib.Path) -> ImageFile:
+    try:
+        content = json.loads((folder / INDEX).read_text(encoding="utf-8"))
+        checksum = content.pop("sha256")
+        if checksum != reporting.json_sha256(content):
+            raise ValueError("its content is not that of its checksum")
+        names, counts = np.array(content["names"]), np.array(content["counts"])
+        splits = {name: np.array(of) for name, of in content["splits"].items()}
+        noted = content["checksum"]
+        if names.dtype.kind != "U" or not isinstance(noted, str):
+            raise ValueError("its names are no text")
+        index = content["images"]
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise ValueError(
+            f"{folder / INDEX} is damaged, or no index of images ({reason(error)}): prepare it "
+            "anew."
+        ) from error
+    images = _stored(folder, index)
+    try:
+        return ImageFile(images, names, counts, splits, noted)
+    except ValueError as error:
+        raise ValueError(
+            f"{folder / INDEX} is damaged ({reason(error)}): prepare it anew."
+        ) from error
+
+
+def check_images(images, counts) -> None:
     """Refuses images of classes that cannot be.
 
     Args:
-        images: class after class, to be uint8 [images, height, width, channels], none of them 0.
+        images: class after class, to be uint8 [images, height, width, channels], none of them 0;
+            an array or stored images.
         counts: to be the number of images of each class, whole numbers from 1 on, [classes].
 
     Raises:
         ValueError: they are not.
     """
-    images, counts = np.asarray(images), np.asarray(counts)
+    images = images if isinstance(images, StoredImages) else np.asarray(images)
+    counts = np.asarray(counts)
     if images.dtype != np.uint8 or images.ndim != 4 or not images.size:
         raise ValueError(
             "Invalid value for `images`: expected bytes from 0 to 255, uint8 [images, height, "

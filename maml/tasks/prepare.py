@@ -3,6 +3,7 @@
     python -m maml.tasks.prepare --dataset=omniglot --source=omniglot --output=omniglot.npz
     python -m maml.tasks.prepare --dataset=miniimagenet --source=miniimagenet --output=mini.npz
     python -m maml.tasks.prepare --dataset=folder --source=FOLDER --output=mine.npz
+    python -m maml.tasks.prepare --dataset=folder --source=FOLDER --output=mine --shards=16
 
 Omniglot (Lake et al. 2015): the folder that holds ``images_background`` and ``images_evaluation``,
 unpacked or as the original two zips, or both merged, ``<Alphabet>/characterNN/*.png``.
@@ -15,6 +16,9 @@ Images are read as a viewer shows them, transparent pixels white. Hidden files, 
 and links to folders that are read already are left out and counted. A file of a folder that cannot
 be used (damaged, locked, without contrast) is named with the reason and left out; the others are
 written, and the exit code is 1. Omniglot and mini-ImageNet are written whole or not at all.
+
+With --shards, for sets larger than memory, the output is a folder of .npy files, from which
+training reads what it draws.
 """
 
 import collections
@@ -24,48 +28,27 @@ import os
 import pathlib
 import sys
 from collections.abc import Iterable
-from typing import NamedTuple
 
 import numpy as np
 from absl import flags
-from PIL import Image
 
-from maml.tasks.image_file import ImageFile
+from maml.tasks.image_file import INDEX
 from maml.tasks.image_listing import list_images, place_of
+from maml.tasks.image_sets.reading import (
+    SPLITS,
+    Source,
+    check_whole,
+    prepare,
+    prepare_folder,
+)
 from mine import reporting
 from mine.reporting import commands
-from mine.reporting.inputs import image_reader
 from mine.reporting.inputs.skipped import Skipped
-from mine.reporting.processes.workers import threads
-from mine.reporting.progress import ProgressBar
+from mine.reporting.shards.writing import MOST_FILES
 from mine.reporting.tables import counted, read_csv
-from mine.reporting.words import printable
 
 DRAWINGS = 20
 """Of each character of Omniglot."""
-
-SPLITS = ("train", "validation", "test")
-
-
-class Source(NamedTuple):
-    """What is to be prepared.
-
-    Attributes:
-        images: name of a class -> for each of its images what it is called, and its path or what
-            opens it.
-        splits: name of a split -> for each class one of :data:`SPLITS`.
-        size: side of the prepared images, in pixels.
-        mode: of Pillow: "L" for grey, "RGB" for colour.
-        skipped: what was left out.
-        published: whether it is a known data set, which is prepared whole or not at all.
-    """
-
-    images: dict[str, dict[str, image_reader.Source]]
-    splits: dict[str, dict[str, str]]
-    size: int
-    mode: str
-    skipped: Skipped
-    published: bool
 
 
 def omniglot(folder: pathlib.Path, skipped: Skipped | None = None) -> Source:
@@ -93,7 +76,7 @@ def omniglot(folder: pathlib.Path, skipped: Skipped | None = None) -> Source:
             place = place_of(name, opened)
             raise ValueError(f"{folder} holds {place}, which is no drawing of Omniglot: remove it.")
         images[character][drawing] = opened
-    _check_whole(skipped)
+    check_whole(skipped)
     for character in rows:
         found = len(images.get(character, ()))
         if found != DRAWINGS:
@@ -126,7 +109,7 @@ def miniimagenet(folder: pathlib.Path, skipped: Skipped | None = None) -> Source
             raise ValueError(f"{path} is missing: it says which images are for {name}.")
         tables[name] = path, read_csv(path, ("filename", "label"))
     there = list_images(folder / "images", skipped)
-    _check_whole(skipped)
+    check_whole(skipped)
     images, split, named = collections.defaultdict(dict), {}, set()
     for name, (path, rows) in tables.items():
         for number, row in enumerate(rows, start=2):
@@ -230,109 +213,71 @@ def _belongs(label: str, part: str, other: str, folder: pathlib.Path) -> None:
         )
 
 
-def _check_whole(skipped: Skipped) -> None:
-    """Refuses a published data set of which a file is damaged: its scores would be of another."""
-    if skipped.num_damaged():
-        first, more = skipped.lines()[0], skipped.num_damaged() - 1
-        rest = (
-            f", and {counted(more, 'more file')} {'is' if more == 1 else 'are'} damaged"
-            if more
-            else ""
-        )
-        raise ValueError(
-            f"{first}{rest}: a published data "
-            "set is prepared whole or not at all; get these files anew."
-        )
-
-
 SOURCES = {"omniglot": omniglot, "miniimagenet": miniimagenet, "folder": any_folder}
-
-
-def prepare(source: Source, workers: int, verbose: bool = True) -> ImageFile:
-    """Reads and shrinks all images, in threads: Pillow works outside of Python's lock.
-
-    Args:
-        source: of one of :data:`SOURCES`. Its ``skipped`` takes the images that cannot be read;
-            classes without any other are left out.
-        workers: number of threads.
-        verbose: whether to show progress.
-
-    Raises:
-        ValueError: no image can be read, or one of a published data set cannot.
-    """
-
-    def small(item):
-        _, _, opened = item
-        try:
-            image = image_reader.read_image(opened).convert(source.mode)
-            image_reader.check_contrast(image)
-        except image_reader.ImageError as error:
-            return str(error)
-        shape = (source.size, source.size)
-        return np.asarray(image.resize(shape, Image.Resampling.LANCZOS))
-
-    items = [
-        (index, place_of(f"{name}/{file}", opened), opened)
-        for index, (name, of_class) in enumerate(source.images.items())
-        for file, opened in sorted(of_class.items())
-    ]
-    channels = len(source.mode)
-    images = np.empty([len(items), source.size, source.size, channels], np.uint8)
-    classes = []
-    with threads(workers) as pool:
-        done = ProgressBar(
-            pool.map(small, items), total=len(items), unit=" images", disable=not verbose
-        )
-        for (index, name, _), image in zip(items, done, strict=True):
-            if isinstance(image, str):
-                source.skipped.damage(name, image)
-            else:
-                images[len(classes)] = image.reshape(images.shape[1:])
-                classes.append(index)
-    if source.published:
-        _check_whole(source.skipped)
-    if not classes:
-        raise ValueError(f"None of the images can be read: {source.skipped.lines()[0]}.")
-    there, counts = np.unique(classes, return_counts=True)
-    names = list(source.images)
-    splits = {
-        split: np.array([SPLITS.index(of[names[index]]) for index in there])
-        for split, of in source.splits.items()
-    }
-    shown = np.array([printable(names[index]) for index in there])
-    return ImageFile(images[: len(classes)], shown, counts, splits)
 
 
 def define_flags() -> None:
     """Defines the flags of this command."""
     flags.DEFINE_enum("dataset", None, list(SOURCES), "What is in the folder.", required=True)
     flags.DEFINE_string("source", None, "The folder.", required=True)
-    flags.DEFINE_string("output", None, "The file to write, .npz.", required=True)
+    flags.DEFINE_string(
+        "output", None, "The file to write, .npz, or with --shards the folder.", required=True
+    )
+    flags.DEFINE_integer(
+        "shards",
+        0,
+        "Files of a folder, from which training reads what it draws: for sets larger than memory. "
+        "0: one file, .npz, that is read as a whole",
+        0,
+        MOST_FILES,
+    )
     flags.DEFINE_integer("workers", os.cpu_count(), "Threads.", lower_bound=1)
 
 
 def main():
     source, output = pathlib.Path(flags.FLAGS.source), pathlib.Path(flags.FLAGS.output)
+    shards, workers = flags.FLAGS.shards, flags.FLAGS.workers
     if not source.is_dir():
         sys.exit(f"Error: there is no folder {source}: name that of the images by --source.")
-    if output.suffix != ".npz" or not output.parent.is_dir() or output.is_dir():
-        sys.exit(
-            "Error: Invalid value for --output: expected a file that ends in .npz, in a folder "
-            f"that is there; received {output}."
-        )
+    _check_output(output, shards)
     skipped = Skipped()
     with reporting.claim(output.parent, output.name):
         try:
-            found = prepare(SOURCES[flags.FLAGS.dataset](source, skipped), flags.FLAGS.workers)
-        except (ValueError, OSError) as error:
+            found = SOURCES[flags.FLAGS.dataset](source, skipped)
+            if shards:
+                found = prepare_folder(found, output, shards, workers)
+            else:
+                found = prepare(found, workers)
+        except ValueError as error:
             sys.exit("\n".join([*skipped.lines(), f"Error: {error}"]))
-        found.save(output)
+        except OSError as error:
+            sys.exit("\n".join([*skipped.lines(), f"Error: {commands.sentence(error)}"]))
+        if not shards:
+            found.save(output)
+    files = output.iterdir() if shards else [output]
+    size = sum(path.stat().st_size for path in files)
     print(
         f"{counted(len(found.images), 'image')} of {counted(len(found.names), 'class')}, "
-        f"{found.images.shape[1:]}, in {output}, {output.stat().st_size / 1e6:.0f} MB; "
+        f"{found.images.shape[1:]}, in {output}, {size / 1e6:.0f} MB; "
         f"SHA-256 {found.checksum()[:16]}"
     )
     skipped.report("file", f"left out of {output}")
+
+
+def _check_output(output: pathlib.Path, shards: int) -> None:
+    """Refuses what cannot be written, or holds other files, in a sentence."""
+    if shards:
+        free = not output.exists() or (output.is_dir() and not any(output.iterdir()))
+        fit = output.suffix != ".npz" and (free or (output / INDEX).exists())
+        expected = "a new folder, or one of shards to replace"
+    else:
+        fit = output.suffix == ".npz" and not output.is_dir()
+        expected = "a file that ends in .npz"
+    if not fit or not output.parent.is_dir():
+        sys.exit(
+            f"Error: Invalid value for --output: expected {expected}, in a folder that is there; "
+            f"received {output}."
+        )
 
 
 def cli() -> None:

@@ -17,6 +17,7 @@ from maml.tasks.class_sampling import draw_members
 from maml.tasks.few_shot_images import ImageClasses, check_ways
 from maml.tasks.image_file import ImageFile
 from maml.tasks.problem import TEST, TRAIN, VALIDATION, Problem, split_seed
+from mine.reporting.shards.stored import StoredImages
 
 
 class ProjectedImages(TaskFamily):
@@ -92,6 +93,11 @@ def projected_images(
     check_at_least(1, shots=shots, queries=queries, features=features)
     check_at_least(0, train_tasks=train_tasks)
     content = ImageFile.load(data)
+    if isinstance(content.images, StoredImages):
+        raise ValueError(
+            "Invalid value for `data`: expected a file, since this task reads all images at the "
+            f"start; received the folder of shards {data}; prepare it anew without --shards."
+        )
     parts = _classes_of(content, data, split, ways, classes)
     first = np.cumsum(content.counts) - content.counts
 

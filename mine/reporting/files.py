@@ -8,7 +8,7 @@ import math
 import os
 import pathlib
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from mine.reporting.words import reason
 
@@ -17,7 +17,11 @@ FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 @contextlib.contextmanager
-def replacing(path: os.PathLike | str, suffix: str = "") -> Iterator[pathlib.Path]:
+def replacing(
+    path: os.PathLike | str,
+    suffix: str = "",
+    place: Callable[[], os.PathLike | str] | None = None,
+) -> Iterator[pathlib.Path]:
     """Yields a temporary file that takes the place of ``path`` when the block ends without error.
 
     So no reader or resumed run meets half a file, nor is a file lost to a full disk or a power cut.
@@ -27,6 +31,8 @@ def replacing(path: os.PathLike | str, suffix: str = "") -> Iterator[pathlib.Pat
     Args:
         path: of the file to write; its folder must exist. A link is replaced, not followed.
         suffix: of the temporary name after ``.tmp``, for writers that go by the ending.
+        place: gives the path in place of ``path`` when the block has ended, for a file that is
+            named by its content.
 
     Raises:
         OSError: the folder cannot be written to, or the disk is full; ``filename`` is ``path``.
@@ -38,7 +44,7 @@ def replacing(path: os.PathLike | str, suffix: str = "") -> Iterator[pathlib.Pat
         try:
             yield temporary
             os.fsync(handle)
-            os.replace(temporary, path)
+            os.replace(temporary, place() if place else path)
         except OSError as error:
             if error.filename == os.fspath(temporary):
                 error.filename = None  # Of no use to anyone: it is named by the file it stands for.

@@ -1,14 +1,16 @@
 """Processes and threads that work for a command, and end with it."""
 
+import collections
 import concurrent.futures
 import contextlib
+import itertools
 import multiprocessing
 import multiprocessing.util
 import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from mine.reporting.processes import stopping
 
@@ -86,3 +88,22 @@ def threads(workers: int | None) -> Iterator[concurrent.futures.ThreadPoolExecut
         yield pool
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def in_order(
+    pool: concurrent.futures.Executor, function: Callable, items: Iterable, ahead: int
+) -> Iterator:
+    """As ``pool.map``, but never more than some results ahead of who takes them.
+
+    Args:
+        pool: that works.
+        function: of an item.
+        items: in the order of the results.
+        ahead: how many results may wait, so that they do not fill the memory; 1 or more.
+    """
+    items = iter(items)
+    waiting = collections.deque(pool.submit(function, of) for of in itertools.islice(items, ahead))
+    while waiting:
+        result = waiting.popleft().result()
+        waiting.extend(pool.submit(function, of) for of in itertools.islice(items, 1))
+        yield result
