@@ -154,7 +154,8 @@ def correlate(
         error: name of a column.
 
     Returns:
-        Group -> ``models`` (how many), ``spearman`` (NaN of fewer than three), ``pairs``.
+        Group -> ``models`` (how many), ``spearman`` (NaN of fewer than three, or where all
+        are equal), ``pairs``.
     """
     from scipy import stats  # Takes a second to import.
 
@@ -163,6 +164,7 @@ def correlate(
         own = runs[runs["row"].isin(rows)].reindex(columns=[information, error])
         pairs = own.astype(float)
         pairs = pairs[np.isfinite(pairs).all(axis=1)].to_numpy()
-        rank = stats.spearmanr(pairs).statistic if len(pairs) > 2 else math.nan
+        ranked = len(pairs) > 2 and (np.ptp(pairs, axis=0) > 0).all()
+        rank = stats.spearmanr(pairs).statistic if ranked else math.nan
         result[name] = {"models": len(pairs), "spearman": float(rank), "pairs": pairs.tolist()}
     return result
