@@ -171,7 +171,6 @@ def table(found: dict[str, dict]) -> str:
         for row in found.values()
     ]  # fmt: skip
     columns = ("what", "count", "MiB, first", "MiB, last", "MiB, most", "MiB each")
-    origins = {f"`{row['command']}`, {row['hardware']}, {row['date']}." for row in found.values()}
     lines = [
         "# Endurance: memory over steps, learners and runs",
         "",
@@ -179,7 +178,7 @@ def table(found: dict[str, dict]) -> str:
         "",
         *reporting.markdown_table(columns, cells),
         "",
-        *sorted(origins),
+        *reporting.origins(found.values()),
     ]
     return "\n".join(lines) + "\n"
 

@@ -98,7 +98,6 @@ def table(rows: Iterable[dict]) -> list[str]:
 
 def page(found: dict[str, dict]) -> str:
     """The page of all fuzzers that were run."""
-    origins = {f"`{row['command']}`, {row['hardware']}, {row['date']}." for row in found.values()}
     lines = [
         "# Fuzzers, guided by coverage",
         "",
@@ -107,7 +106,7 @@ def page(found: dict[str, dict]) -> str:
         "",
         *table(found.values()),
         "",
-        *sorted(origins),
+        *reporting.origins(found.values()),
     ]
     return "\n".join(lines) + "\n"
 

@@ -209,7 +209,7 @@ def page(records: list[dict], run: dict) -> str:
     lines = [
         "# The interval of the information",
         "",
-        f"`{run['command']}`, {run['hardware']}, {run['date']}.",
+        *reporting.origins([run]),
         "",
         "`mine.estimate` at its defaults. Intervals are of 95 %; half-widths and errors in nats, "
         "medians; an interval without an upper end says at least, and has no half-width.",

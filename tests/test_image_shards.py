@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import toys
+from cuts import cut_after
 from PIL import Image
 
 import maml
@@ -124,15 +125,7 @@ def test_prepared_folders_are_prepared_files_in_parts(tmp_path, monkeypatch):
 def test_a_writing_that_was_killed_leaves_the_old_or_the_new(tmp_path, monkeypatch, count):
     other = toys.images_of_classes(24, 11, 8, channels=3, seed=1)
     saved(tmp_path / "a")
-    replace, left = os.replace, iter(range(count))
-
-    def cut(*paths):
-        if next(left, None) is None:
-            raise KeyboardInterrupt
-        replace(*paths)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(os, "replace", cut)
+    with cut_after(monkeypatch, count) as patch:
         patch.setattr(image_file, "remove_others", lambda *arguments: None)
         try:
             saved(tmp_path / "a", other)

@@ -8,6 +8,7 @@ import random
 
 import numpy as np
 import pytest
+from cuts import cut_after
 from PIL import Image
 
 from mine import reporting
@@ -104,16 +105,10 @@ def test_a_split_that_was_cut_is_the_one_before_or_refused(
     if older:
         del first["sha256"]
         (out / "split.json").write_text(json.dumps(first))
-    second, replace, count = None, os.replace, iter(range(9))
+    second = None
     assert data_gen.split(NAMES, 2, seed=2)[1] != first["val"]
 
-    def cut(*paths):
-        if next(count) == before:
-            raise KeyboardInterrupt
-        replace(*paths)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(os, "replace", cut)
+    with cut_after(monkeypatch, before):
         try:
             second = data_gen.generate(data_dir, out, num_val=2, seed=2)
         except KeyboardInterrupt:

@@ -8,6 +8,7 @@ import commands
 import numpy as np
 import pytest
 import tensorflow as tf
+from cuts import cut_after
 from PIL import Image
 
 from mine import reporting
@@ -157,18 +158,9 @@ def loaded(folder):
     ]
 
 
-def cut_after(monkeypatch, count, function, *arguments, **options):
-    """Calls a function whose process is killed before it puts one more file into its place."""
-    replace, left = os.replace, iter(range(count))
-
-    def cut(*paths):
-        if next(left, None) is None:
-            raise KeyboardInterrupt
-        replace(*paths)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(os, "replace", cut)
-        # What is done on the way out is not done by a process that is killed.
+def killed_after(monkeypatch, count, function, *arguments, **options):
+    """What a function returns; None if its process is killed before one more file is in place."""
+    with cut_after(monkeypatch, count) as patch:
         patch.setattr(data_gen, "_remove_unlisted", lambda folder: None)
         try:
             return function(*arguments, **options)
@@ -183,7 +175,7 @@ def test_a_writing_that_was_killed_leaves_the_old_or_the_new(
 ):
     source, out = both[0].parent / "in", tmp_path / "out"
     old = data_gen.generate(source, out, num_val=3, shards=4 if first == "shards" else 0)
-    new = cut_after(monkeypatch, count, data_gen.generate, source, out, num_val=4, shards=2)
+    new = killed_after(monkeypatch, count, data_gen.generate, source, out, num_val=4, shards=2)
     assert (new is None) == (count < 7), "two files and the labels of both, and split.json"
     expected = new or old
     assert [of.names for of in loaded(out)] == [expected["train"], expected["val"]]

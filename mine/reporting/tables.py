@@ -15,6 +15,15 @@ def write_tables(result: dict, text: str, folder: pathlib.Path, name: str) -> No
     write(text.encode(), folder / f"{name}.md")
 
 
+def origins(records: Iterable[dict]) -> list[str]:
+    """A line for each command, machine and day that records come from, sorted.
+
+    Args:
+        records: with what :func:`mine.reporting.provenance` gives.
+    """
+    return sorted({f"`{of['command']}`, {of['hardware']}, {of['date']}." for of in records})
+
+
 def join_numbers(numbers: Iterable[int]) -> str:
     """The distinct numbers as a phrase: "5", or "4,000 or 8,000"."""
     return " or ".join(f"{number:,}" for number in sorted(set(numbers)))
