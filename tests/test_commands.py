@@ -213,3 +213,13 @@ def test_a_file_is_imported_again_as_it_is_now(tmp_path):
         maml.import_files([str(path)])
     assert sys.modules["own_terms"].number == 1
     del sys.modules["own_terms"]
+
+
+def test_help_whose_reader_has_ended_is_one_sentence():
+    read, write = os.pipe()
+    os.close(read)
+    command = [sys.executable, "-m", "mine.benchmarks", "--help"]
+    process = subprocess.run(command, stdout=write, stderr=subprocess.PIPE, text=True)
+    os.close(write)
+    assert process.returncode == 1
+    assert process.stderr == "Error: Cannot write standard output: its reader has ended.\n"

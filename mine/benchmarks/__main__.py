@@ -2,4 +2,5 @@
 
 from mine.benchmarks import runner
 
+__doc__ = runner.__doc__  # What ``--help`` shows.
 runner.cli()

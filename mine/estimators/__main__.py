@@ -2,4 +2,5 @@
 
 from mine.estimators import command
 
+__doc__ = command.__doc__  # What ``--help`` shows.
 command.cli()

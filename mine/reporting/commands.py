@@ -83,7 +83,11 @@ def run(
         sys.stdout.reconfigure(errors="backslashreplace")
     _show_in_help()
     warnings.formatwarning = _sentence_of_warning
-    app.run(checked, flags_parser=flag_words.parse)
+    try:
+        app.run(checked, flags_parser=flag_words.parse)
+    except BrokenPipeError as error:  # While flags are described: `--help | head`.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Flushed once more at exit.
+        sys.exit(f"Error: {sentence(error, again)}")
 
 
 def sentence(error: OSError, again: str = AGAIN) -> str:
