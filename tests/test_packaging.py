@@ -126,7 +126,12 @@ def test_mine_and_maml_need_no_extra(without_extras, tmp_path):
 def test_requirements_cover_the_imports():
     """Each package that is imported at the top of a module is required by setup.py."""
     required = (ROOT / "setup.py").read_text(encoding="utf-8").lower()
-    names = {"PIL": "pillow", "absl": "absl-py", "lazy_loader": "lazy-loader"}
+    names = {
+        "PIL": "pillow",
+        "absl": "absl-py",
+        "lazy_loader": "lazy-loader",
+        "markdown_it": "markdown-it-py",
+    }
     ours = {"maml", "mine", "pose_code", "pose_data"}
     for package in ours:
         for path in (ROOT / package).rglob("*.py"):
