@@ -100,6 +100,7 @@ setup(
             "build",
             "setuptools>=77",
             "pytest>=8",
+            "html5lib>=1.1",
             "hypothesis>=6.100,<7",
             "scikit-learn>=1.4",
             "ruff>=0.6",

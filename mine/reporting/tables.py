@@ -58,7 +58,9 @@ def markdown_table(
     """
 
     def line(cells: Iterable[str]) -> str:
-        return "| " + " | ".join(cell.replace("|", r"\|") for cell in cells) + " |"
+        # A cell with a line break would end its row.
+        texts = [" ".join(cell.splitlines()).replace("|", r"\|") for cell in cells]
+        return f"| {' | '.join(texts)} |"
 
     titles, filled = list(columns), [list(row) for row in rows]
     rule = ["---"] * left + ["---:"] * (len(titles) - left)

@@ -97,7 +97,7 @@ def comparable(records: Iterable[dict]) -> list[tuple[str, list[dict]]]:
 
 def task_of(options: Mapping) -> str:
     """The name of a task, for a title; ``options`` are of a run."""
-    return str(options.get("task", "Runs"))
+    return " ".join(str(options.get("task", "Runs")).split())
 
 
 def distinguish_methods(records: Sequence[dict]) -> list[dict]:

@@ -4,6 +4,7 @@ A page has the tables of the Markdown page, pictures, the memorization report of
 its command, and where the numbers come from. It takes the records that wrote the tables.
 """
 
+import itertools
 import os
 import pathlib
 import tempfile
@@ -142,7 +143,7 @@ def render(content: Content, scratch: pathlib.Path) -> str:
             article=article,
             figures=shown[: len(pictures)],
             methods=[
-                (method, [figure for figure, _ in zip(rest, own, strict=False)])
+                (method, list(itertools.islice(rest, len(own))))
                 for method, own in zip(methods, of_methods, strict=True)
             ],
             left_out=len(every) - len(methods),
