@@ -85,6 +85,9 @@ def test_the_wheel_names_its_extras_and_marks_its_types(wheel):
     for package in ("maml", "mine", "pose_code", "pose_data"):
         assert f"{package}/py.typed" in names
     assert {f"maml/rl/simulation/{name}.xml" for name in ("ant", "half_cheetah")} <= set(names)
+    assert {f"maml/experiments/report/template/page.{of}" for of in ("html", "css", "js")} <= set(
+        names
+    )
     assert metadata["Version"] == mine.__version__ == maml.__version__
 
 

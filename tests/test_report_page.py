@@ -15,6 +15,7 @@ from PIL import Image
 from test_compare import record, task_options
 
 import maml
+import mine.estimators
 from maml.experiments import aggregation, results
 from maml.experiments.report import comparison, figures, page
 from mine import reporting
@@ -284,6 +285,36 @@ def test_the_parser_of_pages_is_that_of_markdown_but_for_what_names_may_hold():
 
     known = {rule for rules in MarkdownIt("commonmark").get_all_rules().values() for rule in rules}
     assert set(rendering.OFF) <= known
+
+
+# -- notebooks -------------------------------------------------------------------------------------
+
+
+def fragment(shown):
+    """The tree of what a notebook shows of an object."""
+    text = f"<!doctype html><title>x</title>{shown._repr_html_()}"
+    return html5lib.HTMLParser(strict=True, namespaceHTMLElements=False).parse(text)
+
+
+def test_notebooks_show_a_run_with_its_scores_as_text(tmp_path):
+    content = with_report(HOSTILE[0]) | {"warnings": [HOSTILE[1]]}
+    tree = fragment(results.read_results(put(tmp_path, content) / "run0"))
+    rows = [[words(cell) for cell in row] for row in tree.iter("tr")]
+    assert rows[:2] == [["", "train", "test"], ["accuracy", "0.500 ± 0.100", "0.500 ± 0.100"]]
+    assert words(tree.find(".//b")) == f"{HOSTILE[0]}: adapts (no normalization)"
+    assert f"Warning: {HOSTILE[1]}" in words(tree.find("body"))
+    assert not list(tree.iter("script")) and not list(tree.iter("img"))
+
+
+def test_notebooks_show_an_estimate_in_the_rows_of_its_text():
+    estimate = mine.estimators.Estimate(
+        0.5, (0.4, float("inf")), "dv", 300, 0.45, (0.3, 0.6), None, (), {"ksg": 0.48}, ("<b>a",)
+    )
+    rows = [[words(cell) for cell in row] for row in fragment(estimate).iter("tr")]
+    assert str(estimate).splitlines() == [
+        rows[0][1], *(f"{name}: {text}" for name, text in rows[1:])
+    ]  # fmt: skip
+    assert rows[0] == ["information", estimate.rows()[0][1]] and rows[-1] == ["warning", "<b>a"]
 
 
 # -- the command ----------------------------------------------------------------------------------

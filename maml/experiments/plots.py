@@ -12,7 +12,7 @@ from mine.reporting.pictures import current_axes, new_axes
 MAX_CURVES = 14
 """Lines that look different: colours times styles."""
 
-INFORMATION = "label_information_lower"
+INFORMATION, OF_ACTIONS = "label_information_lower", "support_information_lower"
 
 
 def plot_history(history: Mapping[str, np.ndarray], metric: str, ax=None):
@@ -96,7 +96,7 @@ def draw_curves(
     """
     figure, axes = new_axes(len(metrics), size=(5, 3.8))
     for ax, (metric, title) in zip(axes[0], metrics.items(), strict=True):
-        other = "" if metric.endswith("information_lower") else f"{dotted}_{metric}"
+        other = "" if metric in (INFORMATION, OF_ACTIONS) else f"{dotted}_{metric}"
         plot_curves(histories, f"{split}_{metric}", other, ax).set(title=title, xlabel=xlabel)
     without = ", without the support set" * ("no_support" in dotted)
     figure.suptitle(f"dotted: meta-training tasks{without}", fontsize=8)

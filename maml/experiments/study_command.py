@@ -132,7 +132,9 @@ def main(
     except ValueError as error:
         sys.exit(f"Error: {error}")
     print(text)
-    print(f"{(time.time() - start) / 60:.0f} minutes; tables and pictures in {output}.")
+    print(
+        f"{(time.time() - start) / 60:.0f} minutes; tables, pictures and report.html in {output}."
+    )
 
 
 @contextlib.contextmanager
