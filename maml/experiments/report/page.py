@@ -41,7 +41,7 @@ class Content(NamedTuple):
         question: what was asked, a sentence.
         text: the page in Markdown; its title is not shown.
         pictures: that the page shows, as those of a study.
-        rows: title of a table -> its aggregated rows, with ``folders`` and ``commands``.
+        rows: title of each table, and its aggregated rows, with ``folders`` and ``commands``.
         runs: all runs, of :func:`maml.experiments.aggregation.as_frame`.
         provenance: of the page itself.
     """
@@ -50,7 +50,7 @@ class Content(NamedTuple):
     question: str
     text: str
     pictures: Sequence[Picture]
-    rows: Mapping[str, Sequence[Mapping]]
+    rows: Sequence[tuple[str, Sequence[Mapping]]]
     runs: pd.DataFrame
     provenance: Mapping
 
@@ -88,10 +88,10 @@ def of_study(study, result: Mapping, text: str, pictures: Sequence[Picture]) -> 
         text: its page in Markdown.
         pictures: that it drew.
     """
-    rows = {
-        table["about"]: [row for row in table["rows"] if row.get("folders")]
+    rows = [
+        (table["about"], [row for row in table["rows"] if row.get("folders")])
         for table in result["tables"].values()
-    }
+    ]
     runs, provenance = result["runs"], result["provenance"]
     return Content(study.title, study.question, text, pictures, rows, runs, provenance)
 
@@ -104,10 +104,10 @@ def of_runs(groups: Sequence[tuple[str, Sequence[dict]]], provenance: Mapping) -
         provenance: of the page itself.
     """
     records = [record for _, own in groups for record in own]
-    rows, lines = {}, tables.header({"provenance": provenance}, "", "")
-    for title, own in groups:
-        rows[title] = comparison.tabulate(own)
-        lines += ["", f"## {title}", "", comparison.markdown(rows[title], own, False)]
+    rows = [(title, comparison.tabulate(own)) for title, own in groups]
+    lines = tables.header({"provenance": provenance}, "", "")
+    for (title, own), (_, of_table) in zip(groups, rows, strict=True):
+        lines += ["", f"## {title}", "", comparison.markdown(of_table, own, False)]
     title = f"Comparison of {reporting.counted(len(records), 'run')}"
     question = "How do these learners and methods compare on held-out tasks?"
     runs = aggregation.as_frame(records)
@@ -129,7 +129,7 @@ def write(content: Content, folder: os.PathLike | str) -> None:
 def render(content: Content, scratch: pathlib.Path) -> str:
     """The page as text; learning curves that are not there yet are drawn in a folder."""
     article, parts = rendering.to_html(content.text)
-    every = [_method(title, row) for title, rows in content.rows.items() for row in rows]
+    every = [_method(title, row) for title, rows in content.rows for row in rows]
     methods = _first(every, MAX_METHODS)
     pictures = [*_curves(content, scratch), *content.pictures]
     of_methods = [figures.of_run(method.folder) for method in methods]
@@ -159,6 +159,7 @@ def render(content: Content, scratch: pathlib.Path) -> str:
 def _method(table: str, row: Mapping) -> Method:
     folder = row["folders"][0]
     record = read_results(folder)
+    warnings = record.get("warnings")
     try:
         report = Markup(MemorizationReport.from_json(record["diagnosis"])._repr_html_())
     except ValueError as error:
@@ -169,7 +170,7 @@ def _method(table: str, row: Mapping) -> Method:
         record["diagnosis"]["verdict"],
         row["seeds"],
         report,
-        record.get("warnings", ()),
+        warnings if isinstance(warnings, list) else (),
         record["provenance"]["command"],
         folder,
     )
@@ -178,7 +179,8 @@ def _method(table: str, row: Mapping) -> Method:
 def _first(methods: Sequence[Method], room: int) -> Sequence[Method]:
     """The first methods, as many as there is room for, in bytes."""
     for count, method in enumerate(methods):
-        room -= sum(len(str(value).encode("utf-8", "backslashreplace")) for value in method)
+        text = "".join(Markup.escape(value) for value in method)
+        room -= len(text.encode("utf-8", "backslashreplace"))
         if room < 0:
             return methods[:count]
     return methods
@@ -190,7 +192,7 @@ def _curves(content: Content, scratch: pathlib.Path) -> list[Picture]:
     if any(picture.caption.startswith(caption) for picture in content.pictures):
         return []
     drawn = []
-    for number, (title, rows) in enumerate(content.rows.items()):
+    for number, (title, rows) in enumerate(content.rows):
         path = scratch / f"{number}.png"
         runs = [
             {"folder": row["folders"][0], "method": row.get("row", row.get("method"))}
