@@ -15,7 +15,7 @@ help() {
                                default 15), --seed (of models and renders), --workers; --shards=N
                                writes folders in place of the pickles, for sets larger than memory
 ./run.sh train FLAGS           one training run; --helpfull lists the flags
-./run.sh compare FLAGS         one table from many runs: --runs=DIR --output=DIR
+./run.sh compare FLAGS         one table from many runs, and a page: --runs=DIR --output=DIR
 ./run.sh baselines FLAGS       constant predictor, and kernel regression on pixels (no training)
 ./run.sh pose FLAGS            study of poses of rendered objects: all regularizers, tools and
                                bounds. --data_dir=DIR (required)
@@ -31,6 +31,7 @@ help() {
 
 A virtual environment that is active is used; otherwise .venv is made. OUTPUT (default: output) is
 where jobs work; they go on where they were stopped. Studies write to OUTPUT/results, or --output=DIR.
+The main job, compare and studies end with report.html, a page for a browser.
 OpenGL is installed if this is root.
 TEXT
 }
@@ -94,6 +95,7 @@ main_job() {
     python -m pose_code.train --data_dir="$out/data" --logdir="$out/runs/$name" --resume "$@"
   done
   python -m maml.compare --runs="$out/runs" --output="$out"
+  echo "Page for a browser: $out/report.html"
   echo "Pictures: $out/table.png, $out/curves.png, $out/data/contact_sheet.png and"
   echo "predictions.png in $out/runs/{none,label_mi,prediction_mi}."
 }

@@ -22,6 +22,7 @@ COMMANDS = {
     "maml-compare": "maml.compare",
     "maml-components": "maml.components",
     "maml-doctor": "maml.doctor",
+    "maml-report": "maml.experiments.report.command",
     "maml-prepare": "maml.tasks.prepare",
     "maml-rl-train": "maml.rl.train",
     "maml-rl-evaluate": "maml.rl.evaluate",
@@ -54,6 +55,7 @@ setup(
     packages=find_packages(include=[f"{package}*" for package in PACKAGES]),
     package_data={
         **{package: ["py.typed"] for package in PACKAGES},
+        "maml.experiments.report": ["template/*"],
         "maml.rl.simulation": ["*.xml"],
         "maml.tasks": ["omniglot.csv"],
         "pose_code": ["py.typed", "run.sh"],
@@ -77,7 +79,14 @@ setup(
     ],
     extras_require={
         "pose": ["mujoco>=3.3", "trimesh>=4.4", "mapbox_earcut>=1.0.2,<3", "pillow>=10.1"],
-        "experiments": ["pandas>=2.0", "tensorboard>=2.18"],
+        "experiments": [
+            "pandas>=2.0",
+            "tensorboard>=2.18",
+            "jinja2>=3.1,<4",
+            "markdown-it-py>=3,<5",
+            "markupsafe>=2.1",
+            "pillow>=10.1",
+        ],
         "rl": [
             "gymnasium>=1.1,<2",
             'mujoco>=4.0; python_version >= "3.11"',
@@ -91,6 +100,7 @@ setup(
             "build",
             "setuptools>=77",
             "pytest>=8",
+            "html5lib>=1.1",
             "hypothesis>=6.100,<7",
             "scikit-learn>=1.4",
             "ruff>=0.6",

@@ -35,7 +35,10 @@ NEEDED, OPTIONAL = ("", "pose", "experiments"), ("dev", "bench", "notebooks")
 MUJOCO = "import os; os.environ['MUJOCO_GL'] = 'disable'; import mujoco"
 """Imports MuJoCo, whatever there is to draw with."""
 
-IMPORTS = {"absl-py": "import absl", "pillow": "import PIL", "mujoco": MUJOCO}
+IMPORTS = {
+    "absl-py": "import absl", "markdown-it-py": "import markdown_it", "mujoco": MUJOCO,
+    "pillow": "import PIL",
+}  # fmt: skip
 """How a package is imported, where its name does not say."""
 
 DISK, MEMORY = 2.0, 2.0

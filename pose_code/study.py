@@ -63,6 +63,8 @@ def make_study(data_dir: str, preset: str = "cpu", extra_data_dir: str = "") -> 
         command_flags=command_flags,
         preset=functools.partial(_preset_of, preset),
         ensembles=True,
+        question="Which methods keep a learner from memorizing the poses of its training objects, "
+        "so that it predicts those of new objects?",
     )
 
 

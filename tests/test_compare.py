@@ -9,6 +9,7 @@ import pytest
 
 from maml import compare
 from maml.experiments import results
+from maml.experiments.report import comparison
 
 CONFIG = {
     "task": "clusters",
@@ -39,7 +40,7 @@ def found(folder, *records):
     for number, content in enumerate(records):
         (folder / str(number)).mkdir(exist_ok=True)
         results.write_results(content, folder / str(number))
-    return compare.find_runs([str(folder)])
+    return comparison.find_runs([str(folder)])
 
 
 def task_options(**changed):
@@ -102,7 +103,7 @@ def test_a_damaged_record_is_refused_or_stands_in_the_table(name, value, tmp_pat
     text = json.dumps({"schema": results.SCHEMA} | put(record(), name, value), default=str)
     (tmp_path / "0/results.json").write_text(text)
     try:
-        compare.tabulate(compare.find_runs([str(tmp_path)]))
+        comparison.tabulate(comparison.find_runs([str(tmp_path)]))
     except ValueError as error:
         assert str(tmp_path / "0/results.json") in str(error)
         assert str(error).startswith("Invalid ") or "it has no " in str(error)
@@ -134,12 +135,12 @@ def test_runs_of_densities_show_likelihood_and_calibration_where_they_have_them(
         "calibration_error": {"mean": 0.056, "ci95": 0.01},
     }
     new["scores"] = new["scores"] | {"test": test}
-    rows = compare.tabulate(found(tmp_path, old, new))
-    titles = compare.columns(rows)
-    texts = {row["method"].split(" (")[0]: compare.cells(row, rows) for row in rows}
+    rows = comparison.tabulate(found(tmp_path, old, new))
+    titles = comparison.columns(rows)
+    texts = {row["method"].split(" (")[0]: comparison.cells(row, rows) for row in rows}
     shown = {name: dict(zip(titles, cells, strict=True)) for name, cells in texts.items()}
     assert shown["CNP"]["test NLL"] == "1.23 ± 0.10"
     assert shown["CNP"]["calibration error"] == "0.06 ± 0.01"
     assert shown["MAML"]["test NLL"] == ""
-    only = compare.tabulate([record()])
-    assert "test NLL" not in compare.columns(only)
+    only = comparison.tabulate([record()])
+    assert "test NLL" not in comparison.columns(only)

@@ -85,6 +85,9 @@ def test_the_wheel_names_its_extras_and_marks_its_types(wheel):
     for package in ("maml", "mine", "pose_code", "pose_data"):
         assert f"{package}/py.typed" in names
     assert {f"maml/rl/simulation/{name}.xml" for name in ("ant", "half_cheetah")} <= set(names)
+    assert {f"maml/experiments/report/template/page.{of}" for of in ("html", "css", "js")} <= set(
+        names
+    )
     assert metadata["Version"] == mine.__version__ == maml.__version__
 
 
@@ -126,7 +129,12 @@ def test_mine_and_maml_need_no_extra(without_extras, tmp_path):
 def test_requirements_cover_the_imports():
     """Each package that is imported at the top of a module is required by setup.py."""
     required = (ROOT / "setup.py").read_text(encoding="utf-8").lower()
-    names = {"PIL": "pillow", "absl": "absl-py", "lazy_loader": "lazy-loader"}
+    names = {
+        "PIL": "pillow",
+        "absl": "absl-py",
+        "lazy_loader": "lazy-loader",
+        "markdown_it": "markdown-it-py",
+    }
     ours = {"maml", "mine", "pose_code", "pose_data"}
     for package in ours:
         for path in (ROOT / package).rglob("*.py"):

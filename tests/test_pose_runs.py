@@ -13,6 +13,7 @@ from hands import tiny
 
 from maml import compare
 from maml.experiments import Config, read_history, training
+from maml.experiments.report import comparison
 from maml.experiments.results import find_results
 from mine import reporting
 from mine.reporting import environment
@@ -175,9 +176,9 @@ def test_methods_of_one_name_are_told_apart_and_a_run_counts_once(data_dir, seed
     del older["config"]["learner_options"]["dim_z"]
     (tmp_path / "1/results.json").write_text(json.dumps(older))
     shutil.copytree(tmp_path / "0", tmp_path / "0 again")
-    found = compare.find_runs([str(tmp_path), str(tmp_path / "0")])
+    found = comparison.find_runs([str(tmp_path), str(tmp_path / "0")])
     assert len(find_results(tmp_path)) == 4
-    assert {row["method"]: sorted(row["seeds"]) for row in compare.tabulate(found)} == {
+    assert {row["method"]: sorted(row["seeds"]) for row in comparison.tabulate(found)} == {
         "CNP (learner_options.hidden=[8, 8])": [0, 1],
         "CNP (learner_options.hidden=[7, 7])": [0],
     }
@@ -215,7 +216,7 @@ def test_a_run_without_a_score_is_the_last_of_a_table(data_dir, tmp_path):
     for error in (None, 0.1):
         record["scores"]["test"]["mse"]["mean"] = error
         path.write_text(json.dumps(record))
-        rows = compare.tabulate(compare.find_runs([str(tmp_path)]))
+        rows = comparison.tabulate(comparison.find_runs([str(tmp_path)]))
         assert [row["method"].split()[0] for row in rows].index("constant") == (error is None)
 
 
@@ -238,6 +239,6 @@ def test_runs_on_other_data_are_not_put_into_one_table(data_dir, tmp_path):
     record["data"]["test"] = "other"
     path.write_text(json.dumps(record))
     with pytest.raises(ValueError, match="cannot be compared, since they differ in test"):
-        compare.find_runs([str(tmp_path)])
+        comparison.find_runs([str(tmp_path)])
     with pytest.raises(FileNotFoundError, match="no finished run"):
-        compare.find_runs([str(tmp_path / "none")])
+        comparison.find_runs([str(tmp_path / "none")])

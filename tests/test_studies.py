@@ -378,7 +378,9 @@ def test_the_command_of_a_study_trains_in_processes_and_writes_its_page(tmp_path
         command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300
     )
     assert process.returncode == 0, process.stderr
-    assert "tables and pictures in out/of/it." in process.stdout
+    assert "tables, pictures and report.html in out/of/it." in process.stdout
+    html = (tmp_path / "out/of/it/report.html").read_text()
+    assert memorization.STUDY.question in html and "Memorization report" in html
     page = (tmp_path / "out/of/it/memorization.md").read_text()
     assert page in process.stdout and "| none |" in page and "maml.studies.memorization" in page
     (folder,) = (tmp_path / "runs").iterdir()

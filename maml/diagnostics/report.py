@@ -13,6 +13,7 @@ from maml.diagnostics.intervals import Resampling
 from maml.diagnostics.verdict import Skills
 from mine import reporting
 from mine.reporting.pictures import current_axes, new_axes
+from mine.reporting.words import reason
 
 CONDITIONS = {
     "right": "with its support set",
@@ -130,8 +131,25 @@ class MemorizationReport:
         )
 
     def to_json(self) -> dict:
-        """The fields as plain values; ``MemorizationReport(**fields)`` is the report again."""
+        """The fields as plain values, of which :meth:`from_json` makes the report again."""
         return dataclasses.asdict(self)
+
+    @classmethod
+    def from_json(cls, content: Mapping) -> "MemorizationReport":
+        """The report of which :meth:`to_json` gave ``content``.
+
+        Raises:
+            ValueError: it gave other content.
+        """
+        try:
+            report = cls(**content)
+            report._repr_html_()  # Reads every field.
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise ValueError(
+                "Invalid memorization report: expected the fields of MemorizationReport.to_json; "
+                f"received others ({reason(error)})."
+            ) from error
+        return report
 
     # -- to be read --------------------------------------------------------------------------------
 
@@ -156,10 +174,9 @@ class MemorizationReport:
     def __repr__(self):
         table = self.rows()
         widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-        normalization = f" ({self.normalization})" if self.normalization else ""
         return "\n".join(
             [
-                f"{self.verdict}{self._share()}{normalization}",
+                f"{self.verdict}{self._share()}{self._normalization()}",
                 *(
                     "  " + "  ".join(map(str.ljust, row, widths)).rstrip()
                     for row in table
@@ -170,22 +187,22 @@ class MemorizationReport:
             ]
         )  # fmt: skip
 
+    def _normalization(self) -> str:
+        return f" ({self.normalization})" if self.normalization else ""
+
     def _share(self) -> str:
         if self.verdict != verdicts.IN_PART or not self.share:
             return ""
         return ", {mean:.2f} ({low:.2f} to {high:.2f})".format(**self.share)
 
     def _repr_html_(self) -> str:
-        """The report as a table, for notebooks."""
-        cell = "<td style='text-align:left'>{}</td>".format
-        rows = "".join(
-            f"<tr>{''.join(cell(html.escape(text)) for text in row)}</tr>" for row in self.rows()
-        )
+        """The report as a table, for notebooks and pages."""
+        titles, *rows = self.rows()
+        to_try = f" To try: {self.advice}" if self.advice else ""
         return (
-            f"<p><b>{html.escape(self.verdict + self._share())}</b>. {html.escape(self.reason)} "
-            f"{html.escape('To try: ' + self.advice if self.advice else '')}</p>"
-            f"<table>{rows}</table>"
-            "<p>Means and 95 % intervals over tasks.</p>"
+            f"<p><b>{html.escape(self.verdict + self._share() + self._normalization())}</b>. "
+            f"{html.escape(self.reason + to_try)}</p>"
+            f"{reporting.html_table(titles, rows)}<p>Means and 95 % intervals over tasks.</p>"
         )
 
     def plot(self, ax=None, title: str = ""):

@@ -12,7 +12,7 @@ from mine.reporting.pictures import current_axes, new_axes
 MAX_CURVES = 14
 """Lines that look different: colours times styles."""
 
-INFORMATION = "label_information_lower"
+INFORMATION, OF_ACTIONS = "label_information_lower", "support_information_lower"
 
 
 def plot_history(history: Mapping[str, np.ndarray], metric: str, ax=None):
@@ -64,10 +64,12 @@ def plot_curves(
     ax = current_axes(ax)
     styles = itertools.product(("-", "--"), reporting.COLOURS)
     for (name, history), (line, colour) in zip(histories.items(), styles, strict=False):
+        marker = "." if len(history["step"]) == 1 else ""  # A line of one point is not seen.
         if column in history:
-            ax.plot(history["step"], history[column], line, color=colour, label=name)
+            style = {"linestyle": line, "marker": marker, "color": colour}
+            ax.plot(history["step"], history[column], **style, label=name)
         if dotted in history:
-            ax.plot(history["step"], history[dotted], ":", color=colour)
+            ax.plot(history["step"], history[dotted], ":", marker=marker, color=colour)
     ax.set_xlabel("training step")
     ax.locator_params(axis="x", nbins=6)
     return ax
@@ -94,7 +96,7 @@ def draw_curves(
     """
     figure, axes = new_axes(len(metrics), size=(5, 3.8))
     for ax, (metric, title) in zip(axes[0], metrics.items(), strict=True):
-        other = "" if metric == INFORMATION else f"{dotted}_{metric}"
+        other = "" if metric in (INFORMATION, OF_ACTIONS) else f"{dotted}_{metric}"
         plot_curves(histories, f"{split}_{metric}", other, ax).set(title=title, xlabel=xlabel)
     without = ", without the support set" * ("no_support" in dotted)
     figure.suptitle(f"dotted: meta-training tasks{without}", fontsize=8)

@@ -23,6 +23,7 @@ Nothing here needs TensorFlow.
 """
 
 import csv
+import html
 import io
 import os
 import pathlib
@@ -58,12 +59,32 @@ KINDS = {
 """What each record holds, at least, and of what kind."""
 
 
+class Record(dict):
+    """The record of a run; notebooks show its verdict and its scores, with intervals."""
+
+    def _repr_html_(self) -> str:
+        metric, splits = self["metric"], self["scores"]
+        verdict = f"{self['method']}: {self['diagnosis']['verdict']} ({self['normalization']})"
+        names = [f"{prefix}{metric}" for prefix in ("", "no_support_", "mismatched_support_")]
+        rows = [
+            [name.replace("_", " ")]
+            + [
+                reporting.format_interval(of[name], 3) if name in of else ""
+                for of in splits.values()
+            ]
+            for name in names
+        ]
+        warnings = "".join(f"<p>Warning: {html.escape(of)}</p>" for of in self.get("warnings", ()))
+        table = reporting.html_table(["", *splits], rows)
+        return f"<p><b>{html.escape(verdict)}</b></p>{table}{warnings}"
+
+
 def write_results(record: dict, folder: os.PathLike) -> None:
     """Writes the record of a run, whole or not at all."""
     reporting.write_json({"schema": SCHEMA} | record, pathlib.Path(folder) / RESULTS)
 
 
-def read_results(path: os.PathLike) -> dict:
+def read_results(path: os.PathLike) -> Record:
     """The record of a run.
 
     Args:
@@ -88,7 +109,7 @@ def read_results(path: os.PathLike) -> dict:
             "it with the version that wrote it, or train the run anew."
         )
     _check_kinds(record, path)
-    return record
+    return Record(record)
 
 
 def _check_kinds(record: dict, path: pathlib.Path) -> None:

@@ -70,6 +70,7 @@ class Study:
         further: scores that the study adds to a run, a function of the run's folder; kept in it.
         ensembles: whether the ensemble of a row's seeds is scored, too.
         pictures: whether each run draws its own.
+        question: what it asks, a sentence.
     """
 
     name: str
@@ -84,6 +85,7 @@ class Study:
     further: Callable[[pathlib.Path, dict], dict] | None = None
     ensembles: bool = False
     pictures: bool = False
+    question: str = ""
 
 
 class Wanted(NamedTuple):

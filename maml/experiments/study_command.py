@@ -12,6 +12,7 @@ from maml.core.options import distinct
 from maml.experiments import determinism
 from maml.experiments.executors.local import CORES
 from maml.experiments.executors.opening import KINDS, open_executor
+from maml.experiments.report import figures, page
 from maml.experiments.study import NotTrainedError, Plan, Study, run_study
 from mine import reporting
 from mine.reporting import commands
@@ -97,7 +98,7 @@ def main(
     program: str,
     changed: Callable[[], Mapping] = dict,
 ) -> None:
-    """Runs a study and writes its page.
+    """Runs a study and writes its page, in Markdown and as ``report.html``.
 
     Args:
         study: what is compared, or what makes it once flags are read.
@@ -115,7 +116,10 @@ def main(
         result |= {"workers": getattr(plan.executor, "workers", 1), "executor": executor}
         result["provenance"] = reporting.provenance(program)
         with _claim_when_free(output):
+            before = figures.states(output)
             text = write(result, plan, output)
+            drawn = figures.drawn_since(output, before)
+            page.write(page.of_study(plan.study, result, text, drawn), output)
     except NotTrainedError as missing:
         print(*missing.args[0], sep="\n")
         count = reporting.counted(len(missing.args[0]), "training")
@@ -128,7 +132,9 @@ def main(
     except ValueError as error:
         sys.exit(f"Error: {error}")
     print(text)
-    print(f"{(time.time() - start) / 60:.0f} minutes; tables and pictures in {output}.")
+    print(
+        f"{(time.time() - start) / 60:.0f} minutes; tables, pictures and report.html in {output}."
+    )
 
 
 @contextlib.contextmanager

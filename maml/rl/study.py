@@ -168,6 +168,8 @@ STUDY = Study(
     metric="return",
     larger_is_better=True,
     pictures=True,
+    question="How much does adaptation raise the return of policies on new tasks, and what helps "
+    "where observations name the training tasks?",
 )
 
 

@@ -161,7 +161,13 @@ def further(folder: pathlib.Path, record: Mapping) -> dict:
 
 
 STUDY = Study(
-    "ambiguity", "Ambiguous regression: a sinusoid or a line", TABLES, "nll", further=further
+    "ambiguity",
+    "Ambiguous regression: a sinusoid or a line",
+    TABLES,
+    "nll",
+    further=further,
+    question="Which learners predict both answers where the support set fits a sinusoid and a "
+    "line?",
 )
 
 COLUMNS = (

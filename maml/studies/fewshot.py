@@ -144,6 +144,8 @@ STUDY = Study(
     metric="accuracy",
     larger_is_better=True,
     pictures=True,
+    question="How accurate are learners on images of new classes, and which regularizers keep "
+    "MAML from memorizing labels that are fixed?",
 )
 
 COLUMNS = (

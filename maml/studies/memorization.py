@@ -74,7 +74,13 @@ TABLES = {
 USUAL = ("cnp_5", "cnp_10", "metasgd_5", "metasgd_10")
 """Tables of the study, unless others are asked for."""
 
-STUDY = Study("memorization", "The memorization table", TABLES)
+STUDY = Study(
+    "memorization",
+    "The memorization table",
+    TABLES,
+    question="Which regularizers, and at which strength, keep a learner from memorizing sinusoids "
+    "whose amplitude the input tells?",
+)
 
 GROUPS = {
     "not trained on information": ("none", "MR-W", "MR-A", "label augmentation"),

@@ -19,6 +19,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from maml.experiments import report, study_command
+from maml.experiments.aggregation import interval_of
 from maml.experiments.run_folder import LEARNER, read_config
 from maml.experiments.study import Plan, Study, Table
 from maml.learners import saving
@@ -101,7 +102,14 @@ def _errors(learner, problem, told: bool, pretrained: bool) -> dict[str, dict[st
     return errors
 
 
-STUDY = Study("robustness", "Sinusoids, and how far a task may shift", TABLES, further=further)
+STUDY = Study(
+    "robustness",
+    "Sinusoids, and how far a task may shift",
+    TABLES,
+    further=further,
+    question="How well do learners fit sinusoids, and how far may a task shift before adaptation "
+    "fails?",
+)
 
 COLUMNS = (
     report.Column("learner", lambda row: row["row"], left=True),
@@ -110,8 +118,8 @@ COLUMNS = (
         report.Column(
             f"{count} inner steps",
             lambda row, name=f"mse_after.{count}": (
-                format_interval(report.interval_of(row, f"further.{name}"), 3)
-                if np.isfinite(report.interval_of(row, f"further.{name}")["mean"])
+                format_interval(interval_of(row, f"further.{name}"), 3)
+                if np.isfinite(interval_of(row, f"further.{name}")["mean"])
                 else "diverges"
             ),
         )

@@ -121,7 +121,14 @@ def further(folder: pathlib.Path, record: Mapping) -> dict:
     return {"distance": distances(learner, problem)}
 
 
-STUDY = Study("threshold", "When does a learner stop memorizing?", TABLES, further=further)
+STUDY = Study(
+    "threshold",
+    "When does a learner stop memorizing?",
+    TABLES,
+    further=further,
+    question="From how many training tasks on are a learner's answers nearer to ridge regression "
+    "than to the memorizer, and do regularizers lower that number?",
+)
 
 
 def threshold(counts: Sequence[int], to_ridge: Sequence[float], to_memorizer: Sequence[float]):

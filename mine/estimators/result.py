@@ -3,6 +3,8 @@
 import dataclasses
 import math
 
+from mine.reporting import html_table
+
 
 @dataclasses.dataclass(frozen=True)
 class Estimate:
@@ -41,22 +43,31 @@ class Estimate:
     second_opinions: dict[str, float] = dataclasses.field(default_factory=dict)
     warnings: tuple[str, ...] = ()
 
-    def __str__(self) -> str:
+    def rows(self) -> list[tuple[str, str]]:
+        """What each number is, and its text; the first is the information."""
         low, high = self.interval
         within = f"95 % interval {low:.3f} to {high:.3f}"
         if math.isinf(high):
             within = f"at least {low:.3f} at 95 %, without an upper end"
         bound_low, bound_high = self.bound_interval
-        lines = [
-            f"{self.nats:.3f} nats ({within}), {self.samples} samples",
-            f"bound {self.bound}: {self.bound_nats:.3f} ({bound_low:.3f} to {bound_high:.3f})",
+        rows = [
+            ("", f"{self.nats:.3f} nats ({within}), {self.samples} samples"),
+            (f"bound {self.bound}", f"{self.bound_nats:.3f} ({bound_low:.3f} to {bound_high:.3f})"),
         ]
         if self.second_opinions:
             opinions = ", ".join(
                 f"{name} {nats:.3f}" for name, nats in self.second_opinions.items()
             )
-            lines.append(f"second opinions: {opinions}")
-        return "\n".join([*lines, *(f"warning: {warning}" for warning in self.warnings)])
+            rows.append(("second opinions", opinions))
+        return [*rows, *(("warning", warning) for warning in self.warnings)]
+
+    def __str__(self) -> str:
+        return "\n".join(f"{name}: {text}" if name else text for name, text in self.rows())
+
+    def _repr_html_(self) -> str:
+        """The same rows as a table, for notebooks."""
+        (_, information), *rows = self.rows()
+        return html_table(("information", information), rows)
 
     def to_json(self) -> dict:
         """The attributes by name, for JSON: an interval without an upper end ends in None."""

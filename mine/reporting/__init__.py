@@ -17,6 +17,8 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "progress": ["ProgressBar", "keras_verbosity"],
         "environment": ["hardware", "provenance"],
         "statistics": ["format_interval", "mean_interval", "rank"],
-        "tables": ["counted", "join_numbers", "markdown_table", "origins", "write_tables"],
+        "tables": [
+            "counted", "html_table", "join_numbers", "markdown_table", "origins", "write_tables",
+        ],
     },
-)
+)  # fmt: skip

@@ -29,6 +29,7 @@ def run(
     changed: Sequence[str] = (),
     claims: bool = True,
     again: str = AGAIN,
+    words: str = "",
 ) -> None:
     """Runs a command whose flags are defined.
 
@@ -40,14 +41,18 @@ def run(
         claims: whether the folders are kept from other processes while the command works; a
             command may do that itself.
         again: what to do to go on after a signal or a full disk.
+        words: name of a flag, a list, to which positional arguments are added; if empty, they are
+            refused.
     """
 
-    def checked(words):
-        if words[1:]:
+    def checked(typed):
+        if typed[1:] and not words:
             sys.exit(
                 "Error: Unexpected positional argument: expected flags, --name=value; received "
-                f"{words[1]!r}."
+                f"{typed[1]!r}."
             )
+        if typed[1:]:
+            flags.FLAGS[words].value = [*flags.FLAGS[words].value, *typed[1:]]
         for name in (*folders, *changed):
             if flags.FLAGS[name].value == "":  # As of a variable of the shell that is not set.
                 sys.exit(f"Error: Invalid value for --{name}: expected a folder; received none.")

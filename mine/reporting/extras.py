@@ -7,7 +7,9 @@ from mine.reporting.imports import EngineError
 from mine.reporting.version import DISTRIBUTION
 
 EXTRAS = {
-    **dict.fromkeys(("pandas", "tensorboard"), "experiments"),
+    **dict.fromkeys(
+        ("pandas", "tensorboard", "jinja2", "markdown_it", "markupsafe"), "experiments"
+    ),
     **dict.fromkeys(("mujoco", "trimesh", "mapbox_earcut", "PIL"), "pose"),
     "gymnasium": "rl",
     **dict.fromkeys(("dask", "distributed", "mpi4py", "submitit"), "scale"),

@@ -1,6 +1,7 @@
 """Tables in Markdown and CSV, and results as a pair of files, one for people, one for programs."""
 
 import csv
+import html
 import pathlib
 from collections.abc import Iterable
 
@@ -57,7 +58,9 @@ def markdown_table(
     """
 
     def line(cells: Iterable[str]) -> str:
-        return "| " + " | ".join(cell.replace("|", r"\|") for cell in cells) + " |"
+        # A cell with a line break would end its row.
+        texts = [" ".join(cell.splitlines()).replace("|", r"\|") for cell in cells]
+        return f"| {' | '.join(texts)} |"
 
     titles, filled = list(columns), [list(row) for row in rows]
     rule = ["---"] * left + ["---:"] * (len(titles) - left)
@@ -66,6 +69,26 @@ def markdown_table(
         line(rule),
         *(line(row + [""] * (len(titles) - len(row))) for row in filled),
     ]
+
+
+def html_table(columns: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    """A table in HTML, for notebooks and pages: every text is escaped; it scrolls by itself.
+
+    Args:
+        columns: titles.
+        rows: texts; the first of each is the head of its row.
+    """
+
+    style = "style='text-align: left'"
+
+    def line(first: str, *others: str) -> str:
+        cells = "".join(f"<td {style}>{html.escape(text)}</td>" for text in others)
+        return f"<tr><th scope='row' {style}>{html.escape(first)}</th>{cells}</tr>"
+
+    head = "".join(f"<th scope='col' {style}>{html.escape(title)}</th>" for title in columns)
+    body = "".join(line(*row) for row in rows)
+    table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    return f"<div class='scroll' tabindex='0' style='overflow-x: auto'>{table}</div>"
 
 
 def read_csv(path: pathlib.Path, columns: Iterable[str]) -> list[dict[str, str]]:

@@ -1,0 +1,5 @@
+"""``python -m maml.experiments.report``: see :mod:`maml.experiments.report.command`."""
+
+from maml.experiments.report import command
+
+command.cli()
