@@ -40,6 +40,27 @@ def make(registry, name, **given):
 
 
 @pytest.mark.parametrize("registry", [LEARNERS, REGULARIZERS, HEADS, TASKS])
+def test_no_component_takes_a_size_of_which_computations_make_nothing(registry):
+    """Squares of such numbers are 0 or infinite in 32 bits."""
+    taken = []
+    for name in registry:
+        for option, parameter in options.options_of(registry[name]).items():
+            if not takes_float(parameter):
+                continue
+            several = "[" in str(parameter.annotation)
+            for value in (1e30, -1e30, 1e-30, 1e300, 10**400):
+                given = (-value, value) if several else value
+                try:
+                    make(registry, name, **{option: given})
+                except ValueError as error:
+                    if option not in str(error):
+                        taken.append((name, option, value, str(error)))
+                else:
+                    taken.append((name, option, value))
+    assert not taken
+
+
+@pytest.mark.parametrize("registry", [LEARNERS, REGULARIZERS, HEADS, TASKS])
 def test_no_component_takes_an_option_that_is_not_finite(registry):
     tried = 0
     for name in registry:

@@ -3,6 +3,9 @@
 import math
 import numbers
 
+SIZES = 1e-18, 1e18
+"""Least and largest size of a number other than 0: numbers of 32 bits hold their squares."""
+
 
 def check_counts(**values) -> None:
     """Raises ValueError unless each of some values, given by name, is a whole number from 1 on.
@@ -20,10 +23,11 @@ def check_counts(**values) -> None:
 def check_at_least(least: float, **values) -> None:
     """Raises ValueError unless each of some values, given by name, is finite, ``least`` or more."""
     for name, value in values.items():
-        if not (isinstance(value, numbers.Real) and least <= float(value) < math.inf):
+        if not (isinstance(value, numbers.Real) and least <= value < math.inf):
             raise ValueError(
                 f"Invalid value for `{name}`: expected at least {least}, received {value!r}."
             )
+        check_sizes(name, value)
 
 
 def check_finite(
@@ -41,8 +45,24 @@ def check_finite(
     limit = limit if least == -math.inf else f", {least:g} or more"
     limit += "" if most == math.inf else f", {most:g} at most"
     for name, value in values.items():
-        number = float(value) if isinstance(value, numbers.Real) else math.nan
+        number = value if isinstance(value, numbers.Real) else math.nan
         if not (above < number < math.inf and least <= number <= most):
             raise ValueError(
                 f"Invalid value for `{name}`: expected a finite number{limit}; received {value!r}."
+            )
+        check_sizes(name, value)
+
+
+def check_sizes(name: str, *values) -> None:
+    """Raises ValueError for numbers of which computations make zeros or infinities.
+
+    Args:
+        name: of their argument.
+        *values: finite numbers.
+    """
+    for value in values:
+        if value != 0 and not SIZES[0] <= abs(value) <= SIZES[1]:
+            raise ValueError(
+                f"Invalid value for `{name}`: expected a size from {SIZES[0]:g} to {SIZES[1]:g}, "
+                f"whose square numbers of 32 bits hold; received {value!r:.40}."
             )

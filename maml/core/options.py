@@ -167,7 +167,7 @@ def _checked(value, kind):
         if not isinstance(value, (list, tuple)):
             raise ValueError(value)
         return tuple(_checked(part, parts[0]) for part in value)
-    if kind is float and type(value) in (int, float) and math.isfinite(value):
+    if kind is float and type(value) in (int, float) and abs(value) < math.inf:
         return value
     if type(value) is not kind or kind is float:
         raise ValueError(value)
