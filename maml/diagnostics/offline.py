@@ -278,7 +278,7 @@ def main():
             return
     except ValueError as error:
         sys.exit(f"Error: {error}")
-    print(report)
+    print(report, flush=True)
     if values.json:
         reporting.write_json(report.to_json(), pathlib.Path(values.json))
     if values.picture:
