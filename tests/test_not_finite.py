@@ -187,6 +187,20 @@ def test_data_that_is_unfit_throughout_stops_a_run_at_once_and_is_blamed(
     assert not {"config.json", "learner.keras"} & {p.name for p in (tmp_path / "run").iterdir()}
 
 
+def test_an_option_far_from_its_default_is_blamed_too():
+    network, head = toys.perceptron(9, 1), maml.NormalHead(scale=1e5)
+    regularizers = [maml.MRW(sigma=1e-9), maml.WeightDecay()]
+    model = maml.MAML(network, head, inner_lr=0.1, inner_clip=1e9, regularizers=regularizers)
+    model.compile("adam")
+    watch = callbacks.StopOnDivergence()
+    watch.set_model(model)
+    watch.set_params({"steps": 20})
+    told = "regularizer, or set nearer to its default scale=.*7 by default. and sigma=1e-09 .0.1 by"
+    with pytest.raises(FloatingPointError, match=told) as error:
+        watch.on_train_batch_end(9, {"skipped_steps": 10})
+    assert "inner" not in str(error.value).partition("regularizer,")[2]
+
+
 @pytest.mark.slow
 def test_rates_are_blamed_where_the_data_is_fit(monkeypatch, tmp_path):
     with pytest.raises(FloatingPointError, match="no checkpoint yet. Lower the learning rates"):

@@ -240,6 +240,25 @@ def no_effect(name: str, value, beside: str) -> ValueError:
     )
 
 
+def far_from_defaults(*components) -> list[str]:
+    """Options of components whose size is a hundred times their default or more, or as much less.
+
+    Args:
+        *components: instances, each with its options as attributes.
+
+    Returns:
+        Of each such option what is said of it, such as ``sigma=10000 (0.03 by default)``.
+    """
+    found = []
+    for component in components:
+        for name, default in defaults_of(type(component)).items():
+            value = getattr(component, name, default)
+            both = type(default) is type(value) is float and default > 0 < value
+            if both and not default / 100 < value < default * 100:
+                found.append(f"{name}={value:g} ({default:g} by default)")
+    return found
+
+
 def without_effect(component: Callable, given: Mapping) -> dict[str, str]:
     """Those of some options that others take the effect from -> why, such as ``bound=ba``.
 
