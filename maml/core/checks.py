@@ -6,6 +6,9 @@ import numbers
 SIZES = 1e-18, 1e18
 """Least and largest size of a number other than 0: numbers of 32 bits hold their squares."""
 
+MOST = 2**31 - 1
+"""Largest number of things: tensors count in 32 bits."""
+
 
 def check_counts(**values) -> None:
     """Raises ValueError unless each of some values, given by name, is a whole number from 1 on.
@@ -16,7 +19,12 @@ def check_counts(**values) -> None:
         if value is not None and not (isinstance(value, numbers.Integral) and int(value) >= 1):
             raise ValueError(
                 f"Invalid value for `{name}`: expected a whole number, 1 or more; received "
-                f"{value!r}."
+                f"{value!r:.40}."
+            )
+        if value is not None and value > MOST:
+            raise ValueError(
+                f"Invalid value for `{name}`: expected a whole number, {MOST:,} at most; received "
+                f"{value!r:.40}."
             )
 
 
