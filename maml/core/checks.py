@@ -2,6 +2,7 @@
 
 import math
 import numbers
+from typing import Any
 
 SIZES = 1e-18, 1e18
 """Least and largest size of a number other than 0: numbers of 32 bits hold their squares."""
@@ -21,7 +22,7 @@ def check_counts(**values) -> None:
                 f"Invalid value for `{name}`: expected a whole number, 1 or more; received "
                 f"{value!r:.40}."
             )
-        if value is not None and value > MOST:
+        if value is not None and int(value) > MOST:
             raise ValueError(
                 f"Invalid value for `{name}`: expected a whole number, {MOST:,} at most; received "
                 f"{value!r:.40}."
@@ -31,7 +32,7 @@ def check_counts(**values) -> None:
 def check_at_least(least: float, **values) -> None:
     """Raises ValueError unless each of some values, given by name, is finite, ``least`` or more."""
     for name, value in values.items():
-        if not (isinstance(value, numbers.Real) and least <= value < math.inf):
+        if not least <= _real(value) < math.inf:
             raise ValueError(
                 f"Invalid value for `{name}`: expected at least {least}, received {value!r}."
             )
@@ -53,12 +54,17 @@ def check_finite(
     limit = limit if least == -math.inf else f", {least:g} or more"
     limit += "" if most == math.inf else f", {most:g} at most"
     for name, value in values.items():
-        number = value if isinstance(value, numbers.Real) else math.nan
+        number = _real(value)
         if not (above < number < math.inf and least <= number <= most):
             raise ValueError(
                 f"Invalid value for `{name}`: expected a finite number{limit}; received {value!r}."
             )
         check_sizes(name, value)
+
+
+def _real(value) -> Any:
+    """The number, of which nothing is lost, or NaN for what is none."""
+    return value if isinstance(value, numbers.Real) else math.nan
 
 
 def check_sizes(name: str, *values) -> None:

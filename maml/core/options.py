@@ -253,8 +253,9 @@ def far_from_defaults(*components) -> list[str]:
     for component in components:
         for name, default in defaults_of(type(component)).items():
             value = getattr(component, name, default)
-            both = type(default) is type(value) is float and default > 0 < value
-            if both and not default / 100 < value < default * 100:
+            if not (isinstance(default, float) and isinstance(value, float)):
+                continue
+            if default > 0 < value and not default / 100 < value < default * 100:
                 found.append(f"{name}={value:g} ({default:g} by default)")
     return found
 
