@@ -103,3 +103,11 @@ def test_every_row_has_a_configuration(tmp_path):
         for options in several:
             config = plan.config("sinusoid_or_line", options, 0)
             assert config.head == "gaussian", row
+
+
+def test_steps_that_a_study_is_given_are_those_of_learners_that_are_trained(tmp_path):
+    plan = Plan(ambiguity.STUDY, tmp_path, changed={"steps": 4})
+    for row, several in ambiguity.ROWS.items():
+        for options in several:
+            steps = plan.config("sinusoid_or_line", options, 0).steps
+            assert steps == (1 if row == "exact Bayes" else 4)

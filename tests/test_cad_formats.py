@@ -140,11 +140,13 @@ BAD = {
     "empty.off": (b"", "empty"), "empty.obj": (b"", "empty"), "empty.ply": (b"", "empty"),
     "empty.stl": (b"", "empty"), "blank.off": (b" \n\n", ""), "zeros.stl": (b"\0" * 200, ""),
     "other.off": ("hello\n", "does not begin with OFF"), "other.ply": ("hello\n", "with ply"),
-    "other.stl": ("hello\n", "STL"), "other.obj": ("hello\n", "no faces"),
+    "other.stl": ("hello\n", "solid"), "other.obj": ("hello\n", "no faces"),
     "png.obj": (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + bytes(range(256)), ""),
     "claim.off": (off().replace("8 6 0", f"{HUGE} {HUGE} 0"), "1000000000 vertices"),
     "more_faces.off": (off() + "4 0 1 2 3\n", "it goes on after its 6 faces"),
     "more_triangles.stl": (binary_stl() + binary_stl()[84:], "it goes on after its 12 triangles"),
+    "two_shapes.off": (off() + off(), "it goes on after its 6 faces"),
+    "two_colours.off": (off() + "1 2\n# b\n" + off(keyword="COFF"), "it goes on after its 6 faces"),
     "claim_faces.off": (off().replace("8 6 0", f"8 {HUGE} 0"), "1,000,000,000 faces"),
     "claim_more.off": (off().replace("8 6 0", "8 99999999999999999999 0"), ""),
     "negative.off": (off().replace("8 6 0", "-8 6 0"), "-8"),
@@ -193,6 +195,8 @@ BAD = {
         ply("binary_big_endian").replace(b"face 6", b"face %d" % HUGE), "ends"
     ),
     "no_x.ply": (ply().replace(b"float x", b"float a"), "x, y and z"),
+    "two_properties.ply": (ply().replace(b"float x\n", b"float x\nproperty float x\n"), "twice"),
+    "two_lists.ply": (ply(after="property list uchar int vertex_indices"), "twice"),
     "two_elements.ply": (ply(before="element face 0"), "twice"),
     "no_vertex.ply": (ply().replace(b"element vertex", b"element point"), "vertex"),
     "cut.ply": (ply("binary_little_endian")[:-3], "ends"),
@@ -210,6 +214,8 @@ BAD = {
     "signalling_nan.stl": (
         binary_stl().replace(FOUR[::-1], SIGNALLING_NAN[::-1], 1), "not finite"
     ),
+    "off.stl": (off(), "does not begin with solid"),
+    "comment.stl": ("; made by hand\n" + ascii_stl(), "does not begin with solid"),
     "cut.stl": (binary_stl()[:-1], "12 triangles"),
     "claim.stl": (stl_claim(HUGE), "1,000,000,000 triangles"),
     "claim_more.stl": (stl_claim(2**32 - 1), "4,294,967,295 triangles"),

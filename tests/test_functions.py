@@ -245,12 +245,13 @@ def test_functions_that_are_all_one_are_not_mutually_exclusive():
     [
         ({"shape": "cosine"}, "Unknown shape 'cosine': expected one of sine, square"),
         ({"test_shape": "cosine"}, "Unknown shape 'cosine': expected one of sine, square"),
-        ({"amplitude": (5, 1)}, r"amplitude is a range \(low, high\) of finite.*, not \(5, 1\)\."),
-        ({"test_phase": 3.0}, r"phase is a range .* not 3\.0\."),
-        ({"frequency": (1, math.nan)}, r"frequency is a range .* not \(1, nan\)\."),
-        ({"x_range": (-5, math.inf)}, r"x_range is a range .* not \(-5, inf\)\."),
-        ({"x_range": (-5, 0, 5)}, r"x_range is a range .* not \(-5, 0, 5\)\."),
-        ({"noise": -0.1}, r"noise is a standard deviation, 0 or more, not -0\.1\."),
+        ({"amplitude": (5, 1)}, r"`amplitude`: expected a range \(low, .*; received \(5, 1\)\."),
+        ({"test_phase": (3.0,)}, r"`test_phase`: expected a range .* received \(3\.0,\)\."),
+        ({"test_phase": 3.0}, r"`test_phase`: expected a range .* received 3\.0\."),
+        ({"frequency": (1, math.nan)}, r"`frequency`: expected a range .* received \(1, nan\)\."),
+        ({"x_range": (-5, math.inf)}, r"`x_range`: expected a range .* received \(-5, inf\)\."),
+        ({"x_range": (-5, 0, 5)}, r"`x_range`: expected a range .* received \(-5, 0, 5\)\."),
+        ({"noise": -0.1}, r"`noise`: expected a finite number, 0 or more; received -0\.1\."),
     ],
 )
 def test_functions_that_cannot_be_are_refused(options, message):

@@ -1,5 +1,6 @@
 """Images are read as a viewer shows them, whatever their kind; the others are refused by reason."""
 
+import math
 import os
 import pathlib
 import struct
@@ -17,7 +18,7 @@ INK[2:5, 1:8] = True
 GREY = np.where(INK, 30, 220).astype(np.uint8)
 
 
-def png(bits, colour, rows, transparent=b"", size=(4, 1)):
+def png(bits, colour, rows, transparent=b"", size=(4, 1), interlaced=0):
     """A PNG from its raw rows, of kinds that Pillow does not write."""
 
     def chunk(kind, data):
@@ -26,7 +27,7 @@ def png(bits, colour, rows, transparent=b"", size=(4, 1)):
         )
 
     content = b"\x89PNG\r\n\x1a\n" + chunk(
-        b"IHDR", struct.pack(">IIBBBBB", *size, bits, colour, 0, 0, 0)
+        b"IHDR", struct.pack(">IIBBBBB", *size, bits, colour, 0, 0, interlaced)
     )
     if transparent:
         content += chunk(b"tRNS", transparent)
@@ -113,6 +114,46 @@ def test_a_transparent_colour_of_16_bits_is_white(tmp_path):
     content = png(16, 2, [row], struct.pack(">3H", 0x1200, 0x3400, 0x5600), (2, 1))
     (tmp_path / "a.png").write_bytes(content)
     assert np.asarray(read_image(tmp_path / "a.png")).tolist() == [[[255] * 3, [0x78] * 3]]
+
+
+def by_passes(pixels):
+    """The rows of an interlaced PNG file (Adam7)."""
+    starts = [(0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2)]
+    parts = [pixels[y::dy, x::dx] for y, x, dy, dx in [*starts, (1, 0, 2, 1)]]
+    return [bytes(row) for part in parts for row in part if len(row)]
+
+
+@pytest.mark.parametrize("interlaced", [0, 1])
+@pytest.mark.parametrize("width", [1, 3, 10])
+def test_a_png_that_lacks_rows_is_refused_and_not_black_below(tmp_path, interlaced, width):
+    """Its checksums are right: the program that wrote it stopped."""
+    pixels, path = GREY[:, :width], tmp_path / "a.png"
+    rows = by_passes(pixels) if interlaced else [bytes(row) for row in pixels]
+    path.write_bytes(png(8, 0, rows, b"", (width, 12), interlaced))
+    np.testing.assert_array_equal(grey_of(path), pixels)
+    # One bit, grey, colour of 16 bits, colour with transparency.
+    for bits, colour, size in ((1, 0, 1 / 8), (8, 0, 1), (16, 2, 6), (8, 6, 4)):
+        black = [bytes(math.ceil(len(row) * size)) for row in rows]
+        path.write_bytes(png(bits, colour, black, b"", (width, 12), interlaced))
+        assert grey_of(path).shape == (12, width)
+        for kept in (2, len(rows) - 1):
+            path.write_bytes(png(bits, colour, black[:kept], b"", (width, 12), interlaced))
+            refused(path, "it ends before its last row")
+
+
+@pytest.mark.parametrize("ending", ["jpg", "png", "webp"])
+def test_damaged_exif_data_do_not_hide_the_image(tmp_path, ending):
+    exif = Image.Exif()
+    exif[0x0112], exif[0x011A] = 6, 72.0
+    whole = exif.tobytes()
+    damaged = [b"Exif\0\0rubbish", whole[:8], whole[:20], b"x"]
+    damaged += [whole[:at] + b"\xff" + whole[at + 1 :] for at in range(6, len(whole), 3)]
+    upright = np.kron(GREY, np.ones((8, 8), np.uint8))
+    for exif in damaged:
+        Image.fromarray(upright).save(tmp_path / f"a.{ending}", exif=exif)
+        found = grey_of(tmp_path / f"a.{ending}")
+        turned = upright if found.shape == upright.shape else np.rot90(upright, -1)
+        assert min(np.abs(found - of).mean() for of in (turned, turned[::-1])) < 4
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))

@@ -227,9 +227,9 @@ def test_only_the_last_of_the_weights_visited_has_a_gradient():
     ("options", "message"),
     [
         ({"solver": "cholesky"}, f"expected one of {', '.join(SOLVERS)}, or a function"),
-        ({"regularization": 0.0}, "regularization > 0"),
-        ({"solver_steps": 0}, "solver_steps >= 1"),
-        ({"damping": -1.0}, "damping >= 0"),
+        ({"regularization": 0.0}, "`regularization`: expected a finite number above 0"),
+        ({"solver_steps": 0}, "`solver_steps`: expected a whole number, 1 or more"),
+        ({"damping": -1.0}, "`damping`: expected a finite number, 0 or more"),
         ({"first_order": True}, "Use FOMAML"),
     ],
 )

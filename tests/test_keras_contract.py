@@ -501,7 +501,7 @@ def test_export_without_weights_is_refused(tmp_path):
         *((lambda pair=pair: maml.NormalHead(bounds=pair), r"`bounds`: expected \(low, high\)")
           for pair in ((1,), (1, 2, 3), (2, 1), (1, 1), 3.0, (0, np.inf), (None, 1))),
         (lambda: maml.NormalHead(0), "`dim`: expected a whole number, 1 or more; received 0"),
-        (lambda: maml.GaussianHead(min_scale=np.nan), "`min_scale`: expected a positive number"),
+        (lambda: maml.GaussianHead(min_scale=np.nan), "`min_scale`: expected a finite number"),
         (lambda: maml.CategoricalHead(0), "`classes`: expected a whole number"),
         (lambda: maml.CircularHead(0.0), "`period`: expected a finite number above 0"),
         (lambda: maml.VonMisesHead(1.0, 0), "`harmonics`: expected a whole number"),

@@ -30,10 +30,14 @@ TABLE = np.array([[0.5, -1.25], [2.0, 3.0], [1e-3, 7.0]])
         "0,1\n0.5,-1.25\n2,3\n1e-3,7\n",
         "x,x\n0.5,-1.25\n2,3\n1e-3,7\n",
         "größe,y\n0.5,-1.25\n2,3\n1e-3,7\n",
+        "sep=;\n0,5;-1,25\n2;3\n0,001;7\n",
+        "sep=|\nx|y\n0.5|-1.25\n2|3\n0.001|7\n",
+        "#N/AX is a comment\n#REF\n0.5,-1.25\n2,3\n1e-3,7\n",
     ],
     ids=[
         "plain", "names", "spreadsheet", "old-line-ends", "quoted", "semicolons", "tabs", "spaces",
-        "comments", "numbered-columns", "equal-names", "latin1",
+        "comments", "numbered-columns", "equal-names", "latin1", "sep",
+        "sep-bar", "comments-like-faults",
     ],
 )  # fmt: skip
 def test_tables_of_all_kinds_are_read_alike(text, tmp_path):
@@ -73,6 +77,15 @@ def test_tables_of_all_kinds_are_read_alike(text, tmp_path):
         ("", "expected lines of numbers; received none"),
         ("# nothing\n\n", "expected lines of numbers; received none"),
         ("x\n", "expected lines of numbers; received none"),
+        ("x,y\n1,2\n#N/A,2\n2,3\n", "expected numbers, not '#N/A'"),
+        ("x,y\n1,2\n2,3\n#DIV/0!,2\n", "expected numbers, not '#DIV/0!'"),
+        ("#NAME?;1\n2;3\n", "expected numbers, not '#NAME?'"),
+        ("#N/A\n1\n2\n", "expected numbers, not '#N/A'"),
+        (
+            "t,y\n1700000000000000001,1\n1700000000000000002,2\n3,4\n",
+            "received column 1, whose 2 different whole numbers from 10^15 on become 1",
+        ),
+        ("1 -9007199254740993\n2 -9007199254740992\n", "column 2, whose 2 different whole"),
         ("0.5\n1\0\n", "received binary content"),
         ("1\n" * (2**20 + 1), "1,048,576 lines; received more; save the samples as .npy"),
     ],

@@ -1,6 +1,7 @@
 """Numbers that are not finite: refused as options, never saved, and told where they come from."""
 
 import functools
+import inspect
 import json
 import math
 import typing
@@ -37,6 +38,49 @@ def make(registry, name, **given):
     if "label_transform" in options.parameters(registry[name]):
         given["label_transform"] = maml.LabelScale()
     return registry.make(name, **given)
+
+
+@pytest.mark.parametrize("registry", [LEARNERS, REGULARIZERS, HEADS, TASKS])
+def test_no_component_takes_a_size_of_which_computations_make_nothing(registry):
+    """Squares of such numbers are 0 or infinite in 32 bits."""
+    taken = []
+    for name in registry:
+        for option, parameter in options.options_of(registry[name]).items():
+            own = inspect.signature(getattr(registry[name], "__init__", registry[name])).parameters
+            if not takes_float(parameter) or inspect.isclass(registry[name]) and option not in own:
+                continue  # Options of a base class are tried once.
+            several = "[" in str(parameter.annotation)
+            for value in (1e30, -1e30, 1e-30, 10**400):
+                given = (-value, value) if several else value
+                try:
+                    make(registry, name, **{option: given})
+                except ValueError as error:
+                    if option not in str(error):
+                        taken.append((name, option, value, str(error)))
+                else:
+                    taken.append((name, option, value))
+    assert not taken
+
+
+@pytest.mark.parametrize(
+    ("name", "option"),
+    [
+        ("maml", "inner_batch_size"), ("imaml", "solver_steps"), ("maml++", "multi_step"),
+        ("cnp", "hidden"), ("cnp", "dim_r"), ("cnp", "dim_z"), ("cnp", "interaction"),
+        ("acnp", "heads"), ("relative", "interaction"), ("abml", "num_samples"),
+        ("abml", "num_train_samples"), ("bmaml", "particles"), ("bmaml", "leader_steps"),
+        ("latent_np", "num_samples"), ("neural_statistician", "hidden"), ("memory", "slots"),
+        ("neural_statistician", "dim_c"), ("tnp", "width"),
+    ],
+)  # fmt: skip
+def test_counts_below_0_and_beyond_32_bits_are_refused_by_name(name, option):
+    for value in (-1, 2**31, 10**400):
+        if (option, value) == ("multi_step", 2**31):
+            continue  # Training steps may be as many.
+        given = (value,) if option == "hidden" else value
+        with pytest.raises(ValueError, match=f"Invalid value for `{option}`: expected") as told:
+            make(LEARNERS, name, **{option: given})
+        assert len(str(told.value)) < 200
 
 
 @pytest.mark.parametrize("registry", [LEARNERS, REGULARIZERS, HEADS, TASKS])
@@ -164,6 +208,20 @@ def test_data_that_is_unfit_throughout_stops_a_run_at_once_and_is_blamed(
         run(monkeypatch, tmp_path / "run", 1.0, value)
     assert "rates" not in str(error.value)
     assert not {"config.json", "learner.keras"} & {p.name for p in (tmp_path / "run").iterdir()}
+
+
+def test_an_option_far_from_its_default_is_blamed_too():
+    network, head = toys.perceptron(9, 1), maml.NormalHead(scale=1e5)
+    regularizers = [maml.MRW(sigma=1e-9), maml.WeightDecay()]
+    model = maml.MAML(network, head, inner_lr=0.1, inner_clip=1e9, regularizers=regularizers)
+    model.compile("adam")
+    watch = callbacks.StopOnDivergence()
+    watch.set_model(model)
+    watch.set_params({"steps": 20})
+    told = "regularizer, or set nearer to its default scale=.*7 by default. and sigma=1e-09 .0.1 by"
+    with pytest.raises(FloatingPointError, match=told) as error:
+        watch.on_train_batch_end(9, {"skipped_steps": 10})
+    assert "inner" not in str(error.value).partition("regularizer,")[2]
 
 
 @pytest.mark.slow

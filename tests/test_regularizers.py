@@ -456,10 +456,10 @@ def test_augmentation_is_of_training_only_and_before_all_else():
     ("make", "message"),
     [
         (lambda: maml.LabelAugmentation(maml.SameTask()), "SameTask does not relabel the queries"),
-        (lambda: maml.LabelAugmentation(SCALE, 1.5), "between 0 and 1, not 1.5"),
-        (lambda: maml.MRW(sigma=0.0), "sigma must be positive"),
-        (lambda: maml.MRW(prior_scale=-1.0), "prior_scale must be positive"),
-        (lambda: maml.MRA(sigma=0.0), "sigma must be positive"),
+        (lambda: maml.LabelAugmentation(SCALE, 1.5), "`probability`: expected .* 1 at most"),
+        (lambda: maml.MRW(sigma=0.0), "`sigma`: expected a finite number above 0"),
+        (lambda: maml.MRW(prior_scale=-1.0), "`prior_scale`: expected a finite number above 0"),
+        (lambda: maml.MRA(sigma=0.0), "`sigma`: expected a finite number above 0"),
         (
             lambda: PredictionMI(SCALE, "plugin"),
             "one of mine, dv, js, nwj, exact; received 'plugin'",

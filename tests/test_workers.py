@@ -31,6 +31,14 @@ def test_workers_leave_their_files_in_order(tmp_path):
     assert len(names) == 4 and [f"{name}.tidy" for name in names[::2]] == names[1::2]
 
 
+@pytest.mark.parametrize(
+    ("passed", "used", "late"),
+    [(4.9, 9.0, False), (5.1, 5.1, True), (5.1, 0.5, False), (19.0, 1.0, False), (21.0, 0.0, True)],
+)
+def test_workers_have_more_time_where_others_take_the_processors(passed, used, late):
+    assert workers._is_late(passed, used) == late
+
+
 def _keep_a_pool():
     pool = workers.Pool(1)
     _keep_a_pool.pool = pool  # As a study does, whose processes stay for its next table.

@@ -2,6 +2,13 @@
 
 import math
 import numbers
+from typing import Any
+
+SIZES = 1e-18, 1e18
+"""Least and largest size of a number other than 0: numbers of 32 bits hold their squares."""
+
+MOST = 2**31 - 1
+"""Largest number of things: tensors count in 32 bits."""
 
 
 def check_counts(**values) -> None:
@@ -13,17 +20,23 @@ def check_counts(**values) -> None:
         if value is not None and not (isinstance(value, numbers.Integral) and int(value) >= 1):
             raise ValueError(
                 f"Invalid value for `{name}`: expected a whole number, 1 or more; received "
-                f"{value!r}."
+                f"{value!r:.40}."
+            )
+        if value is not None and int(value) > MOST:
+            raise ValueError(
+                f"Invalid value for `{name}`: expected a whole number, {MOST:,} at most; received "
+                f"{value!r:.40}."
             )
 
 
 def check_at_least(least: float, **values) -> None:
     """Raises ValueError unless each of some values, given by name, is finite, ``least`` or more."""
     for name, value in values.items():
-        if not (isinstance(value, numbers.Real) and least <= float(value) < math.inf):
+        if not least <= _real(value) < math.inf:
             raise ValueError(
                 f"Invalid value for `{name}`: expected at least {least}, received {value!r}."
             )
+        check_sizes(name, value)
 
 
 def check_finite(
@@ -41,8 +54,29 @@ def check_finite(
     limit = limit if least == -math.inf else f", {least:g} or more"
     limit += "" if most == math.inf else f", {most:g} at most"
     for name, value in values.items():
-        number = float(value) if isinstance(value, numbers.Real) else math.nan
+        number = _real(value)
         if not (above < number < math.inf and least <= number <= most):
             raise ValueError(
                 f"Invalid value for `{name}`: expected a finite number{limit}; received {value!r}."
+            )
+        check_sizes(name, value)
+
+
+def _real(value) -> Any:
+    """The number, of which nothing is lost, or NaN for what is none."""
+    return value if isinstance(value, numbers.Real) else math.nan
+
+
+def check_sizes(name: str, *values) -> None:
+    """Raises ValueError for numbers of which computations make zeros or infinities.
+
+    Args:
+        name: of their argument.
+        *values: finite numbers.
+    """
+    for value in values:
+        if value != 0 and not SIZES[0] <= abs(value) <= SIZES[1]:
+            raise ValueError(
+                f"Invalid value for `{name}`: expected a size from {SIZES[0]:g} to {SIZES[1]:g}, "
+                f"whose square numbers of 32 bits hold; received {value!r:.40}."
             )

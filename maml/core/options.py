@@ -167,7 +167,7 @@ def _checked(value, kind):
         if not isinstance(value, (list, tuple)):
             raise ValueError(value)
         return tuple(_checked(part, parts[0]) for part in value)
-    if kind is float and type(value) in (int, float) and math.isfinite(value):
+    if kind is float and type(value) in (int, float) and abs(value) < math.inf:
         return value
     if type(value) is not kind or kind is float:
         raise ValueError(value)
@@ -238,6 +238,26 @@ def no_effect(name: str, value, beside: str) -> ValueError:
         f"The option {name!r} has no effect with {beside}: received {name}={typed(value)}, "
         "expected none; leave it out."
     )
+
+
+def far_from_defaults(*components) -> list[str]:
+    """Options of components whose size is a hundred times their default or more, or as much less.
+
+    Args:
+        *components: instances, each with its options as attributes.
+
+    Returns:
+        Of each such option what is said of it, such as ``sigma=10000 (0.03 by default)``.
+    """
+    found = []
+    for component in components:
+        for name, default in defaults_of(type(component)).items():
+            value = getattr(component, name, default)
+            if not (isinstance(default, float) and isinstance(value, float)):
+                continue
+            if default > 0 < value and not default / 100 < value < default * 100:
+                found.append(f"{name}={value:g} ({default:g} by default)")
+    return found
 
 
 def without_effect(component: Callable, given: Mapping) -> dict[str, str]:

@@ -29,6 +29,9 @@ def _accuracy(output, y):
     return (np.argmax(output, axis=-1) == np.argmax(y, axis=-1)).astype(float)
 
 
+LARGEST = 1e150
+"""Size of labels and answers."""
+
 DEFAULTS = {kind: Metric("mse", _squared_error(kind)) for kind in OUTPUTS if kind != "probs"} | {
     "probs": Metric("accuracy", _accuracy, greater_is_better=True, best=1.0)
 }
@@ -74,6 +77,7 @@ class Reader:
                 f"{np.sum(~np.isfinite(value))} of {value.size} that are not. Answer every query, "
                 "such as by a constant."
             )
+        check_magnitude("value returned by `predict`", value)
         return value
 
     def __call__(self, output, queries: int):
@@ -105,6 +109,21 @@ class Reader:
                 f"{value.sum(-1).max():g}."
             )
         return np.clip(value, 0, 1) if self.kind == "probs" else value
+
+
+def check_magnitude(what: str, value: np.ndarray) -> None:
+    """Raises ValueError for numbers whose squares are not finite.
+
+    Args:
+        what: they are.
+        value: finite numbers.
+    """
+    largest = np.abs(value.astype(float)).max(initial=0)
+    if largest > LARGEST:
+        raise ValueError(
+            f"Invalid {what}: expected sizes up to {LARGEST:g}, whose squares are finite, received "
+            f"{largest:g}. Give labels and answers in another unit."
+        )
 
 
 def constants(kind: str, y: np.ndarray) -> list:

@@ -9,6 +9,7 @@ from maml.core.checks import check_at_least
 from maml.diagnostics import answers, relabelings, sampling
 from maml.diagnostics.conditions import Request, make_requests, score
 from maml.diagnostics.report import MemorizationReport
+from mine.reporting.processes.resources import require
 from mine.reporting.progress import ProgressBar
 from mine.reporting.tables import counted
 
@@ -134,9 +135,19 @@ class Session:
 
     def prepare(self, splits: dict[str, list[sampling.Task]], classes: int) -> None:
         """Takes the tasks of each split, and the number of classes if labels are their numbers."""
-        labels = splits["training"][0].query_y
+        first = splits["training"][0]
+        labels = first.query_y
+        for split, (other, *_) in splits.items():
+            shapes = [[list(part.shape[1:]) for part in task[2:]] for task in (first, other)]
+            if shapes[0] != shapes[1]:
+                raise ValueError(
+                    f"Invalid shapes of {split} tasks: expected points like those of training "
+                    f"tasks, {shapes[0][0]} and labels {shapes[0][1]}; received {shapes[1][0]} and "
+                    f"{shapes[1][1]}."
+                )
         self.vector = labels.ndim == 2
         self.class_numbers = self.output == "probs" and not self.vector
+        self._check_memory(splits, classes)
         dim = labels.shape[1] if self.vector else 1
         if self.class_numbers:
             dim = classes
@@ -170,6 +181,16 @@ class Session:
             )
             for index, (split, tasks) in enumerate(splits.items())
         }
+
+    def _check_memory(self, splits, classes: int) -> None:
+        """Refuses more questions or classes than this machine can hold."""
+        tasks = [task for of in splits.values() for task in of]
+        # Of each question labels, the answer, and what Python needs for them.
+        each = sum(8.0 * (task.support_y.size + 2 * task.query_y.size) + 1000 for task in tasks)
+        if self.relabel or self.output == "probs":
+            require("num_relabelings", self.num_relabelings, each * self.num_relabelings)
+        if self.class_numbers:
+            require("classes", classes, 8.0 * classes**2)
 
     def requests(self) -> list[Request]:
         """All questions, of one split after the other."""
@@ -300,6 +321,11 @@ def _labels(splits) -> Iterator[tuple[str, np.ndarray]]:
 
 
 def _check_classes(splits, classes: int) -> None:
+    if not classes:
+        raise ValueError(
+            "Missing value for `classes`: expected their number, since labels are the numbers of "
+            "classes; received none. Give one-hot labels where it is not known."
+        )
     for name, y in _labels(splits):
         whole = y.dtype.kind in "iub" or np.all(y == np.round(y))
         if not (whole and np.min(y) >= 0 and np.max(y) < classes):

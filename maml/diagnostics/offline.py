@@ -8,10 +8,12 @@
 and if there are held-out tasks ``held_out_x`` and ``held_out_y``. ``questions.npz`` holds for each
 question i ``support_x_i``, ``support_y_i`` and ``query_x_i``, and ``count``, their number; without
 ``support_x_i`` the question is what is answered without a support set. ``answers.npz`` holds for
-each question ``answer_i``, or for ``--output=mean_std`` ``mean_i`` and ``std_i``.
+each question ``answer_i``, or for ``--output=mean_std`` ``mean_i`` and ``std_i``. If it also holds
+``id``, a copy of that of the questions, answers to other questions are refused.
 """
 
 import dataclasses
+import hashlib
 import json
 import os
 import pathlib
@@ -61,6 +63,23 @@ class Settings:
         )
         session.prepare(splits, self.classes)
         return session
+
+    @classmethod
+    def of_json(cls, text: str) -> "Settings":
+        """Those that a file of questions holds.
+
+        Raises:
+            ValueError: they are not of this version, or a value is of another kind.
+        """
+        try:
+            settings = cls(**json.loads(text))
+        except TypeError as error:
+            raise ValueError("other settings") from error
+        defaults = dataclasses.asdict(cls())
+        wrong = [n for n, of in defaults.items() if type(getattr(settings, n)) is not type(of)]
+        if wrong:
+            raise ValueError(f"{wrong[0]} is of another kind")
+        return settings
 
 
 def _read_npz(path: os.PathLike, name: str) -> dict[str, np.ndarray]:
@@ -124,6 +143,7 @@ def write_questions(episodes: os.PathLike, path: os.PathLike, settings: Settings
     # Both are needed to read the answers: the tasks, and what was asked about them.
     content |= {f"tasks_{name}": array for name, array in arrays.items()}
     content["settings"] = np.array(json.dumps(dataclasses.asdict(settings)))
+    content["id"] = np.array(_identity(content))
     with reporting.replacing(path, ".npz") as temporary:
         np.savez(temporary, **content)
     return len(requests)
@@ -137,11 +157,20 @@ def read_answers(questions: os.PathLike, path: os.PathLike) -> MemorizationRepor
     """
     asked, answered = _read_npz(questions, "questions"), _read_npz(path, "answers")
     try:
-        settings = Settings(**json.loads(str(asked["settings"])))
-    except (KeyError, TypeError, ValueError) as error:
+        settings = Settings.of_json(str(asked["settings"]))
+        identity = str(asked.pop("id"))
+        if identity != _identity(asked):
+            raise ValueError("another id")
+    except (KeyError, ValueError) as error:
         raise ValueError(
-            f"Invalid content of {questions}: expected a file of `offline write`; write it anew."
+            f"Invalid content of {questions}: expected a file of --mode=write of this version "
+            f"that nothing has changed; write it anew."
         ) from error
+    if str(answered.get("id", identity)) != identity:
+        raise ValueError(
+            f"Invalid content of {path}: expected answers to {questions}, whose id is {identity}; "
+            f"received those to other questions, of id {answered['id']!s:.40}; answer these."
+        )
     arrays = {
         name.removeprefix("tasks_"): of for name, of in asked.items() if name.startswith("tasks_")
     }
@@ -159,6 +188,15 @@ def read_answers(questions: os.PathLike, path: os.PathLike) -> MemorizationRepor
         parts = tuple(answered[key] for key in keys)
         outputs.append(session.read(request, parts if len(parts) > 1 else parts[0]))
     return session.report(outputs)
+
+
+def _identity(content: dict[str, np.ndarray]) -> str:
+    """What tells a file of questions from others: a checksum of all that it holds."""
+    digest = hashlib.sha256()
+    for name in sorted(content):
+        of = np.asarray(content[name])
+        digest.update(f"{name} {of.dtype.str} {of.shape}".encode() + of.tobytes())
+    return digest.hexdigest()[:16]
 
 
 def define_flags():
@@ -181,14 +219,54 @@ def define_flags():
     define_seed("Seed of all draws.")
 
 
+def _check_flags() -> None:
+    """Refuses flags that the step does not take, and places where its files cannot be written.
+
+    Raises:
+        ValueError: there is such a flag.
+    """
+    values, reads = flags.FLAGS, flags.FLAGS.mode == "read"
+    inputs = ("questions", "answers") if reads else ("episodes",)
+    outputs = ("json", "picture") if reads else ("questions",)
+    settings = () if reads else tuple(field.name for field in dataclasses.fields(Settings))
+    for name in ("episodes", "answers", "json", "picture", *dataclasses.asdict(Settings())):
+        if values[name].present and name not in inputs + outputs + settings:
+            raise ValueError(
+                f"Invalid flag --{name}: it has no effect with --mode={values.mode}; received "
+                f"{values[name].value}; leave it out."
+            )
+    for name in outputs:
+        path = pathlib.Path(values[name].value)
+        if reads and not values[name].value:
+            continue
+        if path.is_dir() or not path.parent.is_dir():
+            raise ValueError(
+                f"Invalid value for --{name}: expected a file in a folder that is there; received "
+                f"{values[name].value!r}."
+            )
+        for other in inputs:
+            there = values[other].value
+            if there and path.exists() and os.path.exists(there) and path.samefile(there):
+                raise ValueError(
+                    f"Invalid value for --{name}: expected another file than --{other}, which is "
+                    f"kept; received {path}."
+                )
+
+
 def main():
     """Writes the questions, or reads the answers."""
     values = flags.FLAGS
     try:
+        _check_flags()
         if values.mode == "read":
             report = read_answers(values.questions, values.answers)
         elif values.episodes is None:
             raise ValueError("Missing value for --episodes: expected the .npz file of tasks.")
+        elif values.classes and values.output != "probs":
+            raise ValueError(
+                f"Invalid flag --classes: it has no effect with --output={values.output}; received "
+                f"{values.classes}; leave it out."
+            )
         else:
             fields = [field.name for field in dataclasses.fields(Settings)]
             settings = Settings(**{name: getattr(values, name) for name in fields})
@@ -200,7 +278,7 @@ def main():
             return
     except ValueError as error:
         sys.exit(f"Error: {error}")
-    print(report)
+    print(report, flush=True)
     if values.json:
         reporting.write_json(report.to_json(), pathlib.Path(values.json))
     if values.picture:

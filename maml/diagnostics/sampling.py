@@ -5,6 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from maml.diagnostics import answers
+
 EXPECTED = (
     "expected a TaskFamily, a pair of arrays (x, y) [tasks, n, ...] with `shots`, or an iterable "
     "of (support_x, support_y, query_x, query_y)"
@@ -117,6 +119,11 @@ def _of_arrays(x, y, name, shots, queries, max_tasks, seed) -> Iterator[Task]:
             f"Invalid value for `shots`: expected 1 <= shots < {x.shape[1]}, the points of a task "
             f"in `{name}`; received {shots}."
         )
+    if queries is not None and not 1 <= queries <= x.shape[1] - most:
+        raise ValueError(
+            f"Invalid value for `queries`: expected 1 to {x.shape[1] - most}, the points of a task "
+            f"in `{name}` that {most} shots leave; received {queries}."
+        )
     rng = np.random.default_rng(seed)
     count = min(max_tasks, len(x))
     for number in range(count):
@@ -132,11 +139,11 @@ def _check(tasks: list[Task], name: str) -> None:
     for number, task in enumerate(tasks):
         for part in ("support", "query"):
             x, y = getattr(task, f"{part}_x"), getattr(task, f"{part}_y")
-            if x.ndim < 1 or y.ndim not in (1, 2) or len(x) != len(y) or not len(y):
+            if x.ndim < 1 or y.ndim not in (1, 2) or len(x) != len(y) or not x.size * y.size:
                 raise ValueError(
                     f"Invalid shapes in `{name}`, task {number}: expected {part}_x [n, ...] and "
-                    f"{part}_y [n] or [n, dim] with n >= 1; received {list(x.shape)} and "
-                    f"{list(y.shape)}."
+                    f"{part}_y [n] or [n, dim], of which no size is 0; received {list(x.shape)} "
+                    f"and {list(y.shape)}."
                 )
             if y.shape[1:] != first.query_y.shape[1:] or x.shape[1:] != first.query_x.shape[1:]:
                 raise ValueError(
@@ -155,3 +162,4 @@ def _check(tasks: list[Task], name: str) -> None:
                     f"Invalid labels in `{name}`, task {number}: expected finite {part} labels, "
                     f"received {y[~np.isfinite(y)].ravel()[0]}."
                 )
+            answers.check_magnitude(f"labels in `{name}`, task {number}", y)

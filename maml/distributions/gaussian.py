@@ -4,7 +4,7 @@ import math
 
 import tensorflow as tf
 
-from maml.core.checks import check_counts
+from maml.core.checks import check_counts, check_finite
 from maml.core.registry import HEADS
 from maml.distributions.base import Distribution, Head
 
@@ -75,14 +75,15 @@ class GaussianHead(Head):
     def __init__(self, dim: int = 1, min_scale: float = 0.1, softplus_scale: float | None = None):
         self.dim, self.label_dim, self.units = dim, dim, 2 * dim
         self.min_scale, self.softplus_scale = min_scale, softplus_scale
-        self._factor = 1 - min_scale if softplus_scale is None else softplus_scale
         check_counts(dim=dim)
-        for name, value in {"min_scale": min_scale, "softplus_scale": self._factor}.items():
-            if not 0 < value < math.inf:
-                raise ValueError(
-                    f"Invalid value for `{name}`: expected a positive number; received {value}. "
-                    "Give softplus_scale where min_scale is 1 or more."
-                )
+        check_finite(above=0, min_scale=min_scale)
+        if softplus_scale is None and min_scale >= 1:
+            raise ValueError(
+                "Missing value for `softplus_scale`: expected a positive number where `min_scale` "
+                f"is 1 or more; received min_scale={min_scale!r:.40}."
+            )
+        self._factor = 1 - min_scale if softplus_scale is None else softplus_scale
+        check_finite(above=0, softplus_scale=self._factor)
 
     def __call__(self, outputs):
         location, raw = tf.split(outputs, 2, axis=-1)

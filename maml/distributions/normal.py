@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
-from maml.core.checks import check_counts, check_finite
+from maml.core.checks import check_counts, check_finite, check_sizes
 from maml.core.registry import HEADS
 from maml.distributions.base import Distribution, Head
 
@@ -73,11 +73,14 @@ class NormalHead(Head):
         self.scale, self.bounds = scale, bounds
         check_counts(dim=dim)
         check_finite(above=0, scale=scale)
-        if bounds is not None and not _is_interval(bounds):
-            raise ValueError(
-                "Invalid value for `bounds`: expected (low, high), finite numbers with low < high; "
-                f"received {bounds!r}. Use None for means without bounds."
-            )
+        if bounds is not None:
+            if not _is_interval(bounds):
+                raise ValueError(
+                    "Invalid value for `bounds`: expected (low, high), finite numbers with low < "
+                    f"high; received {bounds!r}. Use None for means without bounds."
+                )
+            check_sizes("bounds", *bounds)
+            check_sizes("bounds", bounds[1] - bounds[0])
 
     def __call__(self, outputs):
         if self.bounds is not None:

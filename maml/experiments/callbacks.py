@@ -12,6 +12,7 @@ import numpy as np
 
 from maml.core import finite
 from maml.core.episodes import TaskFamily
+from maml.core.options import far_from_defaults
 from maml.diagnostics.scores import Evaluator
 from maml.experiments.config import Config
 from maml.experiments.results import history_text, read_rows
@@ -353,11 +354,12 @@ class StopOnDivergence(keras.callbacks.Callback):
             kept = f"; the checkpoint before it, {self.checkpoint}, is kept"
         elif self.checkpoint is not None:
             kept = "; there is no checkpoint yet"
-        remedy = (
-            "Leave such data out of the tasks, or scale them."
-            if unfit
-            else "Lower the learning rates (meta_lr, inner_lr) or the weight of the regularizer."
-        )
+        remedy = "Lower the learning rates (meta_lr, inner_lr) or the weight of the regularizer."
+        far = far_from_defaults(self.model, self.model.head, *self.model.regularizers)
+        if unfit:
+            remedy = "Leave such data out of the tasks, or scale them."
+        elif far:
+            remedy = f"{remedy[:-1]}, or set nearer to its default {' and '.join(far)}."
         raise FloatingPointError(
             f"{skipped:.0f} of {counted(steps, 'step')} of epoch {self.epoch + 1} had a gradient "
             f"that is not finite{f' ({where})' if where else ''}{kept}. {remedy}"

@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from maml.core.registry import LEARNERS
 from maml.experiments import aggregation, ensembles, selection, sweep, training
 from maml.experiments.command_line import known_names
 from maml.experiments.config import Config
@@ -149,7 +150,10 @@ class Plan:
         """
         base = self.study.tables[table].base
         fixed = {key: base[key] for key in ("task", "learner", "head") if key in base}
-        given = fixed | dict(row) | dict(self.changed) | {"seed": seed}
+        changed = dict(self.changed)
+        if LEARNERS[{**base, **row}.get("learner", Config.learner)].network_kind == "prior":
+            changed.pop("steps", None)  # Exact learners, beside others that are trained, have none.
+        given = fixed | dict(row) | changed | {"seed": seed}
         return Config.of(given, {**self.study.defaults({**base, **row}), **base})
 
     def run(self, wanted: list[Wanted], title: str) -> pd.DataFrame:

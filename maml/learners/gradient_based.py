@@ -352,6 +352,7 @@ class MAMLPlusPlus(MAML):
                 "Invalid value for `inner_steps`: MAML++ expects 1 or more, since its loss is that "
                 f"after each of them; received {inner_steps}."
             )
+        check_at_least(0, multi_step=multi_step)
         self.multi_step = multi_step
         # A layer's variables, such as kernel and bias, share a rate.
         self._layers_of = [

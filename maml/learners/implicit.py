@@ -1,10 +1,10 @@
 """Implicit MAML: adapted weights that solve a problem, and the gradient of a solution."""
 
-import math
 from collections.abc import Callable
 
 import tensorflow as tf
 
+from maml.core.checks import check_counts, check_finite
 from maml.core.registry import LEARNERS
 from maml.learners.gradient_based import AFTER_LAST_STEP, MAML, padded_support
 from maml.nn import functional
@@ -121,12 +121,9 @@ class IMAML(MAML):
                 "Invalid value for `first_order`: expected False, since IMAML's meta-gradient is "
                 "made of the Hessian; received True. Use FOMAML for a gradient without it."
             )
-        finite = 0 < regularization < math.inf and 0 <= damping < math.inf
-        if not finite or solver_steps < 1:
-            raise ValueError(
-                "Invalid values for IMAML: expected regularization > 0, solver_steps >= 1 and "
-                f"damping >= 0; received {regularization}, {solver_steps} and {damping}."
-            )
+        check_finite(above=0, regularization=regularization)
+        check_finite(least=0, damping=damping)
+        check_counts(solver_steps=solver_steps)
         if not callable(solver) and solver not in SOLVERS:
             raise ValueError(
                 f"Invalid value for `solver`: expected one of {', '.join(SOLVERS)}, or a function "

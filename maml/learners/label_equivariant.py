@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import keras
 import tensorflow as tf
 
+from maml.core.checks import check_counts
 from maml.core.registry import LEARNERS
 from maml.core.seeds import Part
 from maml.distributions.base import Head
@@ -53,6 +54,7 @@ class RelativeCNP(MetaLearner):
         **kwargs,
     ):
         super().__init__(head, **kwargs)
+        check_counts(interaction=interaction or None)
         self.embedding, self.hidden = embedding, tuple(hidden)
         self.interaction, self.initializer_seed = interaction, initializer_seed
         layers = DenseLayers(initializer_seed, Part.ENCODER_DECODER, self.dtype_policy)

@@ -51,6 +51,7 @@ class CNP(MetaLearner):
     ):
         super().__init__(head, **kwargs)
         self.embedding, self.hidden = embedding, tuple(hidden)
+        check_counts(dim_r=dim_r, dim_z=dim_z, interaction=interaction or None)
         self.dim_r, self.dim_z, self.interaction = dim_r, dim_z, interaction
         self.initializer_seed = initializer_seed
         layers = DenseLayers(initializer_seed, Part.ENCODER_DECODER, self.dtype_policy)

@@ -2,6 +2,7 @@
 
 import tensorflow as tf
 
+from maml.core.checks import check_finite
 from maml.core.episodes import Episode, as_episode, fold_in
 from maml.core.label_transforms import LabelTransform
 from maml.core.registry import REGULARIZERS
@@ -36,8 +37,7 @@ class LabelAugmentation(Regularizer):
                 f"{type(label_transform).__name__} does not relabel the queries, so it makes no "
                 "new task: use a label transform, such as LabelScale."
             )
-        if not 0 <= probability <= 1:
-            raise ValueError(f"probability must be between 0 and 1, not {probability}.")
+        check_finite(least=0, most=1, probability=probability)
         self.label_transform, self.probability = label_transform, probability
 
     def augment(self, episode, seed):

@@ -41,8 +41,7 @@ class MRA(Regularizer):
     def __init__(self, weight: float = 1e-3, sigma: float = 0.1, **kwargs):
         super().__init__(**kwargs)
         check_finite(weight=weight)
-        if not 0 < sigma < math.inf:
-            raise ValueError(f"sigma must be positive and finite, not {sigma}.")
+        check_finite(above=0, sigma=sigma)
         self.weight, self.sigma = weight, sigma
         self.posterior = Posterior(sigma, dtype=self.dtype_policy)
 

@@ -64,9 +64,7 @@ class MRW(Regularizer):
     ):
         super().__init__(**kwargs)
         check_finite(weight=weight)
-        for name, value in {"sigma": sigma, "prior_scale": prior_scale}.items():
-            if not 0 < value < math.inf:
-                raise ValueError(f"{name} must be positive and finite, not {value}.")
+        check_finite(above=0, sigma=sigma, prior_scale=prior_scale)
         self.weight, self.sigma, self.prior_scale = weight, sigma, prior_scale
         self.layers = None if layers is None else list(layers)
         self.log_sigmas = []

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import tensorflow as tf
 
-from maml.core.checks import check_at_least
+from maml.core.checks import check_at_least, check_finite, check_sizes
 from maml.core.episodes import Episode, TaskFamily
 from maml.core.label_transforms import LabelScale
 from maml.core.options import parameters
@@ -190,9 +190,13 @@ class FunctionRange:
         for name in ("amplitude", "phase", "frequency", "x_range"):
             ends = getattr(self, name)
             if np.shape(ends) != (2,) or not -math.inf < ends[0] <= ends[1] < math.inf:
-                raise ValueError(f"{name} is a range (low, high) of finite numbers, not {ends}.")
-        if not 0 <= self.noise < math.inf:
-            raise ValueError(f"noise is a standard deviation, 0 or more, not {self.noise}.")
+                raise ValueError(
+                    f"Invalid value for `{name}`: expected a range (low, high) of finite numbers; "
+                    f"received {ends!r:.80}."
+                )
+            check_sizes(name, *ends)
+            check_sizes(name, ends[1] - ends[0])
+        check_finite(least=0, noise=self.noise)
 
     @property
     def coefficients(self) -> int:
@@ -294,7 +298,10 @@ def functions(
         "noise": test_noise,
         "x_range": test_x_range,
     }
-    tested = dataclasses.replace(trained, **{k: v for k, v in changes.items() if v is not None})
+    try:
+        tested = dataclasses.replace(trained, **{k: v for k, v in changes.items() if v is not None})
+    except ValueError as error:  # What was trained is right, so it is one of the changes.
+        raise ValueError(str(error).replace("`", "`test_", 1)) from error
     varied = any(low < high for low, high in (amplitude, phase, frequency))
     return FunctionProblem(
         description=f"y = A {shape}(w x - p); A, p and w are those of the task",

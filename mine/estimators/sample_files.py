@@ -24,6 +24,9 @@ MAX_LINES, MAX_LINE = 2**20, 2**20
 DECIMAL_COMMA = re.compile(r",\s*0\d|(^|,)\s*-0\s*,")
 """What is written before or after a decimal comma, but not before or after one that separates."""
 
+COMMENT = re.compile(r"#(?!(N/A|DIV/0!|REF!|VALUE!|NAME\?|NUM!|NULL!)([;,\s]|$))")
+"""What a comment begins with, but not what spreadsheets write for a value that is missing."""
+
 
 def read(path: os.PathLike | str) -> np.ndarray | dict[str, np.ndarray]:
     """The array of a ``.npy`` or ``.csv`` file, or those of an ``.npz`` file by name.
@@ -68,7 +71,10 @@ def _read_arrays(path: pathlib.Path) -> np.ndarray | dict[str, np.ndarray]:
 
 def _read_table(path: pathlib.Path) -> np.ndarray:
     lines = _lines(path)
+    told = re.fullmatch("sep=([;,|])", lines[0]) if lines else None  # As spreadsheets write it.
+    lines = lines[1:] if told else lines
     separator = next((mark for mark in ";\t," if mark in "".join(lines[:2])), " ")
+    separator = told[1] if told else separator
     if separator != ",":
         lines = [line.replace(",", ".") for line in lines]
     first = _cells(lines[0], separator) if lines else []
@@ -99,12 +105,26 @@ def _read_table(path: pathlib.Path) -> np.ndarray:
         raise ValueError(
             f"Invalid file {path}: {_fault(line, separator, columns)}; received {line[:60]!r}."
         ) from error
+    _check_kept(path, table, lines[named:], separator)
     # Names that pandas gives to columns without one.
     numbered = first == [str(index) for index in range(columns)]
     table = table[1:] if numbered and (table[1:] != np.floor(table[1:])).any() else table
     if not named and columns > 1:
         _check_no_index(path, table)
     return table
+
+
+def _check_kept(path, table, lines, separator) -> None:
+    """Refuses whole numbers that differ and are equal as float64, such as times in nanoseconds."""
+    for number in np.flatnonzero((np.abs(table) >= 2**53).any(axis=0)):
+        words = {_cells(line, separator)[number] for line in lines}
+        given = {int(word) for word in words if re.fullmatch(r"[+-]?\d{16,30}", word)}
+        if len(set(map(float, given))) < len(given):
+            raise ValueError(
+                f"Invalid file {path}: expected numbers that float64 can tell; received column "
+                f"{number + 1}, whose {len(given)} different whole numbers from 10^15 on become "
+                f"{len(set(map(float, given)))}; subtract a constant first."
+            )
 
 
 def _check_no_index(path, table) -> None:
@@ -134,7 +154,7 @@ def _lines(path: pathlib.Path) -> list[str]:
         )
     # Names may be in any encoding; they are not used.
     text = io.StringIO(content.decode("utf-8-sig", "replace"), newline=None)
-    lines = [line for line in map(str.strip, text) if line and not line.startswith("#")]
+    lines = [line for line in map(str.strip, text) if line and not COMMENT.match(line)]
     longest = max(map(len, lines), default=0)
     if longest > MAX_LINE:
         raise ValueError(
@@ -147,6 +167,8 @@ def _lines(path: pathlib.Path) -> list[str]:
 def _check_names(path, names) -> None:
     """Refuses a column without a name: it is the index of a table, which counts its rows."""
     for number, name in enumerate(names, 1):
+        if name.startswith("#") and not COMMENT.match(name):
+            raise ValueError(f"Invalid file {path}: expected numbers, not {name!r}.")
         if not name or re.fullmatch(r"Unnamed: \d+", name):
             raise ValueError(
                 f"Invalid file {path}: expected a name for each column; received none for column "

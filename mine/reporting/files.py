@@ -38,6 +38,8 @@ def replacing(
         OSError: the folder cannot be written to, or the disk is full; ``filename`` is ``path``.
     """
     path = pathlib.Path(path)
+    if path.is_dir():  # As "" and "." are.
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), os.fspath(path))
     with named(path):
         _remove_leftovers(path)
         temporary, handle = _new_file(path, suffix)

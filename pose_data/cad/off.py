@@ -130,8 +130,8 @@ def _places(
         end = starts[number] if len(starts) > number else len(body)
         values = words.numbers(body[:end])
         sizes, longest = values[faces], lengths[num_vertices:number] - 1
-        if ((sizes > 0) & (sizes == np.floor(sizes)) & (sizes <= longest)).all():
-            if len(starts) > number and _is_face(body[end:], lengths[number]):
+        if ((sizes >= 0) & (sizes == np.floor(sizes)) & (sizes <= longest)).all():
+            if len(starts) > number and _goes_on(body[end:], lengths[number]):
                 raise ValueError(f"it goes on after its {counted(num_faces, 'face')}")
             return values, points, faces
     values = words.numbers(body)
@@ -146,9 +146,15 @@ def _places(
     return values, points, None
 
 
-def _is_face(line: list, length: int) -> bool:
-    """Whether a line of words begins with the number of those that follow."""
-    return length > 3 and line[0] == b"%d" % (length - 1)
+def _goes_on(rest: list, length: int) -> bool:
+    """Whether words after the last face begin another face, or another shape is among them.
+
+    Args:
+        rest: the words.
+        length: of them on the first line.
+    """
+    face = length > 3 and rest[0] == b"%d" % (length - 1)
+    return face or any(re.fullmatch(_KEYWORD, word) for word in rest)
 
 
 def _faces_of_stream(values: np.ndarray, number: int) -> np.ndarray | None:

@@ -120,6 +120,10 @@ def _read_header(content: bytes) -> tuple[str, list[_Element], bytes]:
                 order = _ORDERS[form]
             case [b"element", name, count]:
                 elements.append(_Element(name, words.count(count, "rows"), []))
+            case [b"property", *_, name] if elements and any(
+                of.name == name for of in elements[-1].properties
+            ):
+                raise ValueError(f"its header has the property {words.shown(name)} twice")
             case [b"property", b"list", length, code, name] if elements and (
                 length in _CODES and code in _CODES
             ):

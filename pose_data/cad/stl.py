@@ -15,6 +15,8 @@ from pose_data.cad.polygons import Polygons
 _HEAD = 84  # Bytes: a title and the number of triangles.
 _TRIANGLE = np.dtype([("normal", "<f4", 3), ("corners", "<f4", (3, 3)), ("attribute", "<u2")])
 
+_CONTROL = re.compile(rb"[^\t-\r\x1a -~]")
+_NAME = re.compile(rb"[^\n]*?(\n|$|(?=\bfacet\s+normal\b))")
 _BEGIN = re.compile(rb"^[ \t]*(solid|facet)\b", re.MULTILINE)
 
 
@@ -34,6 +36,8 @@ def read_stl(content: bytes) -> Polygons:
             if text.startswith(b"solid") and (not end or _BEGIN.search(rest)):
                 raise ValueError("it ends before its last line, which is endsolid")
             return _read_text(text)
+        if not _CONTROL.search(content[:_HEAD]):  # Its bytes are no number of triangles.
+            raise ValueError("it is a text that does not begin with solid or facet")
         if len(content) < _HEAD:
             raise ValueError("it does not begin as an STL file" if text else "it is empty")
         if len(content) < wanted:
@@ -50,7 +54,7 @@ def _read_text(text: bytes) -> Polygons:
     """Reads facets: `outer loop`, `vertex x y z` each corner, `endloop`."""
     # The rest of such lines is a name, which may hold any word.
     first, *others = text.replace(b"endsolid", b"solid").split(b"solid")
-    bare = b"\n".join([first, *(of.partition(b"\n")[2] for of in others)]).split()
+    bare = b" ".join([first, *(_NAME.sub(b"", of, count=1) for of in others)]).split()
     every = np.array(bare, dtype=object)
     vertex, ends = np.flatnonzero(every == b"vertex"), np.flatnonzero(every == b"endloop")
     if (every == b"facet").sum() != len(ends):

@@ -259,11 +259,9 @@ def main():
         "correlations": correlations(result["rows"]),
         "provenance": reporting.provenance("maml.diagnostics.known_models"),
     }
-    text = page(result)
-    reporting.write_tables(
-        result, "\n".join(text) + "\n", pathlib.Path(values.output), "known_models"
-    )
-    print("\n".join(text))
+    text = "\n".join(page(result))
+    print(text, flush=True)  # First: the disk may be full, after minutes.
+    reporting.write_tables(result, f"{text}\n", pathlib.Path(values.output), "known_models")
 
 
 def run():

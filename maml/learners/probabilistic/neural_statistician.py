@@ -82,6 +82,8 @@ class NeuralStatistician(ProbabilisticLearner, MetricBased):
     ):
         super().__init__(embedding, head, **kwargs)
         check_counts(dim_c=dim_c, dim_z=dim_z)
+        for units in hidden:
+            check_counts(hidden=units)
         self.hidden, self.dim_c, self.dim_z = tuple(hidden), dim_c, dim_z
         self.initializer_seed = initializer_seed
         dtype, shape = self.dtype_policy, embedding.input_shape[1:]

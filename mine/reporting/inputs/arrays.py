@@ -29,6 +29,8 @@ def read_arrays(
         raise ValueError("no regular file")  # A pipe would wait.
     with open(path, "rb") as file:
         try:
+            if not file.read(6).startswith((b"\x93NUMPY", b"PK\3\4", b"PK\5\6")):
+                raise ValueError("its content is none that NumPy saves")
             _check_size(file, most_bytes)
             content = np.load(file, allow_pickle=False)
             if isinstance(content, np.ndarray):

@@ -10,7 +10,7 @@ from typing import BinaryIO
 import numpy as np
 from PIL import Image, ImageFile, ImageOps, TiffImagePlugin, UnidentifiedImageError
 
-from mine.reporting.inputs import sixteen_bits
+from mine.reporting.inputs import png, sixteen_bits
 from mine.reporting.words import reason
 
 SUFFIXES = (
@@ -74,7 +74,10 @@ def read_image(source: Source) -> Image.Image:
             image = stack.enter_context(Image.open(file, formats=_FORMATS))
             _check_size(image.size)
             declared = sixteen_bits.declared_bits(file) if image.format == "PNG" else None
-            return _as_seen(image, declared)
+            seen = _as_seen(image, declared)
+            if image.format == "PNG" and not png.has_all_rows(file):
+                raise ImageError("is not a readable image (it ends before its last row)")
+            return seen
     except ImageError:
         raise
     except UnidentifiedImageError as error:
@@ -123,7 +126,10 @@ def _as_seen(opened: ImageFile.ImageFile, declared: int | None) -> Image.Image:
     tags = dict(opened.tag_v2) if isinstance(opened, TiffImagePlugin.TiffImageFile) else None
     image.load()
     _unpack_transparency(image, packed)
-    ImageOps.exif_transpose(image, in_place=True)
+    # A viewer shows an image whose EXIF data are damaged as it is; Pillow meets them with errors of
+    # any kind, some only as it writes what is left of them, when the image was turned.
+    with contextlib.suppress(Exception):
+        ImageOps.exif_transpose(image, in_place=True)
     if image.mode == "F" or (image.mode == "I" and tags is not None):
         raise ImageError("has numbers of an unknown range as pixels: save it in 8 or 16 bits")
     if image.mode.startswith("I"):

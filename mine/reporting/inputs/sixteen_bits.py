@@ -4,11 +4,12 @@ Cameras and microscopes save 12 bits in files of 16. Where the values are in the
 highest of the file are all but black: then those of the values are taken.
 """
 
-import struct
 import warnings
 from typing import BinaryIO
 
 import numpy as np
+
+from mine.reporting.inputs import png
 
 NARROW = (8, 12)
 """Bits that values are taken to have if all of them fit, where a file does not say it. Values of 10
@@ -56,12 +57,9 @@ def declared_bits(file: BinaryIO) -> int | None:
     Args:
         file: whose signature was checked. It is left at another place.
     """
-    file.seek(8)
-    while len(head := file.read(8)) == 8:
-        length, kind = struct.unpack(">I4s", head)
+    for kind, length in png.chunks(file):
         if kind == b"sBIT" and length in (1, 2):
             return file.read(1)[0] or None
         if kind in (b"PLTE", b"IDAT", b"IEND"):  # It stands before these.
             return None
-        file.seek(length + 4, 1)
     return None

@@ -34,12 +34,12 @@ def require(name: str, value: object, needed: float, there: float | None = None)
         ValueError: it needs more than :data:`GENEROUS` times what is there.
     """
     what = "disk space" if there is not None else "memory"
+    remedy = "use a smaller one" + (", or free some space" if there is not None else "")
     there = memory() if there is None else there
     if needed > GENEROUS * there:
         raise ValueError(
             f"Invalid value for `{name}`: expected one that fits this machine; received {value}, "
-            f"which needs about {_size(needed)} of {what}; there are {_size(there)}; use a smaller "
-            "one."
+            f"which needs about {_size(needed)} of {what}; there are {_size(there)}; {remedy}."
         )
 
 

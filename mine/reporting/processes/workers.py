@@ -14,8 +14,9 @@ from collections.abc import Callable, Iterable, Iterator
 
 from mine.reporting.processes import stopping
 
-PATIENCE = 5.0
-"""Seconds that a worker has to leave its files in order, once it is asked to end."""
+PATIENCE, MOST_PATIENCE = 5.0, 20.0
+"""Seconds that a worker has to leave its files in order, once it is asked to end: of its own
+processor time, and at most where other processes take the processors from it."""
 
 
 class Pool(concurrent.futures.ProcessPoolExecutor):
@@ -67,9 +68,16 @@ def _begin(reader, initializer: Callable | None, arguments: tuple) -> None:
 def _end_with_parent(reader) -> None:
     with contextlib.suppress(EOFError, OSError):
         reader.recv_bytes()  # Nothing is ever sent.
+    asked, used = time.monotonic(), time.process_time()
     os.kill(os.getpid(), signal.SIGTERM)
-    time.sleep(PATIENCE)
+    while not _is_late(time.monotonic() - asked, time.process_time() - used):
+        time.sleep(0.2)
     os._exit(128 + signal.SIGTERM)
+
+
+def _is_late(passed: float, used: float) -> bool:
+    """Whether a worker has had its time, by the seconds that passed and those that it worked."""
+    return passed > PATIENCE and (used > PATIENCE or passed > MOST_PATIENCE)
 
 
 def _job(function: Callable, *args, **options):
