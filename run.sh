@@ -25,6 +25,7 @@ help() {
 ./run.sh fewshot FLAGS         study of few-shot classification: --omniglot=FILE,
                                --miniimagenet=FILE, each of python -m maml.tasks.prepare
 ./run.sh threshold FLAGS       study of how many training tasks it takes until learners stop memorizing
+./run.sh docs                  builds the documentation site, strictly, in OUTPUT/site
 ./run.sh doctor                what this machine has, what is missing, and what mends it; --data_dir=DIR
 ./run.sh rl FLAGS              study of meta reinforcement learning; --envs=navigation,codes,...
 ./run.sh help                  this text
@@ -158,6 +159,12 @@ case $command in
   compare)
     environment "[pose,experiments]"
     python -m maml.compare "$@"
+    ;;
+  docs)
+    environment "[docs]"
+    # Sources are the pages as they lie in the repository; a warning is an error.
+    sphinx-build -W --keep-going -b html -c docs . "${OUTPUT:-output}/site" "$@"
+    echo "Open ${OUTPUT:-output}/site/docs/index.html"
     ;;
   doctor)
     environment "[pose,experiments]"

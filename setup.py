@@ -5,6 +5,7 @@
 * `[scale]`: studies on many machines, by dask, MPI or SLURM;
 * `[rl]`: simulated robots, and environments of Gymnasium;
 * `[bench]`: benchmarks against other packages, and fuzzing by coverage;
+* `[docs]`: the documentation site;
 * `[dev]`: tests and checks, with those above.
 """
 
@@ -107,7 +108,13 @@ setup(
             "mypy>=1.11",
             "pre-commit>=3.5",
         ],
-        "docs": [],
+        "docs": [
+            f"{NAME}[pose,experiments,rl,scale]",
+            "scikit-learn>=1.4",  # Of a tutorial.
+            "sphinx>=8",
+            "furo>=2024.8",
+            "myst-nb>=1.2",
+        ],
         "bench": [
             f"{NAME}[pose,experiments]",
             "numpy-stl>=3.1",

@@ -8,6 +8,8 @@ where the repository is shown. The reference of modules and of commands is gener
 import pathlib
 import sys
 
+from pygments.lexers.special import TextLexer
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "docs")]
 
@@ -22,8 +24,8 @@ version = release = __version__
 root_doc = "docs/index"
 include_patterns = ["*.md", "docs/**", "examples/*.md", "notebooks/*.ipynb", "results/**"]
 exclude_patterns = ["docs/_templates"]
-templates_path = ["_templates"]
-source_suffix = {".rst": "restructuredtext", ".md": "myst-nb"}
+templates_path = [str(ROOT / "docs" / "_templates")]
+source_suffix = {".rst": "restructuredtext", ".md": "myst-nb", ".ipynb": "myst-nb"}
 
 extensions = [
     "myst_nb",
@@ -36,7 +38,8 @@ extensions = [
 # Anchors of headings are those of the repository's pages: tests/test_docs.py follows them too.
 myst_heading_anchors = 4
 myst_enable_extensions = ["dollarmath", "amsmath"]
-suppress_warnings = ["myst.header"]
+# A word before a colon in the docstring of a value is read as its type.
+suppress_warnings = ["myst.header", "ref.python"]
 
 # Tutorials run anew when their code has changed, within two minutes, and a failure ends the build.
 nb_execution_mode = "cache"
@@ -54,7 +57,10 @@ napoleon_use_ivar = True  # Attributes in a docstring, and not a second time eac
 # A reference to a name of these packages has to be right; those of others are not looked up, since
 # that takes a network.
 nitpicky = True
-nitpick_ignore_regex = [(r"py:.*", r"(?!(maml|mine|pose_data|pose_code)\.).*")]
+nitpick_ignore_regex = [
+    (r"py:.*", r"(?!(maml|mine|pose_data|pose_code)\.).*"),
+    (r"py:class", r".*\._\w+"),  # Bases that are not public.
+]
 
 html_theme = "furo"
 html_title = project
@@ -65,4 +71,5 @@ html_show_sphinx = False
 
 def setup(app):
     """Called by Sphinx."""
-    app.connect("builder-inited", lambda app: generated.write(ROOT / "docs" / "reference"))
+    app.add_lexer("mermaid", TextLexer)  # Drawn where the repository is shown, text here.
+    app.connect("builder-inited", lambda app: generated.write(ROOT / "docs" / "reference" / "api"))

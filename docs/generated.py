@@ -79,7 +79,7 @@ def commands_page() -> str:
                 "# Commands",
                 "",
                 "Each is run as `python -m MODULE --flag=value`; what each says of itself by "
-                "`--help`. Those of `./run.sh` are in the [glossary](glossary.md#commands).",
+                "`--help`. Those of `./run.sh` are in the [glossary](../glossary.md#commands).",
                 "",
                 *sections,
             ]
@@ -119,8 +119,9 @@ def write(folder: pathlib.Path) -> None:
     """Writes the pages, where the code is newer: describing every command takes half a minute.
 
     Args:
-        folder: of the reference.
+        folder: of the reference, where Sphinx writes a page of each module too.
     """
+    folder.mkdir(exist_ok=True)
     sources = [path for package in PACKAGES for path in (ROOT / package).rglob("*.py")]
     newest = max(path.stat().st_mtime for path in [pathlib.Path(__file__), *sources])
     for name, page in {"commands.md": commands_page, "names.md": names_page}.items():

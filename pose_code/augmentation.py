@@ -11,6 +11,7 @@ from maml.regularizers.label_augmentation import some_of
 from pose_data.tasks import PERIOD
 
 KINDS = ("shift", "scale", "brightness", "cutout", "mirror")
+"""Changes of an image, each of which can be chosen."""
 
 
 class ImageAugmentation(Regularizer):

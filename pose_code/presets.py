@@ -63,6 +63,7 @@ PRESETS = {
         },
     },
 }  # fmt: skip
+"""Name of a preset -> its options."""
 
 
 def preset_options(preset: str, learner: str | None = None) -> dict[str, object]:

@@ -9,7 +9,7 @@ import pytest
 ROOT = pathlib.Path(__file__).parent.parent
 PAGES = [
     *sorted(ROOT.glob("*.md")),
-    *sorted(ROOT.glob("docs/**/*.md")),
+    *(path for path in sorted(ROOT.glob("docs/**/*.md")) if path.parent.name != "api"),
     *sorted(ROOT.glob("results/**/*.md")),
 ]
 

@@ -98,7 +98,7 @@ class MemorizationReport:
             training: name of a score -> values, [tasks, ...]: of
                 :func:`maml.diagnostics.conditions.score`, or of :class:`maml.Evaluator`.
             held_out: the same on held-out tasks, or None.
-            metric: the :class:`maml.diagnostics.Metric` to judge by.
+            metric: the :class:`maml.core.metrics.Metric` to judge by.
             normalization: of the learner's networks.
             calls: how often the model was asked.
             seed: of the resampling of tasks that intervals of skills come from.

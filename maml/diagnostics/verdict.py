@@ -39,6 +39,7 @@ UNTRAINED = "untrained"
 CANNOT_TELL = "cannot tell"
 
 VERDICTS = (MEMORIZATION, LEARNER, ADAPTS, IN_PART, UNTRAINED, CANNOT_TELL)
+"""All verdicts."""
 
 LEAST_SKILL = 0.1
 """Skill from which a model is better than a constant."""

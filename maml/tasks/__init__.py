@@ -1,4 +1,6 @@
-"""What is meta-learned: an entry of :data:`maml.TASKS` is a function that makes a :class:`Problem`.
+"""What is meta-learned: functions that make a :class:`~maml.tasks.problem.Problem`, by name.
+
+The registry is :data:`maml.core.registry.TASKS`.
 
 A file of one's own that decorates such a function with ``@maml.TASKS.register("name")`` adds one.
 """

@@ -81,7 +81,7 @@ class Problem:
         """A head for these labels.
 
         Args:
-            name: of :data:`maml.HEADS`; empty for the problem's own.
+            name: of :data:`maml.core.registry.HEADS`; empty for the problem's own.
             **options: of the head, in place of the problem's.
 
         Raises:

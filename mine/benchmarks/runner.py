@@ -183,6 +183,8 @@ def markdown(rows: list[dict], summary: dict[str, dict], run: dict) -> str:
         sums("**median absolute error**", lambda of: f"**{of['median_absolute_error']:.3f}**"),
     ]
     lines = [
+        "# Estimates of known mutual information",
+        "",
         *reporting.markdown_table(columns, found),
         "",
         f"Nats, {run['samples']} samples, {over}. The last four rows are over all tasks and seeds.",
