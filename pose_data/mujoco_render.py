@@ -2,7 +2,7 @@
 
     python -m pose_data.mujoco_render --CAD_dir=CAD --data_dir=data
 
-CAD/<class>/<name>.{stl,off,obj,ply} becomes data/rotate/<class>/<name>/*.png with labels beside.
+``CAD/<class>/<name>.{stl,off,obj,ply}`` becomes ``data/rotate/<class>/<name>/*.png`` and labels.
 The same command resumes a stopped run. Models that cannot be used are named with the reason, the
 others are rendered, and the command ends with exit code 1.
 """

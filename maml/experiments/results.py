@@ -1,23 +1,23 @@
 """``results.json`` and ``history.csv``: what a run says, and the one reader of both.
 
-===============  ==================================================================================
-key              content
-===============  ==================================================================================
-``schema``       version of this format
-``method``       what tables call the run: learner and regularizers, with their strengths
-``seed``         of the run
-``config``       every option, defaults included, see :class:`maml.experiments.Config`
-``data``         what tells the data from others: checksums, numbers of objects
-``metric``       name of the main score
-``scores``       split -> score -> ``mean`` and ``ci95`` over tasks
-``diagnosis``    fields of the :class:`maml.MemorizationReport` on training and test tasks
-``terms``        the regularizers' own values on held-out episodes, of the last or best epoch
-``further``      what the problem adds, such as scores at other numbers of shots
-``cost``         steps, seconds a step and in all, skipped steps
+=================  ================================================================================
+key                content
+=================  ================================================================================
+``schema``         version of this format
+``method``         what tables call the run: learner and regularizers, with their strengths
+``seed``           of the run
+``config``         every option, defaults included, see :class:`maml.experiments.Config`
+``data``           what tells the data from others: checksums, numbers of objects
+``metric``         name of the main score
+``scores``         split -> score -> ``mean`` and ``ci95`` over tasks
+``diagnosis``      fields of the :class:`maml.MemorizationReport` on training and test tasks
+``terms``          the regularizers' own values on held-out episodes, of the last or best epoch
+``further``        what the problem adds, such as scores at other numbers of shots
+``cost``           steps, seconds a step and in all, skipped steps
 ``normalization``  whether the networks' normalization is transductive
-``provenance``   command, git commit, hardware, package versions, date
-``warnings``     sentences, of what is wrong with the run; absent if nothing is
-===============  ==================================================================================
+``provenance``     command, git commit, hardware, package versions, date
+``warnings``       sentences, of what is wrong with the run; absent if nothing is
+=================  ================================================================================
 
 Nothing here needs TensorFlow.
 """

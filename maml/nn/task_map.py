@@ -6,7 +6,8 @@ mode            how                                           fastest for
 ``vectorized``  all tasks at once (``tf.vectorized_map``)     small dense networks, with XLA
 ``map_fn``      one task after the other, in one loop         convolutions on CPU, recurrence
 ``unrolled``    one task after the other, written out         few tasks; slow to trace
-``auto``        ``map_fn`` if a network convolves or recurs, else ``vectorized``
+``auto``        ``map_fn`` if a network convolves or      any of them
+                recurs, else ``vectorized``
 =============== ============================================= ================================
 """
 

@@ -59,20 +59,20 @@ def sawtooth(theta):
 
 @SHAPES.register("harmonics")
 def harmonics(theta, c1, c2, c3):
-    """f = sum of c_k sin(k theta) / sum of |c_k|, k = 1, 2, 3."""
+    """``f = sum of c_k sin(k theta) / sum of |c_k|, k = 1, 2, 3``."""
     waves = c1 * tf.sin(theta) + c2 * tf.sin(2.0 * theta) + c3 * tf.sin(3.0 * theta)
     return waves / (tf.abs(c1) + tf.abs(c2) + tf.abs(c3))
 
 
 @SHAPES.register("damped_sine")
 def damped_sine(theta):
-    """f = exp(-|theta| / 2 pi) sin(theta): dies out to both sides, by e in each period."""
+    """``f = exp(-|theta| / 2 pi) sin(theta)``: dies out to both sides, by e in each period."""
     return tf.exp(-tf.abs(theta) / (2 * math.pi)) * tf.sin(theta)
 
 
 @SHAPES.register("polynomial")
 def polynomial(theta, c0, c1, c2, c3):
-    """f = sum of c_k (theta / REACH)^k / sum of |c_k|, k = 0 to 3."""
+    """``f = sum of c_k (theta / REACH)^k / sum of |c_k|, k = 0 to 3``."""
     value = tf.math.polyval([c3, c2, c1, c0], theta / REACH)
     return value / (tf.abs(c0) + tf.abs(c1) + tf.abs(c2) + tf.abs(c3))
 

@@ -1,17 +1,17 @@
 """Conditional information I(y; d | x), four ways.
 
-================== ============================================ ================================
-function           what it needs                                what it gives
-================== ============================================ ================================
-:func:`chain_rule` samples of y, d, x                           a difference of two lower bounds,
+=================== =========================================== ================================
+function            what it needs                               what it gives
+=================== =========================================== ================================
+:func:`chain_rule`  samples of y, d, x                          a difference of two lower bounds,
                                                                 which is not a bound
-:func:`direct`     a model that draws y for any d               a lower bound, by a critic
-:func:`plug_in`    the model's likelihood                       a lower and an upper bound,
+:func:`direct`      a model that draws y for any d              a lower bound, by a critic
+:func:`plug_in`     the model's likelihood                      a lower and an upper bound,
                                                                 without training
 :func:`categorical` probabilities of classes                    the exact value for the conditions
                                                                 given; with more of them, bounds:
                                                                 :func:`plug_in_categories`
-================== ============================================ ================================
+=================== =========================================== ================================
 
 References: Poole et al. 2019 (arXiv 1905.06922), eq. 9 and 10 with the tractable conditional in
 place of a critic; Mukherjee et al. 2020 (CCMI, arXiv 1906.01824) for the chain rule.

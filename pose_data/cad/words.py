@@ -26,7 +26,7 @@ def plain(content: bytes) -> bytes:
 
 
 def lines(content: bytes) -> tuple[list[bytes], np.ndarray]:
-    r"""Splits a text into words, less comments after `#`; after a `\` a line goes on in the next.
+    r"""Splits a text into words, less comments after ``#``; ``\`` joins a line to the next.
 
     Returns:
         All words, and how many each line has, int `[L]`, less lines without words. A list for each

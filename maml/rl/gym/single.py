@@ -30,6 +30,11 @@ class SingleEnv(gymnasium.Env):
         self.observation_space = gymnasium.spaces.Box(-np.inf, np.inf, shape, np.float64)
 
     def reset(self, *, seed=None, options=None):
+        """A new episode, of a task that is drawn anew unless ``options`` has a ``task``.
+
+        Returns:
+            The observation, and the task under ``task``.
+        """
         super().reset(seed=seed)
         drawn = self.environment.draw_tasks(1, self.np_random)
         given = (options or {}).get("task")
@@ -39,6 +44,18 @@ class SingleEnv(gymnasium.Env):
         return self._observed(), {"task": self._tasks[0].copy()}
 
     def step(self, action):
+        """One step of the environment, as Gymnasium defines it.
+
+        Args:
+            action: [actions], or a number where actions are discrete.
+
+        Returns:
+            The observation, the reward, whether the episode ended, whether its horizon was reached,
+            and an empty dictionary.
+
+        Raises:
+            ValueError: an action of another shape.
+        """
         size = self.environment.action_dim
         actions = np.eye(size)[[action]] if self.environment.discrete else np.asarray(action)[None]
         if actions.shape != (1, size):
