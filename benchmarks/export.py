@@ -227,7 +227,7 @@ def page(result: dict) -> str:
         "",
         f"{STEPS} training steps of {TASKS} tasks (sinusoids; clusters for classification), by "
         "`MetaLearner.fit` and by JAX on the CPU, from the module that TensorFlow exported. "
-        "Change: the largest change of a weight, or moment of Adam, in these steps. Apart: the "
+        "Change: the largest change of a variable, a weight or a moment of Adam. Apart: the "
         f"largest difference after them. Equal: to {TOLERANCE:g} (relative or absolute) in "
         "float32. Where that does not hold, the same is done in float64, which tells rounding from "
         "a fault: Adam divides gradients that are zero but for rounding, as those of a bias that "
