@@ -118,6 +118,7 @@ setup(
         "bench": [
             f"{NAME}[pose,experiments]",
             "numpy-stl>=3.1",
+            'jax>=0.10; python_version >= "3.11"',  # Of benchmarks/export.py.
             # Of benchmarks/fuzz.py, with hypothesis and pytest, which are in `[dev]`.
             'atheris>=2.3,<4; sys_platform == "linux" and platform_machine == "x86_64"',
         ],

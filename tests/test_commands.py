@@ -9,6 +9,7 @@ import commands
 import pytest
 
 import maml
+from maml.experiments import determinism
 from mine import reporting
 
 FOLDERS = {
@@ -190,6 +191,18 @@ def test_an_operation_has_one_core_so_that_numbers_do_not_depend_on_how_many_the
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
     assert process.stdout.split() == ["1", "3"]
+
+
+@pytest.mark.parametrize(("given", "expected"), [(None, "true"), ("false", "false")])
+def test_memory_of_a_graphics_processor_is_taken_as_needed_unless_users_say_otherwise(
+    monkeypatch, given, expected
+):
+    monkeypatch.setenv(determinism.GROWTH, "")  # Is put back after the test.
+    monkeypatch.delenv(determinism.GROWTH)
+    if given:
+        monkeypatch.setenv(determinism.GROWTH, given)
+    determinism.share_cores()
+    assert os.environ[determinism.GROWTH] == expected
 
 
 @pytest.mark.parametrize("name", ["mine", "random", "this", "toys"])

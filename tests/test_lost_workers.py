@@ -7,6 +7,7 @@ import types
 import commands
 import numpy as np
 import pytest
+import tensorflow as tf
 import toys
 import workers
 
@@ -84,6 +85,27 @@ def test_a_training_that_devices_cannot_share_is_refused(given, message):
 def test_what_one_device_agrees_on_is_its_own():
     assert ONE.chief and ONE.replicas == 1 and ONE.of_chief(7) == 7
     ONE.check_equal(3, "number", "")
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("Socket closed", "(Socket closed)"),
+        (
+            "Collective ops is aborted by:\n  peer down.\n",
+            "(Collective ops is aborted by: peer down)",
+        ),
+        ("x" * 300, f"({'x' * 196} ...)"),
+        ("peer \x1b[2J gone", r"(peer \x1b[2J gone)"),
+        ("", "(UnavailableError)"),
+    ],
+)
+def test_the_reason_of_a_lost_worker_is_one_line_of_the_sentence(said, told):
+    devices = Devices()
+    devices.workers = 2
+    with pytest.raises(ConnectionError) as caught, devices.together():
+        raise tf.errors.UnavailableError(None, None, said)
+    assert f"or cannot be reached {told}. What it has printed" in str(caught.value)
 
 
 def test_the_command_of_a_run_names_its_devices():

@@ -9,12 +9,12 @@ import json
 import logging
 import os
 import re
-import textwrap
 from collections.abc import Iterator
 
 import tensorflow as tf
 
 from maml.learners.parallel import replicas
+from mine.reporting.words import reason
 
 STRATEGIES = ("none", "mirrored", "multiworker")
 """One device; all devices of this process; those of all processes that ``TF_CONFIG`` names."""
@@ -82,16 +82,16 @@ class Devices:
                 multiple of that of the devices, or the learner has no weights or steps for one
                 device only.
         """
-        reason = None
+        refused = None
         if on_policy:
-            reason = "for a policy, which collects its trajectories on one device"
+            refused = "for a policy, which collects its trajectories on one device"
         elif not learner.trainable_variables:
-            reason = f"for {learner.table_name()}, which has no weights to train"
+            refused = f"for {learner.table_name()}, which has no weights to train"
         elif learner.for_one_device:
-            reason = f"for {learner.table_name()} {learner.for_one_device}"
-        if reason:
+            refused = f"for {learner.table_name()} {learner.for_one_device}"
+        if refused:
             raise ValueError(
-                f"Invalid value for `strategy`: expected 'none' {reason}; received {self.name!r}."
+                f"Invalid value for `strategy`: expected 'none' {refused}; received {self.name!r}."
             )
         replicas.check_tasks(tasks, self.strategy, "meta_batch_size")
 
@@ -147,7 +147,7 @@ class Devices:
                 raise
             raise ConnectionError(
                 f"Lost another of the {self.workers} workers of this training: it has ended, or "
-                f"cannot be reached ({textwrap.shorten(error.message, 150)}). What it has printed "
+                f"cannot be reached ({reason(error)}). What it has printed "
                 "says why; end all others and start all of them again with --resume, which goes "
                 "on from the last checkpoint."
             ) from error
@@ -179,7 +179,7 @@ def _of_workers() -> tf.distribute.MultiWorkerMirroredStrategy:
         ) from error
     except tf.errors.OpError as error:
         raise ConnectionError(
-            f"Cannot connect the workers that TF_CONFIG names ({error.message}): start all of "
+            f"Cannot connect the workers that TF_CONFIG names ({reason(error)}): start all of "
             "them, with addresses that all machines reach and ports that are free."
         ) from error
 
