@@ -10,7 +10,14 @@ import pathlib
 from collections.abc import Iterator
 
 from maml.rl import study as rl
-from maml.studies import fewshot, memorization, robustness, robustness_plots
+from maml.studies import (
+    ambiguity,
+    fewshot,
+    memorization,
+    robustness,
+    robustness_plots,
+    threshold,
+)
 from mine import reporting
 from pose_code import study_report
 
@@ -22,6 +29,8 @@ STUDIES = {
     "fewshot": fewshot,
     "pose": study_report,
     "rl": rl,
+    "ambiguity": ambiguity,
+    "threshold": threshold,
 }
 """Name of a study's files -> the module that writes its page."""
 
