@@ -230,7 +230,7 @@ def page(result: dict) -> str:
         "Change: the largest change of a variable, a weight or a moment of Adam. Apart: the "
         f"largest difference after them. Equal: to {TOLERANCE:g} (relative or absolute) in "
         "float32. Where that does not hold, the same is done in float64, which tells rounding from "
-        "a fault. The prototypical and the relative learner are apart in one bias that changes no "
+        "a fault. Prototypical network and Relative CNP are apart in one bias that changes no "
         "distance: Adam divides its gradient, zero but for rounding, by its own size. iMAML is "
         "apart in the moments of Adam, that is in the meta-gradient, which conjugate gradients "
         "find. Policies have no module, since a step collects trajectories.",
