@@ -280,7 +280,9 @@ def draw(result: dict, path: pathlib.Path) -> None:
         top, bottom = axes[0, column], axes[1, column]
         between = {}
         for colour, method in enumerate(METHODS):
-            rows = result["tables"].get(f"{learner}_{method}", {"rows": []})["rows"]
+            if f"{learner}_{method}" not in result["tables"]:
+                continue
+            rows = result["tables"][f"{learner}_{method}"]["rows"]
             counts = [int(row["row"]) for row in rows]
             for count, row in zip(counts, rows, strict=True):
                 between[count] = row.get("further.distance.test.between.mean", math.nan)
