@@ -257,8 +257,8 @@ def page(result: dict) -> list[str]:
         "learner",
         "regularizer",
         "seeds",
-        "M\\*",
-        "log2 M\\*",
+        "M*",
+        "log2 M*",
         "factor to the left",
         "octaves",
     ]
