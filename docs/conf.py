@@ -6,6 +6,7 @@ where the repository is shown. The reference of modules and of commands is gener
 """
 
 import pathlib
+import pkgutil
 import sys
 
 from pygments.lexers.special import TextLexer
@@ -69,7 +70,20 @@ html_copy_source = False
 html_show_sphinx = False
 
 
+def exported(app, env, node, contnode):
+    """The place of a name that a package exports, such as ``maml.CNP``, in the reference."""
+    try:
+        value = pkgutil.resolve_name(node.get("reftarget", ""))
+        name = f"{value.__module__}.{value.__qualname__}"
+    except (AttributeError, ImportError, ValueError):
+        return None
+    domain = env.get_domain("py")
+    found = node["refdoc"], app.builder, node["reftype"], name, node, contnode
+    return None if name == node["reftarget"] else domain.resolve_xref(env, *found)
+
+
 def setup(app):
     """Called by Sphinx."""
     app.add_lexer("mermaid", TextLexer)  # Drawn where the repository is shown, text here.
+    app.connect("missing-reference", exported)
     app.connect("builder-inited", lambda app: generated.write(ROOT / "docs" / "reference" / "api"))

@@ -404,7 +404,7 @@ def test_text_and_table_name_every_number(adapter):
 def test_classes_are_predicted_by_the_share_of_answers_that_follow():
     found = diagnose(Nearest(), Clusters(), batch_size=6, label_transform=maml.LabelPermutation(3))
     assert found.predicted_skill["mean"] == pytest.approx(1)
-    assert "skill on new tasks, predicted" in str(found)
+    assert "response to relabeling" in str(found)
 
 
 def test_picture_is_a_png_and_the_plot_takes_axes(adapter, tmp_path):

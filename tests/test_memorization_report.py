@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import warnings
 
 import numpy as np
 import pytest
@@ -506,3 +507,38 @@ def test_relabelings_keep_support_and_queries_together():
         relabelings.scale(2, 1)
     with pytest.raises(ValueError, match="at least 2"):
         relabelings.permute(1)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "name"),
+    [
+        ({"shots": 2.5}, "shots"),
+        ({"shots": "5"}, "shots"),
+        ({"shots": (2, 3, 4)}, "shots"),
+        ({"relabel": 3}, "relabel"),
+        ({"seed": -1}, "seed"),
+        ({"seed": 1.5}, "seed"),
+    ],
+)
+def test_arguments_of_another_kind_are_refused_by_name(wrong, name):
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal([4, 12, 2])
+    options = {"shots": 5, "verbose": False} | wrong
+    with pytest.raises(ValueError, match=f"Invalid value for `{name}`: expected .*; received "):
+        maml.memorization_report(lambda sx, sy, qx: qx[:, 0], (x, x[..., 0]), **options)
+
+
+def test_held_out_tasks_that_were_trained_on_are_told():
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal([8, 12, 2])
+    tasks, other = (x, x[..., 0]), (x + 1, x[..., 0])
+    options = {"shots": 5, "verbose": False}
+
+    def predict(support_x, support_y, query_x):
+        return query_x[:, 0]
+
+    with pytest.warns(UserWarning, match="8 of 8 held-out tasks have the points of a training"):
+        maml.memorization_report(predict, tasks, held_out=tasks, **options)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        maml.memorization_report(predict, tasks, held_out=other, **options)

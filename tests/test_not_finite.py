@@ -110,6 +110,13 @@ def test_no_run_takes_a_number_that_is_not_finite(name, value):
         toys.small({name: value})
 
 
+@pytest.mark.parametrize("name", ["meta_lr", "weight_decay", "critic_lr"])
+@pytest.mark.parametrize("value", [1e30, 1e-30])
+def test_no_run_takes_a_number_of_a_size_without_meaning(name, value):
+    with pytest.raises(ValueError, match=f"`{name}`: expected a size from 1e-18"):
+        toys.small({name: value})
+
+
 # -- weights --------------------------------------------------------------------------------------
 
 
@@ -227,7 +234,7 @@ def test_an_option_far_from_its_default_is_blamed_too():
 @pytest.mark.slow
 def test_rates_are_blamed_where_the_data_is_fit(monkeypatch, tmp_path):
     with pytest.raises(FloatingPointError, match="no checkpoint yet. Lower the learning rates"):
-        run(monkeypatch, tmp_path / "run", 0.0, 0.0, meta_lr=1e35)
+        run(monkeypatch, tmp_path / "run", 0.0, 0.0, meta_lr=1e17)
 
 
 @pytest.mark.parametrize("share", [0.2, pytest.param(0.0, marks=SLOW)])

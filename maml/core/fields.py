@@ -4,6 +4,8 @@ import dataclasses
 import math
 from typing import Any
 
+from maml.core.checks import check_sizes
+
 
 def option(default, text: str, choices=None, at_least: float = 0, at_most: float | None = None):
     """A field that is a flag.
@@ -49,6 +51,8 @@ def check_fields(record) -> None:
         least, most = limits.get("lower_bound"), limits.get("upper_bound", math.inf)
         fits = isinstance(value, kinds[kind]) and isinstance(value, bool) == (kind is bool)
         if fits and (least is None or least <= value <= most and value < math.inf):
+            if kind is float:
+                check_sizes(field.name, value)
             continue
         bound = "" if least is None else f" of at least {least}"
         bound += "" if most == math.inf else f" and at most {most}"

@@ -1,6 +1,8 @@
 """A memorization report of any model, from its answers alone: NumPy and SciPy, no TensorFlow."""
 
+import numbers
 import time
+import warnings
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -128,6 +130,15 @@ class Session:
                 f"Invalid value for `relabel`: expected one of {', '.join(RELABELINGS)}, a "
                 f"function or None; received {relabel!r}."
             )
+        if not (relabel is None or isinstance(relabel, str) or callable(relabel)):
+            raise ValueError(
+                "Invalid value for `relabel`: expected a name, a function or None; received a "
+                f"{type(relabel).__name__}."
+            )
+        if not (isinstance(seed, numbers.Integral) and seed >= 0):
+            raise ValueError(
+                f"Invalid value for `seed`: expected a whole number, 0 or more; received {seed!r}."
+            )
         check_at_least(2, num_relabelings=num_relabelings, num_supports=num_supports)
         self.output, self.relabel, self.no_support = output, relabel, no_support
         self.metric = metric or answers.DEFAULTS[output]
@@ -145,6 +156,14 @@ class Session:
                     f"tasks, {shapes[0][0]} and labels {shapes[0][1]}; received {shapes[1][0]} and "
                     f"{shapes[1][1]}."
                 )
+        same = sampling.count_shared(splits.get("held_out", []), splits["training"])
+        if same:
+            warnings.warn(
+                f"{same} of {len(splits['held_out'])} held-out tasks have the points of a training "
+                "task: the report cannot tell a model that memorizes from one that adapts; leave "
+                "these tasks out of training, or of `held_out`.",
+                stacklevel=3,
+            )
         self.vector = labels.ndim == 2
         self.class_numbers = self.output == "probs" and not self.vector
         self._check_memory(splits, classes)

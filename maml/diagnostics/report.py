@@ -58,9 +58,11 @@ class MemorizationReport:
         advice: what to try next, a sentence; empty where nothing is wrong.
         share: interval of what the support set adds on new tasks over what it adds on training
             tasks; None where it is not known.
-        predicted_skill: interval of the skill on new tasks that is expected from the answers to
-            relabeled training tasks; None without relabelings. With a response b (the regression
-            of changes of the answer on changes of the label) and answers of power P, in units of
+        predicted_skill: interval of what the answers to relabeled training tasks say of the skill
+            on new tasks; None without relabelings. It ranks learners, and is no estimate: of one
+            that has trained little, or whose relabeled tasks are unlike new ones, it is far off.
+            With a response b (the regression of changes of the answer on changes of the label)
+            and answers of power P, in units of
             the labels' variance, the squared error of a model that knows nothing else about a task
             is 1 - 2 b + P; its skill in classes is b.
         metric: name of the score.
@@ -164,7 +166,7 @@ class MemorizationReport:
         rows.append(["skill: 0 of the constant, 1 perfect", *map(_interval, skills)])
         if self.predicted_skill:
             blank = [""] * (len(self.splits) - 1)
-            rows.append(["skill on new tasks, predicted", _interval(self.predicted_skill), *blank])
+            rows.append(["response to relabeling", _interval(self.predicted_skill), *blank])
         for name, symbol in INFORMATIONS.items():
             values = [of["informations"].get(name) for of in self.splits.values()]
             if any(values):

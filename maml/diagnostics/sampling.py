@@ -1,5 +1,6 @@
 """Episodes as NumPy arrays, one task at a time, from a family, from arrays, or from an iterable."""
 
+import numbers
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
@@ -67,6 +68,26 @@ def read_tasks(
     return tasks
 
 
+def count_shared(tasks: list[Task], others: list[Task]) -> int:
+    """How many of some tasks have at least half of their points in one of the others.
+
+    Tasks of fewer than five different points are not counted: they can be equal by chance.
+    """
+    known = [_points(other) for other in others]
+    own = [points for points in map(_points, tasks) if len(points) >= 5]
+    return sum(any(2 * len(points & of) >= len(points) for of in known) for points in own)
+
+
+def _points(task: Task) -> set[int]:
+    """Hashes of a task's points, each an input with its label."""
+    sets = (task.support_x, task.support_y), (task.query_x, task.query_y)
+    return {
+        hash((x.tobytes(), y.tobytes()))
+        for inputs, labels in sets
+        for x, y in zip(np.asarray(inputs), np.asarray(labels), strict=True)
+    }
+
+
 def _are_arrays(value, count: int) -> bool:
     return (
         isinstance(value, tuple | list)
@@ -113,7 +134,13 @@ def _of_arrays(x, y, name, shots, queries, max_tasks, seed) -> Iterator[Task]:
             f"Missing value for `shots`: `{name}` is a pair of arrays, so the size of its support "
             "sets must be given, such as shots=5."
         )
-    least, most = (shots, shots) if np.ndim(shots) == 0 else shots
+    sizes = (shots,) if np.ndim(shots) == 0 else tuple(shots)
+    if len(sizes) not in (1, 2) or not all(isinstance(size, numbers.Integral) for size in sizes):
+        raise ValueError(
+            "Invalid value for `shots`: expected a whole number, or the least and the largest; "
+            f"received {shots!r}."
+        )
+    least, most = sizes[0], sizes[-1]
     if not 1 <= least <= most < x.shape[1]:
         raise ValueError(
             f"Invalid value for `shots`: expected 1 <= shots < {x.shape[1]}, the points of a task "

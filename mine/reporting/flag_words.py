@@ -38,6 +38,8 @@ def parse(words: Sequence[str]) -> list[str]:
     """
     try:
         rest = flags.FLAGS(words)
+    except SystemExit as ended:  # Of --help, which has done what it was asked.
+        raise SystemExit(0) from ended
     except flags.UnrecognizedFlagError as error:
         near = re.findall(r"\w+", str(error).partition("Did you mean:")[2])
         guess = f" did you mean {' or '.join(f'--{name}' for name in near)}?" if near else ""

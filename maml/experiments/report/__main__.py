@@ -2,4 +2,5 @@
 
 from maml.experiments.report import command
 
+__doc__ = command.__doc__  # What ``--help`` shows.
 command.cli()
