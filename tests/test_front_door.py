@@ -1,6 +1,5 @@
 """The front door as a newcomer uses it: run.sh, the commands of the README, the wheel."""
 
-import ast
 import csv
 import json
 import os
@@ -16,7 +15,6 @@ import commands
 import numpy as np
 import pytest
 
-import maml
 from pose_data import gl_backend
 
 ROOT = pathlib.Path(__file__).parent.parent
@@ -325,29 +323,6 @@ def test_python_of_the_pages_on_own_tasks_and_learners_runs(capsys, tmp_path, mo
     learner.compile("adam")
     learner.fit(problem.train.dataset(4, seed=0), steps_per_epoch=2, verbose=0)
     assert maml.diagnose(learner, problem.train, problem.test, max_tasks=20).verdict
-
-
-@pytest.mark.slow
-def test_the_notebook_runs_and_holds_what_its_cells_say(monkeypatch):
-    """With few steps; the outputs it holds are of a whole run."""
-    notebook = json.loads((ROOT / "notebooks/memorization.ipynb").read_text(encoding="utf-8"))
-    cells = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
-    outputs = "".join(
-        "".join(output.get("data", {}).get("text/plain", ()))
-        for cell in cells
-        for output in cell["outputs"]
-    )
-    assert outputs.index("memorization overfitting") < outputs.index("adapts")
-    monkeypatch.setenv("MPLBACKEND", "agg")
-    names, shown = {}, []
-    for cell in cells:
-        tree = ast.parse("".join(cell["source"]).replace("steps=1500", "steps=20"))
-        last = tree.body.pop() if isinstance(tree.body[-1], ast.Expr) else None
-        exec(compile(tree, "notebook", "exec"), names)
-        if last:
-            shown.append(eval(compile(ast.Expression(last.value), "notebook", "eval"), names))
-    reports = [value for value in shown if isinstance(value, maml.MemorizationReport)]
-    assert len(reports) == 2
 
 
 @pytest.mark.slow
