@@ -542,3 +542,14 @@ def test_held_out_tasks_that_were_trained_on_are_told():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         maml.memorization_report(predict, tasks, held_out=other, **options)
+
+
+def test_inputs_that_are_not_finite_are_told_where_the_answers_are_not():
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal([4, 12, 2])
+    x[0, :, 1] = np.nan
+    y = rng.standard_normal([4, 12])
+    options = {"shots": 5, "verbose": False}
+    with pytest.raises(ValueError, match="returned by `predict`.*Inputs of this task are NaN"):
+        maml.memorization_report(lambda sx, sy, qx: qx[:, 1], (x, y), **options)
+    maml.memorization_report(lambda sx, sy, qx: qx[:, 0], (x, y), **options)

@@ -221,7 +221,14 @@ class Session:
         Raises:
             ValueError: its shape or its values are not of the kind.
         """
-        return self.reader(output, len(request.query_x))
+        try:
+            return self.reader(output, len(request.query_x))
+        except ValueError as error:
+            # Some models take missing inputs, so they are no fault by themselves.
+            inputs = [np.asarray(x) for x in (request.support_x, request.query_x) if x is not None]
+            if all(np.isfinite(x).all() for x in inputs if x.dtype.kind in "fc"):
+                raise
+            raise ValueError(f"{error} Inputs of this task are NaN or infinite.") from None
 
     def report(self, outputs: list) -> MemorizationReport:
         """The report from the answers to all questions, each of :meth:`read`."""
