@@ -18,7 +18,8 @@ PACKAGES = ("maml", "mine", "pose_data", "pose_code")
 
 COMMANDS = (
     "maml.train", "maml.evaluate", "maml.compare", "maml.components", "maml.doctor",
-    "maml.tasks.prepare", "maml.diagnostics.known_models", "maml.studies.memorization",
+    "maml.experiments.report", "maml.tasks.prepare", "maml.diagnostics.offline",
+    "maml.diagnostics.known_models", "maml.studies.memorization",
     "maml.studies.robustness", "maml.studies.fewshot", "maml.studies.threshold",
     "maml.studies.ambiguity", "maml.rl.train", "maml.rl.evaluate", "maml.rl.study", "maml.rl.video",
     "mine.estimators", "mine.benchmarks", "pose_data.make_data",
@@ -66,8 +67,8 @@ def _said_by(module: str, flag: str) -> str:
 
 
 def _one_line(text: str) -> str:
-    """A cell of a table."""
-    return html.escape(" ".join(text.split()), quote=False).replace("|", "\\|")
+    """Text of a cell, in which nothing is a tag; the writer of tables escapes the rest."""
+    return html.escape(" ".join(text.split()), quote=False)
 
 
 def commands_page() -> str:
