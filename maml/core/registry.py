@@ -323,7 +323,16 @@ LEARNERS = Registry(
     "maml.learners.in_context",
     "maml.learners.exact",
 )
+"""Name of a learner -> its class."""
+
 REGULARIZERS = Registry("regularizer", "maml.regularizers")
+"""Name of a regularizer -> its class."""
+
 HEADS = Registry("head", "maml.distributions")
+"""Name of a head -> its class."""
+
 TASKS = Registry("task", "maml.tasks", "maml.tasks.exact", "maml.rl.environments")
+"""Name of a task -> a function that makes a problem."""
+
 OUTER = Registry("meta-optimizer", "maml.rl.outer")
+"""Name of a meta-optimizer of policies -> its class."""

@@ -52,7 +52,7 @@ class TRPO(keras.optimizers.SGD):
         self.curvature_share, self.backtracks, self.shrink = curvature_share, backtracks, shrink
 
     def meta_step(self, learner, episode, seed):
-        """One step of a learner; what :meth:`maml.learners.base.MetaLearner.train_step` calls.
+        """One step of a learner; what ``MetaLearner.train_step`` calls.
 
         Returns:
             ``(logs, prediction, labels, finite)``: with ``kl`` of the step and ``accepted``.
