@@ -115,7 +115,7 @@ SMALL = ("--task_options=cropped=false;image_size=16", "--shots=3", "--queries=3
          "needs 16: give a larger image_size"),
         ("train", ["--data_dir={data}", "--logdir={tmp}", "--shots=9",
                    "--task_options=image_size=0;cropped=false"], "more (--num_images)"),
-        ("train", ["--data_dir={data}", "--logdir={tmp}", *SMALL, "--meta_lr=1e30", "--steps=20",
+        ("train", ["--data_dir={data}", "--logdir={tmp}", *SMALL, "--meta_lr=1e15", "--steps=20",
                    "--steps_per_epoch=10"], "Lower the learning rates"),
         ("baselines", ["--data_dir=nowhere", "--logdir={tmp}"], "nowhere/train_data.pkl"),
     ],
