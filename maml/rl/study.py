@@ -58,8 +58,8 @@ _CODES = {
 # There are but two tasks, so few of them make a batch; simulation is what takes the time.
 _CHEETAH = {
     "task": "cheetah_dir", "task.trajectories": 10, "task.adaptations": 1,
-    "network.deviation": 0.5, "meta_batch_size": 10, "outer.max_kl": 0.02, "steps": 200,
-    "num_validation_tasks": 10, "num_test_tasks": 20,
+    "network.deviation": 0.5, "meta_batch_size": 10, "outer.max_kl": 0.02, "steps": 1500,
+    "steps_per_epoch": 50, "num_validation_tasks": 10, "num_test_tasks": 20,
 }  # fmt: skip
 
 # The ant is ten times as slow to simulate: a configuration that moves, not a result.
@@ -71,6 +71,7 @@ _ANT = _CHEETAH | {
 # Whoever reads the code, and not the trajectories, runs at a velocity that is wrong by its noise.
 _VELOCITY_CODE = _CHEETAH | {
     "task": "cheetah_vel", "task.train_tasks": 20, "task.told": True, "task.told_noise": 0.5,
+    "steps": 200, "steps_per_epoch": 20,
 }  # fmt: skip
 
 METHODS = {
