@@ -125,8 +125,8 @@ def test_commands_refuse_devices_that_are_not_there_in_a_sentence(module, tmp_pa
 
 RUN = {
     "task": "nme_sinusoid", "learner": "cnp", "steps": 12, "steps_per_epoch": 3,
-    "meta_batch_size": 4, "num_validation_batches": 1, "num_test_tasks": 6,
-    "num_validation_tasks": 6, "patience": 9,
+    "meta_batch_size": 4, "num_validation_batches": 1, "num_test_tasks": 8,
+    "num_validation_tasks": 8, "patience": 9,
 }  # fmt: skip
 
 KILLS = """

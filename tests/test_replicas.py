@@ -113,8 +113,8 @@ from maml.experiments import Config, read_history, training
 
 given = {
     "task": "nme_sinusoid", "learner": "cnp", "steps": 12, "steps_per_epoch": 4, "patience": 9,
-    "meta_batch_size": 4, "num_validation_batches": 1, "num_test_tasks": 6,
-    "num_validation_tasks": 6, "regularizer": "weight_decay",
+    "meta_batch_size": 4, "num_validation_batches": 1, "num_test_tasks": 8,
+    "num_validation_tasks": 8, "regularizer": "weight_decay",
 }
 for name in ("none", "mirrored"):
     folder = pathlib.Path(sys.argv[1]) / name

@@ -30,7 +30,7 @@ def trains(kind):
 
 SMALL_RUN = {
     "steps": 4, "steps_per_epoch": 2, "meta_batch_size": 4, "num_validation_batches": 1,
-    "num_test_tasks": 6, "num_validation_tasks": 6,
+    "num_test_tasks": 8, "num_validation_tasks": 8,
 }  # fmt: skip
 
 SMALL_COMPONENTS = {
