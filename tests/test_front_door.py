@@ -271,13 +271,15 @@ def python_of(*pages):
 
 @pytest.mark.slow
 def test_quick_starts_of_the_readme_run(capsys):
-    first, second = python_of("README.md")
-    lines = [sum(bool(line.strip()) for line in block.splitlines()) for block in (first, second)]
-    assert lines[0] <= 10 and lines[1] <= 3
-    exec(first, {})
-    printed = capsys.readouterr().out
-    assert "I(ŷ; Y' | x, X)" in printed
-    exec(second, {})
+    blocks = python_of("README.md")
+    lines = [sum(bool(line.strip()) for line in block.splitlines()) for block in blocks]
+    assert len(lines) == 3 and lines[0] <= 10 and lines[1] <= 8 and lines[2] <= 3
+    train, own_model, information = blocks
+    exec(train, {})
+    assert "I(ŷ; Y' | x, X)" in capsys.readouterr().out
+    exec(own_model, {})
+    assert "\nadapts\n" in capsys.readouterr().out
+    exec(information, {})
     printed = capsys.readouterr().out
     assert re.match(r"0\.[45]\d\d nats", printed)
 

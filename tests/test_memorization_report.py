@@ -346,7 +346,7 @@ def test_a_metric_says_its_direction():
 def test_cost_is_told_before_the_calls(capsys):
     found = report(TASKS.ridge, verbose=True, count=10)
     out = capsys.readouterr().out
-    assert out.startswith(f"Asking `predict` {found.calls:,} times, about ")
+    assert out.startswith(f"Asking `predict` {found.calls:,} times: ")
     assert found.calls == 2 * 10 * (1 + 3 + 2 + 4)
 
 

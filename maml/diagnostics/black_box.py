@@ -97,8 +97,8 @@ def memorization_report(
     calls = len(model.groups(requests))
     if verbose:
         print(
-            f"Asking `predict` {counted(calls, 'time')}, about {calls * seconds:.3g} s by the "
-            "first call.",
+            f"Asking `predict` {counted(calls, 'time')}: {calls * seconds:.3g} s if each call "
+            "takes as long as the first.",
             flush=True,
         )
     outputs = [None] * len(requests)
