@@ -34,6 +34,9 @@ INFORMATIONS = {
 The first is of relabeled tasks, the second of the tasks as they are: so neither bounds the other.
 """
 
+LARGEST_UPPER_BOUND = 100.0
+"""In nats. The upper bound of a model that is nearly exact has no limit, and says nothing."""
+
 SPLITS = {"training": "training tasks", "held_out": "held-out tasks"}
 
 BARS = {
@@ -264,6 +267,8 @@ def _nats(bounds: Mapping[str, Mapping] | None) -> str:
     if not (np.isfinite(low) and np.isfinite(high)):
         return "not finite"
     low, high = max(low, 0.0), max(high, 0.0)
+    if high > LARGEST_UPPER_BOUND:
+        return f"at least {low:.2f} nats"
     return f"{low:.2f} to {high:.2f} nats"
 
 

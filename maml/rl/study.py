@@ -58,8 +58,8 @@ _CODES = {
 # There are but two tasks, so few of them make a batch; simulation is what takes the time.
 _CHEETAH = {
     "task": "cheetah_dir", "task.trajectories": 10, "task.adaptations": 1,
-    "network.deviation": 0.5, "meta_batch_size": 10, "outer.max_kl": 0.02, "steps": 1500,
-    "steps_per_epoch": 50, "num_validation_tasks": 10, "num_test_tasks": 20,
+    "network.deviation": 0.5, "meta_batch_size": 10, "outer.max_kl": 0.02, "steps": 500,
+    "steps_per_epoch": 20, "num_validation_tasks": 10, "num_test_tasks": 20,
 }  # fmt: skip
 
 # The ant is ten times as slow to simulate: a configuration that moves, not a result.
