@@ -8,7 +8,6 @@ import re
 import shlex
 import subprocess
 import sys
-import venv
 
 import cad_samples
 import commands
@@ -325,55 +324,3 @@ def test_python_of_the_pages_on_own_tasks_and_learners_runs(capsys, tmp_path, mo
     learner.compile("adam")
     learner.fit(problem.train.dataset(4, seed=0), steps_per_epoch=2, verbose=0)
     assert maml.diagnose(learner, problem.train, problem.test, max_tasks=20).verdict
-
-
-@pytest.mark.slow
-def test_wheel_installs_and_runs_from_another_directory(tmp_path):
-    """The built wheel holds all packages: its modules are found without the checkout."""
-    built = shell(
-        sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", tmp_path, ROOT,
-        cwd=tmp_path,
-    )  # fmt: skip
-    assert built.returncode == 0, built.stderr
-    (wheel,) = tmp_path.glob("*.whl")
-    venv.create(tmp_path / "env", system_site_packages=False)
-    python = tmp_path / "env/bin/python"
-    # Without the checkout on the path.
-    environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
-    pip = [sys.executable, "-m", "pip", "--python", python]
-    install = [*pip, "install", "--quiet", "--no-deps", wheel]
-    subprocess.run(install, check=True, cwd=tmp_path, env=environment)
-    # Everything but our own packages comes from the environment of the tests. A line of a .pth file
-    # is searched last, and what is installed as editable there is not seen.
-    site = next(p for p in sys.path if p.endswith("site-packages"))
-    (inside,) = (tmp_path / "env").glob("lib/python*/site-packages")
-    (inside / "others.pth").write_text(site + "\n")
-
-    def runs(*arguments):
-        process = subprocess.run(
-            [python, *arguments],
-            cwd=tmp_path, env=environment, capture_output=True, text=True, check=False,
-        )  # fmt: skip
-        assert process.returncode == 0, process.stderr
-        return process.stdout
-
-    packages = [
-        str(path.parent.relative_to(ROOT)).replace("/", ".")
-        for name in ("maml", "mine", "pose_code", "pose_data")
-        for path in (ROOT / name).rglob("__init__.py")
-    ]
-    assert "maml.studies" in packages
-    runs(
-        "-c",
-        f"import importlib, pathlib; [importlib.import_module(name) for name in {packages}]\n"
-        "import maml, mine, pose_code.train, pose_data, pose_data.mujoco_render\n"
-        "assert all('env' in pathlib.Path(m.__file__).parts for m in (maml, mine, pose_data))\n"
-        "import importlib.resources\n"
-        "assert importlib.resources.files('pose_code').joinpath('run.sh').is_file()\n"
-        "assert importlib.resources.files('maml.tasks').joinpath('omniglot.csv').is_file()\n",
-    )
-    rng = np.random.default_rng(0)
-    np.savez(
-        tmp_path / "samples.npz", x=(x := rng.normal(size=(300, 1))), y=x + rng.normal(size=x.shape)
-    )
-    assert " nats" in runs("-m", "mine.estimators", "--data=samples.npz", "--bound=gaussian")

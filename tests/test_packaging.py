@@ -84,6 +84,9 @@ def test_the_wheel_names_its_extras_and_marks_its_types(wheel):
     assert not any(re.match(rf"{extra}\b", of) for extra in EXTRAS for of in base)
     for package in ("maml", "mine", "pose_code", "pose_data"):
         assert f"{package}/py.typed" in names
+        for path in (ROOT / package).rglob("*.py"):
+            assert str(path.relative_to(ROOT)) in names
+    assert {"pose_code/run.sh", "maml/tasks/omniglot.csv"} <= set(names)
     assert {f"maml/rl/simulation/{name}.xml" for name in ("ant", "half_cheetah")} <= set(names)
     assert {f"maml/experiments/report/template/page.{of}" for of in ("html", "css", "js")} <= set(
         names

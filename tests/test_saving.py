@@ -6,6 +6,7 @@ import subprocess
 import sys
 import zipfile
 
+import commands
 import h5py
 import keras
 import numpy as np
@@ -260,23 +261,19 @@ print(loaded.predict_episode(x, y, x).numpy().tolist())
 @pytest.mark.parametrize("suffix", [".keras", ".h5"])
 @pytest.mark.parametrize("saved_by", ["a notebook", "a module"])
 def test_classes_of_a_notebook_load_where_a_script_defines_them_too(suffix, saved_by, tmp_path):
-    path = tmp_path / f"learner{suffix}"
+    path, script = tmp_path / f"learner{suffix}", tmp_path / "script.py"
     (tmp_path / "slopes.py").write_text(NOTEBOOK.format(definition=DEFINITION, body=""))
     here, there = DEFINITION, "from slopes import Slope"
     found = []
     definitions = (here, there) if saved_by == "a notebook" else (there, here)
     for definition, body in zip((*definitions, definitions[0]), (SAVE, LOAD, LOAD), strict=True):
-        script = NOTEBOOK.format(definition=definition, body=body)
-        process = subprocess.run(
-            [sys.executable, "-c", script, str(path)], capture_output=True, text=True, cwd=tmp_path
-        )
+        script.write_text(NOTEBOOK.format(definition=definition, body=body))
+        process = commands.run(str(script), path)
         assert process.returncode == 0, process.stderr[-2000:]
         found.append(process.stdout.splitlines()[-1])
     assert len(set(found)) == 1
-    script = NOTEBOOK.format(definition="", body="maml.load(sys.argv[1])")
-    process = subprocess.run(
-        [sys.executable, "-c", script, str(path)], capture_output=True, text=True, cwd=tmp_path
-    )
+    script.write_text(NOTEBOOK.format(definition="", body="maml.load(sys.argv[1])"))
+    process = commands.run(str(script), path)
     assert "Cannot load a learner" in process.stderr and "not defined here" in " ".join(
         process.stderr.split()
     )
