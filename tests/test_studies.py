@@ -234,6 +234,16 @@ def test_a_run_whose_error_is_not_finite_is_not_chosen(lost):
     assert selection.best(records, lambda record: record["error"]) == "kept"
 
 
+def test_options_that_were_tried_are_told_apart():
+    """Strengths by their symbols, others by name where the rows of a name differ in them."""
+    options = [
+        {"regularizer": "mr_w", "mr_w.weight": 0.1, "learner.chaser": True, "steps": 5},
+        {"regularizer": "mr_w", "mr_w.weight": 0.2, "learner.inner_lr": 0.5, "steps": 5},
+    ]
+    told = selection.varied([{"options": own} for own in options])
+    assert told == ["β = 0.1, chaser = true", "β = 0.2, inner lr = 0.5"]
+
+
 def test_combinations_are_of_the_chosen_strengths_and_of_thirds():
     first = {"regularizer": "mr_w", "mr_w.weight": 0.3}
     second = {"regularizer": "prediction_mi", "prediction_mi.weight": 3.0, "task.signed": False}

@@ -1,6 +1,6 @@
 """Strengths of regularizers: what a row of a table may choose from, and how it chooses."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from maml.core.registry import REGULARIZERS
 from mine.reporting import rank
@@ -32,6 +32,36 @@ def strength(options: dict) -> str:
         elif option == "num_relabelings":
             words.append(counted(value, "relabeling"))
     return ", ".join(words)
+
+
+def varied(rows: Sequence[Mapping]) -> list[str]:
+    """What each of the rows of one name tried: strengths, and other options that differ.
+
+    Args:
+        rows: each with its ``options``.
+    """
+    names = dict.fromkeys(name for row in rows for name in row["options"])
+    differ = [
+        name
+        for name in names
+        if len({repr(row["options"].get(name)) for row in rows}) > 1
+        and name.rpartition(".")[0] not in REGULARIZERS
+    ]
+    return [
+        ", ".join(
+            filter(
+                None,
+                [strength(row["options"])]
+                + [_option(n, row["options"][n]) for n in differ if n in row["options"]],
+            )
+        )
+        for row in rows
+    ]
+
+
+def _option(name: str, value) -> str:
+    shown = str(value).lower() if isinstance(value, bool) else value
+    return f"{name.rpartition('.')[2].replace('_', ' ')} = {shown}"
 
 
 def best(records: Iterable[dict], error: Callable[[dict], float | None]) -> dict:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from maml.experiments.aggregation import INFORMATION, interval_of
-from maml.experiments.selection import strength
+from maml.experiments.selection import strength, varied
 from mine import reporting
 from mine.reporting import format_interval
 
@@ -183,14 +183,21 @@ def sweep_section(
     ]
     columns = [
         Column("table", lambda row: row["table"], left=True),
-        NAME,
-        STRENGTH,
+        Column("row", lambda row: row["row"], left=True),
+        Column("tried", lambda row: row["tried"], left=True),
         *splits,
         *further,
         number("I(ŷ;Y|x,X)", f"scores.validation.{INFORMATION}.mean"),
         number("power ratio", "terms.prediction_mi_power_ratio"),
     ]
-    rows = result["sweep"]
+    groups: dict = {}
+    for row in result["sweep"]:
+        groups.setdefault((row["table"], row["row"]), []).append(row)
+    rows = [
+        row | {"tried": tried}
+        for group in groups.values()
+        for row, tried in zip(group, varied(group), strict=True)
+    ]
     columns = [column for column in columns if any(column.text(row) for row in rows)]
     return ["", "## Every strength that was tried", "", *table(columns, rows)]
 
