@@ -122,6 +122,6 @@ setup(
             # Of benchmarks/fuzz.py, with hypothesis and pytest, which are in `[dev]`.
             'atheris>=2.3,<4; sys_platform == "linux" and platform_machine == "x86_64"',
         ],
-        "notebooks": [f"{NAME}[experiments]", "jupyterlab>=4"],
+        "notebooks": [f"{NAME}[experiments]", "jupyterlab>=4", "ipywidgets>=8"],
     },
 )

@@ -2,6 +2,7 @@
 
 import io
 import sys
+import types
 
 import pytest
 
@@ -59,3 +60,30 @@ def test_keras_writes_a_line_an_epoch_in_a_log(stream, expected, monkeypatch):
     monkeypatch.setattr(sys, "stdout", stream)
     assert progress.keras_verbosity("auto") == expected
     assert progress.keras_verbosity(0) == 0
+
+
+def test_a_notebook_has_a_bar_of_its_own(monkeypatch):
+    """Where ipywidgets is installed; what a notebook is, is known by its kernel."""
+    made = []
+
+    class Notebook:
+        @staticmethod
+        def set_lock(lock):
+            made.append(lock)
+
+        def __init__(self, *args, **options):
+            made.append((args, options))
+
+    module = types.SimpleNamespace(tqdm=Notebook)
+    shell = types.SimpleNamespace(kernel=object())
+    kernel = types.SimpleNamespace(get_ipython=lambda: shell)
+    monkeypatch.setitem(sys.modules, "tqdm.notebook", module)
+    monkeypatch.setattr(progress.tqdm, "notebook", module, raising=False)
+    monkeypatch.setitem(sys.modules, "IPython", kernel)
+    for found in (None, object()):
+        monkeypatch.setattr(progress.importlib.util, "find_spec", lambda name, found=found: found)
+        bar = ProgressBar(range(3), desc="steps", disable=True)
+        assert isinstance(bar, Notebook) == (found is not None)
+    assert made[1] == ((range(3),), {"desc": "steps", "disable": True})
+    del shell.kernel  # IPython on a terminal.
+    assert isinstance(ProgressBar(range(3), disable=True), ProgressBar)

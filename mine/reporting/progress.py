@@ -1,5 +1,6 @@
-"""Progress on a terminal and in logs."""
+"""Progress on a terminal, in notebooks and in logs."""
 
+import importlib.util
 import sys
 import threading
 import time
@@ -10,11 +11,26 @@ SECONDS_PER_LINE = 60.0
 """Time between two lines of a progress bar that is written to a log."""
 
 
+def _in_notebook() -> bool:
+    """Whether a notebook runs this, and can show bars of its own."""
+    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    return hasattr(shell, "kernel") and importlib.util.find_spec("ipywidgets") is not None
+
+
 class ProgressBar(tqdm.tqdm):
     """``tqdm.tqdm``, which in a log writes a line a minute and one at the end.
 
-    The arguments are those of ``tqdm.tqdm``. On a terminal it is the bar itself.
+    The arguments are those of ``tqdm.tqdm``. On a terminal it is the bar itself, and in a notebook
+    where ipywidgets is installed it is ``tqdm.notebook``'s.
     """
+
+    def __new__(cls, *args, **options):
+        if options.get("file") is None and _in_notebook():
+            from tqdm import notebook  # It needs ipywidgets.
+
+            notebook.tqdm.set_lock(cls.get_lock())
+            return notebook.tqdm(*args, **options)  # Of another class, so it is not made twice.
+        return super().__new__(cls, *args, **options)
 
     def __init__(self, *args, file=None, **options):
         stream = sys.stderr if file is None else file
