@@ -345,6 +345,12 @@ def test_rows_are_means_over_seeds_with_intervals(runs):
 def test_a_single_run_has_its_own_interval_over_tasks():
     (row,) = aggregation.aggregate(aggregation.as_frame([record()]), ["method"])
     assert aggregation.interval_of(row, "scores.test.mse") == {"mean": 1.0, "ci95": 0.5}
+    # A score of one task has none, which JSON writes as null.
+    one = record()
+    one["scores"]["test"]["mse"]["ci95"] = None
+    (row,) = aggregation.aggregate(aggregation.as_frame([one]), ["method"])
+    found = aggregation.interval_of(row, "scores.test.mse")
+    assert found["mean"] == 1.0 and math.isnan(found["ci95"])
 
 
 def test_divergences_are_counted_and_left_out_of_means():

@@ -86,7 +86,7 @@ def _numbers(runs: pd.DataFrame) -> dict[str, float]:
             found[name] = known["mean"]
             interval = name.removesuffix("mean") + "ci95"
             own = runs[interval].iloc[0] if interval in runs else math.nan
-            found[interval] = float(own) if len(runs) == 1 else known["ci95"]
+            found[interval] = _number(own) if len(runs) == 1 else known["ci95"]
         elif not name.endswith(".ci95"):
             found[name] = float(np.mean(values))
     return found

@@ -64,8 +64,7 @@ _CHEETAH = {
 
 # The ant is ten times as slow to simulate: a configuration that moves, not a result.
 _ANT = _CHEETAH | {
-    "task": "ant_dir", "task.trajectories": 5, "meta_batch_size": 4, "outer.max_kl": 0.05,
-    "steps": 20, "steps_per_epoch": 5, "num_validation_tasks": 4, "num_test_tasks": 8,
+    "task": "ant_dir", "outer.max_kl": 0.05, "steps": 20, "steps_per_epoch": 5,
 }  # fmt: skip
 
 # Whoever reads the code, and not the trajectories, runs at a velocity that is wrong by its noise.
