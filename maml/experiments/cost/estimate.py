@@ -137,7 +137,7 @@ def _width(layer) -> float:
     try:
         return float(math.prod(size or 1 for size in layer.output.shape[1:]))
     except (AttributeError, ValueError):  # It was not called by a Keras network.
-        return float(max((of.shape[-1] for of in layer.weights if of.shape), default=0))
+        return float(max((of.shape[-1] for of in layer.weights if len(of.shape)), default=0))
 
 
 def estimate(config: Config) -> Estimate:

@@ -91,7 +91,10 @@ def count(function) -> Count:
             ``maximum_iterations``; of branches the one with more operations counts.
     """
     graph = function.graph.as_graph_def(add_shapes=True)
-    return _Library({of.signature.name: of for of in graph.library.function}).run(graph.node)
+    results = [of.name for of in function.graph.outputs]
+    results += [of.name for of in function.graph.control_outputs]
+    functions = {of.signature.name: of for of in graph.library.function}
+    return _Library(functions).run(_alive(graph.node, results))
 
 
 class _Library:
@@ -172,7 +175,25 @@ class _Library:
         function = self.functions[name]
         pairs = zip(function.signature.input_arg, given, strict=False)
         known = {of.name: numbers[value] for of, (value, _) in pairs if value in numbers}
-        return self.run(function.node_def, _arguments(function, given), known)
+        results = [*function.ret.values(), *function.control_ret.values()]
+        return self.run(_alive(function.node_def, results), _arguments(function, given), known)
+
+
+def _alive(nodes: Iterable, results: Iterable[str]) -> list:
+    """The nodes that results depend on; others, such as those of one task, are never run."""
+    by_name = {of.name: of for of in nodes}
+    waiting, found = [_node(name) for name in results], set()
+    while waiting:
+        name = waiting.pop()
+        if name in by_name and name not in found:
+            found.add(name)
+            waiting += [_node(of) for of in by_name[name].input]
+    return [of for of in nodes if of.name in found]
+
+
+def _node(name: str) -> str:
+    """The node of an output, "node:1", or of a condition, "^node"."""
+    return name.removeprefix("^").partition(":")[0]
 
 
 def _arguments(function, given) -> dict[str, list[Shape]]:
@@ -191,7 +212,7 @@ def _read(name: str, shapes: Mapping[str, list[Shape]]) -> Shape:
 
 def _inputs(node) -> list[str]:
     """Names of the nodes, or of the arguments of the function, that a node reads."""
-    return [name.partition(":")[0] for name in node.input if not name.startswith("^")]
+    return [_node(name) for name in node.input if not name.startswith("^")]
 
 
 def _last_uses(nodes) -> dict[int, list[str]]:

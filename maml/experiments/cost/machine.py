@@ -90,7 +90,8 @@ def measured() -> Machine:
     """The rates of this machine, in processor time: other work on it changes them little.
 
     The sizes are those of common training steps: matrices of 500 x 64 and 64 x 64; ten images of
-    20 x 20 with 16 channels, of which normalization and pooling are the traffic. Each rate leaves out what those before it explain.
+    20 x 20 with 16 channels, whose normalization and pooling are the traffic. Each rate leaves out
+    what those before it explain.
     """
     machine = Machine(0.0, math.inf, math.inf, math.inf)
     probes = {
