@@ -196,10 +196,10 @@ def test_a_small_step_is_not_traced_before_a_training(monkeypatch):
 def test_parts_of_a_run_follow_its_numbers(monkeypatch):
     monkeypatch.setattr(estimate, "measured", lambda: MACHINE)
     few, many = (estimate.estimate(toys.small({"steps": steps})) for steps in (4, 400))
-    assert few.step == many.step and few.step_seconds == many.step_seconds > 0
+    assert few.step.work == many.step.work and few.step.seconds == many.step.seconds > 0
     more = many.seconds["training"] - few.seconds["training"]
     # The first step is traced, which takes a while that is measured.
-    assert more == pytest.approx(396 * few.step_seconds, abs=3)
+    assert more == pytest.approx(396 * few.step.seconds, abs=3)
     assert many.seconds["validation"] == pytest.approx(100 * few.seconds["validation"])
     assert many.disk > few.disk
     assert few.parameters == 8 + 8 + 8 + 1

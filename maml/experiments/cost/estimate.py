@@ -43,34 +43,45 @@ RUN_BYTES, EPOCH_BYTES = 500e3, 10e3
 
 
 @dataclasses.dataclass(frozen=True)
+class Step:
+    """What a training step needs.
+
+    Attributes:
+        work: of its graph.
+        seconds: of processors.
+        first_seconds: of processors, until the first step is done.
+        memory: bytes that training adds to the process.
+        cores: that work at once.
+    """
+
+    work: Count
+    seconds: float
+    first_seconds: float
+    memory: float
+    cores: int
+
+
+@dataclasses.dataclass(frozen=True)
 class Estimate:
     """What a run will need.
 
     Attributes:
         parameters: numbers that are trained, those of critics included.
-        step: work of a training step.
-        step_seconds: of processors, for a training step.
-        first_seconds: of processors, until the first step is done.
+        step: a training step.
         memory: bytes of the process, with TensorFlow itself and the data.
         disk: bytes of the folder of the run.
         seconds: of processors, for the whole run by its parts: "training", "validation", "scores".
-        cores: that work at once.
         machine: rates of this machine.
-        measured_in: seconds that measuring them took.
         acts: whether a policy acts in the tasks, which was timed.
     """
 
     parameters: int
-    step: Count
-    step_seconds: float
-    first_seconds: float
+    step: Step
     memory: float
     disk: float
     seconds: dict[str, float]
-    cores: int
     machine: Machine
-    measured_in: float
-    acts: bool = False
+    acts: bool
 
 
 @dataclasses.dataclass(frozen=True)
@@ -100,8 +111,7 @@ def step_memory(learner: MetaLearner, step: Count) -> float:
         learner: with weights.
         step: work of its training step.
     """
-    weights = sum(math.prod(of.shape) for of in learner.trainable_variables)
-    optimizers = (OPTIMIZER_COPIES + 1) * 4 * weights  # And a gradient of each.
+    optimizers = (OPTIMIZER_COPIES + 1) * 4 * _parameters(learner)  # And a gradient of each.
     return graph_bytes(step, learner.prefers_xla) + step.peak + optimizers
 
 
@@ -140,6 +150,31 @@ def _width(layer) -> float:
         return float(max((of.shape[-1] for of in layer.weights if len(of.shape)), default=0))
 
 
+def estimate_step(
+    problem: Problem, learner: MetaLearner, config: Config, machine: Machine, acting: float = 0.0
+) -> Step:
+    """What a training step needs, of a training on one device.
+
+    Args:
+        problem: of the run.
+        learner: with weights; it is compiled.
+        config: of the run.
+        machine: rates of this machine.
+        acting: seconds of processors in which a policy acts in a task.
+    """
+    traced, xla = _traced_step(problem, learner, config), learner.prefers_xla
+    together = steps_together(problem, config)
+    each = machine.seconds(traced.work, xla) + machine.calls(1, together)
+    each += acting * config.meta_batch_size
+    return Step(
+        work=traced.work,
+        seconds=each,
+        first_seconds=traced.seconds + machine.first(traced.work, xla) + each * together,
+        memory=step_memory(learner, traced.work),
+        cores=1 if xla else min(SIDE_BY_SIDE, os.cpu_count() or 1),
+    )
+
+
 def estimate(config: Config) -> Estimate:
     """What a run will need, of a training on one device.
 
@@ -151,52 +186,48 @@ def estimate(config: Config) -> Estimate:
     """
     problem, learner = prepared(config)
     require_memory(problem, learner, config)
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024.0  # Given in KB.
-    start = time.perf_counter()
-    machine = measured()
-    measured_in = time.perf_counter() - start
-    step = _traced_step(problem, learner, config)
-    xla = learner.prefers_xla
-    together = steps_together(problem, config)
+    before, machine = peak_memory(), measured()
     acting = scoring = 0.0
-    score = _Traced(Count(), 0.0)
     if problem.train.on_policy:
         acting, scoring = _timed_acting(problem, learner)
-    else:
+    step = estimate_step(problem, learner, config, machine, acting)
+    score = _Traced(Count(), 0.0)
+    if not problem.train.on_policy:
         score = _traced_score(problem, learner, config)
-    calls = machine.calls(1, together)
-    each = machine.seconds(step.work, xla) + calls + acting * config.meta_batch_size
-    first = step.seconds + machine.first(step.work, xla) + each * together
 
     def scored(tasks: float, size: int) -> float:
         return scoring * tasks + machine.seconds(score.work) * max(1.0, tasks // size)
 
     epochs = config.steps // config.epoch_steps()
-    seconds = {"training": first + each * config.steps}
-    seconds["validation"] = epochs * _validation(problem, config, scored)
+    training = step.first_seconds + step.seconds * config.steps
+    validation = _validation(problem, config, scored)
     if learner.regularizers:  # Their own values, on four batches without a gradient.
-        seconds["validation"] += epochs * 4 * each / 2
-    seconds["scores"] = score.seconds + machine.first(score.work)
+        validation += 4 * step.seconds / 2
+    final = score.seconds + machine.first(score.work)
     for split, family in problem.families.items():
         episodes, size, tasks = scored_tasks(config, split)
-        seconds["scores"] += scored(episodes * min(tasks, family.num_tasks), size)
-    memory = before + step_memory(learner, step.work) + graph_bytes(score.work)
-    memory += max(0.0, score.work.peak - step.work.peak)
-    weights = sum(math.prod(of.shape) for of in learner.trainable_variables)
-    copies = 1 + 1 + OPTIMIZER_COPIES + bool(config.patience)
+        final += scored(episodes * min(tasks, family.num_tasks), size)
+    parameters = _parameters(learner)
+    copies = 2 + OPTIMIZER_COPIES + bool(config.patience)  # The learner; the checkpoint; the best.
+    more = graph_bytes(score.work) + max(0.0, score.work.peak - step.work.peak)
     return Estimate(
-        parameters=int(weights),
-        step=step.work,
-        step_seconds=each,
-        first_seconds=first,
-        memory=memory,
-        disk=4.0 * weights * copies + RUN_BYTES + EPOCH_BYTES * epochs,
-        seconds=seconds,
-        cores=1 if xla else min(SIDE_BY_SIDE, os.cpu_count() or 1),
+        parameters=parameters,
+        step=step,
+        memory=before + step.memory + more,
+        disk=4.0 * parameters * copies + RUN_BYTES + EPOCH_BYTES * epochs,
+        seconds={"training": training, "validation": epochs * validation, "scores": final},
         machine=machine,
-        measured_in=measured_in,
         acts=problem.train.on_policy,
     )
+
+
+def peak_memory() -> float:
+    """Most bytes of memory that this process had so far."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024.0  # Given in KB.
+
+
+def _parameters(learner) -> int:
+    return sum(math.prod(of.shape) for of in learner.trainable_variables)
 
 
 def _traced_score(problem, learner, config) -> _Traced:

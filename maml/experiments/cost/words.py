@@ -26,20 +26,21 @@ def described(found: Estimate, config: Config) -> str:
         found: the estimate.
         config: of the run.
     """
-    cores = reporting.counted(found.cores, "core")
+    step = found.step
+    cores = reporting.counted(step.cores, "core")
     parts = ", ".join(f"{name} {minutes(of)}" for name, of in found.seconds.items())
     whole = sum(found.seconds.values())
-    tensors = resources.size(found.step.peak)
+    tensors = resources.size(step.work.peak)
     lines = {
         "parameters": f"{found.parameters:,}",
-        "training step": f"{quantity(found.step.multiply_adds)} multiply-adds; "
-        f"{found.step_seconds:.2g} seconds of processors, {found.step_seconds / found.cores:.2g} "
+        "training step": f"{quantity(step.work.multiply_adds)} multiply-adds; "
+        f"{step.seconds:.2g} seconds of processors, {step.seconds / step.cores:.2g} "
         f"by the clock on {cores} without other work",
         "memory": f"{resources.size(found.memory)}, with {tensors} of tensors of a step; there are "
         f"{resources.size(resources.memory())}",
-        "first step": f"after {found.first_seconds:.2g} seconds of processors, with its tracing",
+        "first step": f"after {step.first_seconds:.2g} seconds of processors, with its tracing",
         f"{config.steps:,} steps": f"{minutes(whole)} of processors ({parts}), "
-        f"{minutes(whole / found.cores)} by the clock",
+        f"{minutes(whole / step.cores)} by the clock",
         "disk": resources.size(found.disk),
     }
     width = max(map(len, lines)) + 2
@@ -49,8 +50,8 @@ def described(found: Estimate, config: Config) -> str:
             f"{config.method_name()} on {config.task} will need about:",
             *(f"  {name:<{width}}{text}" for name, text in lines.items()),
             "Counted from the traced graphs of the training step and of the scores, and costed at "
-            f"rates of one core that were measured on this machine ({reporting.hardware()}) in "
-            f"{found.measured_in:.1f} seconds: {quantity(rates.products)} multiply-adds a second "
+            f"rates of one core that were measured on this machine ({reporting.hardware()}) "
+            f"just now: {quantity(rates.products)} multiply-adds a second "
             f"of products, {quantity(rates.convolutions)} of convolutions, "
             f"{resources.size(rates.traffic)} a second of tensors, "
             f"{1e6 * rates.operation:.2g} microseconds an operation. "
