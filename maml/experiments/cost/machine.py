@@ -23,14 +23,14 @@ FUSED = 0.3
 CALL, BATCH = 400, 200
 """Operations that Keras' loop takes for a call, of one step or several; and those of a batch."""
 
-COMPILED, OPTIMIZED = 1400, 500
+COMPILED, OPTIMIZED = 2300, 500
 """Operations that a node takes before the first step, of XLA's compiler, and of TensorFlow's
 optimizer of graphs."""
 
 COMPILED_BYTES, OPTIMIZED_BYTES = 80e3, 24e3
 """Memory that a node of a compiled graph takes, and one of another."""
 
-COMPILER_BYTES = 100e6
+COMPILER_BYTES = 190e6
 """Memory of XLA's compiler itself."""
 
 
