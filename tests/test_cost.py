@@ -7,7 +7,6 @@ import pytest
 import tensorflow as tf
 import toys
 
-import maml
 from maml.experiments import preparing, training
 from maml.experiments.config import Config
 from maml.experiments.cost import estimate, machine, words
@@ -149,6 +148,7 @@ def step_of(given):
     return work, estimate.step_memory(learner, work)
 
 
+@pytest.mark.slow
 def test_more_of_anything_needs_more():
     work, memory = step_of({})
     twice, _ = step_of({"meta_batch_size": 8})
@@ -171,6 +171,7 @@ def test_multiply_adds_of_first_order_maml_are_those_by_hand():
     assert step_of(config)[0].products == 4 * each * (2 * 5 + 7)
 
 
+@pytest.mark.slow
 def test_a_step_that_no_memory_holds_is_refused_by_the_same_estimate(tmp_path, monkeypatch):
     given = {"learner": "cnp", "meta_batch_size": 60_000, "task.shots": 100}
     config = toys.small(given)
@@ -193,6 +194,7 @@ def test_a_small_step_is_not_traced_before_a_training(monkeypatch):
     estimate.require_memory(problem, learner, config)
 
 
+@pytest.mark.slow
 def test_parts_of_a_run_follow_its_numbers(monkeypatch):
     monkeypatch.setattr(estimate, "measured", lambda: MACHINE)
     few, many = (estimate.estimate(toys.small({"steps": steps})) for steps in (4, 400))
@@ -218,6 +220,7 @@ def test_the_rates_of_this_machine_are_positive_and_plausible():
 SMALL = ["--steps=20", "--steps_per_epoch=10", "--meta_batch_size=4"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("module", "arguments"),
     [
@@ -230,7 +233,7 @@ def test_dry_run_prints_what_a_run_needs_and_writes_nothing(module, arguments, t
     assert done.returncode == 0, done.stderr
     for name in ("parameters", "training step", "memory", "first step", "20 steps", "disk"):
         assert f"\n  {name} " in done.stdout
-    assert "measured on this machine" in done.stdout and "multiply-adds" in done.stdout
+    assert "measured just now" in done.stdout and "multiply-adds" in done.stdout
     assert ("Acting was timed" in done.stdout) == (module == "maml.rl.train")
     assert not list(tmp_path.iterdir())
 
@@ -239,4 +242,4 @@ def test_dry_run_refuses_what_a_training_refuses(tmp_path):
     for flag, told in (("--steps=25", "--steps"), ("--mode=test", "--dry_run")):
         done = commands.run("maml.train", *SMALL, flag, "--dry_run", cwd=tmp_path)
         assert done.returncode == 1 and told in done.stderr and "Traceback" not in done.stderr
-    assert not list(tmp_path.iterdir()) and maml is not None
+    assert not list(tmp_path.iterdir())

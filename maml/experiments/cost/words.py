@@ -49,16 +49,14 @@ def described(found: Estimate, config: Config) -> str:
         [
             f"{config.method_name()} on {config.task} will need about:",
             *(f"  {name:<{width}}{text}" for name, text in lines.items()),
-            "Counted from the traced graphs of the training step and of the scores, and costed at "
-            f"rates of one core that were measured on this machine ({reporting.hardware()}) "
-            f"just now: {quantity(rates.products)} multiply-adds a second "
-            f"of products, {quantity(rates.convolutions)} of convolutions, "
-            f"{resources.size(rates.traffic)} a second of tensors, "
-            f"{1e6 * rates.operation:.2g} microseconds an operation. "
-            + ("Acting was timed in two tasks. " if found.acts else "")
-            + "Half of all estimates of time are "
-            "within a third of what was measured: results/benchmarks/cost_model.md. Nothing was "
-            "trained or written.",
+            "Counted from the traced graphs of a training step and of the scores, and costed at "
+            f"rates of one core of this machine ({reporting.hardware()}), measured just now: "
+            f"{quantity(rates.products)} multiply-adds a second of products, "
+            f"{quantity(rates.convolutions)} of convolutions, {resources.size(rates.traffic)} a "
+            f"second of tensors, {1e6 * rates.operation:.2g} microseconds an operation."
+            + (" Acting was timed in two tasks." if found.acts else ""),
+            "How near such estimates come: results/benchmarks/cost_model.md. Nothing was trained, "
+            "nothing written.",
         ]
     )
 
