@@ -158,7 +158,7 @@ class _Library:
         if not loop:
             return max(found.values(), key=lambda of: of.operations) + Count(operations=1), 0.0
         body, test = found[node.attr["body"].func.name], found[node.attr["cond"].func.name]
-        turns = max(numbers.get(inputs[1], 1), 1)
+        turns = max([1, *(numbers[of] for of in inputs[1:2] if of in numbers)])
         passed = Count(operations=turns * PASSED_ON * len(inputs), nodes=PASSED_ON * len(inputs))
         total = body.times(turns) + test.times(turns + 1) + passed
         return total, turns * self._pushed(node, given)
