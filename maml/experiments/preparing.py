@@ -87,7 +87,7 @@ def scored_tasks(config: Config, split: str) -> tuple[int, int, int]:
         split: "train", "validation" or "test".
 
     Returns:
-        Episodes of each task, tasks of a batch, and tasks, if there are so many.
+        Episodes of each task, tasks of a batch, and the most tasks.
     """
     episodes, count = config.episodes_per_task, config.num_validation_tasks
     if split == "train":

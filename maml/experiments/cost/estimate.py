@@ -28,7 +28,7 @@ from maml.tasks.problem import Problem
 from mine.reporting.processes import resources
 
 SIDE_BY_SIDE = 2
-"""Cores that a training step keeps busy where there are so many, unless XLA compiles it: on two
+"""Cores that a training step keeps busy, if there are two, unless XLA compiles it: on two
 cores steps take about half their processor time."""
 
 OPTIMIZER_COPIES = 2
