@@ -174,7 +174,8 @@ def page(result: dict) -> str:
     """The result as Markdown."""
     cells = [
         [
-            row["case"], f"{row['estimated']['multiply_adds'] / 1e6:,.0f}",
+            row["case"] + " *" * (row["kind"] == "not fitted to"),
+            f"{row['estimated']['multiply_adds'] / 1e6:,.0f}",
             *(
                 f"{row[of][name]:,.3g}" for name in QUANTITIES for of in ("measured", "estimated")
             ),
@@ -202,7 +203,8 @@ def page(result: dict) -> str:
         "first; the first has its trace with it. Memory is what training adds to the peak of the "
         "process. Rates are measured before each estimate; the other numbers of the model, such "
         "as operations that a node costs before the first step, were fitted to an earlier run of "
-        f"the first {len(VECTORS) + len(IMAGES)} trainings, to none of the last {len(NEW)}.",
+        "the trainings that are not marked *. "
+        f"{len(result['rows'])} of {len(VECTORS + IMAGES + NEW)} trainings were compared.",
         "",
         *reporting.markdown_table(columns, cells),
         "",
