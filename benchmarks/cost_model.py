@@ -150,6 +150,8 @@ def summary(rows: list[dict]) -> dict:
 
 def draw(rows: list[dict], path: pathlib.Path) -> None:
     """Draws estimates against measurements."""
+    from matplotlib import ticker
+
     figure, axes = pictures.new_axes(len(QUANTITIES), size=(4, 4))
     kinds = {"vectors": ("o", VECTORS), "images": ("s", IMAGES), "not fitted to": ("^", NEW)}
     for axis, (name, (title, unit)) in zip(axes[0], QUANTITIES.items(), strict=True):
@@ -166,6 +168,10 @@ def draw(rows: list[dict], path: pathlib.Path) -> None:
             xscale="log", yscale="log", xlabel=f"measured, {unit}", ylabel=f"estimated, {unit}",
             title=title, xlim=ends, ylim=ends,
         )  # fmt: skip
+        for side in (axis.xaxis, axis.yaxis):
+            side.set_major_locator(ticker.LogLocator(subs=(1, 2, 5), numticks=8))
+            side.set_major_formatter("{x:g}")
+            side.set_minor_locator(ticker.NullLocator())
     axes[0][0].legend(frameon=False)
     reporting.picture(figure, path)
 
