@@ -17,6 +17,7 @@ from absl import flags
 from maml import evaluate
 from maml.experiments import command_line, determinism, training
 from maml.experiments.config import Config
+from maml.experiments.cost.words import dry_run
 from maml.experiments.results import sentence
 from mine import reporting
 from mine.reporting import commands
@@ -37,6 +38,7 @@ def define_flags():
     )
     flags.DEFINE_bool("resume", False, "Go on from the checkpoint of the run.")
     command_line.define_strategy()
+    command_line.define_dry_run()
     command_line.define_flags()
 
 
@@ -48,9 +50,17 @@ def main():
         path = pathlib.Path(values.model_save_filename)
         if values.logdir is not None:
             path = pathlib.Path(values.logdir) / training.LEARNER
+        if values.dry_run and values.mode == "test":
+            raise ValueError(
+                "Invalid value for `dry_run`: expected none beside --mode=test, which trains "
+                "nothing; received both. Leave one of them out."
+            )
         if values.mode == "test":
             learner, config = evaluate.load_trained(path, given)
             print(evaluate.report_on(learner, config.make_problem(), config))
+            return
+        if values.dry_run:
+            print(dry_run(Config.of(given)))
             return
         folder = path.with_suffix("") if values.logdir is None else path.parent
         command = reporting.provenance("maml.train")["command"]

@@ -278,7 +278,7 @@ class Evaluator:
         self.learner, self.metrics = learner, metrics
         self.information_every = information_every
         # Traced for each size of a batch, of which a family has two at most.
-        self._with_information, self._without = (
+        self.with_information, self._without = (
             tf.function(
                 functools.partial(
                     score_episodes, learner, label_transform=relabeling, metrics=metrics, **options
@@ -328,7 +328,7 @@ class Evaluator:
         )
         for index, episode in enumerate(batches):
             informed = index % in_pass % self.information_every == 0
-            step = self._with_information if informed else self._without
+            step = self.with_information if informed else self._without
             rows.append(step(episode, fold_in(base, index)))
             labels.append(episode.query_y)
         columns = {

@@ -12,6 +12,7 @@ from maml.core.options import distinct
 from maml.core.plugins import import_files
 from maml.experiments import determinism, training
 from maml.experiments.config import Config
+from maml.experiments.cost.words import dry_run
 from maml.experiments.results import sentence
 from maml.learners.parallel.workers import STRATEGIES
 from mine import reporting
@@ -96,6 +97,7 @@ def define_run_flags(presets: Iterable[str] = ()) -> None:
     flags.DEFINE_string("logdir", None, "Folder of the run, with its learner.", required=True)
     flags.DEFINE_bool("resume", False, "Go on from the checkpoint of the run.")
     define_strategy()
+    define_dry_run()
     define_flags(presets)
 
 
@@ -107,6 +109,16 @@ def define_strategy() -> None:
         STRATEGIES,
         "Devices of the training: none (one), mirrored (all of this machine), multiworker (those "
         "of the processes that TF_CONFIG names).",
+    )
+
+
+def define_dry_run() -> None:
+    """Defines the flag ``--dry_run``."""
+    flags.DEFINE_bool(
+        "dry_run",
+        False,
+        "Print what the run will need on one device (parameters, memory, time, disk), and end: "
+        "nothing is trained or written.",
     )
 
 
@@ -122,6 +134,9 @@ def train(module: str, configure: Callable[[], Config]) -> None:
         determinism.share_cores()
         folder = pathlib.Path(flags.FLAGS.logdir)
         try:
+            if flags.FLAGS.dry_run:
+                print(dry_run(configure()))
+                return
             command = reporting.provenance(module)["command"]
             record = training.run(
                 configure(),

@@ -2,7 +2,6 @@
 
 import contextlib
 import functools
-import math
 import os
 import pathlib
 import shlex
@@ -14,11 +13,17 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from maml.core.registry import OUTER
 from maml.diagnostics.report import MemorizationReport
 from maml.diagnostics.scores import Evaluator
 from maml.experiments import callbacks, plots
 from maml.experiments.config import Config
+from maml.experiments.cost.estimate import require_memory
+from maml.experiments.preparing import (
+    compile_learner,
+    prepared,
+    scored_tasks,
+    steps_together,
+)
 from maml.experiments.results import (
     HISTORY,
     RESULTS,
@@ -39,13 +44,8 @@ from maml.learners.base import MetaLearner
 from maml.learners.parallel.workers import ONE, STRATEGIES, Devices
 from maml.learners.saved_model import written_by_tensorflow
 from maml.tasks.problem import Problem
-from maml.tasks.sizes import check_sizes, weights_that_fit
 from mine import reporting
 from mine.reporting.progress import keras_verbosity
-
-STEPS_TOGETHER = 20
-"""Training steps that Keras makes at once, unless inputs are images. On vectors a step takes a
-millisecond or two, and Keras another between two of them."""
 
 
 def run(
@@ -94,7 +94,8 @@ def run(
     saving.check_path(path)
     devices = Devices(strategy)
     with devices.together():
-        problem, learner = _prepared(config, devices)
+        problem, learner = prepared(config, devices)
+        require_memory(problem, learner, config)
         settings, data = config.describe(problem), dict(problem.data)
         digest = zlib.crc32(config.identity().encode())
         devices.check_equal(digest, "checksum of options", "Start all with the same flags.")
@@ -137,25 +138,6 @@ def run(
                     write_results(record, folder)
                 devices.of_chief(0)  # A worker that ends before the others takes them along.
             return read_results(folder) if devices.chief else {}
-
-
-def _prepared(config: Config, devices: Devices) -> tuple[Problem, MetaLearner]:
-    """The problem, and the learner with its weights, after a check that they fit each other."""
-    with devices.scope():
-        problem = config.make_problem()
-        if config.patience and problem.validation is None:
-            raise ValueError(
-                "Invalid value for `patience`: early stopping needs validation tasks, and "
-                f"{config.task} has none; use --patience=0, or task options that keep some."
-            )
-        numbers = {**config.task_options, **config.network_options, **config.regularizer_options}
-        check_sizes(problem, vars(config) | config.learner_defaults() | numbers)
-        with weights_that_fit():
-            learner = config.make_learner(problem)
-            learner.create_weights(problem.train.sample(2, [config.seed, 5]))
-    if devices.strategy is not None:
-        devices.check(learner, problem.train.on_policy, config.meta_batch_size)
-    return problem, learner
 
 
 def _account(learner, problem, config, history, metric: str) -> dict:
@@ -201,21 +183,6 @@ def as_command(
     return shlex.join(["python", "-m", module, *words])
 
 
-def compile_learner(learner: MetaLearner, config: Config, **others) -> None:
-    """Gives a learner the optimizers of a configuration: Adam, and another for critics.
-
-    ``others`` are more arguments of ``keras.Model.compile``.
-    """
-    decay, rate = config.weight_decay, config.meta_lr
-    if config.meta_lr_decay:
-        rate = keras.optimizers.schedules.CosineDecay(config.meta_lr, config.steps)
-    adam = keras.optimizers.AdamW(rate, weight_decay=decay) if decay else None
-    if learner.critic_variables:
-        others |= {"critic_optimizer": keras.optimizers.Adam(config.critic_lr, clipnorm=1.0)}
-    outer = OUTER.make(config.outer, **config.outer_options)
-    learner.compile(outer or adam or keras.optimizers.Adam(rate), **others)
-
-
 def fit(
     learner: MetaLearner,
     problem: Problem,
@@ -251,12 +218,7 @@ def fit(
     per_epoch, verbose = config.epoch_steps(), keras_verbosity(devices.chief and verbose)
     families = {name: problem.families[name] for name in problem.monitored}
     held_out, size = list(families.values())[-1], config.meta_batch_size
-    batch = problem.train.dataset(size, config.seed).element_spec
-    together = math.gcd(per_epoch, STEPS_TOGETHER) if batch.support_x.shape.rank < 4 else 1
-    # On policy a batch is drawn by the weights of the step before; several devices cannot loop, see
-    # maml.learners.parallel.replicas.
-    if problem.train.on_policy or devices.replicas > 1:
-        together = 1
+    together = steps_together(problem, config, devices)
     with devices.scope():
         compile_learner(learner, config, steps_per_execution=together)
     table = callbacks.HistoryFile(folder / HISTORY)
@@ -368,12 +330,7 @@ def evaluate_split(
         verbose: whether to show a progress bar.
         title: of the progress bar.
     """
-    episodes, count = config.episodes_per_task, config.num_validation_tasks
-    if split == "train":
-        episodes = max(1, episodes // 10)
-    elif split == "test":
-        count = config.num_test_tasks
-    size = config.eval_batch_size or config.meta_batch_size
+    episodes, size, count = scored_tasks(config, split)
     title = (title or f"scoring {split} tasks") if verbose else ""
     return evaluator(family, episodes, size, 0, count, title)
 

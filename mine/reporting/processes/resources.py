@@ -39,11 +39,12 @@ def require(name: str, value: object, needed: float, there: float | None = None)
     if needed > GENEROUS * there:
         raise ValueError(
             f"Invalid value for `{name}`: expected one that fits this machine; received {value}, "
-            f"which needs about {_size(needed)} of {what}; there are {_size(there)}; {remedy}."
+            f"which needs about {size(needed)} of {what}; there are {size(there)}; {remedy}."
         )
 
 
-def _size(count: float) -> str:
+def size(count: float) -> str:
+    """A number of bytes, such as "1.5 GB"."""
     units = ("bytes", "KB", "MB", "GB", "TB", "PB")
     power = min(len(units) - 1, int(math.log10(max(count, 1)) / 3))
     return f"{count / 1000**power:,.3g} {units[power]}"

@@ -1,0 +1,97 @@
+"""A run made ready to train: its problem, its learner with weights, and their optimizers."""
+
+import math
+
+import keras
+
+from maml.core.registry import OUTER
+from maml.experiments.config import Config
+from maml.learners.base import MetaLearner
+from maml.learners.parallel.workers import ONE, Devices
+from maml.tasks.problem import Problem
+from maml.tasks.sizes import check_sizes, weights_that_fit
+
+STEPS_TOGETHER = 20
+"""Training steps that Keras makes at once, unless inputs are images. On vectors a step takes a
+millisecond or two, and Keras another between two of them."""
+
+
+def prepared(config: Config, devices: Devices = ONE) -> tuple[Problem, MetaLearner]:
+    """The problem, and the learner with its weights, after a check that they fit each other.
+
+    Args:
+        config: of the run.
+        devices: to train on.
+
+    Raises:
+        ValueError: an option has no meaning or is far too large, or data are unfit.
+    """
+    with devices.scope():
+        problem = config.make_problem()
+        if config.patience and problem.validation is None:
+            raise ValueError(
+                "Invalid value for `patience`: early stopping needs validation tasks, and "
+                f"{config.task} has none; use --patience=0, or task options that keep some."
+            )
+        numbers = {**config.task_options, **config.network_options, **config.regularizer_options}
+        check_sizes(problem, vars(config) | config.learner_defaults() | numbers)
+        with weights_that_fit():
+            learner = config.make_learner(problem)
+            learner.create_weights(problem.train.sample(2, [config.seed, 5]))
+    if devices.strategy is not None:
+        devices.check(learner, problem.train.on_policy, config.meta_batch_size)
+    return problem, learner
+
+
+def compile_learner(learner: MetaLearner, config: Config, **others) -> None:
+    """Gives a learner the optimizers of a configuration: Adam, and another for critics.
+
+    ``others`` are more arguments of ``keras.Model.compile``.
+    """
+    decay, rate = config.weight_decay, config.meta_lr
+    if config.meta_lr_decay:
+        rate = keras.optimizers.schedules.CosineDecay(config.meta_lr, config.steps)
+    adam = keras.optimizers.AdamW(rate, weight_decay=decay) if decay else None
+    if learner.critic_variables:
+        others |= {"critic_optimizer": keras.optimizers.Adam(config.critic_lr, clipnorm=1.0)}
+    outer = OUTER.make(config.outer, **config.outer_options)
+    learner.compile(outer or adam or keras.optimizers.Adam(rate), **others)
+
+
+def batch_spec(problem: Problem, config: Config):
+    """The shapes of a training batch, an :class:`maml.Episode` of ``tf.TensorSpec``."""
+    return problem.train.dataset(config.meta_batch_size, config.seed).element_spec
+
+
+def steps_together(problem: Problem, config: Config, devices: Devices = ONE) -> int:
+    """Training steps that Keras makes at once, see :data:`STEPS_TOGETHER`.
+
+    Args:
+        problem: of the run.
+        config: of the run.
+        devices: to train on.
+    """
+    # On policy a batch is drawn by the weights of the step before; several devices cannot loop, see
+    # maml.learners.parallel.replicas.
+    images = batch_spec(problem, config).support_x.shape.rank >= 4
+    if images or problem.train.on_policy or devices.replicas > 1:
+        return 1
+    return math.gcd(config.epoch_steps(), STEPS_TOGETHER)
+
+
+def scored_tasks(config: Config, split: str) -> tuple[int, int, int]:
+    """What the final scores of a split are of.
+
+    Args:
+        config: of the run.
+        split: "train", "validation" or "test".
+
+    Returns:
+        Episodes of each task, tasks of a batch, and the most tasks.
+    """
+    episodes, count = config.episodes_per_task, config.num_validation_tasks
+    if split == "train":
+        episodes = max(1, episodes // 10)
+    elif split == "test":
+        count = config.num_test_tasks
+    return episodes, config.eval_batch_size or config.meta_batch_size, count
