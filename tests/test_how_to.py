@@ -1,0 +1,119 @@
+"""What the pages of docs/how_to tell a user to write and to type runs, with few steps.
+
+A block of Python that follows "This is `NAME.py`" is that file; other blocks of a page are run one
+after the other; lines of ``bash`` blocks are commands, which are typed in the folder of the files.
+"""
+
+import pathlib
+import re
+import shlex
+
+import commands
+import pytest
+
+import maml
+
+ROOT = pathlib.Path(__file__).parent.parent
+FILE = r"This is `(\w+\.py)`[^`]*```python\n(.*?)```"
+
+SCORED = ["--num_validation_tasks=4", "--num_test_tasks=4", "--steps_per_epoch=1"]
+FEW = {
+    "maml.rl.train": ["--steps=1", "--meta_batch_size=2", *SCORED],
+    "maml.train": ["--steps=2", "--episodes_per_task=1", *SCORED],
+    "my_study.py": ["--steps=2", "--seeds=1", "--workers=1"],
+}
+"""What is typed after a command's own flags, in place of some of them."""
+
+SMALL = {
+    '"steps": 2500': '"steps": 2, "num_test_tasks": 4, "num_validation_tasks": 4',
+    "[0.3, 1, 3]": "[1]",
+    "[1e-4, 1e-3]": "[1e-4]",
+    "steps=1500": "steps=2",
+    "steps=60, steps_per_epoch=20": "steps=4, steps_per_epoch=2, num_test_tasks=4",
+}
+"""What is replaced in Python."""
+
+
+def small(text):
+    """Python of a page with few steps."""
+    for long, short in SMALL.items():
+        text = text.replace(long, short)
+    return text
+
+
+def page(name, folder):
+    """Writes the files of a page into a folder; gives its other blocks of Python."""
+    text = (ROOT / f"docs/how_to/{name}.md").read_text(encoding="utf-8")
+    for file, block in re.findall(FILE, text, flags=re.DOTALL):
+        (folder / file).write_text(small(block), encoding="utf-8")
+    rest = re.sub(FILE, "", text, flags=re.DOTALL)
+    return [small(block) for block in re.findall(r"```python\n(.*?)```", rest, flags=re.DOTALL)]
+
+
+def typed(name, folder):
+    """Types the commands of a page, and gives what each printed."""
+    text = (ROOT / f"docs/how_to/{name}.md").read_text(encoding="utf-8")
+    printed = []
+    for line in "\n".join(re.findall(r"```bash\n(.*?)```", text, flags=re.DOTALL)).splitlines():
+        python, *words = shlex.split(line)
+        assert python == "python"
+        words = words[1:] if words[0] == "-m" else [str(folder / words[0]), *words[1:]]
+        further = FEW.get(pathlib.Path(words[0]).name, [])
+        done = commands.run(*words, *further, cwd=folder)
+        assert done.returncode == 0, f"{line}\n{done.stderr}"
+        printed.append(done.stdout)
+    return printed
+
+
+@pytest.mark.usefixtures("registries")
+def test_the_environment_of_the_page_is_one(tmp_path):
+    page("own_environment", tmp_path)
+    maml.import_files([tmp_path / "line.py"])
+    problem = maml.TASKS["line"](horizon=5, train_tasks=2, test_tasks=2)
+    episode = problem.train.sample(2, [0, 0])
+    assert episode.support_x.shape == (2, 5 * 5, 1)
+    # 0.95 away: steps of 0.1 leave 0.85, 0.75, 0.65, 0.55 and 0.45.
+    environment = problem.train.environment
+    assert environment.optimum([[0.95]])[0] == pytest.approx(-3.25)
+
+
+@pytest.mark.slow
+def test_policies_of_own_environments_train(tmp_path):
+    pytest.importorskip("gymnasium")
+    page("own_environment", tmp_path)
+    printed = typed("own_environment", tmp_path)
+    assert all("I(ŷ; D | x)" in text for text in printed)
+    assert (tmp_path / "runs/coded/learner.keras").exists()
+
+
+@pytest.mark.slow
+def test_a_study_of_ones_own_makes_a_table(tmp_path):
+    page("sweeps", tmp_path)
+    compared, reported, first, again, commands_left = typed("sweeps", tmp_path)[1:]
+    assert "label_mi" in compared.lower().replace("-", "_") and reported
+    assert (tmp_path / "tables/report.html").exists() and (tmp_path / "page/report.html").exists()
+    assert (tmp_path / "results/mine/mine.md").exists()
+    assert "| MR-W | β = 0.0001 | 1 |" in first and "MR-W" not in again
+    assert commands_left.startswith("| regularizer") or "MR-W" in commands_left
+
+
+@pytest.mark.slow
+def test_runs_go_on_and_are_made_again(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    names = {"__name__": "page"}
+    for block in page("resume_and_reproduce", tmp_path):
+        exec(block, names)
+    first, again, other = (names[name]["scores"] for name in ("first", "again", "other"))
+    assert first == again == other
+    assert capsys.readouterr().out.endswith("True\n")
+    typed("resume_and_reproduce", tmp_path)
+
+
+@pytest.mark.slow
+def test_exported_learners_predict(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    names = {"__name__": "page"}
+    for block in page("export", tmp_path):
+        exec(block, names)
+    assert "(2, 5, 1) (16, 2, 5, 1)" in capsys.readouterr().out
+    assert (tmp_path / "weights.npz").exists()
