@@ -1,4 +1,4 @@
-"""What the pages of docs/how_to tell a user to write and to type runs, with few steps.
+"""What pages of docs tell a user to write and to type runs, with few steps.
 
 A block of Python that follows "This is `NAME.py`" is that file; other blocks of a page are run one
 after the other; lines of ``bash`` blocks are commands, which are typed in the folder of the files.
@@ -9,9 +9,11 @@ import re
 import shlex
 
 import commands
+import numpy as np
 import pytest
 
 import maml
+from maml.diagnostics import information
 
 ROOT = pathlib.Path(__file__).parent.parent
 FILE = r"This is `(\w+\.py)`[^`]*```python\n(.*?)```"
@@ -117,3 +119,21 @@ def test_exported_learners_predict(tmp_path, monkeypatch, capsys):
         exec(block, names)
     assert "(2, 5, 1) (16, 2, 5, 1)" in capsys.readouterr().out
     assert (tmp_path / "weights.npz").exists()
+
+
+def test_the_report_of_classes_on_its_page_says_adapts(capsys):
+    text = (ROOT / "docs/explanation/memorization_report.md").read_text(encoding="utf-8")
+    _, block = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
+    exec(block, {"__name__": "page"})
+    assert "\nadapts\n" in capsys.readouterr().out
+
+
+def test_ceilings_of_informations_are_those_of_their_page():
+    """Four answers that differ: the lower bound is log 4, the upper one depends on the noise."""
+    means = np.arange(4.0)[:, np.newaxis, np.newaxis] * np.ones([4, 500, 1])
+    narrow, narrower = (
+        information.gaussian(means, np.array(std), np.random.default_rng(0)) for std in (0.02, 0.01)
+    )
+    assert narrow.lower == pytest.approx(np.log(4)) and narrower.lower == pytest.approx(np.log(4))
+    assert narrower.upper.mean() / narrow.upper.mean() == pytest.approx(4, rel=0.02)
+    assert information.categorical(np.eye(4)).upper == pytest.approx(-np.log(1e-12), rel=0.01)
