@@ -55,8 +55,8 @@ def page(name, folder):
 def typed(name, folder):
     """Types the commands of a page, and gives what each printed."""
     text = (ROOT / f"docs/how_to/{name}.md").read_text(encoding="utf-8")
-    printed = []
-    for line in "\n".join(re.findall(r"```bash\n(.*?)```", text, flags=re.DOTALL)).splitlines():
+    blocks, printed = re.findall(r"```bash\n(.*?)```", text, flags=re.DOTALL), []
+    for line in filter(None, "\n".join(blocks).splitlines()):
         python, *words = shlex.split(line)
         assert python == "python"
         words = words[1:] if words[0] == "-m" else [str(folder / words[0]), *words[1:]]
