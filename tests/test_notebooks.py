@@ -99,7 +99,7 @@ def outputs_of(name):
     """What the committed cells of a notebook show, as text."""
     outputs = [output for cell in cells_of(name) for output in cell["outputs"]]
     shown = [output.get("text", output.get("data", {}).get("text/plain", ())) for output in outputs]
-    return "".join("".join(text) for text in shown)
+    return "\n".join("".join(text) for text in shown)
 
 
 @pytest.mark.parametrize(
