@@ -334,6 +334,10 @@ def test_what_is_given_takes_the_place_of_a_default(given):
             "The option 'mr_w.weight' of the regularizer is given twice",
         ),
         ({"task": "tea"}, "Unknown task 'tea': expected one of"),
+        ({"task": "sinusiod"}, "; did you mean sinusoid or nme_sinusoid? One of your"),
+        ({"learner": "mamll"}, "; did you mean maml or imaml?"),
+        ({"head": "guassian"}, "; did you mean gaussian? One"),
+        ({"lerner": "maml"}, "of a component; did you mean learner?"),
         ({"head": "tea"}, "Unknown head 'tea': expected one of"),
     ],
 )

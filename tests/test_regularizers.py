@@ -160,7 +160,15 @@ def test_short_form_is_the_regularizer_that_it_stands_for():
     [
         ("mr_w,mr_w", "'mr_w' is named twice"),
         ("mine,prediction_mi", "'prediction_mi' is named twice"),
-        ("mr_w,memory", "Unknown regularizer 'memory': expected one of .*mr_w"),
+        (
+            "mr_w,memory",
+            "Unknown regularizer 'memory': expected one of none, .*decay. One",
+        ),
+        (
+            "label-mi",
+            "expected one of none, .*; did you mean label_mi[?] One of your own",
+        ),
+        ("nine", "; did you mean none or mine[?] One of"),
         ("none,mr_w", "or none alone, received 'none,mr_w'"),
         ("", "or none alone, received ''"),
         ([["mr_w"]], r"expected names, received \[\['mr_w'\]\]"),

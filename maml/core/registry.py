@@ -12,6 +12,7 @@ import typing
 from collections.abc import Callable, Iterable, Mapping
 
 from maml.core import options
+from mine.reporting.words import guess
 
 if typing.TYPE_CHECKING:
     import keras
@@ -28,10 +29,12 @@ class Registry:
         package: whose modules register entries, such as ``maml.learners``; its name is also the
             group of entry points (``importlib.metadata``) by which other packages add theirs.
         *others: more packages of the library whose modules register entries.
+        absent: what users may type in place of a name where they want no entry, for messages.
     """
 
-    def __init__(self, kind: str, package: str | None = None, *others: str):
+    def __init__(self, kind: str, package: str | None = None, *others: str, absent: str = ""):
         self.kind, self.package, self._others = kind, package, others
+        self._absent = [absent] if absent else []
         self._library = tuple(f"{name}." for name in (package, *others))
         self._loads = False
         self._found: dict[str, Callable] = {}
@@ -102,9 +105,10 @@ class Registry:
 
     def __getitem__(self, name):
         if name not in self._entries:
+            expected = [*self._absent, *self]
             raise ValueError(
-                f"Unknown {self.kind} {name!r}: expected one of {', '.join(self)}. One of your own "
-                "needs --import."
+                f"Unknown {self.kind} {name!r}: expected one of {', '.join(expected)}"
+                f"{guess(str(name), [*expected, *self._short])} One of your own needs --import."
             )
         return self._entries[name]
 
@@ -147,9 +151,10 @@ class Registry:
         taken = options.parameters(entry)
         for argument in given:
             if argument not in taken and argument not in options.GIVEN:
+                names = options.options_of(entry)
                 raise ValueError(
                     f"Unknown option `{argument}` of the {self.kind} {name!r}: expected one of "
-                    f"{', '.join(options.options_of(entry)) or 'none'}."
+                    f"{', '.join(names) or 'none'}{guess(argument, names)}"
                 )
         return entry(*args, **{k: v for k, v in given.items() if k in taken})
 
@@ -325,7 +330,7 @@ LEARNERS = Registry(
 )
 """Name of a learner -> its class."""
 
-REGULARIZERS = Registry("regularizer", "maml.regularizers")
+REGULARIZERS = Registry("regularizer", "maml.regularizers", absent="none")
 """Name of a regularizer -> its class."""
 
 HEADS = Registry("head", "maml.distributions")

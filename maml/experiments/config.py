@@ -30,6 +30,7 @@ from maml.core.registry import (
 from maml.core.roles import ROLES, as_mapping, by_role, with_effect, with_names
 from maml.tasks.problem import Problem
 from mine.reporting.flag_words import MOST_SEED
+from mine.reporting.words import guess
 
 LOCATIONS = ("data", "data_dir", "extra_data_dir")
 """Options of tasks that say where data is: a run is told from others by the data itself."""
@@ -292,11 +293,10 @@ class Config:
         if LEARNERS[chosen.get("learner", cls.learner)].network_kind != "prior":
             chosen.setdefault("steps", steps)
         dotted = {k: v for k, v in given.items() if k not in fields}
-        unknown = [k for k in [*dotted, *(defaults or {})] if "." not in k and k not in fields]
-        if unknown:
+        if unknown := [k for k in [*dotted, *(defaults or {})] if "." not in k and k not in fields]:
             raise ValueError(
                 f"Unknown option {unknown[0]!r} of a run: expected one of {', '.join(fields)}, or "
-                "ROLE.NAME for an option of a component."
+                f"ROLE.NAME for an option of a component{guess(unknown[0], fields)}"
             )
         asked = by_role(dotted)
         own_head = not (defaults or {}).get("head") and not chosen.get("head")

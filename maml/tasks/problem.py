@@ -35,12 +35,13 @@ class Problem:
         test: tasks to report scores on; none of them is in the other two.
         head: from network outputs to a distribution over labels.
         build_networks: makes the networks, with options as keyword arguments.
-        label_transform: a relabeling under which the tasks stay of their kind.
+        label_transform: a relabeling under which the tasks stay of their kind: for regularizers,
+            which relabel tasks in training.
         metrics: at least one; the first is the main score.
         mutually_exclusive: whether no single function solves all training tasks, so that a learner
             must read its support set. Where it is false, a learner can memorize instead.
-        diagnostic_transform: the relabeling that the diagnosis reads the label information by;
-            None: the same.
+        diagnostic_transform: the relabeling of the diagnosis, for :func:`maml.diagnose`; that of
+            training unless another is given.
         head_defaults: name of a head -> options that it has here unless others are given.
         augmentations: regularizers that every run has, before those that it names.
         data: what tells this data from others, such as checksums of files.
@@ -61,6 +62,10 @@ class Problem:
     augmentations: tuple = ()
     data: Mapping[str, object] = dataclasses.field(default_factory=dict)
     monitored: tuple[str, ...] = ("train", "validation")
+
+    def __post_init__(self):
+        if self.diagnostic_transform is None:
+            object.__setattr__(self, "diagnostic_transform", self.label_transform)
 
     @property
     def networks(self) -> Networks:
@@ -109,11 +114,10 @@ class Problem:
 
     def evaluator(self, learner, information_every: int = 1, num_relabelings: int = 8) -> Evaluator:
         """Scores a learner by this problem's metrics and relabelings."""
-        transform = self.diagnostic_transform or self.label_transform
         return Evaluator(
             learner,
             self.metrics,
-            transform,
+            self.diagnostic_transform,
             information_every,
             num_relabelings=num_relabelings,
         )

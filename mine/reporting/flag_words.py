@@ -7,6 +7,8 @@ from collections.abc import Sequence
 
 from absl import flags
 
+from mine.reporting.words import did_you_mean
+
 MOST_SEED = 2**31 - 1
 """Seeds are numbers of 32 bits with a sign, the least that any of their users takes."""
 
@@ -42,8 +44,9 @@ def parse(words: Sequence[str]) -> list[str]:
         raise SystemExit(0) from ended
     except flags.UnrecognizedFlagError as error:
         near = re.findall(r"\w+", str(error).partition("Did you mean:")[2])
-        guess = f" did you mean {' or '.join(f'--{name}' for name in near)}?" if near else ""
-        sys.exit(f"Error: Unknown flag --{error.flagname}:{guess} --helpfull lists all flags.")
+        guess = did_you_mean([f"--{name}" for name in near])
+        said = f"Unknown flag --{error.flagname}: {guess}".rstrip()
+        sys.exit(f"Error: {said} --helpfull lists all flags.")
     except flags.IllegalFlagValueError as error:
         sys.exit(f"Error: {_illegal(str(error), words)}")
     except flags.Error as error:
