@@ -16,7 +16,7 @@ import maml
 from maml.diagnostics import information
 
 ROOT = pathlib.Path(__file__).parent.parent
-FILE = r"This is `(\w+\.py)`[^`]*```python\n(.*?)```"
+FILE = r"This is `(\w+\.py)`.*?```python\n(.*?)```"
 
 SCORED = ["--num_validation_tasks=4", "--num_test_tasks=4", "--steps_per_epoch=1"]
 FEW = {
