@@ -39,6 +39,7 @@ COMMANDS = {
     "pose-train": "pose_code.train",
     "pose-baselines": "pose_code.baselines",
     "pose-predict": "pose_code.predict",
+    "pose-render": "pose_code.render",
     "pose-study": "pose_code.study",
 }
 """Console command -> its module, which has a function ``cli``."""

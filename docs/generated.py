@@ -25,7 +25,7 @@ COMMANDS = (
     "mine.estimators", "mine.benchmarks", "pose_data.make_data",
     "pose_data.make_cad", "pose_data.vary_cad", "pose_data.convert_cad",
     "pose_data.mujoco_render", "pose_data.resize_images", "pose_data.data_gen", "pose_code.train",
-    "pose_code.predict", "pose_code.baselines", "pose_code.study",
+    "pose_code.predict", "pose_code.baselines", "pose_code.render", "pose_code.study",
 )  # fmt: skip
 """Modules that are commands, in the order in which the reference has them."""
 

@@ -181,6 +181,60 @@ def _start_worker(backend: str) -> None:
     os.environ.setdefault("LP_NUM_THREADS", "2")
 
 
+def require_space(objects: int, data_dir: pathlib.Path, settings: Settings) -> None:
+    """Refuses a number of objects whose images do not fit the disk.
+
+    Raises:
+        ValueError: they do not.
+    """
+    needed = settings.num_images * objects * records.LEAST_FILE
+    resources.require("num_images", settings.num_images, needed, resources.disk(data_dir))
+
+
+def render_objects(
+    objects: Sequence[meshes.CadObject],
+    data_dir: pathlib.Path,
+    settings: Settings,
+    workers: int,
+    report: Callable[[Result, int], None] | None = None,
+) -> list[Result]:
+    """Renders some CAD models in processes of their own: a process with TensorFlow cannot draw.
+
+    Args:
+        objects: at least one, of :func:`pose_data.cad.meshes.find_objects`.
+        data_dir: as of :func:`render_dataset`, and so are the others.
+        settings: see there.
+        workers: processes.
+        report: see there.
+
+    Returns:
+        One `Result` per object, as they were done.
+
+    Raises:
+        pose_data.gl_backend.GlError: OpenGL does not work.
+        OSError: `data_dir` cannot be written to.
+        RenderError: a process died.
+    """
+    backend = gl_backend.choose()
+    (data_dir / "rotate").mkdir(parents=True, exist_ok=True)
+    pool = Pool(min(workers, len(objects)), _start_worker, (backend,))
+    work = functools.partial(_render_object, data_dir=data_dir, settings=settings)
+    results = []
+    try:
+        with pool:
+            futures = [pool.submit(work, cad) for cad in objects]
+            for future in concurrent.futures.as_completed(futures):
+                results.append(future.result())
+                if report is not None:
+                    report(results[-1], len(objects))
+    except BrokenProcessPool as error:
+        raise RenderError(
+            "A rendering process died, perhaps for lack of memory: run the same command again to "
+            "resume; --workers=1 needs the least memory."
+        ) from error
+    return results
+
+
 def render_dataset(
     cad_dir: pathlib.Path | str,
     data_dir: pathlib.Path | str,
@@ -216,26 +270,12 @@ def render_dataset(
         RenderError: a process died.
     """
     objects = meshes.find_objects(pathlib.Path(cad_dir), skip_classes)
-    needed = settings.num_images * len(objects) * records.LEAST_FILE
-    resources.require("num_images", settings.num_images, needed, resources.disk(data_dir))
-    backend = gl_backend.choose()
     data_dir = pathlib.Path(data_dir)
-    (data_dir / "rotate").mkdir(parents=True, exist_ok=True)
-    pool = Pool(min(workers or os.cpu_count() or 1, len(objects)), _start_worker, (backend,))
-    work = functools.partial(_render_object, data_dir=data_dir, settings=settings)
-    results = []
+    require_space(len(objects), data_dir, settings)
     try:
-        with pool:
-            futures = [pool.submit(work, cad) for cad in objects]
-            for future in concurrent.futures.as_completed(futures):
-                results.append(future.result())
-                if report is not None:
-                    report(results[-1], len(objects))
-    except BrokenProcessPool as error:
-        raise RenderError(
-            "A rendering process died, perhaps for lack of memory: run the same command again to "
-            "resume; --workers=1 needs the least memory."
-        ) from error
+        results = render_objects(
+            objects, data_dir, settings, workers or os.cpu_count() or 1, report
+        )
     finally:
         shutil.rmtree(data_dir / ".partial", ignore_errors=True)
     return sorted(results, key=lambda result: result.name)

@@ -22,6 +22,7 @@ FOLDERS = {
     "maml.train": ["logdir"],
     "pose_code.baselines": ["logdir"],
     "pose_code.predict": ["output"],
+    "pose_code.render": ["data_dir"],
     "pose_code.study": ["logdir", "output"],
     "pose_code.train": ["logdir"],
 }
@@ -34,6 +35,7 @@ REQUIRED = {
     "maml.evaluate": ["--model_save_filename=x.keras"],
     "maml.tasks.prepare": ["--dataset=folder", "--source=x", "--output=x.npz"],
     "pose_code.predict": ["--model=x", "--support=x", "--query=x"],
+    "pose_code.render": ["--CAD_dir=x"],
     "pose_code.study": ["--data_dir=x"],
 }
 

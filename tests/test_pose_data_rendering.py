@@ -8,6 +8,7 @@ import subprocess
 import sys
 
 import cad_samples
+import commands
 import numpy as np
 import pytest
 from PIL import Image
@@ -58,6 +59,20 @@ def test_bytes_depend_neither_on_workers_nor_on_other_objects(cad_dir, rendered,
     results = rendering.render_dataset(cad_dir, tmp_path, SETTINGS, workers=2)
     assert [r.rendered for r in results] == [4, 4, 0]
     assert cad_samples.files_under(tmp_path) == rendered[1]
+
+
+@pytest.mark.slow
+def test_executors_of_studies_render_the_same_bytes(cad_dir, rendered, tmp_path):
+    flags = ["--num_images=4", "--image_size=64", "--seed=3", "--batch=2", "--workers=1"]
+    command = ["pose_code.render", f"--CAD_dir={cad_dir}", f"--data_dir={tmp_path}", *flags]
+    for kept in (3, 3):  # The first time, too: rendered by jobs, and found by the command's end.
+        process = commands.run(*command)
+        assert process.returncode == 0, process.stderr
+        assert f"0 objects rendered, {kept} kept, 0 failed." in process.stdout
+    found = cad_samples.files_under(tmp_path / "rotate")
+    assert found == {n.removeprefix("rotate/"): content for n, content in rendered[1].items()}
+    refused = commands.run(*command, "--executor=crayons")
+    assert refused.returncode == 1 and "received 'crayons'" in refused.stderr
 
 
 @pytest.mark.slow

@@ -16,7 +16,9 @@ LIVES = 4
 """How many processes may die of a job before the job is given up."""
 
 
-def run(jobs: Mapping[str, Callable[[], dict]], executor: Executor, title: str) -> dict[str, dict]:
+def run(
+    jobs: Mapping[str, Callable[[], dict]], executor: Executor, title: str, unit: str = "run"
+) -> dict[str, dict]:
     """Runs jobs, another one whenever one is done.
 
     A job keeps its own result, so that a study that is cut goes on where it was. One that another
@@ -26,6 +28,7 @@ def run(jobs: Mapping[str, Callable[[], dict]], executor: Executor, title: str) 
         jobs: name -> function that can be pickled, and returns a record.
         executor: where they run.
         title: of the progress bar.
+        unit: what a job is, for the bar.
 
     Returns:
         name -> record, in the order of the jobs. A job that raised ``FloatingPointError`` has the
@@ -42,7 +45,7 @@ def run(jobs: Mapping[str, Callable[[], dict]], executor: Executor, title: str) 
     running: dict[concurrent.futures.Future, str] = {}
     records: dict[str, dict] = {}
     asked = time.monotonic()  # When the jobs of other studies were last asked for.
-    with ProgressBar(total=len(jobs), desc=title, unit="run") as progress:
+    with ProgressBar(total=len(jobs), desc=title, unit=unit) as progress:
         try:
             while len(records) < len(jobs):
                 if claimed.issuperset(waiting) and time.monotonic() - asked >= PAUSE:
