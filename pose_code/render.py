@@ -62,7 +62,8 @@ def render_models(
     done = subprocess.run([sys.executable, "-c", DRAW], input=given, capture_output=True)
     if done.returncode:
         said = done.stderr.decode(errors="replace").strip().splitlines() or [f"{done.returncode}"]
-        raise rendering.RenderError(f"A process that renders ended: {said[-1]}")
+        reason = said[-1].partition(": ")[2] or said[-1]
+        raise rendering.RenderError(f"A process that renders ended: {reason}")
     results = pickle.loads(done.stdout)
     return {
         "rendered": sum(result.rendered > 0 for result in results),
