@@ -72,7 +72,7 @@ def test_commands_of_pymeta_run_as_they_are_written(tmp_path):
 )
 def test_tasks_train_and_are_scored(task, learner, tmp_path):
     own = {"task": task, "learner": learner, "task.shots": 3, "task.queries": 4}
-    config = toys.small(own | {"num_test_tasks": 8})
+    config = toys.small(own | {"num_test_tasks": 12})
     folder = tmp_path / "run"
     record = training.run(config, folder, verbose=0)
     problem, found = config.make_problem(), maml.load(folder / "learner.keras")
@@ -80,7 +80,7 @@ def test_tasks_train_and_are_scored(task, learner, tmp_path):
     # Each split's scores are of its own tasks.
     evaluator = problem.evaluator(found)
     metric, means = record["metric"], {}
-    for split, tasks in (("train", 6), ("validation", 6), ("test", 8)):
+    for split, tasks in (("train", 8), ("validation", 8), ("test", 12)):
         means[split] = record["scores"][split][metric]["mean"]
         part = {"train": "training", "test": "held_out"}.get(split)
         if part:
