@@ -7,6 +7,7 @@ import json
 import os
 import pathlib
 import re
+import shlex
 import shutil
 import signal
 import socket
@@ -14,6 +15,7 @@ import subprocess
 import sys
 import time
 
+import commands
 import pytest
 import toys
 
@@ -256,11 +258,11 @@ def test_a_study_on_mpi_equals_the_printed_commands(tmp_path):
     for _ in range(3):  # What chooses strengths, then what was chosen.
         printed = study(folder, "--print_commands", "--seeds=2")
         assert printed.returncode == 0, printed.stderr
-        commands = [line for line in printed.stdout.splitlines() if line.startswith("python -m")]
-        if not commands:
+        lines = [line for line in printed.stdout.splitlines() if line.startswith("python -m")]
+        if not lines:
             break
-        assert f"Missing: {len(commands)} training" in printed.stderr
-        for command in commands:
-            words = command.replace("python", sys.executable, 1)
-            subprocess.run(words, shell=True, cwd=folder, env=ENVIRONMENT, check=True)
+        assert f"Missing: {len(lines)} training" in printed.stderr
+        for line in lines:
+            ran = commands.run(*shlex.split(line)[2:], cwd=folder)
+            assert ran.returncode == 0, ran.stderr
     assert tables(folder) == tables(tmp_path / "mpi")

@@ -162,7 +162,7 @@ def test_short_form_is_the_regularizer_that_it_stands_for():
         ("mine,prediction_mi", "'prediction_mi' is named twice"),
         (
             "mr_w,memory",
-            "Unknown regularizer 'memory': expected one of none, .*decay. One",
+            "Unknown regularizer 'memory': expected one of none, .*mr_w.*[.] One",
         ),
         (
             "label-mi",
