@@ -101,8 +101,16 @@ def at_work(folder):
     return found
 
 
+def in_an_epoch(folder):
+    """Those that train: they have begun an epoch, and the last one has not ended."""
+    last = [path.read_text().splitlines()[-1:] for path in folder.glob("*.log")]
+    over = ["ends", str(EPOCHS - 1)]
+    training_now = {line.split()[0] for lines in last for line in lines if line.split()[1:] != over}
+    return [number for number in at_work(folder) if str(number) in training_now]
+
+
 def two_studies(folder, kills):
-    """Runs two studies on a folder, and kills some of their workers.
+    """Runs two studies on a folder, and kills some of their workers, the first within an epoch.
 
     A study that ends since its worker was killed is started again, as its message says.
 
@@ -118,8 +126,9 @@ def two_studies(folder, kills):
         time.sleep(0.02)
         lines = sum(path.read_bytes().count(b"\n") for path in folder.glob("*.log"))
         if killed < kills and lines >= moments[killed]:
-            time.sleep(rng.uniform(0, 0.5))
-            if working := at_work(folder):
+            if killed:
+                time.sleep(rng.uniform(0, 0.5))
+            if working := (at_work if killed else in_an_epoch)(folder):
                 os.kill(int(rng.choice(working)), signal.SIGKILL)
                 killed += 1
         for index in (i for i, of in enumerate(studies) if of.exitcode not in (0, None)):
