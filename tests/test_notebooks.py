@@ -73,6 +73,17 @@ def without_a_screen(monkeypatch):
     monkeypatch.setenv("MPLBACKEND", "agg")
 
 
+@pytest.mark.parametrize("path", sorted(ROOT.glob("notebooks/*.ipynb")), ids=lambda path: path.stem)
+def test_a_notebook_has_one_title_and_headings_below_it(path):
+    """The site's menu lists every heading of the first level."""
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    cells = [cell for cell in cells if cell["cell_type"] == "markdown"]
+    lines = [line for cell in cells for line in "".join(cell["source"]).splitlines()]
+    headings = [line for line in lines if re.match("#+ ", line)]
+    assert headings and [of for of in headings if of.startswith("# ")] == headings[:1]
+    assert not [line for line in headings if re.match("#+ #", line)]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "reports"),
