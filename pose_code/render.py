@@ -79,10 +79,9 @@ def main() -> None:
 
     # Jobs may run in another folder.
     cad_dir, data_dir = (pathlib.Path(path).absolute() for path in (FLAGS.CAD_dir, FLAGS.data_dir))
-    settings = rendering.Settings(FLAGS.num_images, FLAGS.image_size, FLAGS.seed, FLAGS.canonical)
+    settings = mujoco_render.settings_from_flags()
     try:
-        models = meshes.find_objects(cad_dir, FLAGS.skip_classes)
-        mujoco_render.check_folder(data_dir / "rotate", models)
+        models = mujoco_render.checked_objects(cad_dir, data_dir, FLAGS.skip_classes, FLAGS.num_val)
         rendering.require_space(len(models), data_dir, settings)
         batches = [models[i : i + FLAGS.batch] for i in range(0, len(models), FLAGS.batch)]
         jobs = {

@@ -55,16 +55,27 @@ def define_flags() -> None:
     flags.mark_flags_as_required(["CAD_dir", "data_dir"])
 
 
-def main() -> None:
-    """Renders missing objects, makes the contact sheet, and exits with 1 if an object failed."""
-    settings = rendering.Settings(
+def settings_from_flags() -> rendering.Settings:
+    """The settings that the flags of :func:`define_flags` ask for."""
+    return rendering.Settings(
         num_images=FLAGS.num_images,
         image_size=FLAGS.image_size,
         seed=FLAGS.seed,
         canonical=FLAGS.canonical,
     )
+
+
+def main() -> None:
+    """Renders missing objects, makes the contact sheet, and exits with 1 if an object failed."""
     data_dir = pathlib.Path(FLAGS.data_dir)
-    run(FLAGS.CAD_dir, data_dir, settings, FLAGS.skip_classes, FLAGS.num_val, FLAGS.workers)
+    run(
+        FLAGS.CAD_dir,
+        data_dir,
+        settings_from_flags(),
+        FLAGS.skip_classes,
+        FLAGS.num_val,
+        FLAGS.workers,
+    )
 
 
 def run(
@@ -93,10 +104,7 @@ def run(
             bar.write(f"{result.name} {result.failure}", file=sys.stderr)
 
     try:
-        objects = meshes.find_objects(cad_dir, skip_classes)
-        if num_val is not None:
-            records.check_num_val([str(cad) for cad in objects], num_val)
-        check_folder(data_dir / "rotate", objects)
+        checked_objects(cad_dir, data_dir, skip_classes, num_val)
         if skipped := meshes.skipped(cad_dir, skip_classes):
             print(f"Left out by --skip_classes: {skipped}; --skip_classes= renders them too.")
         with bar:
@@ -126,6 +134,26 @@ def run(
             f"Error: could not render {failed}; see above why, mend or remove what is named "
             "there, and run the same command again."
         )
+
+
+def checked_objects(
+    cad_dir: pathlib.Path | str,
+    data_dir: pathlib.Path,
+    skip_classes: Sequence[str],
+    num_val: int | None,
+) -> list[meshes.CadObject]:
+    """The models to render, after a check that ``data_dir`` and ``num_val`` are of them.
+
+    Raises:
+        FileExistsError: the folder holds another object.
+        FileNotFoundError, NotADirectoryError: ``cad_dir`` holds no models.
+        ValueError: that many of them cannot be held out.
+    """
+    objects = meshes.find_objects(cad_dir, skip_classes)
+    if num_val is not None:
+        records.check_num_val([str(cad) for cad in objects], num_val)
+    check_folder(data_dir / "rotate", objects)
+    return objects
 
 
 def check_folder(rotate_dir: pathlib.Path, objects: list[meshes.CadObject]) -> None:

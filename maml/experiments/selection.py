@@ -47,16 +47,11 @@ def varied(rows: Sequence[Mapping]) -> list[str]:
         if len({repr(row["options"].get(name)) for row in rows}) > 1
         and name.rpartition(".")[0] not in REGULARIZERS
     ]
-    return [
-        ", ".join(
-            filter(
-                None,
-                [strength(row["options"])]
-                + [_option(n, row["options"][n]) for n in differ if n in row["options"]],
-            )
-        )
-        for row in rows
-    ]
+    told = []
+    for options in (row["options"] for row in rows):
+        others = [_option(name, options[name]) for name in differ if name in options]
+        told.append(", ".join(filter(None, [strength(options), *others])))
+    return told
 
 
 def _option(name: str, value) -> str:
