@@ -140,6 +140,19 @@ class MetaLearner(Configured, Predictor, Trainer, abc.ABC):
         prediction = self.decode(state, embedded.query_x)
         return tf.reduce_mean(self.head.loss(prediction, embedded.query_y)), prediction
 
+    def training_loss(self, embedded: Episode):
+        """:meth:`task_loss` in a training step, of which only the loss has a gradient.
+
+        A learner may override it where that is cheaper.
+
+        Args:
+            embedded: episodes whose inputs went through :meth:`features`.
+
+        Returns:
+            ``(loss, prediction)``, as of :meth:`task_loss`; the prediction may be constant.
+        """
+        return self.task_loss(embedded, training=True)
+
     def update_normalization_statistics(self, x):
         """Runs the networks on support inputs for the statistics of frozen normalization."""
         self.embed(x)
@@ -250,10 +263,11 @@ class MetaLearner(Configured, Predictor, Trainer, abc.ABC):
         """
         return self.forward(as_episode(episode), seed, training)[:2]
 
-    def forward(self, episode: Episode, seed, training: bool = False):
+    def forward(self, episode: Episode, seed, training: bool = False, fit: bool = False):
         """What :meth:`objective` returns, the prediction at the queries and their labels.
 
-        The labels are those of the episode that the regularizers put in this one's place.
+        The labels are those of the episode that the regularizers put in this one's place. With
+        ``fit`` only the objective has a gradient, and the prediction may be constant.
         """
         self.head.check_labels(episode.support_y, "support_y")
         self.head.check_labels(episode.query_y, "query_y")
@@ -266,7 +280,10 @@ class MetaLearner(Configured, Predictor, Trainer, abc.ABC):
             embedded = episode._replace(
                 support_x=self.features(episode.support_x, noise[0]), query_x=stages[-1]
             )
-            task_loss, prediction = self.task_loss(embedded, training)
+            if fit and not any(own.reads_prediction for own in self.regularizers):
+                task_loss, prediction = self.training_loss(embedded)
+            else:
+                task_loss, prediction = self.task_loss(embedded, training)
             logs = {
                 "task_loss": task_loss,
                 "mse": self.head.squared_error(prediction, episode.query_y),

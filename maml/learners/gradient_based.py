@@ -11,7 +11,7 @@ from maml.core.registry import LEARNERS
 from maml.distributions.base import Head
 from maml.learners import inner_loop
 from maml.learners.base import MetaLearner, per_input
-from maml.nn import functional, normalization, task_map
+from maml.nn import functional, normalization, task_gradient, task_map
 
 AFTER_LAST_STEP = 2**31
 """The step number of predictions: after any number of inner steps."""
@@ -183,11 +183,7 @@ class MAML(MetaLearner):
             return []
         own = [tf.TensorSpec(v.shape, v.dtype) for v in self.functional.variables]
         signature = inner_loop.Path([own] * steps, tf.TensorSpec([steps], own[0].dtype))
-        support = padded_support(x, y, mask)
-        if mask is not None and self.inner_batch_size is not None:
-            # The steps take the real shots in turn.
-            order = real_shots_first(mask)
-            support = [tf.gather(part, order, batch_dims=1) for part in support]
+        support = self._support(x, y, mask)
         visited = self.map_tasks(
             lambda task: self.path(*task[0][:2], steps, *task[0][2:], start=task[1] or None),
             (tuple(support), start or []),
@@ -195,6 +191,64 @@ class MAML(MetaLearner):
         )
         self._note_divergence(visited.losses)
         return visited.weights
+
+    def _support(self, x, y, mask):
+        """Support sets as inner loops take them: ``(x, y)``, or ``(x, y, mask)``."""
+        support = padded_support(x, y, mask)
+        if mask is not None and self.inner_batch_size is not None:
+            # The steps take the real shots in turn.
+            order = real_shots_first(mask)
+            support = tuple(tf.gather(part, order, batch_dims=1) for part in support)
+        return support
+
+    def training_loss(self, embedded: Episode):
+        """As of the base class; the gradient of each task is taken in the loop over tasks.
+
+        Learners that encode, decode or score in a way of their own are trained by that.
+        """
+        hooks = "task_loss", "encode", "encode_path", "descend", "decode", "outputs", "map_tasks"
+        own = any(getattr(type(self), hook) is not getattr(MAML, hook) for hook in hooks)
+        if own or task_map.choose(self.task_map, self.network) != "map_fn":
+            return super().training_loss(embedded)
+        mask = support_mask(embedded)
+        if mask is not None:
+            self.check_takes_masks()
+        steps = self.steps(training=True)
+        dtype = self.functional.variables[0].dtype
+        count = embedded.query_x.shape[1]
+        signature = (
+            tf.TensorSpec([count, self.head.units], dtype), tf.TensorSpec([steps], dtype),
+        )  # fmt: skip
+        support_x, *rest = self._support(embedded.support_x, embedded.support_y, mask)
+
+        def one(inputs, constants):
+            (x, query_x), (query_y, *support) = inputs or constants[:2], constants[-len(rest) - 1 :]
+            path = self.path(x, support[0], steps, *support[1:])
+            start = functional.tensors(self.functional.variables)
+            shared = functional.tensors(self.functional.shared)
+            outputs = self.functional([start, *path.weights][-1], shared, query_x, AFTER_LAST_STEP)
+            losses = self.head.loss(self.head(outputs[tf.newaxis]), query_y[tf.newaxis])
+            return tf.reduce_mean(losses), (outputs, path.losses)
+
+        features, labels = [support_x, embedded.query_x], [embedded.query_y, *rest]
+        if not self._features_have_weights():
+            features, labels = [], [*features, *labels]
+        loss, (outputs, losses) = task_gradient.mean_loss(
+            one, features, labels, self._weights_by_task(), signature
+        )
+        if steps:
+            self._note_divergence(losses)
+        return loss, self.head(outputs)
+
+    def _features_have_weights(self) -> bool:
+        """Whether what the inner loops are given depends on weights."""
+        return self.embedding is not None or any(own.transforms for own in self.regularizers)
+
+    def _weights_by_task(self) -> list[keras.Variable]:
+        """The variables that the inner loop and the prediction of a task depend on."""
+        others = [*self.regularizers, *([] if self.embedding is None else [self.embedding])]
+        elsewhere = {id(variable) for part in others for variable in part.trainable_variables}
+        return [v for v in self.trainable_variables if id(v) not in elsewhere]
 
     def decode(self, state, x, step: int = AFTER_LAST_STEP):
         return self.head(self.outputs(state, x, step))
