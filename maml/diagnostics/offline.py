@@ -280,7 +280,7 @@ def main():
         sys.exit(f"Error: {error}")
     print(report, flush=True)
     if values.json:
-        reporting.write_json(report.to_json(), pathlib.Path(values.json))
+        reporting.write_json(report.to_dict(), pathlib.Path(values.json))
     if values.picture:
         report.picture(values.picture)
 

@@ -116,7 +116,7 @@ COLUMNS = (
     report.SEEDS,
     *(
         report.Column(
-            f"{count} inner steps",
+            reporting.counted(count, "inner step"),
             lambda row, name=f"mse_after.{count}": (
                 format_interval(interval_of(row, f"further.{name}"), 3)
                 if np.isfinite(interval_of(row, f"further.{name}")["mean"])

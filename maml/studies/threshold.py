@@ -29,7 +29,7 @@ from maml.experiments.study import Plan, Study, Table
 from maml.learners import saving
 from mine import reporting
 from mine.reporting import format_interval, mean_interval
-from mine.reporting.pictures import new_axes
+from mine.reporting.pictures import marker_of, new_axes
 
 COUNTS = tuple(2**power for power in range(1, 13))
 """Numbers of training tasks M."""
@@ -290,16 +290,19 @@ def draw(result: dict, path: pathlib.Path) -> None:
             for name, line in (("ridge", "-"), ("memorizer", "--")):
                 values = [row.get(f"further.distance.test.{name}.mean", math.nan) for row in rows]
                 label = f"{TITLES[method]}, to {name}"
-                top.loglog(counts, values, line, base=2, label=label, **style)
+                marker = marker_of(values)
+                top.loglog(counts, values, line, base=2, label=label, marker=marker, **style)
             values = [row.get(f"scores.test.{INFORMATION}.mean", math.nan) for row in rows]
-            bottom.semilogx(counts, values, base=2, label=TITLES[method], **style)
+            marker = marker_of(values)
+            bottom.semilogx(counts, values, base=2, label=TITLES[method], marker=marker, **style)
             for found in result["thresholds"]:
                 if found["table"] == f"{learner}_{method}" and found["log2"]:
                     for ax in (top, bottom):
                         ax.axvline(2 ** found["log2"]["mean"], linestyle=":", **style)
         counts = sorted(between)
         exact = [between[count] for count in counts]
-        top.loglog(counts, exact, "k:", base=2, label="ridge to memorizer")
+        marker = marker_of(exact)
+        top.loglog(counts, exact, "k:", base=2, label="ridge to memorizer", marker=marker)
         top.set(title=LEARNERS[learner][0], ylabel="squared distance, new tasks")
         bottom.set(xlabel="training tasks M", ylabel="I(ŷ;Y|x,X), nats")
     axes[0, 0].legend(fontsize=6)

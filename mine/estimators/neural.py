@@ -153,7 +153,7 @@ class MINE:
             options["critic"] = None
         content = {
             "options": json.dumps(options),
-            "estimate": json.dumps(estimate.to_json()),
+            "estimate": json.dumps(estimate.to_dict()),
             "shapes": json.dumps([list(shape) for shape in self._shapes]),
             "batch_size": self._fits.batch_size,
             "table_x": self._preprocessors[0].table,
@@ -182,7 +182,7 @@ class MINE:
             if isinstance(content, np.ndarray):
                 raise ValueError("it holds a single array")
             options = json.loads(str(content["options"]))
-            estimate = Estimate.from_json(json.loads(str(content["estimate"])))
+            estimate = Estimate.from_dict(json.loads(str(content["estimate"])))
             shapes = json.loads(str(content["shapes"]))
             tables = [content["table_x"], content["table_y"]]
             own = options["critic"] is None

@@ -8,6 +8,7 @@ import math
 import pathlib
 from collections.abc import Iterable, Mapping, Sequence
 
+from maml.diagnostics.report import stated_normalization
 from maml.experiments import aggregation, plots
 from maml.experiments.aggregation import interval_of
 from maml.experiments.report import tables
@@ -256,7 +257,8 @@ def markdown(
     ]
     if with_commands:
         lines += [""] + [
-            f"- {row['method']} ({row['normalization']}; {row['provenance.hardware']}): "
+            f"- {row['method']} ({stated_normalization(row['normalization'])}; "
+            f"{row['provenance.hardware']}): "
             f"`{row['commands'][0]}`"
             for row in rows
         ]
