@@ -7,7 +7,7 @@ key                content
 ``method``         what tables call the run: learner and regularizers, with their strengths
 ``seed``           of the run
 ``config``         every option, defaults included, see :class:`maml.experiments.Config`
-``data``           what tells the data from others: checksums, numbers of objects
+``data``           what identifies the data: checksums, numbers of objects
 ``metric``         name of the main score
 ``scores``         split -> score -> ``mean`` and ``ci95`` over tasks
 ``diagnosis``      fields of the :class:`maml.MemorizationReport` on training and test tasks

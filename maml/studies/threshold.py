@@ -8,8 +8,8 @@ posterior over the M training vectors, and that of ridge regression, which is be
 each M the study trains learners, without a regularizer, with Label-MI, and with weight decay, and
 measures the mean squared distance of their answers to both. The threshold M* is the least number
 of training tasks at which a learner's answers to new tasks are nearer to ridge regression than to
-the memorizer. Only the first crossing tells: with ever more tasks the memorizer's answers become
-those of ridge regression, so that both distances do too.
+the memorizer. Only the first crossing counts: with more and more tasks the memorizer's answers
+become those of ridge regression, and both distances become equal.
 
 Writes ``threshold.{md,json}`` and a picture.
 """

@@ -1,4 +1,4 @@
-"""From whatever holds numbers to a float64 array, without a loss that nobody sees."""
+"""From anything that holds numbers to a float64 array; what float64 cannot hold is refused."""
 
 import numpy as np
 

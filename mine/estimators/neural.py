@@ -26,7 +26,7 @@ MAX_VALUES = 2**24
 
 
 def summarize(fits: Fits, scores: list, seed: int, shared: bool = False) -> Estimate:
-    """What the critics of all folds say of held-out scores.
+    """The estimate from the held-out scores of all folds' critics.
 
     Args:
         fits: the critics.
