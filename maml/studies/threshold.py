@@ -233,7 +233,7 @@ NOTE = (
     "those of ridge regression, and of the exact memorizer, the posterior over the training tasks. "
     "0.25 is the noise. M\\*: the least number of training tasks at which answers to new tasks are "
     "nearer to ridge regression, interpolated; with more tasks the memorizer and ridge regression "
-    "become one, so that both distances do too (dotted: the distance between them)."
+    "become equal, and so do both distances (dotted: the distance between the two answers)."
 )
 
 
@@ -259,8 +259,8 @@ def page(result: dict) -> list[str]:
         "seeds",
         "M*",
         "log2 M*",
-        "factor to the left",
-        "octaves",
+        "M* lower by a factor of",
+        "lower by octaves",
     ]
     return [
         *report.header(result, STUDY.title, NOTE),
