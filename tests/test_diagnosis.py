@@ -399,6 +399,7 @@ def test_text_and_table_name_every_number(adapter):
         for value in of["scores"].values():
             text = "{mean:.3g} ({low:.3g} to {high:.3g})".format(**value)
             assert text in str(adapter) and text in adapter._repr_html_(), split
+    assert "  mse with another task's support set  " in str(adapter)
     assert adapter.reason in str(adapter) and "To try" not in str(adapter)
     assert str(adapter).count(" nats") == 4
 

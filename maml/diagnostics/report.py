@@ -20,7 +20,7 @@ CONDITIONS = {
     "relabeled": "of relabeled tasks",
     "no_support": "without a support set",
     "mismatched_labels": "with wrong labels",
-    "mismatched_support": "with another task's",
+    "mismatched_support": "with another task's support set",
     "constant": "of the best constant",
 }
 """Condition -> how a report calls the score under it."""
