@@ -25,6 +25,7 @@ help() {
 ./run.sh fewshot FLAGS         study of few-shot classification: --omniglot=FILE,
                                --miniimagenet=FILE, each of python -m maml.tasks.prepare
 ./run.sh threshold FLAGS       study of how many training tasks it takes until learners stop memorizing
+./run.sh image_threshold FLAGS the same of random projections of images: --omniglot=FILE
 ./run.sh docs                  builds the documentation site, strictly, in OUTPUT/site
 ./run.sh doctor                what this machine has, what is missing, and what mends it; --data_dir=DIR
 ./run.sh rl FLAGS              study of meta reinforcement learning; --envs=navigation,codes,...
@@ -142,6 +143,11 @@ case $command in
     environment "[pose,experiments]"
     python -m maml.studies.fewshot --logdir="${OUTPUT:-output}/fewshot" \
       --output="${OUTPUT:-output}/results/fewshot" "$@"
+    ;;
+  image_threshold)
+    environment "[pose,experiments]"
+    python -m maml.studies.image_threshold --logdir="${OUTPUT:-output}/image_threshold" \
+      --output="${OUTPUT:-output}/results/image_threshold" "$@"
     ;;
   threshold)
     environment "[pose,experiments]"

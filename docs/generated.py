@@ -21,6 +21,7 @@ COMMANDS = (
     "maml.experiments.report", "maml.tasks.prepare", "maml.diagnostics.offline",
     "maml.diagnostics.known_models", "maml.studies.memorization",
     "maml.studies.robustness", "maml.studies.fewshot", "maml.studies.threshold",
+    "maml.studies.image_threshold",
     "maml.studies.ambiguity", "maml.rl.train", "maml.rl.evaluate", "maml.rl.study", "maml.rl.video",
     "mine.estimators", "mine.benchmarks", "pose_data.make_data",
     "pose_data.make_cad", "pose_data.vary_cad", "pose_data.convert_cad",

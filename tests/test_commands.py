@@ -17,6 +17,7 @@ FOLDERS = {
     "mine.benchmarks": ["output"],
     "maml.studies.ambiguity": ["logdir", "output"],
     "maml.studies.fewshot": ["logdir", "output"],
+    "maml.studies.image_threshold": ["logdir", "output"],
     "maml.studies.memorization": ["logdir", "output"],
     "maml.studies.robustness": ["logdir", "output"],
     "maml.train": ["logdir"],

@@ -33,6 +33,7 @@ STUDIES = {
     "robustness": "maml.studies.robustness",
     "ambiguity": "maml.studies.ambiguity",
     "fewshot": "maml.studies.fewshot",
+    "image_threshold": "maml.studies.image_threshold",
     "threshold": "maml.studies.threshold",
 }
 """Commands of run.sh -> what they run with folders of its own."""

@@ -13,6 +13,7 @@ from maml.experiments import sweep
 from maml.experiments.executors.base import call
 from maml.experiments.executors.local import shared
 from maml.experiments.study import Plan, run_study
+from maml.studies import crossings
 from maml.studies import threshold as study
 from mine import reporting
 
@@ -24,20 +25,17 @@ TINY = {
 TOLD = {"provenance": {"command": "python", "hardware": "two", "date": "today"}, "workers": 1}
 
 
-def test_the_threshold_is_where_both_distances_are_equal_on_logarithmic_axes():
-    """By hand: the ratio to ridge / to memorizer falls from e to 1/e between 8 and 16."""
-    ratio = np.exp([4, 1, -1, -2])
-    assert study.threshold(COUNTS, ratio, np.ones(4)) == pytest.approx(3.5)
-    assert study.threshold(COUNTS, 3 * ratio, 3 * np.ones(4)) == pytest.approx(3.5)
-    assert study.threshold(COUNTS, [0.1] * 4, [1.0] * 4) == 1.0
-    assert study.threshold(COUNTS, [1.0] * 4, [0.1] * 4) == math.inf
+def test_the_threshold_is_where_a_value_linear_in_octaves_crosses_zero():
+    """By hand: the value rises from -1 to 1 between 8 and 16."""
+    assert crossings.crossing(COUNTS, [-4, -1, 1, 2]) == pytest.approx(3.5)
+    assert crossings.crossing(COUNTS, [1, 1, 1, 1]) == 1.0
+    assert crossings.crossing(COUNTS, [-1, -1, -1, -1]) == math.inf
 
 
 def test_of_several_crossings_the_first_counts():
-    """With many tasks both exact answers become one, and the ratio is noise."""
-    found = study.threshold(COUNTS, np.exp([1, -1, -0.1, 0.1]), np.ones(4))
-    assert found == pytest.approx(2.0)
-    assert study.threshold(COUNTS, np.exp([-1, 1, -1, -1]), np.ones(4)) == 1.0
+    """With many tasks both exact answers become one, and the value is noise."""
+    assert crossings.crossing(COUNTS, [-1, 1, 0.1, -0.1]) == pytest.approx(2.0)
+    assert crossings.crossing(COUNTS, [1, -1, 1, 1]) == 1.0
 
 
 def runs(**shift):
@@ -56,7 +54,9 @@ def runs(**shift):
 
 
 def test_shifts_are_paired_by_seed():
-    found = study.shifts(study.thresholds(runs(label_mi=2.0, weight_decay=-9.0)))
+    found = crossings.shifts(
+        crossings.crossings(runs(label_mi=2.0, weight_decay=-9.0), study.nearer)
+    )
     rows = {row["method"]: row for row in found}
     assert rows["none"]["log2"]["mean"] == pytest.approx(4.25) and rows["none"]["octaves"] is None
     assert rows["label_mi"]["octaves"] == pytest.approx({"mean": 2.0, "ci95": 0.0}, abs=1e-9)
@@ -68,7 +68,7 @@ def test_runs_that_diverged_are_left_out():
     table = runs()
     lost = (table["row"] == "2") & (table["seed"] == 0)
     table.loc[lost, "further.distance.test.ridge.mean"] = np.nan
-    assert study.thresholds(table)["cnp_none"] == pytest.approx({0: 4.0, 1: 4.5})
+    assert crossings.crossings(table, study.nearer)["cnp_none"] == pytest.approx({0: 4.0, 1: 4.5})
 
 
 def test_distances_of_the_exact_learners_are_zero_and_what_lies_between():

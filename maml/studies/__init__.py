@@ -6,7 +6,9 @@
 * :mod:`maml.studies.fewshot`: few-shot classification of images, with labels that can be memorized
   and with labels that cannot;
 * :mod:`maml.studies.threshold`: how many training tasks it takes until learners stop memorizing
-  them (Raventos et al. 2023).
+  them (Raventos et al. 2023);
+* :mod:`maml.studies.image_threshold`: the same of random projections of images (Kirsch et al.
+  2022);
 * :mod:`maml.studies.ambiguity`: whether densities hold all that fits an ambiguous support set.
 
 Each is a command, ``python -m maml.studies.NAME --help``, whose trainings run in parallel, and

@@ -55,14 +55,25 @@ FIVE_WAYS = {
     "Reptile, not transductive": [_REPTILE | {"network.normalization": "layer"}],
     "prototypical network": [_METRIC_BASED | {"learner": "protonet"}],
     "matching network": [_METRIC_BASED | {"learner": "matching"}],
+    "memory module": [_METRIC_BASED | {"learner": "memory", "learner.slots": 32}],
+    "TNP": [_METRIC_BASED | {"learner": "tnp"}],
+    "Neural Statistician": [_METRIC_BASED | {"learner": "neural_statistician", "steps": 10_000}],
 }
 """Learners; those that learn faster have fewer steps."""
+
+_FIVE_SHOTS = ("prototypical network", "matching network", "memory module", "TNP")
 
 TWENTY_WAYS = {
     "MAML": [_MAML],
     "FOMAML": [_MAML | {"learner": "fomaml"}],
     "prototypical network": [{"learner": "protonet", "task.queries": 5, "steps": 3000}],
 }
+
+MEMORIES = {
+    "cleared before each task": [{}],
+    "never cleared": [{"learner.clear": False}],
+}
+"""What a memory module does with what it wrote for other tasks."""
 
 REGULARIZERS = {
     "none": [{"regularizer": "none"}],
@@ -83,6 +94,13 @@ TABLES = {
         FIVE_WAYS,
         seeds=1,
     ),
+    "omniglot5_5": Table(
+        "Omniglot, 5 ways, 5 shots",
+        _OMNIGLOT | {"task.ways": 5, "meta_batch_size": 16, "task.shots": 5},
+        {name: FIVE_WAYS[name] for name in _FIVE_SHOTS}
+        | {"Neural Statistician": [FIVE_WAYS["Neural Statistician"][0] | {"steps": 5000}]},
+        seeds=1,
+    ),
     "omniglot20": Table(
         "Omniglot, 20 ways, 1 shot",
         _OMNIGLOT | {"task.ways": 20, "meta_batch_size": 8, "steps": 6_000},
@@ -100,6 +118,15 @@ TABLES = {
         | {"network.filters": 32, "task.rotations": False},
         REGULARIZERS,
         seeds=3,
+    ),
+    # A slot for each training class, so that nothing has to be written over.
+    "fixed_memory": Table(
+        "Omniglot, 20 ways, 1 shot, labels of training classes fixed: memory module",
+        _OMNIGLOT
+        | {"learner": "memory", "learner.slots": 2048, "task.labels": "fixed", "task.ways": 20}
+        | {"task.queries": 2, "task.rotations": False, "meta_batch_size": 4, "steps": 3_000},
+        MEMORIES,
+        seeds=1,
     ),
     "miniimagenet5": Table(
         "Colour images, 5 ways, 1 shot",
@@ -124,6 +151,14 @@ PUBLISHED = {
         "Reptile, not transductive": 95.4,
         "prototypical network": 98.8,
         "matching network": 98.1,
+        "memory module": 98.4,
+        "Neural Statistician": 98.1,
+    },
+    "omniglot5_5": {
+        "prototypical network": 99.7,
+        "matching network": 98.9,
+        "memory module": 99.6,
+        "Neural Statistician": 99.5,
     },
     "omniglot20": {
         "MAML": 95.8,
@@ -134,8 +169,8 @@ PUBLISHED = {
 }
 """Accuracies on test classes in per cent, for context: splits, networks and steps differ. MAML:
 Finn et al. 2017; FOMAML, Reptile: Nichol et al. 2018; iMAML (gradient descent): Rajeswaran et al.
-2019; prototypical network: Snell et al. 2017; matching network: Vinyals et al. 2016; fixed labels:
-Yin et al. 2020."""
+2019; prototypical network: Snell et al. 2017; matching network: Vinyals et al. 2016; memory module:
+Kaiser et al. 2017; Neural Statistician: Edwards and Storkey 2017; fixed labels: Yin et al. 2020."""
 
 STUDY = Study(
     "fewshot",

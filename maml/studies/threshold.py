@@ -16,7 +16,7 @@ Writes ``threshold.{md,json}`` and a picture.
 
 import math
 import pathlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 import tensorflow as tf
@@ -27,6 +27,8 @@ from maml.experiments.aggregation import INFORMATION, interval_of
 from maml.experiments.run_folder import LEARNER, read_config
 from maml.experiments.study import Plan, Study, Table
 from maml.learners import saving
+from maml.studies import crossings
+from maml.studies.crossings import METHODS, TITLES
 from mine import reporting
 from mine.reporting import format_interval, mean_interval
 from mine.reporting.pictures import marker_of, new_axes
@@ -50,15 +52,6 @@ LEARNERS = {
 
 SEEDS = {"tnp": 1, "cnp": 5, "maml": 1}
 """Learner -> seeds unless told: a training of the transformer takes four times as long."""
-
-METHODS = {
-    "none": {"regularizer": "none"},
-    "label_mi": {"regularizer": "label_mi", "label_mi.weight": 1.0},
-    "weight_decay": {"regularizer": "weight_decay", "weight_decay.weight": 1e-4},
-}
-"""What stands in the names of tables -> options."""
-
-TITLES = {"none": "no regularizer", "label_mi": "Label-MI", "weight_decay": "weight decay"}
 
 TABLES = {
     f"{learner}_{method}": Table(
@@ -131,79 +124,20 @@ STUDY = Study(
 )
 
 
-def threshold(counts: Sequence[int], to_ridge: Sequence[float], to_memorizer: Sequence[float]):
-    """The least number of training tasks at which answers are nearer to ridge regression.
+def nearer(runs):
+    """How much nearer to ridge regression than to the memorizer answers to new tasks are.
 
     Args:
-        counts: numbers of training tasks M, ascending.
-        to_ridge: mean squared distance to ridge regression at each.
-        to_memorizer: mean squared distance to the memorizer at each.
+        runs: of :func:`maml.experiments.study.run_study`.
 
     Returns:
-        log2 M*: where the logarithm of the ratio of both, linear in log2 M between counts, crosses
-        0 for the first time. That of the first count if it is nearer to ridge regression there,
-        and infinity if it is nowhere.
+        The logarithm of the ratio of both distances, positive where ridge regression is nearer.
     """
-    ratio = np.log(np.maximum(to_ridge, 1e-12)) - np.log(np.maximum(to_memorizer, 1e-12))
-    places = np.log2(counts)
-    nearer = np.flatnonzero(ratio < 0)
-    if not len(nearer):
-        return math.inf
-    first = nearer[0]
-    if first == 0:
-        return float(places[0])
-    share = ratio[first - 1] / (ratio[first - 1] - ratio[first])
-    return float(places[first - 1] + share * (places[first] - places[first - 1]))
-
-
-def thresholds(runs) -> dict[str, dict[int, float]]:
-    """Table -> seed -> log2 M*, where there are two numbers of training tasks or more.
-
-    Args:
-        runs: of :func:`maml.experiments.study.run_study`, one row each.
-    """
-    found: dict[str, dict[int, float]] = {}
-    columns = [f"further.distance.test.{name}.mean" for name in YARDSTICKS]
-    # Runs that diverged have no distances.
-    known = runs.assign(count=runs["row"].astype(int)).dropna(subset=columns).sort_values("count")
-    for (table, seed), own in known.groupby(["table", "seed"], sort=False):
-        if len(own) > 1:
-            values = (own[name].to_numpy(float) for name in columns)
-            found.setdefault(table, {})[int(seed)] = threshold(own["count"].to_numpy(), *values)
-    return found
-
-
-def shifts(found: Mapping[str, Mapping[int, float]]) -> list[dict]:
-    """The thresholds of each table, and how far its method moves them, paired by seed.
-
-    Args:
-        found: of :func:`thresholds`.
-
-    Returns:
-        For each table ``table``, ``learner``, ``method``, ``seeds``, ``log2`` (M*, ``mean`` and
-        ``ci95`` over seeds; None if a seed has none up to the largest M) and ``octaves`` (how far
-        it lies to the left of that without a regularizer; None where either has none).
-    """
-    rows = []
-    for table, of_seeds in found.items():
-        learner, _, method = table.partition("_")
-        plain = found.get(f"{learner}_none", {})
-        left = [plain[seed] - at for seed, at in of_seeds.items() if seed in plain]
-        rows.append(
-            {
-                "table": table,
-                "learner": learner,
-                "method": method,
-                "seeds": sorted(of_seeds),
-                "log2": _interval(list(of_seeds.values())),
-                "octaves": _interval(left) if method != "none" else None,
-            }
-        )
-    return rows
-
-
-def _interval(values: Sequence[float]) -> dict[str, float] | None:
-    return mean_interval(values) if len(values) and np.isfinite(values).all() else None
+    ridge, memorizer = (
+        np.log(runs[f"further.distance.test.{name}.mean"].astype(float).clip(lower=1e-12))
+        for name in YARDSTICKS
+    )
+    return memorizer - ridge
 
 
 def _distance(title: str, split: str, name: str) -> report.Column:
@@ -239,35 +173,10 @@ NOTE = (
 
 def page(result: dict) -> list[str]:
     """The page of the study."""
-    cells = []
-    for row in result["thresholds"]:
-        at, octaves = row["log2"], row["octaves"]
-        cells.append(
-            [
-                LEARNERS[row["learner"]][0],
-                TITLES[row["method"]],
-                str(len(row["seeds"])),
-                f"{2 ** at['mean']:.0f}" if at else f"none up to {result['largest']}",
-                format_interval(at, 2) if at else "",
-                f"{2 ** octaves['mean']:.2g}" if octaves else "",
-                format_interval(octaves, 2) if octaves else "",
-            ]
-        )
-    titles = [
-        "learner",
-        "regularizer",
-        "seeds",
-        "M*",
-        "log2 M*",
-        "M* lower by a factor of",
-        "lower by octaves",
-    ]
+    titles = {name: title for name, (title, _) in LEARNERS.items()}
     return [
         *report.header(result, STUDY.title, NOTE),
-        "",
-        "## Thresholds",
-        "",
-        *reporting.markdown_table(titles, cells, left=2),
+        *crossings.section(result, titles),
         *report.sections(result, COLUMNS),
     ]
 
@@ -295,10 +204,7 @@ def draw(result: dict, path: pathlib.Path) -> None:
             values = [row.get(f"scores.test.{INFORMATION}.mean", math.nan) for row in rows]
             marker = marker_of(values)
             bottom.semilogx(counts, values, base=2, label=TITLES[method], marker=marker, **style)
-            for found in result["thresholds"]:
-                if found["table"] == f"{learner}_{method}" and found["log2"]:
-                    for ax in (top, bottom):
-                        ax.axvline(2 ** found["log2"]["mean"], linestyle=":", **style)
+            crossings.mark(result, f"{learner}_{method}", (top, bottom), **style)
         counts = sorted(between)
         exact = [between[count] for count in counts]
         marker = marker_of(exact)
@@ -311,15 +217,10 @@ def draw(result: dict, path: pathlib.Path) -> None:
 
 def write(result: dict, plan: Plan, output: pathlib.Path) -> str:
     """Writes the page and the picture."""
-    result["thresholds"] = shifts(thresholds(result["runs"]))
-    result["largest"] = max(int(row) for of in result["tables"].values() for row in _rows(of))
+    crossings.keep(result, result["runs"], nearer)
     text = report.write(result, page(result), output, STUDY.name)
     draw(result, output / "threshold.png")
     return text
-
-
-def _rows(table: Mapping) -> list[str]:
-    return [row["row"] for row in table["rows"]]
 
 
 def cli():

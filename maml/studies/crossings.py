@@ -1,0 +1,130 @@
+"""The number of training tasks from which on something holds, and how far methods move it."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+
+from mine import reporting
+from mine.reporting import format_interval, mean_interval
+
+METHODS = {
+    "none": {"regularizer": "none"},
+    "label_mi": {"regularizer": "label_mi", "label_mi.weight": 1.0},
+    "weight_decay": {"regularizer": "weight_decay", "weight_decay.weight": 1e-4},
+}
+"""What stands in the names of tables, ``LEARNER_METHOD`` -> options."""
+
+TITLES = {"none": "no regularizer", "label_mi": "Label-MI", "weight_decay": "weight decay"}
+
+
+def crossing(counts: Sequence[int], values: Sequence[float]) -> float:
+    """The least number of training tasks at which a value is above 0.
+
+    Args:
+        counts: numbers of training tasks M, ascending.
+        values: at each.
+
+    Returns:
+        log2 M*: where the value, linear in log2 M between counts, crosses 0 for the first time.
+        That of the first count if it is above 0 there, and infinity if it is nowhere.
+    """
+    values, places = np.asarray(values, float), np.log2(counts)
+    above = np.flatnonzero(values > 0)
+    if not len(above):
+        return math.inf
+    first = above[0]
+    if first == 0:
+        return float(places[0])
+    share = values[first - 1] / (values[first - 1] - values[first])
+    return float(places[first - 1] + share * (places[first] - places[first - 1]))
+
+
+def crossings(runs, value: Callable) -> dict[str, dict[int, float]]:
+    """Table -> seed -> log2 M*, where there are two numbers of training tasks or more.
+
+    Args:
+        runs: of :func:`maml.experiments.study.run_study`, a row for each number of training tasks.
+        value: from runs to what crosses 0; NaN where it is not known, as of a run that diverged.
+    """
+    found: dict[str, dict[int, float]] = {}
+    known = runs.assign(count=runs["row"].astype(int), value=value(runs)).dropna(subset="value")
+    for (table, seed), own in known.sort_values("count").groupby(["table", "seed"], sort=False):
+        if len(own) > 1:
+            found.setdefault(table, {})[int(seed)] = crossing(
+                own["count"].to_numpy(), own["value"].to_numpy()
+            )
+    return found
+
+
+def shifts(found: Mapping[str, Mapping[int, float]]) -> list[dict]:
+    """The thresholds of each table, and how far its method moves them, paired by seed.
+
+    Args:
+        found: of :func:`crossings`.
+
+    Returns:
+        For each table ``table``, ``learner``, ``method``, ``seeds``, ``log2`` (M*, ``mean`` and
+        ``ci95`` over seeds; None if a seed has none up to the largest M) and ``octaves`` (how far
+        it lies to the left of that without a regularizer; None where either has none).
+    """
+    rows = []
+    for table, of_seeds in found.items():
+        learner, _, method = table.partition("_")
+        plain = found.get(f"{learner}_none", {})
+        left = [plain[seed] - at for seed, at in of_seeds.items() if seed in plain]
+        rows.append(
+            {
+                "table": table,
+                "learner": learner,
+                "method": method,
+                "seeds": sorted(of_seeds),
+                "log2": _interval(list(of_seeds.values())),
+                "octaves": _interval(left) if method != "none" else None,
+            }
+        )
+    return rows
+
+
+def _interval(values: Sequence[float]) -> dict[str, float] | None:
+    return mean_interval(values) if len(values) and np.isfinite(values).all() else None
+
+
+def keep(result: dict, runs, value: Callable) -> None:
+    """Adds the thresholds to a study's result, and the largest number of training tasks."""
+    result["thresholds"] = shifts(crossings(runs, value))
+    result["largest"] = int(runs["row"].astype(int).max())
+
+
+def section(result: Mapping, learners: Mapping[str, str]) -> list[str]:
+    """The table of thresholds on a study's page.
+
+    Args:
+        result: with ``thresholds`` and ``largest`` of :func:`keep`.
+        learners: name in tables -> title.
+    """
+    cells = []
+    for row in result["thresholds"]:
+        at, octaves = row["log2"], row["octaves"]
+        cells.append(
+            [
+                learners[row["learner"]],
+                TITLES[row["method"]],
+                str(len(row["seeds"])),
+                f"{2 ** at['mean']:.0f}" if at else f"none up to {result['largest']}",
+                format_interval(at, 2) if at else "",
+                f"{2 ** octaves['mean']:.2g}" if octaves else "",
+                format_interval(octaves, 2) if octaves else "",
+            ]
+        )
+    titles = ["learner", "regularizer", "seeds", "M*", "log2 M*"]
+    titles += ["M* lower by a factor of", "lower by octaves"]
+    return ["", "## Thresholds", "", *reporting.markdown_table(titles, cells, left=2)]
+
+
+def mark(result: Mapping, table: str, axes, **style) -> None:
+    """Draws a vertical line at the threshold of a table, where it has one."""
+    for found in result["thresholds"]:
+        if found["table"] == table and found["log2"]:
+            for ax in axes:
+                ax.axvline(2 ** found["log2"]["mean"], linestyle=":", **style)
