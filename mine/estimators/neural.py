@@ -63,7 +63,7 @@ def _check_parts(preprocess, shapes, tables, estimate, batch_size):
     figures = [estimate.nats, *estimate.interval, estimate.bound_nats, *estimate.bound_interval]
     figures += estimate.second_opinions.values()
     if len(figures) < 6 or np.array(figures).dtype.kind not in "fi":
-        raise ValueError("its estimate is no number")
+        raise ValueError("its estimate is not a number")
     for shape, table in zip(shapes, tables, strict=True):
         features = shape[-1] if len(shape) in (1, 2) else 0
         known = features if preprocess == "none" else table.shape[-1]
