@@ -7,7 +7,7 @@ import tensorflow as tf
 from toys import finite_differences, perceptron
 
 import maml
-from maml.learners.implicit import SOLVERS, conjugate_gradient, neumann
+from maml.learners.gradient_based.implicit import SOLVERS, conjugate_gradient, neumann
 
 SEED = tf.constant([3, 1])
 

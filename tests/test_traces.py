@@ -48,7 +48,7 @@ def test_nothing_is_traced_twice(kind, monkeypatch):
     counting(monkeypatch, scores, "score_episodes", traces, lambda *_, **__: "scores")
     counting(
         monkeypatch, learner, "forward", traces,
-        lambda episode, seed, training=False: "training" if training else "validation",
+        lambda _, __, training=False, **___: "training" if training else "validation",
     )  # fmt: skip
     evaluator = problem.evaluator(learner, num_relabelings=2)
     preparing.compile_learner(learner, config)

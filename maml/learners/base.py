@@ -140,6 +140,11 @@ class MetaLearner(Configured, Predictor, Trainer, abc.ABC):
         prediction = self.decode(state, embedded.query_x)
         return tf.reduce_mean(self.head.loss(prediction, embedded.query_y)), prediction
 
+    def training_loss(self, embedded: Episode):
+        """:meth:`task_loss` in a training step; the prediction's gradient is that of regularizers
+        that read it, so that it may be constant where none does."""
+        return self.task_loss(embedded, training=True)
+
     def update_normalization_statistics(self, x):
         """Runs the networks on support inputs for the statistics of frozen normalization."""
         self.embed(x)
@@ -250,11 +255,9 @@ class MetaLearner(Configured, Predictor, Trainer, abc.ABC):
         """
         return self.forward(as_episode(episode), seed, training)[:2]
 
-    def forward(self, episode: Episode, seed, training: bool = False):
-        """What :meth:`objective` returns, the prediction at the queries and their labels.
-
-        The labels are those of the episode that the regularizers put in this one's place.
-        """
+    def forward(self, episode: Episode, seed, training: bool = False, fit: bool = False):
+        """What :meth:`objective` returns, the prediction (of :meth:`training_loss` with ``fit``),
+        and query labels, those of the episode that the regularizers put in this one's place."""
         self.head.check_labels(episode.support_y, "support_y")
         self.head.check_labels(episode.query_y, "query_y")
         if training:
@@ -266,7 +269,8 @@ class MetaLearner(Configured, Predictor, Trainer, abc.ABC):
             embedded = episode._replace(
                 support_x=self.features(episode.support_x, noise[0]), query_x=stages[-1]
             )
-            task_loss, prediction = self.task_loss(embedded, training)
+            found = self.training_loss(embedded) if fit else self.task_loss(embedded, training)
+            task_loss, prediction = found
             logs = {
                 "task_loss": task_loss,
                 "mse": self.head.squared_error(prediction, episode.query_y),

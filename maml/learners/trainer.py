@@ -331,7 +331,7 @@ class Trainer(keras.Model):
             players.append((self.critic_optimizer, self.critic_variables))
         with replicas.agreed_assignments(self.non_trainable_variables):
             with tf.GradientTape() as tape:
-                objective, logs, prediction, y = self.forward(episode, seed, training=True)
+                objective, logs, prediction, y = self.forward(episode, seed, True, fit=True)
                 # Keras adds gradients up over replicas; this is the objective itself on one.
                 share = objective / replicas.count() if replicas.count() > 1 else objective
             gradients = tape.gradient(share, [variables for _, variables in players])

@@ -32,6 +32,8 @@ class ActionMI(Regularizer):
     title = "Action-MI"
     metric_names = ("action_mi_nats",)
 
+    reads_prediction = False  # It makes its own.
+
     def __init__(self, weight: float = 0.1, supports: int = 4, cap: float = 0.0, **kwargs):
         super().__init__(**kwargs)
         check_at_least(0, weight=weight, cap=cap)

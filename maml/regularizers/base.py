@@ -53,6 +53,20 @@ class Regularizer(Configured, keras.layers.Layer):
         return type(self).critic_variables is not Regularizer.critic_variables
 
     @property
+    def reads_prediction(self) -> bool:
+        """Whether the gradient of :meth:`term` goes through the ``prediction`` that it is given.
+
+        A term that makes predictions of its own, or none, overrides it: training steps of some
+        learners are then cheaper.
+        """
+        return type(self).term is not Regularizer.term
+
+    @property
+    def transforms(self) -> bool:
+        """Whether it changes features, by :meth:`transform`."""
+        return type(self).transform is not Regularizer.transform
+
+    @property
     def exact_gradient(self) -> bool:
         """Whether its gradient is the derivative of what it adds to the meta-loss.
 
@@ -80,7 +94,7 @@ class Regularizer(Configured, keras.layers.Layer):
 
     def transform_part(self, features, seed=None) -> tf.Tensor:
         """:meth:`transform` of the whole batch, and of it the part that this device has."""
-        if seed is None or type(self).transform is Regularizer.transform:
+        if seed is None or not self.transforms:
             return self.transform(features, seed)
         return replicas.on_whole(lambda batch: self.transform(batch, seed), features)
 

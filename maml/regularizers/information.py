@@ -48,6 +48,8 @@ class InformationTerm(Regularizer):
 
     draws_for_whole_batch = True
 
+    reads_prediction = False  # It makes its own, of relabeled tasks.
+
     key = "mi"
     """What the names of its metrics begin with."""
 

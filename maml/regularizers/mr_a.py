@@ -38,6 +38,8 @@ class MRA(Regularizer):
 
     metric_names = ("mr_a_nats",)
 
+    reads_prediction = False
+
     def __init__(self, weight: float = 1e-3, sigma: float = 0.1, **kwargs):
         super().__init__(**kwargs)
         check_finite(weight=weight)

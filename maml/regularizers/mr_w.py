@@ -53,6 +53,8 @@ class MRW(Regularizer):
 
     metric_names = ("mr_w_nats", "mr_w_sigma")
 
+    reads_prediction = False
+
     def __init__(
         self,
         weight: float = 1e-5,

@@ -18,6 +18,8 @@ class WeightDecay(Regularizer):
 
     title = "weight decay"
 
+    reads_prediction = False
+
     def __init__(self, weight: float = 1e-4, **kwargs):
         super().__init__(**kwargs)
         check_finite(weight=weight)

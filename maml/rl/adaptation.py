@@ -2,8 +2,8 @@
 
 import tensorflow as tf
 
-from maml.learners import inner_loop
-from maml.learners.gradient_based import padded_support
+from maml.learners.gradient_based import inner_loop
+from maml.learners.gradient_based.maml import padded_support
 from maml.nn import functional
 
 

@@ -13,8 +13,8 @@ from maml.core.seeds import Part, initializer_seeds
 from maml.distributions.base import Distribution, Head
 from maml.distributions.categorical import Categorical
 from maml.distributions.gaussian import Gaussian
+from maml.learners.gradient_based.reptile import Reptile
 from maml.learners.probabilistic.weight_samples import WeightSamples
-from maml.learners.reptile import Reptile
 
 SURROGATES = ("lvc", "log", "dice")
 

@@ -133,8 +133,8 @@ class MemoryModule(MetricBased):
         loss = tf.reduce_mean(self.margin_loss(state, embedded.query_x, embedded.query_y))
         return loss, self.decode(state, embedded.query_x)
 
-    def forward(self, episode, seed, training=False):
-        result = super().forward(episode, seed, training)
+    def forward(self, episode, seed, training=False, fit=False):
+        result = super().forward(episode, seed, training, fit)
         if training and not self.clear:
             self.remember(episode)
         return result

@@ -5,8 +5,8 @@ import tensorflow as tf
 from maml.core.checks import check_finite
 from maml.core.episodes import Episode, support_mask
 from maml.core.registry import LEARNERS
-from maml.learners import inner_loop
-from maml.learners.gradient_based import padded_support
+from maml.learners.gradient_based import inner_loop
+from maml.learners.gradient_based.maml import padded_support
 from maml.learners.probabilistic.weight_samples import (
     NormalWeights,
     all_points,

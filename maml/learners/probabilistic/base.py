@@ -49,9 +49,9 @@ class ProbabilisticLearner(MetaLearner):
         )
         return draw(shape) if tasks is None else replicas.drawn(draw, shape, tasks)
 
-    def forward(self, episode, seed, training=False):
+    def forward(self, episode, seed, training=False, fit=False):
         with self._drawing(fold_in(seed, -5) if training else None):
-            return super().forward(episode, seed, training)
+            return super().forward(episode, seed, training, fit)
 
     @contextlib.contextmanager
     def _drawing(self, seed):

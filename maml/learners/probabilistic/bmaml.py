@@ -7,8 +7,8 @@ import tensorflow as tf
 from maml.core.checks import check_at_least, check_counts
 from maml.core.episodes import Episode
 from maml.core.registry import LEARNERS
-from maml.learners import inner_loop
-from maml.learners.gradient_based import padded_support
+from maml.learners.gradient_based import inner_loop
+from maml.learners.gradient_based.maml import padded_support
 from maml.learners.probabilistic.weight_samples import WeightSamples, all_points, apart, merged
 from maml.nn import functional
 

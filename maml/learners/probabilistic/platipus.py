@@ -7,8 +7,8 @@ from maml.core.checks import check_finite
 from maml.core.episodes import Episode, support_mask
 from maml.core.registry import LEARNERS
 from maml.distributions.mixture import mix
-from maml.learners import inner_loop
-from maml.learners.gradient_based import padded_support
+from maml.learners.gradient_based import inner_loop
+from maml.learners.gradient_based.maml import padded_support
 from maml.learners.probabilistic.weight_samples import NormalWeights, for_each, normal_divergence
 from maml.nn import functional
 

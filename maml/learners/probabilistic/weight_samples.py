@@ -10,7 +10,7 @@ from maml.core.checks import check_counts, check_finite
 from maml.core.episodes import Episode, fold_in, support_mask
 from maml.distributions.base import Distribution
 from maml.distributions.mixture import mix
-from maml.learners.gradient_based import AFTER_LAST_STEP, MAML
+from maml.learners.gradient_based.maml import AFTER_LAST_STEP, MAML
 from maml.learners.probabilistic.base import ProbabilisticLearner
 from maml.learners.probabilistic.latent import Latent
 from mine import replicas

@@ -4,7 +4,7 @@ import tensorflow as tf
 
 from maml.core.episodes import Episode, support_mask
 from maml.core.registry import LEARNERS
-from maml.learners.gradient_based import MAML
+from maml.learners.gradient_based.maml import MAML
 from maml.nn import functional
 
 

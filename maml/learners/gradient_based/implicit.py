@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from maml.core.checks import check_counts, check_finite
 from maml.core.registry import LEARNERS
-from maml.learners.gradient_based import AFTER_LAST_STEP, MAML, padded_support
+from maml.learners.gradient_based.maml import AFTER_LAST_STEP, MAML, padded_support
 from maml.nn import functional
 
 

@@ -1,4 +1,4 @@
-"""Learners whose task state is a set of adapted weights, by differentiable gradient descent."""
+"""MAML: the task state is a set of adapted weights, by differentiable gradient descent."""
 
 from collections.abc import Sequence
 
@@ -9,8 +9,8 @@ from maml.core.checks import check_at_least, check_counts, check_finite
 from maml.core.episodes import Episode, real_shots_first, support_mask
 from maml.core.registry import LEARNERS
 from maml.distributions.base import Head
-from maml.learners import inner_loop
 from maml.learners.base import MetaLearner, per_input
+from maml.learners.gradient_based import inner_loop, task_gradient
 from maml.nn import functional, normalization, task_map
 
 AFTER_LAST_STEP = 2**31
@@ -128,7 +128,7 @@ class MAML(MetaLearner):
         return tf.reduce_sum(mask * losses) / tf.maximum(tf.reduce_sum(mask), 1)
 
     def loss_of_task(self, x, y, mask=None):
-        """The inner loss of *one* task as :mod:`maml.learners.inner_loop` takes it: ``(loss,
+        """The inner loss of *one* task as :func:`inner_loop.descend` takes it: ``(loss,
         arguments)``, the shots of its support set and the weights that do not adapt."""
         support, parts = padded_support(x, y, mask), 2 if mask is None else 3
 
@@ -183,11 +183,7 @@ class MAML(MetaLearner):
             return []
         own = [tf.TensorSpec(v.shape, v.dtype) for v in self.functional.variables]
         signature = inner_loop.Path([own] * steps, tf.TensorSpec([steps], own[0].dtype))
-        support = padded_support(x, y, mask)
-        if mask is not None and self.inner_batch_size is not None:
-            # The steps take the real shots in turn.
-            order = real_shots_first(mask)
-            support = [tf.gather(part, order, batch_dims=1) for part in support]
+        support = self._support(x, y, mask)
         visited = self.map_tasks(
             lambda task: self.path(*task[0][:2], steps, *task[0][2:], start=task[1] or None),
             (tuple(support), start or []),
@@ -195,6 +191,67 @@ class MAML(MetaLearner):
         )
         self._note_divergence(visited.losses)
         return visited.weights
+
+    def _support(self, x, y, mask):
+        """Support sets as inner loops take them: ``(x, y)``, or ``(x, y, mask)``."""
+        support = padded_support(x, y, mask)
+        if mask is not None and self.inner_batch_size is not None:
+            # The steps take the real shots in turn.
+            order = real_shots_first(mask)
+            support = tuple(tf.gather(part, order, batch_dims=1) for part in support)
+        return support
+
+    def training_loss(self, embedded: Episode):
+        """The loss and prediction of a training step, whose prediction may be constant.
+
+        Where tasks are taken one after the other, the gradient of each is taken in the same loop
+        (:func:`task_gradient.mean_loss`). Subclasses that encode, decode or score in a way of their
+        own are trained by that.
+        """
+        hooks = "task_loss", "encode", "encode_path", "descend", "decode", "outputs", "map_tasks"
+        own = any(getattr(type(self), hook) is not getattr(MAML, hook) for hook in hooks)
+        read = any(regularizer.reads_prediction for regularizer in self.regularizers)
+        if own or read or task_map.choose(self.task_map, self.network) != "map_fn":
+            return super().training_loss(embedded)
+        mask = support_mask(embedded)
+        if mask is not None:
+            self.check_takes_masks()
+        steps = self.steps(training=True)
+        dtype = self.functional.variables[0].dtype
+        count = embedded.query_x.shape[1]
+        signature = (
+            tf.TensorSpec([count, self.head.units], dtype), tf.TensorSpec([steps], dtype),
+        )  # fmt: skip
+        support_x, *rest = self._support(embedded.support_x, embedded.support_y, mask)
+
+        def one(inputs, constants):
+            (x, query_x), (query_y, *support) = inputs or constants[:2], constants[-len(rest) - 1 :]
+            path = self.path(x, support[0], steps, *support[1:])
+            start = functional.tensors(self.functional.variables)
+            shared = functional.tensors(self.functional.shared)
+            outputs = self.functional([start, *path.weights][-1], shared, query_x, AFTER_LAST_STEP)
+            losses = self.head.loss(self.head(outputs[tf.newaxis]), query_y[tf.newaxis])
+            return tf.reduce_mean(losses), (outputs, path.losses)
+
+        features, labels = [support_x, embedded.query_x], [embedded.query_y, *rest]
+        if not self._features_have_weights():
+            features, labels = [], [*features, *labels]
+        loss, (outputs, losses) = task_gradient.mean_loss(
+            one, features, labels, self._weights_by_task(), signature
+        )
+        if steps:
+            self._note_divergence(losses)
+        return loss, self.head(outputs)
+
+    def _features_have_weights(self) -> bool:
+        """Whether what the inner loops are given depends on weights."""
+        return self.embedding is not None or any(own.transforms for own in self.regularizers)
+
+    def _weights_by_task(self) -> list[keras.Variable]:
+        """The variables that the inner loop and the prediction of a task depend on."""
+        others = [*self.regularizers, *([] if self.embedding is None else [self.embedding])]
+        elsewhere = {id(variable) for part in others for variable in part.trainable_variables}
+        return [v for v in self.trainable_variables if id(v) not in elsewhere]
 
     def decode(self, state, x, step: int = AFTER_LAST_STEP):
         return self.head(self.outputs(state, x, step))
@@ -252,151 +309,3 @@ class MAML(MetaLearner):
 def padded_support(x, y, mask) -> tuple[tf.Tensor, ...]:
     """``(x, y)``, or ``(x, y, mask)`` with the mask as numbers if there is one."""
     return (x, y) if mask is None else (x, y, tf.cast(mask, y.dtype))
-
-
-@LEARNERS.register("fomaml")
-class FOMAML(MAML):
-    """First-order MAML (Finn et al. 2017, section 5.2): no derivatives of inner gradients.
-
-    The gradient of *every* inner step is treated as a constant, so the meta-gradient is the query
-    loss's at the adapted weights.
-
-    Args:
-        *args: of :class:`MAML`.
-        **kwargs: of :class:`MAML`.
-    """
-
-    def __init__(self, network, head, first_order: bool = True, **kwargs):
-        super().__init__(network, head, first_order=first_order, **kwargs)
-
-
-@LEARNERS.register("anil")
-class ANIL(MAML):
-    """Almost no inner loop (Raghu et al. 2020, arXiv 1909.09157): only the last layer adapts.
-
-    Args:
-        network: as of :class:`MAML`.
-        head: as of :class:`MAML`.
-        adapt_only: names of the layers that adapt; the last with weights if None.
-        **kwargs: of :class:`MAML`.
-    """
-
-    def __init__(self, network, head, adapt_only: Sequence[str] | None = None, **kwargs):
-        if adapt_only is None:
-            adapt_only = [functional.last_layer(network).name]
-        super().__init__(network, head, adapt_only=adapt_only, **kwargs)
-
-
-@LEARNERS.register("metasgd")
-class MetaSGD(MAML):
-    """Meta-SGD (Li et al. 2017, arXiv 1707.09835): a learned rate for every adapting weight.
-
-    Args:
-        network: as of :class:`MAML`.
-        head: as of :class:`MAML`.
-        inner_lr: where all rates start.
-        **kwargs: of :class:`MAML`.
-    """
-
-    title = "Meta-SGD"
-
-    def __init__(self, network, head, inner_lr: float = 0.01, **kwargs):
-        super().__init__(network, head, inner_lr=inner_lr, **kwargs)
-        self.learned_rates = [
-            self.add_weight(
-                name=f"rate_{index}",
-                shape=variable.shape,
-                dtype=variable.dtype,
-                initializer=keras.initializers.Constant(inner_lr),
-            )
-            for index, variable in enumerate(self.functional.variables)
-        ]
-
-    def rates(self, steps):
-        return [functional.tensors(self.learned_rates)] * steps
-
-
-@LEARNERS.register("maml++")
-class MAMLPlusPlus(MAML):
-    r"""MAML++ (Antoniou et al. 2019, arXiv 1810.09502): rates by layer and step, multi-step loss.
-
-    The training loss is :math:`\sum_k v_k L^*(\phi_k)` over the query losses after each inner step.
-    The weights v start equal and move to the last step linearly over ``multi_step`` training steps.
-    The paper's normalization by step is ``maml.nn.normalization.layer("step")`` in the network, its
-    derivative-order annealing is ``first_order`` for a start.
-
-    Args:
-        network: as of :class:`MAML`.
-        head: as of :class:`MAML`.
-        inner_lr: where all rates start.
-        inner_steps: inner steps in meta-training; further ones use the rates of the last.
-        multi_step: training steps until only the loss after the last inner step counts.
-        **kwargs: of :class:`MAML`.
-
-    Raises:
-        ValueError: as :class:`MAML`, or ``inner_steps`` is less than 1.
-    """
-
-    title = "MAML++"
-
-    def __init__(
-        self,
-        network,
-        head,
-        inner_lr: float = 0.01,
-        inner_steps: int = 5,
-        multi_step: int = 1000,
-        **kwargs,
-    ):
-        super().__init__(network, head, inner_lr=inner_lr, inner_steps=inner_steps, **kwargs)
-        if inner_steps < 1:
-            raise ValueError(
-                "Invalid value for `inner_steps`: MAML++ expects 1 or more, since its loss is that "
-                f"after each of them; received {inner_steps}."
-            )
-        check_at_least(0, multi_step=multi_step)
-        self.multi_step = multi_step
-        # A layer's variables, such as kernel and bias, share a rate.
-        self._layers_of = [
-            variable.path.rpartition("/")[0] for variable in self.functional.variables
-        ]
-        self.learned_rates = {
-            layer: self.add_weight(
-                name="rates_" + layer.replace("/", "_"),
-                shape=(inner_steps,),
-                initializer=keras.initializers.Constant(inner_lr),
-            )
-            for layer in dict.fromkeys(self._layers_of)
-        }
-
-    def rates(self, steps):
-        last = self.inner_steps - 1
-        tables = {layer: tf.convert_to_tensor(v) for layer, v in self.learned_rates.items()}
-        return [
-            [tables[layer][min(step, last)] for layer in self._layers_of] for step in range(steps)
-        ]
-
-    def task_loss(self, embedded: Episode, training=False):
-        if not training:
-            return super().task_loss(embedded, training)
-        mask = support_mask(embedded)
-        if mask is not None:
-            self.check_takes_masks()
-        x, y = embedded.support_x, embedded.support_y
-        states = self.encode_path(x, y, training=True, mask=mask)[1:]
-        predictions = [
-            self.decode(state, embedded.query_x, k + 1) for k, state in enumerate(states)
-        ]
-        losses = tf.stack(
-            [tf.reduce_mean(self.head.loss(p, embedded.query_y)) for p in predictions]
-        )
-        return tf.reduce_sum(self._importance(losses.dtype) * losses), predictions[-1]
-
-    def _importance(self, dtype) -> tf.Tensor:
-        """The weights v of the losses after each step, [inner_steps]; they add up to one."""
-        optimizer = getattr(self, "optimizer", None)
-        seen = 0 if optimizer is None else optimizer.iterations
-        done = tf.minimum(tf.cast(seen, dtype) / max(self.multi_step, 1), 1.0)
-        done = done if self.multi_step else tf.ones_like(done)
-        last = tf.one_hot(self.inner_steps - 1, self.inner_steps, dtype=dtype)
-        return (1 - done) / self.inner_steps + done * last

@@ -1,0 +1,1 @@
+"""Learners that adapt weights by gradient descent on the support set."""
