@@ -25,8 +25,8 @@ help() {
 ./run.sh fewshot FLAGS         study of few-shot classification: --omniglot=FILE,
                                --miniimagenet=FILE, each of python -m maml.tasks.prepare
 ./run.sh threshold FLAGS       study of how many training tasks it takes until learners stop memorizing
-./run.sh image_threshold FLAGS the same of random projections of images: --omniglot=FILE
-./run.sh docs                  builds the documentation site, strictly, in OUTPUT/site
+./run.sh image_threshold FLAGS the same for random projections of images: --omniglot=FILE
+./run.sh docs                  builds the documentation site in OUTPUT/site; warnings are errors
 ./run.sh doctor                what this machine has, what is missing, and what mends it; --data_dir=DIR
 ./run.sh rl FLAGS              study of meta reinforcement learning; --envs=navigation,codes,...
 ./run.sh help                  this text

@@ -136,7 +136,7 @@ def evaluate(path: os.PathLike, steps: Sequence[int], changed: Mapping[str, obje
             learner.test_inner_steps = count
         name = "" if count is None else f"{reporting.counted(count, 'inner step')}: "
         diagnosis = report_on(learner, problem, config)
-        rows.append({"inner_steps": count, "diagnosis": diagnosis.to_json()})
+        rows.append({"inner_steps": count, "diagnosis": diagnosis.to_dict()})
         print(f"{name}{diagnosis}")
     return {
         "rows": rows,

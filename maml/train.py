@@ -28,7 +28,9 @@ def define_flags():
     flags.DEFINE_string(
         "model_save_filename", "saved/model.keras", "The learner's file, .keras or .h5."
     )
-    flags.DEFINE_string("logdir", None, "Folder of the run, with its learner; not of a file.")
+    flags.DEFINE_string(
+        "logdir", None, "Folder of the run, learner.keras included; replaces --model_save_filename."
+    )
     flags.DEFINE_enum(
         "mode",
         "train",

@@ -1,4 +1,4 @@
-"""The pose experiment: learners of yaw angles, trained, scored, compared, and asked."""
+"""The pose experiment: learners of yaw angles, trained, scored, compared and used."""
 
 from mine.reporting import extras, imports, quiet_tensorflow
 from mine.reporting.processes import stopping

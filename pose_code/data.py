@@ -1,4 +1,4 @@
-"""The splits of a pose data set, and what tells one data set from another."""
+"""The splits of a pose data set, and what identifies the data set."""
 
 import hashlib
 import pathlib

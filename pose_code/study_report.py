@@ -153,7 +153,7 @@ def _symmetric(result: Mapping) -> list[str]:
         "",
         "Asymmetry: the distance between images a quarter or half turn apart, over that between "
         f'images of any angles. Those below {symmetry.ALIKE} are left out of the column "not '
-        'symmetric": no image tells which of two angles they have.',
+        'symmetric": no image shows which of two angles they have.',
     ]
 
 

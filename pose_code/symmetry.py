@@ -1,4 +1,4 @@
-"""Objects that look alike from several sides, so that no image tells their angle."""
+"""Objects that look alike from several sides, so that images do not determine their angle."""
 
 import numpy as np
 

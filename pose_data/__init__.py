@@ -1,4 +1,4 @@
-"""Pose-regression data: CAD models -> MuJoCo renders -> grey images -> pickles of episodes.
+"""Pose-regression data: CAD models -> MuJoCo renders -> grey images -> pickles or shards.
 
 The commands run in this order: convert_cad, mujoco_render, resize_images, data_gen. `make_cad`
 makes CAD models for users who have none; `tasks`, the only module with TensorFlow, serves the

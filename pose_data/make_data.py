@@ -1,4 +1,4 @@
-"""CAD models -> pickles of episodes, in one command: renders, makes small and grey, and splits.
+"""CAD models -> pickles of images and labels, in one command: renders, resizes, and splits.
 
     python -m pose_data.make_data --data_dir=data --CAD_dir=CAD
     python -m pose_data.make_data --data_dir=data --num_per_class=8 --canonical=random

@@ -113,7 +113,7 @@ def image_files(folder: pathlib.Path) -> list[pathlib.Path]:
 
 
 def check_images(paths: Sequence[pathlib.Path]) -> None:
-    """Refuses an image of a rendered object that is not the one that was rendered, or of it.
+    """Refuses an image that is neither the one that was rendered nor made from it.
 
     Objects without checksums, of older versions or other renderers, are read as they are.
 

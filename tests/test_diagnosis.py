@@ -386,17 +386,20 @@ def test_labels_that_are_all_the_same_tell_nothing():
 
 
 def test_json_brings_the_report_back(adapter):
-    assert maml.MemorizationReport(**json.loads(json.dumps(adapter.to_json()))) == adapter
+    assert maml.MemorizationReport(**json.loads(json.dumps(adapter.to_dict()))) == adapter
 
 
 def test_text_and_table_name_every_number(adapter):
     lines = str(adapter).splitlines()
-    assert lines[0] == "adapts (no normalization)"
+    assert lines[0] == "adapts"
+    assert lines[-1] == "  Means and 95 % intervals over tasks; normalization: none."
+    assert lines[-1].strip() in adapter._repr_html_()
     assert "8 training tasks" in lines[1] and "8 held-out tasks" in lines[1]
     for split, of in adapter.splits.items():
         for value in of["scores"].values():
             text = "{mean:.3g} ({low:.3g} to {high:.3g})".format(**value)
             assert text in str(adapter) and text in adapter._repr_html_(), split
+    assert "  mse with another task's support set  " in str(adapter)
     assert adapter.reason in str(adapter) and "To try" not in str(adapter)
     assert str(adapter).count(" nats") == 4
 

@@ -101,7 +101,7 @@ def test_a_study_of_ones_own_makes_a_table(tmp_path):
     compared, reported, first, again, left = typed("sweeps", tmp_path)[2:]
     assert "label_mi" in compared.lower().replace("-", "_") and reported
     assert (tmp_path / "tables/report.html").exists() and (tmp_path / "page/report.html").exists()
-    assert (tmp_path / "results/mine/mine.md").exists()
+    assert (tmp_path / "results/strengths/strengths.md").exists()
     assert "| MR-W | β = 0.0001 | 1 |" in first and "MR-W" not in again
     assert "| MR-W |" in left  # Nothing is missing, so it makes the table.
 

@@ -129,7 +129,7 @@ def test_one_array_a_pipe_and_a_folder_are_no_files_of_images(tmp_path):
     }.items():
         with pytest.raises(ValueError, match=message):
             ImageFile.load(tmp_path / name)
-    with pytest.raises(ValueError, match="no regular file"):
+    with pytest.raises(ValueError, match="not a regular file"):
         arrays.read_npz(tmp_path / "c.npz")
 
 

@@ -246,9 +246,9 @@ def test_damaged_files_and_others_are_refused_by_reason(tmp_path):
         path.write_bytes(content)
         refused(path, "not a readable image")
     refused(tmp_path / "none.png", "not a readable image .No such file")
-    refused(tmp_path, "no regular file")
+    refused(tmp_path, "not a regular file")
     os.mkfifo(tmp_path / "pipe.png")
-    refused(tmp_path / "pipe.png", "no regular file")
+    refused(tmp_path / "pipe.png", "not a regular file")
 
 
 def test_an_error_of_the_file_is_the_reason(tmp_path):

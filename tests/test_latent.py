@@ -168,7 +168,7 @@ def test_predictions_stay_of_the_kind_that_heads_and_metrics_know(head):
         ({"dim_latent": -1}, "`dim_latent`: expected at least 0, received -1"),
         ({"dim_latent": 1.5}, "`dim_latent`: expected a whole number"),
         ({"num_samples": 0}, "`num_samples`: expected a whole number, 1 or more; received 0"),
-        ({"dim_latent": 0, "deterministic": False}, "nothing else tells the decoder"),
+        ({"dim_latent": 0, "deterministic": False}, "the decoder would not depend on"),
     ],
 )
 def test_options_that_cannot_be_are_refused(options, message):

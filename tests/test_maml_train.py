@@ -42,7 +42,7 @@ def test_commands_of_pymeta_run_as_they_are_written(tmp_path):
         cwd=tmp_path,
     )  # fmt: skip
     assert process.returncode == 0, process.stderr
-    assert "iMAML: mse " in process.stdout and "no normalization" in process.stdout
+    assert "iMAML: mse " in process.stdout and "; normalization: none" in process.stdout
     learner = maml.load(tmp_path / "saved/model.h5")
     assert (learner.regularization, learner.solver_steps, learner.inner_batch_size) == (0.5, 3, 10)
     record = read_results(tmp_path / "saved/model")

@@ -278,7 +278,7 @@ import mine
 loaded = mine.MINE.load(sys.argv[1])
 new = np.load(sys.argv[2])
 estimates = loaded.estimate(), loaded.estimate(new["x"], new["y"])
-print(json.dumps([found.to_json() for found in estimates]))
+print(json.dumps([found.to_dict() for found in estimates]))
 """
 
 
@@ -297,7 +297,7 @@ def saved(fitted, tmp_path_factory):
 
 
 def as_json(estimate):
-    return json.loads(json.dumps(estimate.to_json()))
+    return json.loads(json.dumps(estimate.to_dict()))
 
 
 @pytest.mark.slow

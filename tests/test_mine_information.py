@@ -133,8 +133,8 @@ def test_estimates_survive_json_as_it_is_defined(high):
         0.5, (0.4, high), "mine", 1000, 0.48, (0.4, 0.56), curves=((0.1, 0.2),),
         second_opinions={"ksg": 0.4}, warnings=("w",),
     )  # fmt: skip
-    text = json.dumps(found.to_json(), allow_nan=False)
-    assert mine.Estimate.from_json(json.loads(text)) == found
+    text = json.dumps(found.to_dict(), allow_nan=False)
+    assert mine.Estimate.from_dict(json.loads(text)) == found
 
 
 @pytest.mark.parametrize("bound", ["ksg", "gaussian"])

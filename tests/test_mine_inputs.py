@@ -50,7 +50,7 @@ def masked(values=X):
         (sparse.csr_array(X[:, None]), "csr_array.*toarray"),
         (pd.DataFrame({"a": X, "b": np.where(X > 0, "r", "b")}), "received object values"),
         (np.array(list(zip(X, Y, strict=True)), dtype=[("a", "f8"), ("b", "f8")]), "convert them"),
-        ([[1.0, 2.0], [3.0]] * 1500, "a list that is none"),
+        ([[1.0, 2.0], [3.0]] * 1500, "a list that is not one"),
         ({"a": X}, r"object values \(dict\)"),
         ((value for value in X), r"object values \(generator\)"),
         (np.where(MASK, np.inf, X), "NaN or infinite"),

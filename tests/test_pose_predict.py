@@ -158,7 +158,7 @@ def test_predict_answers_what_it_can_and_names_the_rest(asked, tmp_path):
         assert [row["image"] for row in csv.DictReader(file)] == ["5.png", r"\udcff.png"]
     for named in (
         "6.png is not a readable image", "7.png has no contrast", "8.png is 40 x 20 pixels",
-        "9.png is no regular file", "._5.png", "notes.txt", "folder.png",
+        "9.png is not a regular file", "._5.png", "notes.txt", "folder.png",
         "Error: 4 images without an answer",
     ):  # fmt: skip
         assert named in process.stderr, named

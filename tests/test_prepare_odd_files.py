@@ -63,8 +63,8 @@ def test_bad_files_are_named_and_the_others_written_with_exit_code_1(tmp_path):
     assert process.returncode == 1 and "Traceback" not in process.stderr, process.stderr
     for named in (
         "a/cut.png is not a readable image", "b/blank.png has no contrast",
-        "b/pipe.png is no regular file", "pipe.zip is no regular file",
-        "c/gone.png is no regular file", "c/loop.png is no regular file",
+        "b/pipe.png is not a regular file", "pipe.zip is not a regular file",
+        "c/gone.png is not a regular file", "c/loop.png is not a regular file",
         "d/text.png is not a readable image", r"c/\udcff\n.png is not a readable image",
         "of other kinds than", "c/notes.txt", "Left out 1, hidden or of the system: .hidden",
         f"Error: 8 files left out of {tmp_path / 'out.npz'}",
@@ -117,7 +117,7 @@ def test_linked_folders_are_read_once(tmp_path):
     (folder / "round").symlink_to(folder / "round")
     content, skipped = prepared(folder)
     assert is_whole(content)
-    assert skipped.damaged == {"is no regular file, or out of reach": [str(folder / "round")]}
+    assert skipped.damaged == {"is not a regular file, or out of reach": [str(folder / "round")]}
     assert skipped.others == {"links to folders that are read already": ["0 the class b", "a/up"]}
     classes(tmp_path / "elsewhere", "d")
     (folder / "d").symlink_to(tmp_path / "elsewhere/d")
@@ -326,7 +326,10 @@ def test_tables_are_read_as_spreadsheets_save_them(tmp_path):
         (b"", "columns filename,label"),
         ("filename,label\nc0.png,é\n".encode("latin-1"), "val.csv is no UTF-8"),
         ("filename,label\n".encode("utf-16"), "val.csv is no UTF-8"),
-        (b"filename,label\n" + b"c" * 200_000 + b",c\n", "is no table of comma-separated values"),
+        (
+            b"filename,label\n" + b"c" * 200_000 + b",c\n",
+            "is not a table of comma-separated values",
+        ),
         (b"filename,label\nc0.png,c\n", "c1.png is in no table"),
     ],
 )
@@ -348,7 +351,7 @@ def test_a_published_data_set_is_prepared_whole_or_not_at_all(tmp_path):
     assert process.stderr.splitlines()[-1].startswith("Error: a/a0.png is not a readable image")
     (folder / "images/a0.png").unlink()
     os.mkfifo(folder / "images/a0.png")
-    with pytest.raises(ValueError, match="a0.png is no regular file.*whole or not at all"):
+    with pytest.raises(ValueError, match="a0.png is not a regular file.*whole or not at all"):
         prepare.miniimagenet(folder)
 
 

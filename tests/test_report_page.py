@@ -226,9 +226,9 @@ def test_a_report_of_other_fields_is_no_reason_to_write_no_page(change, tmp_path
 
 def test_reports_come_back_from_json_and_others_are_refused():
     report = maml.MemorizationReport(**report_of())
-    assert maml.MemorizationReport.from_json(json.loads(json.dumps(report.to_json()))) == report
+    assert maml.MemorizationReport.from_dict(json.loads(json.dumps(report.to_dict()))) == report
     with pytest.raises(ValueError, match="Invalid memorization report: expected the fields of"):
-        maml.MemorizationReport.from_json(report_of() | {"more": 1})
+        maml.MemorizationReport.from_dict(report_of() | {"more": 1})
 
 
 def test_runs_on_other_tasks_stand_in_tables_of_their_own(tmp_path):
@@ -301,7 +301,7 @@ def test_notebooks_show_a_run_with_its_scores_as_text(tmp_path):
     tree = fragment(results.read_results(put(tmp_path, content) / "run0"))
     rows = [[words(cell) for cell in row] for row in tree.iter("tr")]
     assert rows[:2] == [["", "train", "test"], ["accuracy", "0.500 ± 0.100", "0.500 ± 0.100"]]
-    assert words(tree.find(".//b")) == f"{HOSTILE[0]}: adapts (no normalization)"
+    assert words(tree.find(".//b")) == f"{HOSTILE[0]}: adapts; normalization: none"
     assert f"Warning: {HOSTILE[1]}" in words(tree.find("body"))
     assert not list(tree.iter("script")) and not list(tree.iter("img"))
 

@@ -2,6 +2,8 @@
 
 import math
 
+import matplotlib.colors
+import matplotlib.image
 import numpy as np
 import pandas as pd
 import pytest
@@ -13,6 +15,7 @@ from maml.experiments.executors.local import shared
 from maml.experiments.study import Plan, run_study
 from maml.studies import crossings
 from maml.studies import threshold as study
+from mine import reporting
 
 COUNTS = [2, 8, 16, 64]
 TINY = {
@@ -110,3 +113,17 @@ def test_the_study_runs_goes_on_and_writes_its_page(tmp_path, monkeypatch):
     again = run_study(plan) | TOLD
     assert study.write(again, plan, tmp_path / "out") == text and len(folders) == 2
     assert stamps == [(folder / "results.json").stat().st_mtime_ns for folder in folders]
+
+
+def test_a_study_of_one_number_of_tasks_is_drawn_as_dots(tmp_path):
+    def pixels(value):
+        names = [f"distance.test.{name}" for name in ("ridge", "memorizer", "between")]
+        row = {f"further.{name}.mean": value * (1 + index) for index, name in enumerate(names)}
+        row |= {"row": "8", f"scores.test.{study.INFORMATION}.mean": value}
+        result = {"tables": {"cnp_none": {"rows": [row]}}, "thresholds": []}
+        study.draw(result, tmp_path / "threshold.png")
+        found = matplotlib.image.imread(tmp_path / "threshold.png")[..., :3]
+        colour = matplotlib.colors.to_rgb(reporting.COLOURS[0])
+        return np.sum(np.abs(found - colour).max(-1) < 0.05)
+
+    assert pixels(0.5) > pixels(math.nan)  # The legend alone.

@@ -137,6 +137,12 @@ def test_glossary_has_every_component_and_option(registry):
             assert known, f"option {option} of {name} is not in the glossary"
 
 
+@pytest.mark.parametrize("registry", REGISTRIES, ids=lambda registry: registry.kind)
+def test_the_list_of_components_has_a_sentence_for_each(registry):
+    first = {name: inspect.getdoc(registry[name]).splitlines()[0] for name in registry}
+    assert [name for name, line in first.items() if not line.endswith(".")] == []
+
+
 def test_glossary_has_every_option_of_a_run_and_of_networks():
     words = known_words()
     builders = [convolutional_networks, mlp_networks, pose_networks]

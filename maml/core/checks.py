@@ -1,4 +1,4 @@
-"""Refusals of numbers that have no meaning, each a sentence with the name of the argument."""
+"""Checks of numbers that are arguments; each refusal is a sentence that names the argument."""
 
 import math
 import numbers

@@ -44,7 +44,7 @@ def as_episode(parts) -> Episode | PaddedEpisode:
 
 
 def check_elements(episode) -> None:
-    """Refuses a batch of episodes whose inputs or labels hold nothing, such as images of 0 x 0.
+    """Refuses a batch of episodes whose inputs or labels are empty, such as images of 0 x 0.
 
     Raises:
         ValueError: an input or a label has no element; the message names it, and its shape.
@@ -84,7 +84,7 @@ def concatenated(batches: Iterable[Episode | PaddedEpisode]) -> Episode | Padded
 
 
 def fold_in(seed, number) -> tf.Tensor:
-    """A new stateless seed [2] from a seed [2] and an integer, as different as can be."""
+    """A stateless seed [2] that is derived from a seed [2] and an integer."""
     return tf.random.experimental.stateless_fold_in(seed, number)
 
 

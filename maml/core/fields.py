@@ -23,10 +23,15 @@ def option(default, text: str, choices=None, at_least: float = 0, at_most: float
     return dataclasses.field(default=default, metadata=metadata)
 
 
-def component_options(role: str):
-    """A field that holds the options of a role, name -> value."""
+def component_options(role: str, title: str = ""):
+    """A field that holds the options of a role, name -> value.
+
+    Args:
+        role: such as "learner".
+        title: what its help calls the role, if not by its name.
+    """
     metadata: dict = {
-        "help": f"Options of the {role}: name=value, with semicolons between them.",
+        "help": f"Options of the {title or role}: name=value, with semicolons between them.",
         "choices": None,
         "limits": {},
     }

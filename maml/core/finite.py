@@ -1,4 +1,4 @@
-"""What in episodes is unfit to be trained on: numbers that are not finite, or too large."""
+"""Finds numbers in episodes that cannot be trained on: not finite, or too large."""
 
 from collections.abc import Iterable
 

@@ -1,4 +1,4 @@
-"""How answers are judged."""
+"""Scores of predictions."""
 
 import dataclasses
 from collections.abc import Callable

@@ -89,7 +89,7 @@ def _is_plain(kind) -> bool:
 
 
 def parse(text: str) -> dict[str, str]:
-    """Options as one types them -> name -> value, as text.
+    """Options as they are typed in a command: name -> value, as text.
 
     Raises:
         ValueError: a part is not of the form ``name=value``, or an option is given twice.
@@ -261,7 +261,7 @@ def far_from_defaults(*components) -> list[str]:
 
 
 def without_effect(component: Callable, given: Mapping) -> dict[str, str]:
-    """Those of some options that others take the effect from -> why, such as ``bound=ba``.
+    """Options that have no effect beside others -> the reason, such as ``bound=ba``.
 
     A component says so by a class method ``options_without_effect(**options)``, of all its options:
     it gives names of options, each with the name of the option that takes its effect. An option at
@@ -281,7 +281,7 @@ def without_effect(component: Callable, given: Mapping) -> dict[str, str]:
 
 
 def typed(value) -> str:
-    """The value of an option as one types it."""
+    """The value of an option as it is typed in a command."""
     if isinstance(value, (tuple, list)):
         return ":".join(map(str, value))
     return str(value).lower() if isinstance(value, bool) or value is None else str(value)

@@ -277,7 +277,7 @@ def full_names(names: str | Iterable[str]) -> list[str]:
     if "" in words or "none" in words[1:] or "none" in words[:-1]:
         raise ValueError(
             "Invalid value for `regularizer`: expected names with commas between them, or none "
-            f"alone, received {','.join(words)!r}; leave out what is none."
+            f"alone, received {','.join(words)!r}; leave out empty names, and none beside others."
         )
     names = [] if words == ["none"] else words
     chosen = [REGULARIZERS.full_name(name) for name in names]

@@ -54,7 +54,7 @@ def with_names(given: Mapping[str, object], names: list[str]) -> dict[str, objec
 def with_effect(
     role: str, names: Iterable[str], defaults: Mapping, given: Mapping
 ) -> dict[str, object]:
-    """The defaults of options without those that other options take the effect from.
+    """The defaults of options, without those that have no effect beside the others.
 
     Args:
         role: "learner", or "regularizer", whose options stand behind a name and a dot.

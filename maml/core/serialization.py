@@ -38,7 +38,7 @@ class Configured:
 
 
 def find_classes(config) -> dict[str, type]:
-    """Makes the classes known that a saved configuration names, moved ones included.
+    """Imports the classes that a saved configuration names, moved ones included.
 
     The package of a notebook or script is ``__main__``. A class that is saved there and defined in
     a file here, or the other way round, is found by its name, if one :class:`Configured` class has

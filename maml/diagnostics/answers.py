@@ -151,7 +151,7 @@ def repeated(kind: str, constant, queries: int):
 
 
 def bounds(kind: str, outputs: list, noise: np.ndarray, rng) -> information.Bounds:
-    """What answers to the same queries tell of the condition that each was given under, in nats.
+    """Information of answers to the same queries about the condition of each, in nats.
 
     Probabilities count as they are. Of "mean_std" and "samples" the density is normal with the mean
     and deviation of the answer, of "mean" with the deviation of the residuals.

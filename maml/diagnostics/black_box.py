@@ -37,7 +37,7 @@ def memorization_report(
     seed: int = 0,
     verbose: bool = True,
 ) -> MemorizationReport:
-    """Tells whether a model memorizes its training tasks, from its answers alone.
+    """Reports whether a model memorizes its training tasks, from its answers alone.
 
     It is asked at most ``2 * max_tasks * (num_supports + num_relabelings + 3)`` times: each task
     under each condition, see ``report.calls``.
@@ -71,7 +71,7 @@ def memorization_report(
         num_supports: support sets for each task, its own included; the support information is at
             most their logarithm.
         seed: of all draws. The same seed asks the same questions.
-        verbose: whether to tell the number of calls and their time, and to show progress.
+        verbose: whether to print the number of calls and their time, and to show progress.
 
     Raises:
         ValueError: an argument has no meaning, sizes do not fit, or ``predict`` raises or returns

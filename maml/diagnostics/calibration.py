@@ -24,7 +24,7 @@ INTERVAL_LEVEL, CONFIDENCE, CORRECT = PLACES = ("interval_level", "confidence", 
 
 
 def density_scores(prediction: Distribution, y) -> dict[str, tf.Tensor]:
-    """What a predictive density says of the labels that came true.
+    """Scores of a predictive density at the true labels.
 
     Args:
         prediction: with batch axes [tasks, queries].

@@ -1,4 +1,4 @@
-"""Informations of answers under several conditions, in NumPy.
+"""Mutual information of answers and the condition they were given under, in NumPy.
 
 As :func:`mine.plug_in` and :func:`mine.plug_in_categories` compute them in TensorFlow (Poole et al.
 2019, arXiv 1905.06922, eq. 9 and 10): a test compares them.

@@ -191,7 +191,7 @@ def read_answers(questions: os.PathLike, path: os.PathLike) -> MemorizationRepor
 
 
 def _identity(content: dict[str, np.ndarray]) -> str:
-    """What tells a file of questions from others: a checksum of all that it holds."""
+    """What identifies a file of questions: a checksum of all that it holds."""
     digest = hashlib.sha256()
     for name in sorted(content):
         of = np.asarray(content[name])
@@ -280,7 +280,7 @@ def main():
         sys.exit(f"Error: {error}")
     print(report, flush=True)
     if values.json:
-        reporting.write_json(report.to_json(), pathlib.Path(values.json))
+        reporting.write_json(report.to_dict(), pathlib.Path(values.json))
     if values.picture:
         report.picture(values.picture)
 

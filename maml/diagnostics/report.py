@@ -20,7 +20,7 @@ CONDITIONS = {
     "relabeled": "of relabeled tasks",
     "no_support": "without a support set",
     "mismatched_labels": "with wrong labels",
-    "mismatched_support": "with another task's",
+    "mismatched_support": "with another task's support set",
     "constant": "of the best constant",
 }
 """Condition -> how a report calls the score under it."""
@@ -129,19 +129,19 @@ class MemorizationReport:
             advice=advice,
             share=share,
             metric=metric.name,
-            splits={split: of.to_json() for split, of in read.items()},
+            splits={split: of.to_dict() for split, of in read.items()},
             predicted_skill=training.predicted_skill(),
             normalization=normalization,
             calls=calls,
         )
 
-    def to_json(self) -> dict:
-        """The fields as plain values, of which :meth:`from_json` makes the report again."""
+    def to_dict(self) -> dict:
+        """The fields as plain values, of which :meth:`from_dict` makes the report again."""
         return dataclasses.asdict(self)
 
     @classmethod
-    def from_json(cls, content: Mapping) -> "MemorizationReport":
-        """The report of which :meth:`to_json` gave ``content``.
+    def from_dict(cls, content: Mapping) -> "MemorizationReport":
+        """The report of which :meth:`to_dict` gave ``content``.
 
         Raises:
             ValueError: it gave other content.
@@ -151,7 +151,7 @@ class MemorizationReport:
             report._repr_html_()  # Reads every field.
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise ValueError(
-                "Invalid memorization report: expected the fields of MemorizationReport.to_json; "
+                "Invalid memorization report: expected the fields of MemorizationReport.to_dict; "
                 f"received others ({reason(error)})."
             ) from error
         return report
@@ -181,19 +181,21 @@ class MemorizationReport:
         widths = [max(map(len, column)) for column in zip(*table, strict=True)]
         return "\n".join(
             [
-                f"{self.verdict}{self._share()}{self._normalization()}",
+                f"{self.verdict}{self._share()}",
                 *(
                     "  " + "  ".join(map(str.ljust, row, widths)).rstrip()
                     for row in table
                 ),
                 f"  {self.reason}",
                 *([f"  To try: {self.advice}"] if self.advice else []),
-                "  Means and 95 % intervals over tasks.",
+                f"  {self._note()}",
             ]
         )  # fmt: skip
 
-    def _normalization(self) -> str:
-        return f" ({self.normalization})" if self.normalization else ""
+    def _note(self) -> str:
+        """What holds for all numbers."""
+        stated = f"; {stated_normalization(self.normalization)}" if self.normalization else ""
+        return f"Means and 95 % intervals over tasks{stated}."
 
     def _share(self) -> str:
         if self.verdict != verdicts.IN_PART or not self.share:
@@ -205,9 +207,9 @@ class MemorizationReport:
         titles, *rows = self.rows()
         to_try = f" To try: {self.advice}" if self.advice else ""
         return (
-            f"<p><b>{html.escape(self.verdict + self._share() + self._normalization())}</b>. "
+            f"<p><b>{html.escape(self.verdict + self._share())}</b>. "
             f"{html.escape(self.reason + to_try)}</p>"
-            f"{reporting.html_table(titles, rows)}<p>Means and 95 % intervals over tasks.</p>"
+            f"{reporting.html_table(titles, rows)}<p>{html.escape(self._note())}</p>"
         )
 
     def plot(self, ax=None, title: str = ""):
@@ -249,6 +251,15 @@ class MemorizationReport:
         figure, axes = new_axes(size=(6.4, 3.8))
         self.plot(axes[0, 0])
         reporting.picture(figure, path, bbox_inches="tight")
+
+
+def stated_normalization(normalization: str) -> str:
+    """How networks normalize, as it stands beside scores: "normalization: none".
+
+    Args:
+        normalization: of a learner or of the record of a run, such as "no normalization".
+    """
+    return f"normalization: {'none' if normalization == 'no normalization' else normalization}"
 
 
 def _interval(value: Mapping[str, float] | None) -> str:
@@ -329,7 +340,7 @@ class _Split:
             return found | {"high": min(found["high"], max(best, found["mean"]))}
         return found | {"low": max(found["low"], min(best, found["mean"]))}
 
-    def to_json(self) -> dict:
+    def to_dict(self) -> dict:
         """The numbers of a split in a report."""
         interval = self.resampling.interval
         return {

@@ -220,7 +220,7 @@ def predict_relabeled(
 
 
 def sandwich(prediction: Distribution, conditions: int, seed) -> mine.Sandwich:
-    """What a prediction tells about which of several equally likely conditions it was made under.
+    """Information of a prediction about which of several equally likely conditions it is of.
 
     Args:
         prediction: under all conditions of the same queries, batch axes [conditions * tasks,
@@ -356,7 +356,7 @@ def diagnose(
     num_relabelings: int = 8,
     verbose: bool = False,
 ) -> MemorizationReport:
-    """Tells whether a learner of this library memorizes its training tasks.
+    """Reports whether a learner of this library memorizes its training tasks.
 
     The report is that of :func:`maml.diagnostics.memorization_report`, which takes any model; here
     many tasks are scored at once, and informations come from the learner's own densities.
@@ -364,7 +364,7 @@ def diagnose(
     Args:
         learner: a :class:`maml.MetaLearner`, trained.
         tasks: those of meta-training.
-        held_out: tasks that were not trained on. None: the report does not tell whether the learner
+        held_out: tasks that were not trained on. None: the report does not say whether the learner
             adapts to new ones.
         label_transform: draws relabelings, such as :class:`maml.LabelOffset` for angles; None
             leaves out the label information and the scores of relabeled tasks.

@@ -6,7 +6,7 @@ The words are those of Rajendran et al. 2020 (arXiv 2007.05549, section 3):
 verdict                       what it says of a model
 ============================  =====================================================================
 ``memorization overfitting``  training tasks are answered as well with wrong labels, another task's
-                              support set or none: the query inputs tell it which task it is
+                              support set or none: the query inputs identify the task
 ``learner overfitting``       the support set decides on training tasks and does not help on new
                               ones
 ``adapts in part``            the support set helps on new tasks, less than on training tasks
@@ -139,7 +139,7 @@ def decide(
     held_out: Skills | None = None,
     interval: tuple[float, float] | None = None,
 ) -> tuple[str, str, str]:
-    """What these skills say of a model.
+    """The verdict, its reason and the advice, from the skills of a model.
 
     Args:
         training: on meta-training tasks.
@@ -191,7 +191,7 @@ def decide(
                 CANNOT_TELL,
                 f"New tasks, too, are answered without the support set, so the tasks do not "
                 f"differ given the query input: {facts}.",
-                "Give tasks that differ: whose labels the query input alone does not tell.",
+                "Give tasks whose labels the query input alone does not determine.",
             )
         return _memorization("as well", facts)
     if share is None:
@@ -205,7 +205,7 @@ def decide(
         return (
             CANNOT_TELL,
             f"New tasks are answered as well without the support set: {facts}.",
-            "Give tasks that differ: whose labels the query input alone does not tell.",
+            "Give tasks whose labels the query input alone does not determine.",
         )
     kind = "held-out" if held_out else "relabeled training"
     low, high = interval or (share, share)
@@ -256,5 +256,5 @@ def _memorization(how: str, facts: str) -> tuple[str, str, str]:
         MEMORIZATION,
         f"Training tasks are answered {how} without the labels of the support set: {facts}.",
         "Make the tasks mutually exclusive: relabel them in training (label augmentation, "
-        "Label-MI), or limit what the query input tells (MR-A, MR-W).",
+        "Label-MI), or limit the information taken from the query input (MR-A, MR-W).",
     )

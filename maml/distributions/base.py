@@ -112,7 +112,7 @@ class Head(Configured, abc.ABC):
         """The distribution that ``outputs`` [..., units] stand for."""
 
     def check_learner(self, learner):
-        """Refuses a learner that this head's predictions mean nothing to; most heads take all.
+        """Refuses learners that cannot use this head's predictions; most heads take all.
 
         Args:
             learner: a :class:`maml.MetaLearner` with this head.
@@ -122,7 +122,7 @@ class Head(Configured, abc.ABC):
         """
 
     def check_labels(self, y, name: str) -> None:
-        """Refuses labels that are not of this head; read from their static shape alone.
+        """Refuses labels whose static shape does not fit this head.
 
         Args:
             y: labels [..., dim].
@@ -138,7 +138,7 @@ class Head(Configured, abc.ABC):
             )
 
     def check_label_values(self, y, name: str) -> None:
-        """Refuses labels whose values are none of this head.
+        """Refuses labels whose values do not fit this head.
 
         Args:
             y: labels [..., dim], known values.

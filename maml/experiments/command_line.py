@@ -1,4 +1,4 @@
-"""Flags of a training run, those of the ancestors' commands among them."""
+"""Flags of a training run, those of the original projects' commands included."""
 
 import dataclasses
 import pathlib
@@ -19,15 +19,15 @@ from mine import reporting
 from mine.reporting import commands
 
 SHORT = {
-    "data": ("task", "File of images, of maml.tasks.prepare."),
-    "data_dir": ("task", "Folder of train_data and val_data, pickles or shards, of data_gen."),
+    "data": ("task", "File or folder of images that maml.tasks.prepare has written."),
+    "data_dir": ("task", "Folder of train_data and val_data, pickles or shards of data_gen."),
     "labels": ("task", "Labels of training classes: shuffled between tasks, or fixed."),
     "ways": ("task", "Classes of a task."),
     "shots": ("task", "Support examples of a task, of each class if it has any."),
     "queries": ("task", "Query examples of a task, of each class if it has any."),
     "inner_lr": ("learner", "Learning rate of the inner steps."),
     "inner_steps": ("learner", "Inner steps in meta-training."),
-    "inner_batch_size": ("learner", "Support examples that an inner step sees. -1: all."),
+    "inner_batch_size": ("learner", "Support examples in an inner step; -1: all."),
     "test_inner_steps": ("learner", "Inner steps in evaluation."),
     "regularization": ("learner", "iMAML: lambda."),
     "solver_steps": ("learner", "iMAML: steps of the solver."),
@@ -94,7 +94,7 @@ def define_flags(presets: Iterable[str] = ()) -> None:
 
 def define_run_flags(presets: Iterable[str] = ()) -> None:
     """Defines the flags of a command that trains into a folder, see :func:`train`."""
-    flags.DEFINE_string("logdir", None, "Folder of the run, with its learner.", required=True)
+    flags.DEFINE_string("logdir", None, "Folder of the run, learner.keras included.", required=True)
     flags.DEFINE_bool("resume", False, "Go on from the checkpoint of the run.")
     define_strategy()
     define_dry_run()

@@ -62,7 +62,7 @@ class Config:
     )
     head_options: Mapping = component_options("head")
     outer: str = option("adam", "The meta-optimizer: adam; of policies also trpo or promp.")
-    outer_options: Mapping = component_options("outer")
+    outer_options: Mapping = component_options("outer", "meta-optimizer")
     seed: int = option(
         0, "Seed of weights, episodes and everything else that is random.", at_most=MOST_SEED
     )
@@ -73,24 +73,24 @@ class Config:
     )
     meta_lr: float = option(1e-3, "Learning rate of the learner (Adam).")
     meta_lr_decay: bool = option(False, "Whether meta_lr falls to 0 along a cosine.")
-    weight_decay: float = option(0.0, "Decoupled weight decay (AdamW), times meta_lr a step.")
+    weight_decay: float = option(0.0, "Decoupled weight decay (AdamW), times meta_lr in each step.")
     critic_lr: float = option(1e-3, "Learning rate of critics (Adam).")
     patience: int = option(
         0, "Early-stopping patience in epochs; restores the best weights. 0 disables it."
     )
     num_validation_batches: int = option(
-        10, "Batches of tasks of each split that are scored after an epoch.", at_least=1
+        10, "Batches of tasks that are scored of each split after each epoch.", at_least=1
     )
     num_validation_tasks: int = option(
-        600, "Validation tasks, and training tasks, of the final scores.", at_least=2
+        600, "Validation tasks in the final scores, and as many training tasks.", at_least=2
     )
-    num_test_tasks: int = option(600, "Test tasks of the final scores.", at_least=2)
+    num_test_tasks: int = option(600, "Test tasks in the final scores.", at_least=2)
     episodes_per_task: int = option(
-        1, "Episodes of each task in the final scores; training tasks get a tenth.", at_least=1
+        1, "Episodes of each task in the final scores; a tenth for training tasks.", at_least=1
     )
-    eval_batch_size: int = option(0, "Tasks of a batch of scores. 0: as meta_batch_size.")
+    eval_batch_size: int = option(0, "Tasks that are scored at once; 0: meta_batch_size.")
     num_relabelings: int = option(
-        8, "Relabeled support sets behind the label information of the scores.", at_least=2
+        8, "Relabeled support sets from which label information is estimated.", at_least=2
     )
     information_every: int = option(
         1, "Estimate label information on every k-th evaluation batch only.", at_least=1
@@ -358,7 +358,7 @@ class Config:
         return found
 
     def identity(self, *left_out: str) -> str:
-        """What tells runs apart, wherever their data is: options that are not at their defaults."""
+        """What identifies a run, wherever its data is: options that are not at their defaults."""
         without = {*left_out, *(f"task.{name}" for name in LOCATIONS)}
         own = {k: v for k, v in self.dotted().items() if k not in without}
         return json.dumps(own, sort_keys=True)

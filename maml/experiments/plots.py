@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from mine import reporting
-from mine.reporting.pictures import current_axes, new_axes
+from mine.reporting.pictures import current_axes, marker_of, new_axes
 
 MAX_CURVES = 14
 """Lines that look different: colours times styles."""
@@ -29,10 +29,8 @@ def plot_history(history: Mapping[str, np.ndarray], metric: str, ax=None):
     ax = current_axes(ax)
     splits = [name for name in ("train", "validation", "test") if f"{name}_{metric}" in history]
     for split, colour in zip(splits, reporting.COLOURS, strict=False):
-        ax.plot(history["step"], history[f"{split}_{metric}"], color=colour, label=split)
-        without = history[f"{split}_no_support_{metric}"]
-        label = f"{split}, no support set"
-        ax.plot(history["step"], without, color=colour, linestyle=":", label=label)
+        _line(ax, history, f"{split}_{metric}", "-", colour, split)
+        _line(ax, history, f"{split}_no_support_{metric}", ":", colour, f"{split}, no support set")
     ax.set(xlabel="training step", ylabel=metric)
     if min(history[f"train_{metric}"]) > 0:
         ax.set_yscale("log")
@@ -45,6 +43,12 @@ def draw_history(history: Mapping[str, np.ndarray], metric: str, path: os.PathLi
     figure, axes = new_axes()
     plot_history(history, metric, axes[0, 0])
     reporting.picture(figure, path)
+
+
+def _line(ax, history, column: str, line: str, colour: str, label: str | None = None) -> None:
+    """Draws a column over training steps; of a single epoch, a dot."""
+    style = {"linestyle": line, "color": colour, "marker": marker_of(history[column])}
+    ax.plot(history["step"], history[column], **style, label=label)
 
 
 def plot_curves(
@@ -64,12 +68,10 @@ def plot_curves(
     ax = current_axes(ax)
     styles = itertools.product(("-", "--"), reporting.COLOURS)
     for (name, history), (line, colour) in zip(histories.items(), styles, strict=False):
-        marker = "." if len(history["step"]) == 1 else ""  # A line of one point is not seen.
         if column in history:
-            style = {"linestyle": line, "marker": marker, "color": colour}
-            ax.plot(history["step"], history[column], **style, label=name)
+            _line(ax, history, column, line, colour, name)
         if dotted in history:
-            ax.plot(history["step"], history[dotted], ":", marker=marker, color=colour)
+            _line(ax, history, dotted, ":", colour)
     ax.set_xlabel("training step")
     ax.locator_params(axis="x", nbins=6)
     return ax

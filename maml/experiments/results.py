@@ -7,14 +7,14 @@ key                content
 ``method``         what tables call the run: learner and regularizers, with their strengths
 ``seed``           of the run
 ``config``         every option, defaults included, see :class:`maml.experiments.Config`
-``data``           what tells the data from others: checksums, numbers of objects
+``data``           what identifies the data: checksums, numbers of objects
 ``metric``         name of the main score
 ``scores``         split -> score -> ``mean`` and ``ci95`` over tasks
 ``diagnosis``      fields of the :class:`maml.MemorizationReport` on training and test tasks
 ``terms``          the regularizers' own values on held-out episodes, of the last or best epoch
 ``further``        what the problem adds, such as scores at other numbers of shots
 ``cost``           steps, seconds a step and in all, skipped steps
-``normalization``  whether the networks' normalization is transductive
+``normalization``  how the networks normalize, and whether evaluation is transductive
 ``provenance``     command, git commit, hardware, package versions, date
 ``warnings``       sentences, of what is wrong with the run; absent if nothing is
 =================  ================================================================================
@@ -32,6 +32,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
+from maml.diagnostics.report import stated_normalization
 from mine import reporting
 from mine.reporting.words import reason
 
@@ -64,7 +65,8 @@ class Record(dict):
 
     def _repr_html_(self) -> str:
         metric, splits = self["metric"], self["scores"]
-        verdict = f"{self['method']}: {self['diagnosis']['verdict']} ({self['normalization']})"
+        normalization = stated_normalization(self["normalization"])
+        verdict = f"{self['method']}: {self['diagnosis']['verdict']}; {normalization}"
         names = [f"{prefix}{metric}" for prefix in ("", "no_support_", "mismatched_support_")]
         rows = [
             [name.replace("_", " ")]
@@ -243,8 +245,8 @@ def sentence(record: dict) -> str:
     return (
         f"{record['method']}: {name} {test[name]['mean']:.4g} ± {test[name]['ci95']:.2g} on test "
         f"tasks, {test[f'no_support_{name}']['mean']:.4g} without the support set, swap gap "
-        f"{test['swap_gap']['mean']:.4g}; {record['diagnosis']['verdict']} "
-        f"({record['normalization']})"
+        f"{test['swap_gap']['mean']:.4g}; {record['diagnosis']['verdict']}; "
+        f"{stated_normalization(record['normalization'])}"
         + "".join(f". Warning: {warning.rstrip('.')}" for warning in record.get("warnings", ()))
     )
 

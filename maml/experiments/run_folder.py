@@ -41,7 +41,7 @@ def claim_run_dir(
         folder: made if absent.
         config: every option of the run, see :meth:`maml.experiments.Config.describe`.
         resume: whether to go on with a run that is there.
-        data: what tells the run's data from others, as JSON holds it: must be the same for a run to
+        data: what identifies the run's data, as JSON holds it: must be the same for a run to
             go on, as far as both say it.
         complete: adds to the options of a run that is there those that are newer than it, with
             their defaults.

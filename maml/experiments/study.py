@@ -228,7 +228,7 @@ def _job(
 
 
 def run_name(config: Config) -> str:
-    """The folder of a run: what it is called, and what tells it from others that are called so."""
+    """The name of a run's folder: its method, a checksum of its options, its seed."""
     digest = hashlib.sha256(config.identity("seed").encode()).hexdigest()[:8]
     name = re.sub(r"[^A-Za-z0-9.]+", "_", config.method_name()).strip("_")
     return f"{name}-{digest}-seed{config.seed}"

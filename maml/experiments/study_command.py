@@ -33,7 +33,7 @@ def define_flags(study: Study, tables: Sequence[str] | None = None) -> None:
     own = ", ".join(f"{name} {table.seeds}" for name, table in study.tables.items())
     flags.DEFINE_string("logdir", None, "Folder of the runs.", required=True)
     flags.DEFINE_string("output", None, "Folder of tables and pictures.", required=True)
-    flags.DEFINE_integer("seeds", None, f"Number of seeds. [{own}]", lower_bound=1)
+    flags.DEFINE_integer("seeds", None, f"Number of seeds. [by table: {own}]", lower_bound=1)
     flags.DEFINE_integer("workers", CORES, "Trainings side by side on this machine.", lower_bound=1)
     flags.DEFINE_string("executor", "local", f"Where trainings run: {', '.join(KINDS)}.")
     flags.DEFINE_bool(
@@ -43,10 +43,10 @@ def define_flags(study: Study, tables: Sequence[str] | None = None) -> None:
     )
     usual = ",".join(tables) if tables else "all"
     flags.DEFINE_list(
-        "tables", list(tables) if tables else None, f"Of {', '.join(study.tables)}. [{usual}]"
+        "tables", list(tables) if tables else None, f"Among {', '.join(study.tables)}. [{usual}]"
     )
     flags.DEFINE_list("rows", None, "Rows of the tables. [all]")
-    flags.DEFINE_integer("steps", None, "Training steps. [the tables']", lower_bound=1)
+    flags.DEFINE_integer("steps", None, "Training steps. [those of each table]", lower_bound=1)
 
 
 def plan_from_flags(study: Study, **changed) -> Plan:

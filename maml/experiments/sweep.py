@@ -1,4 +1,4 @@
-"""Many jobs side by side, with the time that is left."""
+"""Many jobs side by side, with an estimate of the time that is left."""
 
 import collections
 import concurrent.futures

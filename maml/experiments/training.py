@@ -309,7 +309,7 @@ def score(evaluator: Evaluator, problem: Problem, config: Config, verbose: bool 
         split: problem.summarize(of, problem.families[split]) for split, of in values.items()
     }
     report = MemorizationReport.from_scores(values["train"], values["test"], metric, normalization)
-    record["diagnosis"] = report.to_json()
+    record["diagnosis"] = report.to_dict()
     if verbose:
         print(report)
     test = functools.partial(evaluate_split, evaluator, "test", config=config, verbose=verbose)

@@ -71,7 +71,7 @@ class CNP(MetaLearner):
         return tf.concat([x, self.lift(labels), *product(self.products[:2], x, labels)], axis=-1)
 
     def represent(self, x, y) -> tf.Tensor:
-        """What each support example says, [tasks, shots, dim_r]."""
+        """The representation of each support example, [tasks, shots, dim_r]."""
         return through(self.encoder, self.pairs(x, y))
 
     def context(self, state, x) -> tf.Tensor:

@@ -45,7 +45,7 @@ class DenseLayers:
 
 
 def through(layers, x):
-    """``x`` after one layer after the other."""
+    """``x`` after all layers, in turn."""
     for layer in layers:
         x = layer(x)
     return x

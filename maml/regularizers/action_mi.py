@@ -1,4 +1,4 @@
-"""Information that predictions have about the support set, raised by itself."""
+"""Action-MI: raises the information of actions about the support set."""
 
 import tensorflow as tf
 

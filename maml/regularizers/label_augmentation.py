@@ -46,7 +46,7 @@ class LabelAugmentation(Regularizer):
 
 
 def some_of(changed: Episode, episode: Episode, probability: float, seed) -> Episode:
-    """Episodes of which each task is, with ``probability``, that of ``changed``."""
+    """Replaces each task, with ``probability``, by that of ``changed``."""
     tasks = tf.shape(episode.support_y)[0]
     chosen = tf.random.stateless_uniform([tasks], seed) < probability
 

@@ -12,13 +12,13 @@ from maml.regularizers.base import Regularizer, normal_kl
 
 @REGULARIZERS.register("mr_a")
 class MRA(Regularizer):
-    r"""MR-A: noise in the features of inputs, and a penalty on what they tell of the inputs.
+    r"""MR-A: noise in the features of inputs, and a penalty on their information about the inputs.
 
     Meta-regularization on activations (Yin et al. 2020, eq. 4): learners are given a draw of
     :math:`z \sim N(\mu(e), \sigma(e)^2)` in place of the features e of each input, of support and
     queries alike, and the meta-loss gets :math:`\beta\, E\, KL(N(\mu(e^*), \sigma(e^*)^2) \|
-    N(0, I))`, in nats, the mean over the queries: a bound on what z* tells of x*, so that the
-    support set has to tell the rest. Outside of training z is :math:`\mu(e)`.
+    N(0, I))`, in nats, the mean over the queries: a bound on the information of z* about x*, so
+    that the rest has to come from the support set. Outside of training z is :math:`\mu(e)`.
 
     :math:`\mu` and :math:`\log\sigma` are linear and as wide as e. They start as :math:`\mu(e) = e`
     with the same little noise for every input, so that training begins with the learner's own

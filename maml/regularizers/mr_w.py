@@ -1,4 +1,4 @@
-"""Regularizers of the weights: what a memory of tasks costs in nats, and plain weight decay.
+"""MR-W: a bound, in nats, on the information of weights about the training tasks.
 
 Both are of kernels, the weights of dense and convolutional layers; biases and scales stay free.
 """
@@ -25,10 +25,9 @@ class MRW(Regularizer):
     Meta-regularization on weights (Yin et al. 2020, section 4.2, eq. 5), by Bayes by backprop
     (Blundell et al. 2015, arXiv 1505.05424): each kernel w on the way from x* to the prediction has
     a posterior :math:`N(w, \sigma^2)` with a learned :math:`\log\sigma` for every weight, and the
-    meta-loss gets :math:`\beta \sum KL(N(w, \sigma^2) \| N(0, s^2))`, in nats: a bound on what the
-    weights can tell of the training tasks. A training step draws the weights once for all its
-    tasks; elsewhere they are their means. Of weights that adapt, it is the shared start that is
-    noisy.
+    meta-loss gets :math:`\beta \sum KL(N(w, \sigma^2) \| N(0, s^2))`, in nats: a bound on the
+    information of the weights about the training tasks. A training step draws the weights once for
+    all its tasks; elsewhere they are their means. Of weights that adapt, the shared start is noisy.
 
     A weight's :math:`\sigma` starts at ``sigma`` over the root of its fan-in, so that the noise of
     a unit's output has ``sigma`` times the size of its inputs however many these are: enough for

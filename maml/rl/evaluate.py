@@ -63,7 +63,7 @@ def returns(
     folder.mkdir(exist_ok=True)
     problem.draw(learner, {}, {}, folder)
     return {
-        "diagnosis": diagnosis.to_json(),
+        "diagnosis": diagnosis.to_dict(),
         "returns_after": after,
         "config": config.describe(problem),
     }

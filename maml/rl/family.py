@@ -34,7 +34,8 @@ class PolicyTasks(TaskFamily):
         code: size of a code that is drawn once for each task, N(0, 1), and stands in all its
             observations: it names the task. 0: none.
         redraw: when codes are drawn anew: "never"; for each "episode", the same before adaptation
-            and after it; or for each "trajectory". Codes that are tell nothing of the task.
+            and after it; or for each "trajectory". Codes that are drawn anew do not
+            identify the task.
         told: whether the task itself stands in all observations: an oracle.
         noise: deviation of noise in what is told, drawn once for each task.
 

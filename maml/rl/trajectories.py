@@ -1,4 +1,4 @@
-"""Trajectories: what a policy does in many tasks at once, and what it gets for it."""
+"""Trajectories: what a policy does in many tasks at once, and its rewards."""
 
 from collections.abc import Callable
 from typing import NamedTuple

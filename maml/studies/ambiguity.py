@@ -185,11 +185,12 @@ COLUMNS = (
 
 NOTE = (
     "Mean ± 95 % interval over seeds; of a single seed over tasks, where there is one. NLL: "
-    "negative log-likelihood of query labels, in nats. Both answers: on test tasks that exact "
-    f"Bayes calls a line with a probability of {AMBIGUOUS[0]} to {AMBIGUOUS[1]}, at queries where "
-    f"line and sinusoid differ by {APART:g} standard deviations of the noise, the share of queries "
-    f"of which each answer is within {NEAR:g} of them of {DRAWN:.0%} of the draws or more; beside "
-    "it, the share of draws that are near either answer, which a single broad density leaves."
+    "negative log-likelihood of query labels, in nats. The columns of draws are of test tasks for "
+    f"which exact Bayes gives a line a probability of {AMBIGUOUS[0]} to {AMBIGUOUS[1]}, at queries "
+    f"where line and sinusoid differ by {APART:g} standard deviations of the noise or more; near "
+    f"is within {NEAR:g} standard deviations. Both answers drawn: share of queries where "
+    f"{DRAWN:.0%} of the draws or more are near each answer. Draws near an answer: share of draws "
+    "that are near either answer; it is small where one broad density covers both."
 )
 
 

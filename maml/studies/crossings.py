@@ -117,7 +117,8 @@ def section(result: Mapping, learners: Mapping[str, str]) -> list[str]:
                 format_interval(octaves, 2) if octaves else "",
             ]
         )
-    titles = ["learner", "regularizer", "seeds", "M*", "log2 M*", "factor to the left", "octaves"]
+    titles = ["learner", "regularizer", "seeds", "M*", "log2 M*"]
+    titles += ["M* lower by a factor of", "lower by octaves"]
     return ["", "## Thresholds", "", *reporting.markdown_table(titles, cells, left=2)]
 
 

@@ -277,8 +277,8 @@ def with_files(files: dict[str, str]) -> Study:
 def cli():
     """The command."""
     study_command.define_flags(STUDY)
-    flags.DEFINE_string("omniglot", "", "File of Omniglot, of maml.tasks.prepare.")
-    flags.DEFINE_string("miniimagenet", "", "File of mini-ImageNet, of maml.tasks.prepare.")
+    flags.DEFINE_string("omniglot", "", "File of Omniglot, written by maml.tasks.prepare.")
+    flags.DEFINE_string("miniimagenet", "", "File of mini-ImageNet, written by maml.tasks.prepare.")
 
     def study():
         values = flags.FLAGS

@@ -1,12 +1,12 @@
-"""Regularizers on memorizable sinusoids: the input tells the amplitude.
+"""Regularizers on memorizable sinusoids: the input determines the amplitude.
 
     python -m maml.studies.memorization --logdir=output/sinusoid --output=results/memorization
 
 The protocol is that of :func:`maml.tasks.sinusoids.nme_sinusoid` (Yin et al. 2020, arXiv
 1912.03820, section 6.1). Strengths are chosen by the error on validation tasks, of one seed and 5
 shots, for each learner; then every seed and number of shots is trained with them, and scored on
-test tasks. The runs that chose also show where a regularizer stops to work, and whether the label
-information tells good models from bad ones.
+test tasks. The runs of the choice also show at which strength a regularizer stops working, and
+whether the label information separates good models from bad ones.
 
 Writes ``memorization.{md,json}`` and pictures.
 """
@@ -79,7 +79,7 @@ STUDY = Study(
     "The memorization table",
     TABLES,
     question="Which regularizers, and at which strength, keep a learner from memorizing sinusoids "
-    "whose amplitude the input tells?",
+    "whose amplitude the input determines?",
 )
 
 GROUPS = {

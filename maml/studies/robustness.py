@@ -116,7 +116,7 @@ COLUMNS = (
     report.SEEDS,
     *(
         report.Column(
-            f"{count} inner steps",
+            reporting.counted(count, "inner step"),
             lambda row, name=f"mse_after.{count}": (
                 format_interval(interval_of(row, f"further.{name}"), 3)
                 if np.isfinite(interval_of(row, f"further.{name}")["mean"])
@@ -166,7 +166,7 @@ def shift_section(rows: Sequence[Mapping]) -> list[str]:
         f"{SHOTS} support points, {TASKS} tasks for each number, "
         f"{reporting.join_numbers(len(row['seeds']) for row in rows)} seeds. A task is solved if "
         f"its error with the support set is below {SOLVED} of the mean square of the truth. Half "
-        "of the tasks are still solved at a distance of",
+        "of the tasks are still solved at these distances from the training range:",
         "",
         *lines,
         "",
@@ -179,8 +179,8 @@ def shift_section(rows: Sequence[Mapping]) -> list[str]:
         f"Over all axes **{best[0]}** tolerates the largest shifts, then {', '.join(best[1:])} (by "
         "the sum of ranks of the limits).",
         "",
-        "Error with the support set over that of answering 0; in parentheses the share of tasks "
-        "that are solved. Mean ± 95 % interval over seeds.",
+        "Error with the support set, divided by that of predicting 0; in parentheses the share of "
+        "tasks that are solved. Mean ± 95 % interval over seeds.",
         "",
         *_shift_table(rows),
     ]

@@ -42,13 +42,13 @@ def _axis(unit, values, change, distance) -> Axis:
 
 AXES = {
     "amplitude": _axis(
-        "largest trained amplitudes beyond it",
+        "excess, as a share of the trained maximum",
         [1.0, 2.5, 5.0, 6.25, 7.5, 10.0, 15.0],
         lambda a: {"amplitude": (a, a)},
         lambda a: max(0.0, a / 5.0 - 1.0),
     ),
     "phase": _axis(
-        "half periods beyond the largest trained phase",
+        "excess over the trained maximum, π radians",
         [k * math.pi / 8 for k in (0, 4, 8, 9, 10, 11, 12)],
         lambda p: {"phase": (p, p)},
         lambda p: max(0.0, p / math.pi - 1.0),
@@ -72,7 +72,7 @@ AXES = {
         lambda sigma: sigma,
     ),
     "range of x": _axis(
-        "shift of the range, in its lengths",
+        "shift of the range, as a share of its length",
         [0.0, 0.5, 1.0, 2.0, 3.0, 5.0, 10.0],
         lambda shift: {"x_range": (-5.0 + shift, 5.0 + shift)},
         lambda shift: shift / 10.0,

@@ -8,8 +8,8 @@ posterior over the M training vectors, and that of ridge regression, which is be
 each M the study trains learners, without a regularizer, with Label-MI, and with weight decay, and
 measures the mean squared distance of their answers to both. The threshold M* is the least number
 of training tasks at which a learner's answers to new tasks are nearer to ridge regression than to
-the memorizer. Only the first crossing tells: with ever more tasks the memorizer's answers become
-those of ridge regression, so that both distances do too.
+the memorizer. Only the first crossing counts: with more and more tasks the memorizer's answers
+become those of ridge regression, and both distances become equal.
 
 Writes ``threshold.{md,json}`` and a picture.
 """
@@ -31,7 +31,7 @@ from maml.studies import crossings
 from maml.studies.crossings import METHODS, TITLES
 from mine import reporting
 from mine.reporting import format_interval, mean_interval
-from mine.reporting.pictures import new_axes
+from mine.reporting.pictures import marker_of, new_axes
 
 COUNTS = tuple(2**power for power in range(1, 13))
 """Numbers of training tasks M."""
@@ -167,7 +167,7 @@ NOTE = (
     "those of ridge regression, and of the exact memorizer, the posterior over the training tasks. "
     "0.25 is the noise. M\\*: the least number of training tasks at which answers to new tasks are "
     "nearer to ridge regression, interpolated; with more tasks the memorizer and ridge regression "
-    "become one, so that both distances do too (dotted: the distance between them)."
+    "become equal, and so do both distances (dotted: the distance between the two answers)."
 )
 
 
@@ -199,13 +199,16 @@ def draw(result: dict, path: pathlib.Path) -> None:
             for name, line in (("ridge", "-"), ("memorizer", "--")):
                 values = [row.get(f"further.distance.test.{name}.mean", math.nan) for row in rows]
                 label = f"{TITLES[method]}, to {name}"
-                top.loglog(counts, values, line, base=2, label=label, **style)
+                marker = marker_of(values)
+                top.loglog(counts, values, line, base=2, label=label, marker=marker, **style)
             values = [row.get(f"scores.test.{INFORMATION}.mean", math.nan) for row in rows]
-            bottom.semilogx(counts, values, base=2, label=TITLES[method], **style)
+            marker = marker_of(values)
+            bottom.semilogx(counts, values, base=2, label=TITLES[method], marker=marker, **style)
             crossings.mark(result, f"{learner}_{method}", (top, bottom), **style)
         counts = sorted(between)
         exact = [between[count] for count in counts]
-        top.loglog(counts, exact, "k:", base=2, label="ridge to memorizer")
+        marker = marker_of(exact)
+        top.loglog(counts, exact, "k:", base=2, label="ridge to memorizer", marker=marker)
         top.set(title=LEARNERS[learner][0], ylabel="squared distance, new tasks")
         bottom.set(xlabel="training tasks M", ylabel="I(ŷ;Y|x,X), nats")
     axes[0, 0].legend(fontsize=6)

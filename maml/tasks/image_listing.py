@@ -105,7 +105,7 @@ def _files(folder: pathlib.Path, skipped: Skipped) -> Iterator[pathlib.Path]:
             elif os.path.isfile(path):
                 yield path
             elif os.path.islink(path) or path.suffix.lower() in (*SUFFIXES, ".zip"):
-                skipped.damage(path, "is no regular file, or out of reach")  # A pipe would wait.
+                skipped.damage(path, "is not a regular file, or out of reach")  # A pipe would wait.
             else:
                 skipped.leave(path.relative_to(folder).as_posix(), "no regular files")
 

@@ -1,4 +1,4 @@
-"""All that an experiment needs to know of what it trains and tests on."""
+"""A problem: the tasks of an experiment, and the networks, head and metrics that fit them."""
 
 import dataclasses
 import pathlib

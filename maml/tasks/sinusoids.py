@@ -95,7 +95,7 @@ def nme_sinusoid(
         return family(amplitude, number)
 
     return FunctionProblem(
-        description="y = A sin(x) + noise; in training a one-hot code in the input gives A away",
+        description="y = A sin(x) + noise; in training a one-hot code in the input determines A",
         train=family(tf.linspace(low, high, amplitudes), tf.range(amplitudes)),
         validation=held_out(VALIDATION),
         test=held_out(TEST),

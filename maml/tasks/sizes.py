@@ -38,7 +38,7 @@ COPIES = 3
 
 
 def check_sizes(problem: Problem, numbers: Mapping[str, object]) -> None:
-    """Refuses a run that this machine cannot hold, by far.
+    """Refuses a run that needs far more memory than this machine has.
 
     Args:
         problem: of the run.

@@ -24,6 +24,7 @@ from mine.estimators.preprocessing import PREPROCESSES
 from mine.estimators.sample_files import read
 from mine.reporting import commands
 from mine.reporting.flag_words import define_seed
+from mine.reporting.pictures import marker_of
 
 FLAGS = flags.FLAGS
 
@@ -123,7 +124,7 @@ def draw_curve(estimate: mine.Estimate, path: str) -> None:
     figure, axes = pyplot.subplots(figsize=(6, 4), layout="constrained")
     for index, curve in enumerate(estimate.curves):
         steps = STEPS_PER_EPOCH * np.arange(1, len(curve) + 1)
-        axes.plot(steps, curve, label=f"critic {index + 1}")
+        axes.plot(steps, curve, marker=marker_of(curve), label=f"critic {index + 1}")
     axes.axhline(estimate.nats, color="black", linestyle="--", label="estimate")
     axes.set(xlabel="training step", ylabel="nats on validation samples", title=estimate.bound)
     axes.legend()
@@ -159,7 +160,7 @@ def main() -> None:
     except (ValueError, ArithmeticError) as error:
         sys.exit(f"Error: {error}")
     # Printed first: the picture may find no room.
-    print(json.dumps(estimate.to_json()) if FLAGS.json else estimate, flush=True)
+    print(json.dumps(estimate.to_dict()) if FLAGS.json else estimate, flush=True)
     if FLAGS.curve is not None:
         draw_curve(estimate, FLAGS.curve)
 

@@ -1,4 +1,4 @@
-"""From whatever holds numbers to a float64 array, without a loss that nobody sees."""
+"""From anything that holds numbers to a float64 array; what float64 cannot hold is refused."""
 
 import numpy as np
 
@@ -38,7 +38,7 @@ def to_float64(name: str, value) -> np.ndarray:
     except (ValueError, TypeError, NotImplementedError, RuntimeError) as error:
         raise ValueError(
             f"Invalid value for `{name}`: expected an array of real numbers; received a {kind} "
-            f"that is none ({reason(error)})."
+            f"that is not one ({reason(error)})."
         ) from error
     if np.ma.isMaskedArray(value) and np.ma.is_masked(value):
         mask = np.atleast_1d(np.ma.getmaskarray(value))

@@ -26,7 +26,7 @@ MAX_VALUES = 2**24
 
 
 def summarize(fits: Fits, scores: list, seed: int, shared: bool = False) -> Estimate:
-    """What the critics of all folds say of held-out scores.
+    """The estimate from the held-out scores of all folds' critics.
 
     Args:
         fits: the critics.
@@ -63,7 +63,7 @@ def _check_parts(preprocess, shapes, tables, estimate, batch_size):
     figures = [estimate.nats, *estimate.interval, estimate.bound_nats, *estimate.bound_interval]
     figures += estimate.second_opinions.values()
     if len(figures) < 6 or np.array(figures).dtype.kind not in "fi":
-        raise ValueError("its estimate is no number")
+        raise ValueError("its estimate is not a number")
     for shape, table in zip(shapes, tables, strict=True):
         features = shape[-1] if len(shape) in (1, 2) else 0
         known = features if preprocess == "none" else table.shape[-1]
@@ -153,7 +153,7 @@ class MINE:
             options["critic"] = None
         content = {
             "options": json.dumps(options),
-            "estimate": json.dumps(estimate.to_json()),
+            "estimate": json.dumps(estimate.to_dict()),
             "shapes": json.dumps([list(shape) for shape in self._shapes]),
             "batch_size": self._fits.batch_size,
             "table_x": self._preprocessors[0].table,
@@ -182,7 +182,7 @@ class MINE:
             if isinstance(content, np.ndarray):
                 raise ValueError("it holds a single array")
             options = json.loads(str(content["options"]))
-            estimate = Estimate.from_json(json.loads(str(content["estimate"])))
+            estimate = Estimate.from_dict(json.loads(str(content["estimate"])))
             shapes = json.loads(str(content["shapes"]))
             tables = [content["table_x"], content["table_y"]]
             own = options["critic"] is None

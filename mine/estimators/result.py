@@ -69,15 +69,15 @@ class Estimate:
         (_, information), *rows = self.rows()
         return html_table(("information", information), rows)
 
-    def to_json(self) -> dict:
+    def to_dict(self) -> dict:
         """The attributes by name, for JSON: an interval without an upper end ends in None."""
         low, high = self.interval
         upper = None if math.isinf(high) else high
         return dataclasses.asdict(self) | {"interval": [low, upper]}
 
     @classmethod
-    def from_json(cls, content: dict) -> "Estimate":
-        """The estimate of which :meth:`to_json` gave ``content``.
+    def from_dict(cls, content: dict) -> "Estimate":
+        """The estimate of which :meth:`to_dict` gave ``content``.
 
         Raises:
             AttributeError, KeyError, TypeError, ValueError: it gave other content.

@@ -44,7 +44,7 @@ class Pairs(NamedTuple):
 
     @property
     def features(self) -> int:
-        """Of the largest of the inputs."""
+        """Features of the largest of the inputs."""
         return max(part.shape[-1] for part in (*self.conditions, self.y))
 
     def take(self, index) -> "Pairs":

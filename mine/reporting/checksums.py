@@ -1,4 +1,4 @@
-"""Checksums, by which damage is told: of files, of JSON, and at the end of a binary file."""
+"""Checksums that reveal damage: of files, of JSON, and at the end of a binary file."""
 
 import hashlib
 import json

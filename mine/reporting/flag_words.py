@@ -1,4 +1,4 @@
-"""What users are told of flags: errors in their values, by the flag that was typed."""
+"""Messages about flags: errors in their values, by the flag that was typed."""
 
 import pathlib
 import re

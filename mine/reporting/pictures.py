@@ -2,6 +2,9 @@
 
 import io
 import pathlib
+from collections.abc import Sequence
+
+import numpy as np
 
 from mine.reporting.files import write
 
@@ -29,6 +32,16 @@ def new_axes(columns: int = 1, rows: int = 1, size: tuple[float, float] = (6, 4)
     width, height = size
     figure = matplotlib.figure.Figure((width * columns, height * rows), layout="constrained")
     return figure, figure.subplots(rows, columns, squeeze=False)
+
+
+def marker_of(values: Sequence[float]) -> str:
+    """The marker of a line: a dot where the line alone would not be seen, else none.
+
+    Args:
+        values: of the line; what is not finite leaves a gap.
+    """
+    finite = np.isfinite(np.asarray(values, float))
+    return "" if (finite[1:] & finite[:-1]).any() else "."
 
 
 def current_axes(ax=None):

@@ -22,7 +22,7 @@ def mean_interval(values) -> dict[str, float]:
 
 
 def rank(value: float | None) -> float:
-    """``value`` as a key to sort errors by: None, NaN and infinity come last."""
+    """A key to sort errors by: ``value``; None, NaN and infinity come last."""
     return value if value is not None and np.isfinite(value) else np.inf
 
 

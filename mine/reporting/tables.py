@@ -113,7 +113,7 @@ def read_csv(path: pathlib.Path, columns: Iterable[str]) -> list[dict[str, str]]
         raise ValueError(f"{path} is no UTF-8: save it as such.") from error
     except csv.Error as error:
         raise ValueError(
-            f"{path} is no table of comma-separated values ({reason(error)})."
+            f"{path} is not a table of comma-separated values ({reason(error)})."
         ) from error
     if not set(columns) <= set(named):
         raise ValueError(

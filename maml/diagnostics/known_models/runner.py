@@ -1,4 +1,4 @@
-"""Reports on all known models: how often verdicts are right, what intervals and monitors tell.
+"""Reports on all known models: how often verdicts are right, how good intervals and monitors are.
 
 Thresholds were set by the families in :data:`SETTING`; the others check them.
 """

@@ -56,7 +56,7 @@ class Count:
 
     @property
     def multiply_adds(self) -> float:
-        """Of products and convolutions."""
+        """Multiply-adds of matrix products and convolutions."""
         return self.products + self.convolutions
 
     def __add__(self, other: "Count") -> "Count":
@@ -71,7 +71,7 @@ class Count:
         )
 
     def times(self, turns: float) -> "Count":
-        """The same work so often, written down once."""
+        """The counts of the same work, repeated."""
         return Count(
             turns * self.products,
             turns * self.convolutions,

@@ -34,13 +34,13 @@ def described(found: Estimate, config: Config) -> str:
     lines = {
         "parameters": f"{found.parameters:,}",
         "training step": f"{quantity(step.work.multiply_adds)} multiply-adds; "
-        f"{step.seconds:.2g} seconds of processors, {step.seconds / step.cores:.2g} "
-        f"by the clock on {cores} without other work",
-        "memory": f"{resources.size(found.memory)}, with {tensors} of tensors of a step; there are "
-        f"{resources.size(resources.memory())}",
-        "first step": f"after {step.first_seconds:.2g} seconds of processors, with its tracing",
-        f"{config.steps:,} steps": f"{minutes(whole)} of processors ({parts}), "
-        f"{minutes(whole / step.cores)} by the clock",
+        f"{step.seconds:.2g} CPU seconds, {step.seconds / step.cores:.2g} seconds of wall time "
+        f"on {cores} without other work",
+        "memory": f"{resources.size(found.memory)}, {tensors} of it for tensors of a step; this "
+        f"machine has {resources.size(resources.memory())}",
+        "first step": f"done after {step.first_seconds:.2g} CPU seconds, tracing included",
+        f"{config.steps:,} steps": f"{minutes(whole)} of CPU time ({parts}), "
+        f"{minutes(whole / step.cores)} of wall time",
         "disk": resources.size(found.disk),
     }
     width = max(map(len, lines)) + 2

@@ -8,6 +8,7 @@ import math
 import pathlib
 from collections.abc import Iterable, Mapping, Sequence
 
+from maml.diagnostics.report import stated_normalization
 from maml.experiments import aggregation, plots
 from maml.experiments.aggregation import interval_of
 from maml.experiments.report import tables
@@ -32,7 +33,7 @@ DENSITY = "scores.test.calibration_error.mean"
 """A column of runs whose predictions are densities."""
 
 TRAINED = ("train", "train_objects")
-"""What of a run's data tells it from others, as its options do."""
+"""Entries of a run's data that distinguish it from others, as its options do."""
 
 GAINS = ("accuracy", "return")
 """Main scores of which more is better."""
@@ -70,7 +71,7 @@ def find_runs(folders: Sequence[str]) -> list[dict]:
 def comparable(records: Iterable[dict]) -> list[tuple[str, list[dict]]]:
     """Groups of runs that were scored on the same tasks and data, each with a title.
 
-    The title is the task, and what tells it from those of other groups of this task.
+    The title is the task, and what distinguishes it from other groups of this task.
     """
     groups: list[tuple[dict, list[dict]]] = []
     for record in records:
@@ -153,7 +154,7 @@ def _scored_on(record: Mapping) -> dict[str, object]:
 
 
 def _options(record: Mapping) -> dict[str, object]:
-    """What tells a run from others of its method: options, and what it was trained on."""
+    """What distinguishes a run from others of its method: options, and what it was trained on."""
     flat: dict[str, object] = {}
     for name, value in record["config"].items():
         own = value if isinstance(value, dict) else {None: value}
@@ -256,7 +257,8 @@ def markdown(
     ]
     if with_commands:
         lines += [""] + [
-            f"- {row['method']} ({row['normalization']}; {row['provenance.hardware']}): "
+            f"- {row['method']} ({stated_normalization(row['normalization'])}; "
+            f"{row['provenance.hardware']}): "
             f"`{row['commands'][0]}`"
             for row in rows
         ]

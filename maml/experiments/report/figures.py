@@ -89,7 +89,7 @@ def of_run(folder: os.PathLike | str) -> list[Picture]:
 
 
 def states(folder: pathlib.Path) -> dict[pathlib.Path, tuple[int, int]]:
-    """What tells the pictures of a folder from those that are drawn later."""
+    """The state of a folder's pictures, from which later ones can be recognized."""
     found = {path: path.stat() for path in sorted(folder.glob("*.png"))}
     return {path: (of.st_ino, of.st_mtime_ns) for path, of in found.items()}
 

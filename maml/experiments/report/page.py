@@ -161,7 +161,7 @@ def _method(table: str, row: Mapping) -> Method:
     record = read_results(folder)
     warnings = record.get("warnings")
     try:
-        report = Markup(MemorizationReport.from_json(record["diagnosis"])._repr_html_())
+        report = Markup(MemorizationReport.from_dict(record["diagnosis"])._repr_html_())
     except ValueError as error:
         report = Markup("<p>{}</p>").format(str(error))
     return Method(

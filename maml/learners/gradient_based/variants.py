@@ -14,8 +14,10 @@ from maml.nn import functional
 
 @LEARNERS.register("fomaml")
 class FOMAML(MAML):
-    """First-order MAML (Finn et al. 2017, section 5.2): the gradient of *every* inner step is
-    treated as a constant, so the meta-gradient is the query loss's at the adapted weights.
+    """First-order MAML (Finn et al. 2017, section 5.2): no derivatives of inner gradients.
+
+    The gradient of *every* inner step is treated as a constant, so the meta-gradient is the query
+    loss's at the adapted weights.
 
     Args:
         *args: of :class:`MAML`.

@@ -30,7 +30,7 @@ class ABML(NormalWeights):
     be less in their experiments too. Training minimises the same of support set and queries
     together, at the adapted q and with a weight of 1. The prior over :math:`\theta` is flat; the
     regularizer ``weight_decay`` stands for the N(0, I) of the paper. KL(q || p), in nats, bounds
-    what the weights of a task tell of its support set: 0 for a learner that memorizes.
+    the information of a task's weights about its support set: 0 for a learner that memorizes.
 
     Args:
         network: as of :class:`maml.MAML`; its weights are mu.

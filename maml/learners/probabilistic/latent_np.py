@@ -14,7 +14,7 @@ from maml.learners.probabilistic.latent import Latent, StatisticNetwork
 class LatentPath(ProbabilisticLearner):
     r"""What a latent variable adds to a neural process, a base class beside it.
 
-    A training step ascends the evidence lower bound (Garnelo et al. 2018, arXiv 1807.01622,
+    A training step ascends the evidence lower bound (Garnelo et al. 2018b, arXiv 1807.01622,
     equation 9, where the posterior given the support set stands for the prior) over the number of
     queries,
 
@@ -128,7 +128,7 @@ class LatentPath(ProbabilisticLearner):
 
 @LEARNERS.register("latent_np")
 class LatentNP(LatentPath, CNP):
-    """Latent neural process (Garnelo et al. 2018, arXiv 1807.01622): a CNP and a latent variable.
+    """Latent neural process (Garnelo et al. 2018b, arXiv 1807.01622): a CNP and a latent variable.
 
     The prediction at x* is ``decoder([state, z, embed(x*)])``, the state that of a CNP, see
     :class:`LatentPath` for z. With ``dim_latent=0`` it is the CNP.
@@ -137,8 +137,8 @@ class LatentNP(LatentPath, CNP):
         embedding: as of :class:`LatentPath`.
         head: as of :class:`LatentPath`.
         deterministic: whether the decoder is given the CNP's state beside z (as Kim et al. 2019
-            have it); without, only z tells of the support set (as Garnelo et al. 2018 have it), and
-            its draws differ more.
+            have it); without it, only z depends on the support set (as in Garnelo et al.
+            2018b), and draws of z differ more.
         **kwargs: of :class:`LatentPath` and :class:`maml.CNP`.
 
     Raises:
@@ -153,7 +153,7 @@ class LatentNP(LatentPath, CNP):
         if not (deterministic or self.dim_latent):
             raise ValueError(
                 "Invalid value for `dim_latent`: expected 1 or more where deterministic=False, "
-                "since nothing else tells the decoder of the support set; received 0. Use 32."
+                "since the decoder would not depend on the support set; received 0. Use 32."
             )
 
 

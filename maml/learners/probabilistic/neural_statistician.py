@@ -1,4 +1,4 @@
-"""A learner that models the examples of a class, and compares what it says of two sets of them."""
+"""A learner that models the examples of a class, and compares its posteriors of two sets."""
 
 import functools
 import math

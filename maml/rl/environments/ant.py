@@ -103,7 +103,7 @@ class AntGoal(Ant):
         return 4 - np.sum(np.abs(place - tasks), axis=-1) + SURVIVAL * running
 
     def optimum(self, tasks):
-        """Of a run straight to the goal at the velocity ``BEST``, an estimate."""
+        """The return of a run straight to the goal at the velocity ``BEST``, an estimate."""
         covered = self.BEST * self.physics.seconds * np.arange(1, self.horizon + 1)
         away = np.maximum(1 - covered / np.linalg.norm(tasks, axis=-1, keepdims=True), 0)
         distance = np.sum(np.abs(tasks), axis=-1, keepdims=True) * away

@@ -52,7 +52,7 @@ class Navigation(Environment):
         return state, -np.hypot(*away.T), np.all(np.abs(away) < CLOSE, axis=-1)
 
     def optimum(self, tasks):
-        """Of the straight line: each coordinate moves by the largest step until it is there."""
+        """The return of the straight line, each coordinate moving by the largest step."""
         total, state = np.zeros(len(tasks)), np.zeros_like(tasks)
         alive = np.ones(len(tasks), bool)
         for _ in range(self.horizon):

@@ -26,7 +26,7 @@ def read_arrays(
         OSError: it cannot be opened.
     """
     if os.path.exists(path) and not os.path.isfile(path):
-        raise ValueError("no regular file")  # A pipe would wait.
+        raise ValueError("not a regular file")  # A pipe would wait.
     with open(path, "rb") as file:
         try:
             if not file.read(6).startswith((b"\x93NUMPY", b"PK\3\4", b"PK\5\6")):
@@ -38,7 +38,7 @@ def read_arrays(
             arrays = {name: content[name] for name in content.files}
             for name, found in arrays.items():
                 if not isinstance(found, np.ndarray):
-                    raise ValueError(f"{name} is no array")
+                    raise ValueError(f"{name} is not an array")
             return arrays
         # Damage shows as errors of zipfile, zlib, lzma, tokenize, ast, struct, memory or NumPy.
         except Exception as error:

@@ -105,7 +105,7 @@ def _open(source: Source) -> BinaryIO:
     if callable(source):
         return source()
     if not stat.S_ISREG(os.stat(source).st_mode):
-        raise ImageError("is no regular file: put an image in its place")  # A pipe would wait.
+        raise ImageError("is not a regular file: put an image in its place")  # A pipe would wait.
     return open(source, "rb")
 
 

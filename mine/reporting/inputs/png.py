@@ -1,4 +1,4 @@
-"""What Pillow does not tell of a PNG file: its chunks, and whether all of its rows are there.
+"""What Pillow does not report of a PNG file: its chunks, and whether all of its rows are there.
 
 Source: W3C, Portable Network Graphics, third edition (www.w3.org/TR/png-3).
 """

@@ -9,7 +9,7 @@ import numpy as np
 from mine.reporting.shards.reading import Shards
 
 Change = Callable[[np.ndarray], np.ndarray]
-"""Of images [count, ...], each by itself, such as cropping."""
+"""A change of images [count, ...], each by itself, such as cropping."""
 
 
 _AT_ONCE = 2**18
@@ -51,17 +51,17 @@ class StoredImages:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Of the array."""
+        """The shape of the array."""
         return (*self._numbers.shape, *self._image_shape)
 
     @property
     def ndim(self) -> int:
-        """Of the array."""
+        """The number of axes of the array."""
         return len(self.shape)
 
     @property
     def size(self) -> int:
-        """Of the array."""
+        """The number of values of the array."""
         return math.prod(self.shape)
 
     def __len__(self) -> int:
