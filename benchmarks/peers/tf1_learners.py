@@ -62,7 +62,8 @@ def maml_loss(spec, weights, batch):
             loss = objective(spec, apply(layers, own, support_x), support_y)
             flat = list(itertools.chain(*own))
             moved = iter(
-                w - spec["inner_lr"] * g for w, g in zip(flat, tf.gradients(loss, flat), strict=True)
+                w - spec["inner_lr"] * g
+                for w, g in zip(flat, tf.gradients(loss, flat), strict=True)
             )
             own = [[next(moved) for _ in of] for of in own]
         return objective(spec, apply(layers, own, query_x), query_y)

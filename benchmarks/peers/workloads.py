@@ -99,10 +99,10 @@ def episode(batch) -> maml.Episode:
 
 def _sinusoid(inner_steps: int, small: bool) -> Workload:
     hidden, tasks, shots = ((8,), 3, 4) if small else ((40, 40), 25, 10)
+    networks, options = mlp_networks(1, hidden), {"inner_lr": 0.01, "inner_steps": inner_steps}
     return Workload(
-        "maml", mlp_networks(1, hidden), NormalHead(), {"inner_lr": 0.01, "inner_steps": inner_steps},
-        1e-3, tasks, shots, shots, (1,), batches=20,
-    )  # fmt: skip
+        "maml", networks, NormalHead(), options, 1e-3, tasks, shots, shots, (1,), batches=20
+    )
 
 
 def _omniglot(small: bool) -> Workload:

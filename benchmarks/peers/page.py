@@ -1,0 +1,101 @@
+"""The page and the picture of benchmarks/learners.py."""
+
+import pathlib
+import statistics
+
+from mine import reporting
+from mine.reporting import pictures
+
+OURS = "ours"
+"""The entry of this library that others are compared with: as its commands train."""
+
+
+def summary(row: dict, quiet: float) -> dict | None:
+    """Medians of an entry: over its quiet rounds if there are three or more, else over all."""
+    rounds = row["rounds"]
+    if not rounds:
+        return None
+    calm = [of for of in rounds if of["others"] <= quiet]
+    used = calm if len(calm) >= 3 else rounds
+
+    def median(key):
+        return statistics.median(1e3 * of[key] / of["steps"] for of in used)
+
+    return {
+        "wall_ms": median("wall_s"), "cpu_ms": median("cpu_s"), "quiet": used is calm,
+        "peak_mib": rounds[-1]["peak_mib"], "load": max(of["load"] for of in used),
+    }  # fmt: skip
+
+
+def differs(row: dict) -> str:
+    """By how much the losses of an entry differ from ours."""
+    of = row.get("difference")
+    return "not known" if of is None else f"{of:.0e}"
+
+
+def table(result: dict) -> list[str]:
+    """A workload as Markdown."""
+    found = {row["entry"]: summary(row, result["quiet"]) for row in result["rows"]}
+    ours, cells = found[OURS], []
+    for row in result["rows"]:
+        of = found[row["entry"]]
+        if "failure" in row or of is None:
+            cells.append([row["entry"], f"failed: {row.get('failure', 'no rounds')}"])
+            continue
+        over = f"{of['wall_ms'] / ours['wall_ms']:.2f}" if ours else ""
+        rate = result["multiply_adds"] / (1e-3 * of["wall_ms"])
+        cells.append([
+            row["entry"] + " *" * (not of["quiet"]), f"{of['wall_ms']:,.3g}", over,
+            f"{of['cpu_ms']:,.3g}", f"{of['peak_mib']:,.0f}", f"{row['first_s']:.1f}",
+            f"{rate / result['peak_rate']:.1%}",
+            differs(row) + " !" * (not row["equal"]),
+        ])  # fmt: skip
+    columns = [
+        "", "ms a step", "over ours", "ms of processors", "peak MiB", "first step, s",
+        "share of the peak", "losses differ by",
+    ]  # fmt: skip
+    versions = ", ".join(
+        dict.fromkeys(row["versions"] for row in result["rows"] if "versions" in row)
+    )
+    loads = [of["load"] for row in result["rows"] for of in row["rounds"]]
+    lines = [
+        f"## {result['title'][0].upper()}{result['title'][1:]}", "",
+        f"{', '.join(versions)}. A step has {result['multiply_adds'] / 1e6:,.3g} million "
+        "multiply-adds; large products of matrices make "
+        f"{result['peak_rate'] / 1e9:,.0f} thousand million a second."
+        + (f" Load {min(loads):.1f} to {max(loads):.1f}." if loads else ""), "",
+        *reporting.markdown_table(columns, cells),
+    ]  # fmt: skip
+    if "exact" in result:
+        told = [f"{row['entry']} {differs(row)}" for row in result["exact"][1:]]
+        lines += ["", f"In double precision, of two tasks, losses differ by: {', '.join(told)}."]
+    return [*lines, ""]
+
+
+def text(results: dict) -> str:
+    """All workloads as Markdown."""
+    lines = [
+        "# Training steps beside other libraries", "", *reporting.origins(results.values()), "",
+        "Medians of rounds in which all took turns. * : other programs were at work in them. "
+        "Peak MiB is of the whole process, its libraries included. The first step has what is "
+        "traced and compiled in it, imports not. The peak is that of large products of matrices in "
+        "single precision on all cores, as TensorFlow makes them. Losses of the first steps are "
+        "compared with ours; ! : they differ by more than rounding explains.", "",
+        "![Milliseconds a step](learners.png)", "",
+    ]  # fmt: skip
+    for result in results.values():
+        lines += table(result)
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def draw(results: dict, path: pathlib.Path) -> None:
+    """Draws milliseconds a step of every entry."""
+    figure, axes = pictures.new_axes(len(results), size=(4.2, 3.6))
+    for axis, result in zip(axes[0], results.values(), strict=True):
+        found = {row["entry"]: summary(row, result["quiet"]) for row in result["rows"]}
+        bars = {name: of["wall_ms"] for name, of in found.items() if of}
+        colours = [pictures.COLOURS[not name.startswith(OURS)] for name in bars]
+        axis.barh(list(bars), list(bars.values()), color=colours)
+        axis.set(xscale="log", xlabel="milliseconds a step", title=result["title"])
+        axis.invert_yaxis()
+    reporting.picture(figure, path)
