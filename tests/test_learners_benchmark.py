@@ -160,10 +160,10 @@ def test_the_page_marks_what_is_not_comparable(module):
     exact = [{"entry": "ours"}, {"entry": "busy", "difference": 2e-12}, {"entry": "other"}]
     text = "\n".join(page.table(told | {"exact": exact}))
     # 2 million in 2 ms are a tenth of 10 thousand million in a second.
-    assert "| ours | 2 | 1.00 | 2 | 10 | 2.0 | 10.0% | 1e-06 |" in text
-    assert "| busy * | 1 | 0.50 |" in text and "| other * | 3 | 1.50 |" in text
+    assert "| ours | 2.00 | 1.00 | 2.00 ± 0.00 | 2.00 | 10.0 | 2.0 | 10.0% | 1e-06 |" in text
+    assert "| busy * | 1.00 | 0.50 |" in text and "| other * | 3.00 | 1.50 |" in text
     assert "5e-01 ! |" in text and "| absent | failed: it is not there |" in text
-    assert "busy 2e-12, other not known." in text
+    assert "busy 2e-12, other not known." in text and "fastest other (busy): 2.00" in text
 
 
 @pytest.mark.slow

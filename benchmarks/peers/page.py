@@ -1,5 +1,6 @@
 """The page and the picture of benchmarks/learners.py."""
 
+import math
 import pathlib
 import statistics
 
@@ -23,8 +24,29 @@ def summary(row: dict, quiet: float) -> dict | None:
 
     return {
         "wall_ms": median("wall_s"), "cpu_ms": median("cpu_s"), "quiet": used is calm,
+        "mean_ms": reporting.mean_interval([1e3 * of["wall_s"] / of["steps"] for of in used]),
         "peak_mib": rounds[-1]["peak_mib"], "load": max(of["load"] for of in used),
     }  # fmt: skip
+
+
+def digits(value: float) -> int:
+    """Decimals that leave three digits."""
+    return max(0, 2 - math.floor(math.log10(value)))
+
+
+def number(value: float) -> str:
+    """A positive number in three digits or more."""
+    return f"{value:.{digits(value)}f}"
+
+
+def best_peer(result: dict) -> str | None:
+    """The entry that takes the least time, of those by others that train the same."""
+    found = {
+        row["entry"]: summary(row, result["quiet"])["wall_ms"]
+        for row in result["rows"]
+        if row["rounds"] and row["equal"] and not row["entry"].startswith(OURS)
+    }
+    return min(found, key=found.get) if found else None
 
 
 def differs(row: dict) -> str:
@@ -44,19 +66,17 @@ def table(result: dict) -> list[str]:
             continue
         over = f"{of['wall_ms'] / ours['wall_ms']:.2f}" if ours else ""
         rate = result["multiply_adds"] / (1e-3 * of["wall_ms"])
+        mean = reporting.format_interval(of["mean_ms"], digits(of["wall_ms"]))
         cells.append([
-            row["entry"] + " *" * (not of["quiet"]), f"{of['wall_ms']:,.3g}", over,
-            f"{of['cpu_ms']:,.3g}", f"{of['peak_mib']:,.0f}", f"{row['first_s']:.1f}",
-            f"{rate / result['peak_rate']:.1%}",
-            differs(row) + " !" * (not row["equal"]),
+            row["entry"] + " *" * (not of["quiet"]), number(of["wall_ms"]), over, mean,
+            number(of["cpu_ms"]), number(of["peak_mib"]), f"{row['first_s']:.1f}",
+            f"{rate / result['peak_rate']:.1%}", differs(row) + " !" * (not row["equal"]),
         ])  # fmt: skip
     columns = [
-        "", "ms a step", "over ours", "ms of processors", "peak MiB", "first step, s",
-        "share of the peak", "losses differ by",
+        "", "ms a step, median", "over ours", "mean", "ms of processors", "peak MiB",
+        "first step, s", "share of the peak", "losses differ by",
     ]  # fmt: skip
-    versions = ", ".join(
-        dict.fromkeys(row["versions"] for row in result["rows"] if "versions" in row)
-    )
+    versions = dict.fromkeys(row["versions"] for row in result["rows"] if "versions" in row)
     loads = [of["load"] for row in result["rows"] for of in row["rounds"]]
     lines = [
         f"## {result['title'][0].upper()}{result['title'][1:]}", "",
@@ -66,6 +86,9 @@ def table(result: dict) -> list[str]:
         + (f" Load {min(loads):.1f} to {max(loads):.1f}." if loads else ""), "",
         *reporting.markdown_table(columns, cells),
     ]  # fmt: skip
+    if ours and (best := best_peer(result)):
+        over = ours["wall_ms"] / found[best]["wall_ms"]
+        lines += ["", f"Ours over the fastest other ({best}): {over:.2f}."]
     if "exact" in result:
         told = [f"{row['entry']} {differs(row)}" for row in result["exact"][1:]]
         lines += ["", f"In double precision, of two tasks, losses differ by: {', '.join(told)}."]
@@ -76,7 +99,8 @@ def text(results: dict) -> str:
     """All workloads as Markdown."""
     lines = [
         "# Training steps beside other libraries", "", *reporting.origins(results.values()), "",
-        "Medians of rounds in which all took turns. * : other programs were at work in them. "
+        "Medians of rounds in which all took turns, and means with 95 % intervals. * : other "
+        "programs were at work in them. "
         "Peak MiB is of the whole process, its libraries included. The first step has what is "
         "traced and compiled in it, imports not. The peak is that of large products of matrices in "
         "single precision on all cores, as TensorFlow makes them. Losses of the first steps are "

@@ -270,4 +270,4 @@ ENTRIES = {
 """Ways to train, by name; of CNP all are the same but for the threads."""
 
 if __name__ == "__main__":
-    worker.serve(ENTRIES, ["torch"])
+    worker.serve(ENTRIES, ["torch", "learn2learn", "higher", "torchopt"])

@@ -115,8 +115,12 @@ def answering():
 
 
 def versions(packages: list[str]) -> str:
-    """The packages with their versions, in a line."""
-    return ", ".join(f"{name} {metadata.version(name)}" for name in packages)
+    """The packages with their versions, in a line; without those that are not installed."""
+    found = []
+    for name in packages:
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            found.append(f"{name} {metadata.version(name)}")
+    return ", ".join(found)
 
 
 def peak_mib() -> float:
