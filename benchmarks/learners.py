@@ -115,7 +115,9 @@ class Worker:
                 env=environment,
             )  # fmt: skip
         except OSError as error:
-            raise Failed(f"no environment: {error.strerror}") from error
+            raise Failed(
+                f"no environment ({error.strerror}): make it by benchmarks/peers/environments.py"
+            ) from error
 
     def answer(self) -> dict:
         """The next line of the process."""
@@ -258,7 +260,10 @@ def main() -> None:
         )
     output = pathlib.Path(FLAGS.output)
     path = output / "learners.json"
-    results = reporting.read_json(path) if path.exists() else {}
+    try:
+        results = reporting.read_json(path) if path.exists() else {}
+    except ValueError as error:
+        sys.exit(f"Error: {error} Remove it or change --output.")
     for name in FLAGS.workloads:
         with tempfile.TemporaryDirectory() as folder:
             results[name] = measure(name, pathlib.Path(folder))

@@ -7,6 +7,7 @@ import os
 import pathlib
 import subprocess
 import sys
+import types
 
 import numpy as np
 import pytest
@@ -126,8 +127,7 @@ def test_an_environment_that_is_missing_is_a_row_with_its_reason(module, tmp_pat
     monkeypatch.setattr(learners.Entry, "python", property(lambda _: tmp_path / "none"))
     entries = {"x": learners.Entry("x.py", "it")}
     workers, rows = learners.start(entries, (1,), 1e-3, tmp_path / "no.npz", tmp_path, None)
-    reason = "no environment: No such file or directory"
-    assert not workers and rows == [{"entry": "x", "failure": reason}]
+    assert not workers and rows[0]["failure"].startswith("no environment (No such file")
 
 
 def rounds(*given):
@@ -164,6 +164,42 @@ def test_the_page_marks_what_is_not_comparable(module):
     assert "| busy * | 1.00 | 0.50 |" in text and "| other * | 3.00 | 1.50 |" in text
     assert "5e-01 ! |" in text and "| absent | failed: it is not there |" in text
     assert "busy 2e-12, other not known." in text and "fastest other (busy): 2.00" in text
+
+
+def test_a_run_writes_its_workload_and_keeps_the_others(module, tmp_path, monkeypatch):
+    problem, learners = module("problem"), module("learners")
+    (tmp_path / "chatty.py").write_text(CHATTY.format(peers=str(PEERS)))
+
+    def make_problem(workload, path, **chosen):
+        problem.write(problem.Problem({"layers": {}}, {}, [(np.ones(1),) * 4]), path)
+        return {"multiply_adds": 2e6, "peak_rate": 1e10}
+
+    entry = learners.Entry(str(tmp_path / "chatty.py"), "it")
+    entries = {"ours": entry, "other": entry}
+    made = {
+        name: learners.Workload(name, entries, compared=(1, 4), exact=name == "b") for name in "ab"
+    }
+    given = {"output": str(tmp_path), "size": "small", "rounds": 3, "quiet": 9, "wait": 0}
+    given |= {"workloads": ["b"], "seconds": 0}
+    monkeypatch.setattr(learners.Entry, "python", property(lambda _: sys.executable))
+    monkeypatch.setattr(learners, "make_problem", make_problem)
+    monkeypatch.setattr(learners, "WORKLOADS", made)
+    monkeypatch.setattr(learners, "FLAGS", types.SimpleNamespace(**given))
+    learners.main()
+    learners.FLAGS.workloads = ["a"]
+    learners.main()
+    results = json.loads((tmp_path / "learners.json").read_text())
+    assert list(results) == ["a", "b"]
+    for result in results.values():
+        for row in result["rows"]:
+            assert row["losses"] == [0.25, 1.0] and row["difference"] == 0 and row["equal"]
+            assert len(row["rounds"]) == 3 and row["versions"].startswith("numpy")
+    assert [row["difference"] for row in results["b"]["exact"]] == [0]
+    assert (tmp_path / "learners.png").stat().st_size > 1000
+    assert "## B" in (tmp_path / "learners.md").read_text()
+    (tmp_path / "learners.json").write_text("{")
+    with pytest.raises(SystemExit, match="Remove it or change --output"):
+        learners.main()
 
 
 @pytest.mark.slow
