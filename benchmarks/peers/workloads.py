@@ -130,7 +130,7 @@ def _pose(learner: str, small: bool) -> Workload:
     if small:
         tasks, shots, side = 2, 3, 20
         network |= {"dim_w": 16, "filters": 4}
-        options |= {"inner_steps": 2} if learner == "maml" else {"hidden": (8,), "dim_r": 8}
+        options |= {"inner_steps": 1} if learner == "maml" else {"hidden": (8,), "dim_r": 8}
     policy = keras.config.dtype_policy().name
     networks = pose_networks(side, precision=policy, **network)
     return Workload(
