@@ -69,7 +69,8 @@ _CNP = {
     "PyTorch, loop": Entry("torch_learners.py", "loop"),
     "PyTorch, loop, 2 threads": Entry("torch_learners.py", "loop, 2 threads"),
 }
-IMAGES = _CNP | _ON_TORCH
+_FUNC = {"PyTorch, torch.func": Entry("torch_learners.py", "func")}
+IMAGES = _CNP | _FUNC | _ON_TORCH
 
 
 class Workload(NamedTuple):
