@@ -113,13 +113,26 @@ def text(results: dict) -> str:
 
 
 def draw(results: dict, path: pathlib.Path) -> None:
-    """Draws milliseconds a step of every entry."""
-    figure, axes = pictures.new_axes(len(results), size=(4.2, 3.6))
-    for axis, result in zip(axes[0], results.values(), strict=True):
-        found = {row["entry"]: summary(row, result["quiet"]) for row in result["rows"]}
-        bars = {name: of["wall_ms"] for name, of in found.items() if of}
-        colours = [pictures.COLOURS[not name.startswith(OURS)] for name in bars]
-        axis.barh(list(bars), list(bars.values()), color=colours)
+    """Draws milliseconds a step of every entry: each round as a point, the median as a line."""
+    from matplotlib import ticker
+
+    columns = min(3, len(results))
+    figure, axes = pictures.new_axes(columns, -(-len(results) // columns), size=(4.6, 3.4))
+    for axis in axes.flat[len(results) :]:
+        axis.remove()
+    for axis, result in zip(axes.flat, results.values(), strict=False):
+        rows = [row for row in result["rows"] if row["rounds"]]
+        for place, row in enumerate(rows):
+            colour = pictures.COLOURS[not row["entry"].startswith(OURS)]
+            each = [1e3 * of["wall_s"] / of["steps"] for of in row["rounds"]]
+            axis.plot(each, [place] * len(each), "o", color=colour, markersize=4, alpha=0.5)
+            median = summary(row, result["quiet"])["wall_ms"]
+            axis.plot([median], [place], "|", color=colour, markersize=14, markeredgewidth=2)
+        axis.set_yticks(range(len(rows)), [row["entry"] for row in rows])
         axis.set(xscale="log", xlabel="milliseconds a step", title=result["title"])
+        axis.xaxis.set_major_locator(ticker.LogLocator(subs=(1, 3), numticks=8))
+        axis.xaxis.set_major_formatter("{x:g}")
+        axis.xaxis.set_minor_locator(ticker.NullLocator())
+        axis.grid(axis="x", alpha=0.3)
         axis.invert_yaxis()
     reporting.picture(figure, path)
