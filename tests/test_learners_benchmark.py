@@ -180,7 +180,7 @@ def test_a_run_writes_its_workload_and_keeps_the_others(module, tmp_path, monkey
         name: learners.Workload(name, entries, compared=(1, 4), exact=name == "b") for name in "ab"
     }
     given = {"output": str(tmp_path), "size": "small", "rounds": 3, "quiet": 9, "wait": 0}
-    given |= {"workloads": ["b"], "seconds": 0}
+    given |= {"workloads": ["b"], "entries": ["other"], "seconds": 0}
     monkeypatch.setattr(learners.Entry, "python", property(lambda _: sys.executable))
     monkeypatch.setattr(learners, "make_problem", make_problem)
     monkeypatch.setattr(learners, "WORKLOADS", made)
