@@ -39,10 +39,10 @@ def number(value: float) -> str:
     return f"{value:.{digits(value)}f}"
 
 
-def best_peer(result: dict) -> str | None:
-    """The entry that takes the least time, of those by others that train the same."""
+def best_peer(result: dict, time: str) -> str | None:
+    """The entry that takes the least of a time, of those by others that train the same."""
     found = {
-        row["entry"]: summary(row, result["quiet"])["wall_ms"]
+        row["entry"]: summary(row, result["quiet"])[time]
         for row in result["rows"]
         if row["rounds"] and row["equal"] and not row["entry"].startswith(OURS)
     }
@@ -86,9 +86,12 @@ def table(result: dict) -> list[str]:
         + (f" Load {min(loads):.1f} to {max(loads):.1f}." if loads else ""), "",
         *reporting.markdown_table(columns, cells),
     ]  # fmt: skip
-    if ours and (best := best_peer(result)):
-        over = ours["wall_ms"] / found[best]["wall_ms"]
-        lines += ["", f"Ours over the fastest other ({best}): {over:.2f}."]
+    if ours and best_peer(result, "wall_ms"):
+        told = []
+        for time, words in (("wall_ms", "time"), ("cpu_ms", "time of processors")):
+            best = best_peer(result, time)
+            told.append(f"{ours[time] / found[best][time]:.2f} of the {words} of {best}")
+        lines += ["", f"Of the others' least, ours takes {' and '.join(told)}."]
     if "exact" in result:
         told = [f"{row['entry']} {differs(row)}" for row in result["exact"][1:]]
         lines += ["", f"In double precision, of two tasks, losses differ by: {', '.join(told)}."]
@@ -100,7 +103,8 @@ def text(results: dict) -> str:
     lines = [
         "# Training steps beside other libraries", "", *reporting.origins(results.values()), "",
         "Medians of rounds in which all took turns, and means with 95 % intervals. * : other "
-        "programs were at work in them. "
+        "programs were at work in them: there, who has more threads has a larger share of the "
+        "processors, so that times of processors say more than the clock. "
         "Peak MiB is of the whole process, its libraries included. The first step has what is "
         "traced and compiled in it, imports not. The peak is that of large products of matrices in "
         "single precision on all cores, as TensorFlow makes them. Losses of the first steps are "
