@@ -125,10 +125,10 @@ def cnp(spec, apply, at_once: bool = True):
 def adam(spec, state, slopes):
     """One update of Keras' Adam: ``state`` is (weights, first moments, second moments, number)."""
     weights, first, second, number = state
-    number = number + 1
-    first = jax.tree.map(lambda m, g: m + 0.1 * (g - m), first, slopes)
-    second = jax.tree.map(lambda v, g: v + 0.001 * (g * g - v), second, slopes)
-    rate = spec["meta_lr"] * jnp.sqrt(1 - 0.999**number) / (1 - 0.9**number)
+    number, (one, two) = number + 1, spec["betas"]
+    first = jax.tree.map(lambda m, g: m + (1 - one) * (g - m), first, slopes)
+    second = jax.tree.map(lambda v, g: v + (1 - two) * (g * g - v), second, slopes)
+    rate = spec["meta_lr"] * jnp.sqrt(1 - two**number) / (1 - one**number)
     weights = jax.tree.map(
         lambda w, m, v: (w - rate * m / (jnp.sqrt(v) + spec["epsilon"])).astype(w.dtype),
         weights, first, second,

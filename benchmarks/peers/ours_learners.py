@@ -18,7 +18,7 @@ def learner_and_data(problem, together: int):
     """The learner of a problem, compiled, and its batches as an endless dataset."""
     spec = problem.spec
     learner = workloads.make(**spec["chosen"]).make_learner()
-    adam = keras.optimizers.Adam(spec["meta_lr"], epsilon=spec["epsilon"])
+    adam = keras.optimizers.Adam(spec["meta_lr"], *spec["betas"], spec["epsilon"])
     learner.compile(adam, steps_per_execution=together)
     batches = maml.Episode(*map(tf.stack, zip(*problem.batches, strict=True)))
     return learner, tf.data.Dataset.from_tensor_slices(batches).repeat()

@@ -35,8 +35,8 @@ class Problem(NamedTuple):
     Attributes:
         spec: ``learner`` ("maml" or "cnp"), ``loss`` ("squared" or "cross-entropy", each summed
             over label coordinates; the mean over examples and tasks is descended), ``inner_steps``
-            and ``inner_lr`` of MAML, ``meta_lr`` and ``epsilon`` of Adam (Kingma & Ba 2015, whose
-            epsilon stands beside the root of the second moment before its bias is corrected), and
+            and ``inner_lr`` of MAML, ``meta_lr``, ``betas`` and ``epsilon`` of Adam (Kingma & Ba
+            2015; epsilon stands beside the root of the second moment as it is, biased), and
             ``layers``: lists of layers by the name of the network.
         weights: of each network, in the order of its layers.
         batches: each of support inputs and labels [tasks, shots, ...], and query inputs and labels

@@ -98,7 +98,8 @@ def session(problem):
         spec = problem.spec
         feeds = tuple(tf.placeholder(part.dtype, part.shape) for part in problem.batches[0])
         loss = (maml_loss if spec["learner"] == "maml" else cnp_loss)(spec, weights, feeds)
-        train = tf.train.AdamOptimizer(spec["meta_lr"], epsilon=spec["epsilon"]).minimize(loss)
+        adam = tf.train.AdamOptimizer(spec["meta_lr"], *spec["betas"], spec["epsilon"])
+        train = adam.minimize(loss)
         start = tf.global_variables_initializer()
     own = tf.Session(graph=graph)
     own.run(start)

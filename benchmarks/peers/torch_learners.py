@@ -252,7 +252,7 @@ def train(problem, make, threads: int = 1):
     net = nets if is_cnp else nets["network"]
     parameters = list(net.parameters())
     step = cnp(spec, nets) if is_cnp else make(spec, net)
-    adam = torch.optim.Adam(parameters, spec["meta_lr"], fused=True)
+    adam = torch.optim.Adam(parameters, spec["meta_lr"], tuple(spec["betas"]), fused=True)
     batches = [tuple(map(torch.from_numpy, batch)) for batch in problem.batches]
     number = itertools.count(1)
 
@@ -262,7 +262,7 @@ def train(problem, make, threads: int = 1):
             adam.zero_grad()
             total = total + step(net, batch)
             # PyTorch adds its epsilon after the bias is corrected, Keras before.
-            corrected = (1 - 0.999 ** next(number)) ** 0.5
+            corrected = (1 - spec["betas"][1] ** next(number)) ** 0.5
             adam.param_groups[0]["eps"] = spec["epsilon"] / corrected
             adam.step()
         return total / count

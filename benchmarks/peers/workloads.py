@@ -34,6 +34,11 @@ from pose_code.presets import preset_options
 EPSILON = 1e-7
 """Keras' of Adam."""
 
+BETAS = (1 - 2**-3, 1 - 2**-10)
+"""Adam's decay rates, near its defaults: exact in single precision, to which Keras rounds them even
+in double precision. What a rounded rate changes in an update, inner loops enlarge a thousandfold.
+"""
+
 
 @dataclasses.dataclass(frozen=True)
 class Workload:
@@ -190,6 +195,7 @@ def problem(workload: Workload, learner: maml.MetaLearner, chosen: dict) -> Prob
         "inner_lr": workload.options.get("inner_lr", 0.0),
         "meta_lr": workload.meta_lr,
         "epsilon": EPSILON,
+        "betas": BETAS,
         "layers": layers,
     }
     return Problem(spec | {"chosen": chosen}, weights, workload.draw())
