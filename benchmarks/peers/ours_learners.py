@@ -1,0 +1,56 @@
+"""Training steps of this library, see :func:`worker.serve`, as its commands make them."""
+
+import functools
+
+import maml  # First: it silences TensorFlow's start-up messages.
+
+# isort: split
+import keras
+import tensorflow as tf
+import worker
+import workloads
+
+from maml.experiments.determinism import share_cores
+from maml.experiments.preparing import STEPS_TOGETHER
+
+
+def learner_and_data(problem, together: int):
+    """The learner of a problem, compiled, and its batches as an endless dataset."""
+    spec = problem.spec
+    learner = workloads.make(**spec["chosen"]).make_learner()
+    adam = keras.optimizers.Adam(spec["meta_lr"], *spec["betas"], spec["epsilon"])
+    learner.compile(adam, steps_per_execution=together)
+    batches = maml.Episode(*map(tf.stack, zip(*problem.batches, strict=True)))
+    return learner, tf.data.Dataset.from_tensor_slices(batches).repeat()
+
+
+def fit(problem, together: int = 1, threads: int = 1):
+    """``fit``, with as many steps in a call of TensorFlow's, and threads an operation.
+
+    Args:
+        problem: to train on.
+        together: steps in a call; the commands make 20 of vectors, and one of images.
+        threads: of an operation; the commands give it one.
+    """
+    if threads == 1:
+        share_cores()
+    else:
+        tf.config.threading.set_intra_op_parallelism_threads(threads)
+    learner, data = learner_and_data(problem, together)
+
+    def steps(count):
+        history = learner.fit(data, steps_per_epoch=count, verbose=0).history
+        return history["loss"][0]
+
+    return steps
+
+
+ENTRIES = {
+    "fit": fit,
+    "fit, 20 steps together": functools.partial(fit, together=STEPS_TOGETHER),
+    "fit, 2 threads": functools.partial(fit, threads=2),
+}
+"""Ways to train, by name."""
+
+if __name__ == "__main__":
+    worker.serve(ENTRIES, ["tensorflow", "keras"])
