@@ -54,7 +54,6 @@ OURS, TF1 = ("ours_learners", "fit"), ("tf1_learners", "session")
 @pytest.mark.parametrize(
     "workload",
     [
-        pytest.param("sinusoid-1", marks=pytest.mark.slow),
         "pose-cnp",
         pytest.param("omniglot", marks=pytest.mark.slow),
         pytest.param("pose-maml", marks=pytest.mark.slow),
