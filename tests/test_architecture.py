@@ -5,6 +5,7 @@ import graphlib
 import importlib
 import inspect
 import pathlib
+import re
 import subprocess
 import sys
 
@@ -125,3 +126,21 @@ def test_importing_a_package_loads_nothing_heavy(package):
 def test_types_of_the_packages_that_declare_them_are_right():
     done = subprocess.run([sys.executable, "-m", "mypy"], capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == 0, done.stdout
+
+
+def test_registries_find_all_that_registers():
+    """In a process that has imported nothing else: a folder may be missing from their lists."""
+    names = {kind: [] for kind in ("HEADS", "LEARNERS", "OUTER", "REGULARIZERS", "TASKS")}
+    for path in MODULES.values():
+        found = re.findall(r"^@([A-Z]+)\.register\(\"([^\"]+)\"", path.read_text(), re.MULTILINE)
+        for registry, name in found:
+            names.get(registry, []).append(name)
+    assert all(names.values()) and len(names["LEARNERS"]) > 20
+    code = (
+        "from maml.core import registry\n"
+        f"for kind, names in {names!r}.items():\n"
+        "    missing = [n for n in names if n not in getattr(registry, kind)]\n"
+        "    assert not missing, (kind, missing)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-500:]

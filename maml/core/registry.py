@@ -324,6 +324,7 @@ def with_critics() -> str:
 LEARNERS = Registry(
     "learner",
     "maml.learners",
+    "maml.learners.gradient_based",
     "maml.learners.probabilistic",
     "maml.learners.in_context",
     "maml.learners.exact",
