@@ -161,11 +161,12 @@ def test_more_of_anything_needs_more():
         assert more.peak > work.peak and more_memory > memory, name
 
 
-def test_multiply_adds_of_first_order_maml_are_those_by_hand():
+@pytest.mark.parametrize("task_map", ["vectorized", "map_fn"])
+def test_multiply_adds_of_first_order_maml_are_those_by_hand(task_map):
     # A pass over n examples takes n (16 + 16 * 16 + 16); its gradient the same by all weights, and
     # by the inputs of all layers but the first. An inner step has a pass and its gradient at the
     # shots, and the queries have one more.
-    config = {"learner": "fomaml", "task.queries": 7}
+    config = {"learner": "fomaml", "task.queries": 7, "learner.task_map": task_map}
     passed, inputs = 16 + 16 * 16 + 16, 16 * 16 + 16
     each = 2 * passed + inputs
     assert step_of(config)[0].products == 4 * each * (2 * 5 + 7)

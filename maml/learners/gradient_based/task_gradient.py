@@ -33,7 +33,8 @@ def mean_loss(
     """
     inputs, constants, count = list(inputs), list(constants), len(inputs)
     shared = [tf.convert_to_tensor(variable) for variable in variables]
-    tasks = tf.shape([*inputs, *constants][0])[0]
+    first = [*inputs, *constants][0]
+    tasks = tf.shape(first)[0]
     specs = [tf.TensorSpec(part.shape[1:], part.dtype) for part in inputs]
     specs = [*tf.nest.flatten(signature), *specs]
 
@@ -58,7 +59,11 @@ def mean_loss(
         [tf.TensorArray(s.dtype, tasks, element_shape=s.shape) for s in specs],
     )
     _, total, sums, arrays = tf.while_loop(
-        lambda index, *_: index < tasks, body, start, parallel_iterations=1
+        lambda index, *_: index < tasks,
+        body,
+        start,
+        parallel_iterations=1,
+        maximum_iterations=first.shape[0],  # So that a step's cost can be counted.
     )
     total, sums, stacked = tf.nest.map_structure(
         tf.stop_gradient, (total, sums, [array.stack() for array in arrays])
