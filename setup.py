@@ -123,6 +123,11 @@ setup(
             # Of benchmarks/fuzz.py, with hypothesis and pytest, which are in `[dev]`.
             'atheris>=2.3,<4; sys_platform == "linux" and platform_machine == "x86_64"',
         ],
-        "notebooks": [f"{NAME}[experiments]", "jupyterlab>=4", "ipywidgets>=8"],
+        "notebooks": [
+            f"{NAME}[experiments]",
+            "jupyterlab>=4",
+            "ipywidgets>=8",
+            "scikit-learn>=1.4",
+        ],
     },
 )

@@ -98,6 +98,37 @@ def test_tasks_that_do_not_differ_do_not_tell():
     assert found.verdict == "cannot tell" and "does not determine" in found.advice
 
 
+def test_a_model_that_answers_all_tasks_alike_is_not_said_to_have_equal_tasks():
+    """Tasks a sin(x) of positive a, and one answer to all: it is right in part, on new ones too."""
+    rng = np.random.default_rng(0)
+    x = rng.uniform(-3, 3, [60, 20])
+    y = rng.uniform(0.2, 2, [60, 1]) * np.sin(x)
+    halves = [(x[part], y[part]) for part in (slice(30), slice(30, 60))]
+    found = memorization_report(
+        answer(np.sin), halves[0], held_out=halves[1], shots=10, verbose=False
+    )
+    assert found.verdict == "cannot tell" and "or the model ignores the support set" in found.reason
+
+
+@pytest.mark.parametrize("kind", [float, bool, np.int8])
+def test_class_numbers_of_any_type(kind):
+    """Of two classes, which booleans can name."""
+    tasks = Classification(2)
+    numbered = [
+        part._replace(
+            support_y=part.support_y.argmax(1).astype(kind),
+            query_y=part.query_y.argmax(1).astype(kind),
+        )
+        for part in tasks.training(6, 0)
+    ]
+
+    def predict(support_x, support_y, query_x):
+        return np.full([len(query_x), 2], 0.5)
+
+    found = memorization_report(predict, numbered, output="probs", verbose=False)
+    assert found.splits["training"]["scores"]["right"]["mean"] == 0.5
+
+
 def test_without_held_out_tasks_adaptation_cannot_be_told():
     found = report(TASKS.ridge, held_out=False)
     assert found.verdict == "cannot tell" and "held-out" in found.advice
@@ -440,6 +471,10 @@ SIXTEEN = answer(lambda x: np.zeros(16))
         (answer(lambda x: np.zeros(3)), GOOD, {}, r"`predict`.*expected \[16\], received \[3\]"),
         (answer(lambda x: np.full(len(x), np.nan)), GOOD, {}, "`predict`: expected finite"),
         (answer(lambda x: ["a"] * len(x)), GOOD, {}, "`predict`: expected numbers"),
+        (lambda *_: None, GOOD, {}, "`predict`: expected numbers, received None. Does it return"),
+        (PLAIN, GOOD, {"relabel": lambda y: y}, r"`relabel`: expected a function \(support_y, qu"),
+        (PLAIN, [np.zeros([9, 2])] * 2, {"shots": 2}, r"x .* is \[tasks, points, ...\] of \[9"),
+        (PLAIN, [np.zeros([n, 3, 1]) for n in (4, 4, 4, 5)], {}, r"as many tasks.*\[4, 4, 4, 5\]"),
         (PLAIN, GOOD, {"output": "mean_std"}, r"`predict` with output='mean_std'.*a pair"),
         (PLAIN, GOOD, {"output": "median"}, "`output`: expected one of mean"),
         (PLAIN, GOOD, {"relabel": "shift"}, "`relabel`: expected one of offset"),
@@ -477,8 +512,10 @@ def test_probabilities_are_checked():
         with pytest.raises(ValueError, match=message):
             report(answer(lambda x, v=value: np.full([len(x), 3], v)), tasks, output="probs")
     wrong = [part._replace(query_y=part.query_y + 0.5) for part in tasks.training(4, 0)]
-    with pytest.raises(ValueError, match="one-hot"):
+    with pytest.raises(ValueError, match="one-hot rows.*from 0.5 to 1.5"):
         memorization_report(tasks.uniform, wrong, output="probs", verbose=False)
+    with pytest.raises(ValueError, match=r"`predict`.*expected \[\d+, classes\]"):
+        report(answer(lambda x: np.zeros(len(x))), tasks, output="probs")
     numbers = [
         part._replace(support_y=part.support_y.argmax(1), query_y=part.query_y.argmax(1) + 1)
         for part in tasks.training(4, 0)
@@ -552,6 +589,6 @@ def test_inputs_that_are_not_finite_are_told_where_the_answers_are_not():
     x[0, :, 1] = np.nan
     y = rng.standard_normal([4, 12])
     options = {"shots": 5, "verbose": False}
-    with pytest.raises(ValueError, match="returned by `predict`.*Inputs of this task are NaN"):
+    with pytest.raises(ValueError, match="^Inputs of this task are NaN.*returned by `predict`"):
         maml.memorization_report(lambda sx, sy, qx: qx[:, 1], (x, y), **options)
     maml.memorization_report(lambda sx, sy, qx: qx[:, 0], (x, y), **options)

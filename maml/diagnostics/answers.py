@@ -51,11 +51,18 @@ class Reader:
         self.kind, self.dim, self.vector = kind, dim, vector
 
     def _expected_shape(self, queries: int) -> str:
-        axes = f"[{queries}, {self.dim}]" if self.vector or self.kind == "probs" else f"[{queries}]"
+        if self.kind == "probs":
+            return f"[{queries}, classes]"
+        axes = f"[{queries}, {self.dim}]" if self.vector else f"[{queries}]"
         shapes = {"samples": f"[samples, {axes[1:]}", "mean_std": f"a pair of {axes}"}
         return shapes.get(self.kind, axes)
 
     def _with_axis(self, value, queries: int) -> np.ndarray:
+        if value is None:
+            raise ValueError(
+                "Invalid value returned by `predict`: expected numbers, received None. Does it "
+                "return what it computes?"
+            )
         value = np.asarray(value)
         if value.dtype.kind not in "fiub":
             raise ValueError(
@@ -105,7 +112,8 @@ class Reader:
         ):
             raise ValueError(
                 "Invalid value returned by `predict` with output='probs': expected probabilities "
-                f"that sum to 1, received sums from {value.sum(-1).min():g} to "
+                f"from 0 to 1 that sum to 1, received values from {value.min():g} to "
+                f"{value.max():g} with sums from {value.sum(-1).min():g} to "
                 f"{value.sum(-1).max():g}."
             )
         return np.clip(value, 0, 1) if self.kind == "probs" else value

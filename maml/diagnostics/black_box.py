@@ -1,5 +1,6 @@
 """A memorization report of any model, from its answers alone: NumPy and SciPy, no TensorFlow."""
 
+import inspect
 import numbers
 import time
 import warnings
@@ -135,6 +136,11 @@ class Session:
                 "Invalid value for `relabel`: expected a name, a function or None; received a "
                 f"{type(relabel).__name__}."
             )
+        if callable(relabel) and not _takes(relabel, 3):
+            raise ValueError(
+                "Invalid value for `relabel`: expected a function (support_y, query_y, rng) -> "
+                "(support_y, query_y); received one that does not take three arguments."
+            )
         if not (isinstance(seed, numbers.Integral) and seed >= 0):
             raise ValueError(
                 f"Invalid value for `seed`: expected a whole number, 0 or more; received {seed!r}."
@@ -228,7 +234,7 @@ class Session:
             inputs = [np.asarray(x) for x in (request.support_x, request.query_x) if x is not None]
             if all(np.isfinite(x).all() for x in inputs if x.dtype.kind in "fc"):
                 raise
-            raise ValueError(f"{error} Inputs of this task are NaN or infinite.") from None
+            raise ValueError(f"Inputs of this task are NaN or infinite. {error}") from None
 
     def report(self, outputs: list) -> MemorizationReport:
         """The report from the answers to all questions, each of :meth:`read`."""
@@ -362,10 +368,22 @@ def _check_classes(splits, classes: int) -> None:
             )
 
 
+def _takes(function, count: int) -> bool:
+    """Whether a function can be called with so many arguments; yes where that is not known."""
+    try:
+        inspect.signature(function).bind(*range(count))
+    except TypeError:
+        return False
+    except ValueError:  # Of some that are written in C.
+        return True
+    return True
+
+
 def _check_one_hot(splits) -> None:
     for name, y in _labels(splits):
         if np.any((y != 0) & (y != 1)) or np.any(y.sum(-1) != 1):
             raise ValueError(
-                f"Invalid labels of {name}: expected one-hot rows, as output='probs'; received "
-                "others."
+                f"Invalid labels of {name}: expected one-hot rows [n, classes], or class numbers "
+                f"[n] without a further axis, as output='probs'; received {list(y.shape)} with "
+                f"values from {np.min(y):g} to {np.max(y):g}."
             )

@@ -72,8 +72,8 @@ def permute(classes: int) -> Relabeling:
         order = np.arange(classes)
         while np.array_equal(order, np.arange(classes)):
             order = rng.permutation(classes)
-        if np.ndim(query_y) == 1:
-            return order[support_y], order[query_y]
+        if np.ndim(query_y) == 1:  # Numbers may come as floats or booleans.
+            return order[np.asarray(support_y, int)], order[np.asarray(query_y, int)]
         return support_y[:, np.argsort(order)], query_y[:, np.argsort(order)]
 
     return relabel

@@ -48,11 +48,11 @@ def read_tasks(
             there is one task only.
     """
     if hasattr(episodes, "fixed") and hasattr(episodes, "num_tasks"):
-        tasks = list(_of_family(episodes, max_tasks, seed))
+        tasks = list(_of_family(episodes, max_tasks, seed, name))
     elif _are_arrays(episodes, 2):
         tasks = list(_of_arrays(*map(np.asarray, episodes), name, shots, queries, max_tasks, seed))
     elif _are_arrays(episodes, 4) or _are_arrays(episodes, 5):
-        tasks = _spaced(list(_of_batch(episodes)), max_tasks)
+        tasks = _spaced(list(_of_batch(episodes, name)), max_tasks)
     elif isinstance(episodes, Iterable) and not isinstance(episodes, str | bytes | dict):
         tasks = _spaced([_of_four(item, name) for item in episodes], max_tasks)
     else:
@@ -101,14 +101,20 @@ def _spaced(tasks: list, count: int) -> list:
     return [tasks[index * len(tasks) // count] for index in range(count)]
 
 
-def _of_family(family, max_tasks: int, seed: int) -> Iterator[Task]:
+def _of_family(family, max_tasks: int, seed: int, name: str) -> Iterator[Task]:
     count = min(max_tasks, family.num_tasks)
     for episode in family.fixed(1, min(16, max(count, 1)), seed, count):
-        yield from _of_batch(episode)
+        yield from _of_batch(episode, name)
 
 
-def _of_batch(episode) -> Iterator[Task]:
+def _of_batch(episode, name: str) -> Iterator[Task]:
     support_x, support_y, query_x, query_y, *mask = map(np.asarray, episode)
+    counts = [len(part) for part in (support_x, support_y, query_x, query_y, *mask)]
+    if len(set(counts)) > 1:
+        raise ValueError(
+            f"Invalid value for `{name}`: expected arrays of as many tasks each, (support_x, "
+            f"support_y, query_x, query_y); received {counts} tasks."
+        )
     for index in range(len(query_y)):
         real = mask[0][index] if mask else slice(None)
         yield Task(support_x[index][real], support_y[index][real], query_x[index], query_y[index])
@@ -143,8 +149,8 @@ def _of_arrays(x, y, name, shots, queries, max_tasks, seed) -> Iterator[Task]:
     least, most = sizes[0], sizes[-1]
     if not 1 <= least <= most < x.shape[1]:
         raise ValueError(
-            f"Invalid value for `shots`: expected 1 <= shots < {x.shape[1]}, the points of a task "
-            f"in `{name}`; received {shots}."
+            f"Invalid value for `shots`: expected 1 <= shots < {x.shape[1]}, the points of a task, "
+            f"since x in `{name}` is [tasks, points, ...] of {list(x.shape)}; received {shots}."
         )
     if queries is not None and not 1 <= queries <= x.shape[1] - most:
         raise ValueError(

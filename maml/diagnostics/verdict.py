@@ -189,9 +189,11 @@ def decide(
                 )
             return (
                 CANNOT_TELL,
-                f"New tasks, too, are answered without the support set, so the tasks do not "
-                f"differ given the query input: {facts}.",
-                "Give tasks whose labels the query input alone does not determine.",
+                f"New tasks, too, are answered as well without the support set: either the query "
+                f"input determines the labels, or the model ignores the support set: {facts}.",
+                "Compare a model that is fitted to each support set: if it does better, this one "
+                "ignores the support set; if not, give tasks whose labels the query input alone "
+                "does not determine.",
             )
         return _memorization("as well", facts)
     if share is None:
