@@ -369,7 +369,7 @@ def _check_classes(splits, classes: int) -> None:
 
 
 def _takes(function, count: int) -> bool:
-    """Whether a function can be called with so many arguments; yes where that is not known."""
+    """Whether a function can be called with ``count`` arguments; yes where that is not known."""
     try:
         inspect.signature(function).bind(*range(count))
     except TypeError:
