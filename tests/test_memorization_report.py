@@ -472,6 +472,7 @@ SIXTEEN = answer(lambda x: np.zeros(16))
         (answer(lambda x: np.full(len(x), np.nan)), GOOD, {}, "`predict`: expected finite"),
         (answer(lambda x: ["a"] * len(x)), GOOD, {}, "`predict`: expected numbers"),
         (lambda *_: None, GOOD, {}, "`predict`: expected numbers, received None. Does it return"),
+        (lambda sx, sy, x: (x, x), GOOD, {}, r"expected \[16\], received a pair. For a mean"),
         (PLAIN, GOOD, {"relabel": lambda y: y}, r"`relabel`: expected a function \(support_y, qu"),
         (PLAIN, [np.zeros([9, 2])] * 2, {"shots": 2}, r"x .* is \[tasks, points, ...\] of \[9"),
         (PLAIN, [np.zeros([n, 3, 1]) for n in (4, 4, 4, 5)], {}, r"as many tasks.*\[4, 4, 4, 5\]"),

@@ -106,6 +106,12 @@ class Reader:
                     f"{std.min():g}."
                 )
             return mean, std
+        if isinstance(output, tuple) and len(output) == 2 != queries:
+            raise ValueError(
+                f"Invalid value returned by `predict` with output={self.kind!r}: expected "
+                f"{self._expected_shape(queries)}, received a pair. For a mean and a standard "
+                "deviation give output='mean_std'."
+            )
         value = self._with_axis(output, queries)
         if self.kind == "probs" and (
             np.any(value < -1e-6) or np.any(np.abs(value.sum(-1) - 1) > 1e-3)
