@@ -13,6 +13,7 @@ from maml.rl import study as rl
 from maml.studies import (
     ambiguity,
     fewshot,
+    image_threshold,
     memorization,
     robustness,
     robustness_plots,
@@ -31,6 +32,7 @@ STUDIES = {
     "rl": rl,
     "ambiguity": ambiguity,
     "threshold": threshold,
+    "image_threshold": image_threshold,
 }
 """Name of a study's files -> the module that writes its page."""
 

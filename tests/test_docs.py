@@ -93,3 +93,9 @@ def test_tables_have_the_numbers_of_committed_results(page, committed):
             for factor in (1, 100)
         }
         assert (mean, width) in rounded, f"{mean} ± {width} is in no committed result"
+
+
+def test_commands_of_results_name_no_folder_of_one_machine():
+    for path in [*ROOT.glob("results/**/*.md"), *ROOT.glob("results/**/*.json")]:
+        found = re.findall(r"--\w+=/\w[^\s\"]*", path.read_text(encoding="utf-8"))
+        assert not found, f"{path.relative_to(ROOT)} has {found[0]}"

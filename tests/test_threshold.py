@@ -119,7 +119,7 @@ def test_a_study_of_one_number_of_tasks_is_drawn_as_dots(tmp_path):
     def pixels(value):
         names = [f"distance.test.{name}" for name in ("ridge", "memorizer", "between")]
         row = {f"further.{name}.mean": value * (1 + index) for index, name in enumerate(names)}
-        row |= {"row": "8", f"scores.test.{study.INFORMATION}.mean": value}
+        row |= {"row": "8", f"scores.test.{crossings.INFORMATION}.mean": value}
         result = {"tables": {"cnp_none": {"rows": [row]}}, "thresholds": []}
         study.draw(result, tmp_path / "threshold.png")
         found = matplotlib.image.imread(tmp_path / "threshold.png")[..., :3]

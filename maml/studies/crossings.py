@@ -1,12 +1,16 @@
 """The number of training tasks from which on something holds, and how far methods move it."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+import pathlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 
+from maml.experiments.aggregation import INFORMATION
+from maml.experiments.study import Table
 from mine import reporting
 from mine.reporting import format_interval, mean_interval
+from mine.reporting.pictures import marker_of, new_axes
 
 METHODS = {
     "none": {"regularizer": "none"},
@@ -16,6 +20,29 @@ METHODS = {
 """What stands in the names of tables, ``LEARNER_METHOD`` -> options."""
 
 TITLES = {"none": "no regularizer", "label_mi": "Label-MI", "weight_decay": "weight decay"}
+
+
+def tables(
+    common: Mapping, learners: Mapping[str, tuple[str, dict]], counts: Iterable[int], seeds: Mapping
+) -> dict[str, Table]:
+    """A table for each learner and method, with a row for each number of training tasks.
+
+    Args:
+        common: options of all runs.
+        learners: name in tables -> its title and its options.
+        counts: numbers of training tasks M.
+        seeds: name of a learner -> number of seeds.
+    """
+    return {
+        f"{learner}_{method}": Table(
+            f"{title}, {TITLES[method]}",
+            {**common, **base, "learner": learner},
+            {str(count): [options | {"task.train_tasks": count}] for count in counts},
+            seeds=seeds[learner],
+        )
+        for learner, (title, base) in learners.items()
+        for method, options in METHODS.items()
+    }
 
 
 def crossing(counts: Sequence[int], values: Sequence[float]) -> float:
@@ -96,19 +123,19 @@ def keep(result: dict, runs, value: Callable) -> None:
     result["largest"] = int(runs["row"].astype(int).max())
 
 
-def section(result: Mapping, learners: Mapping[str, str]) -> list[str]:
+def section(result: Mapping, learners: Mapping[str, tuple[str, dict]]) -> list[str]:
     """The table of thresholds on a study's page.
 
     Args:
         result: with ``thresholds`` and ``largest`` of :func:`keep`.
-        learners: name in tables -> title.
+        learners: as of :func:`tables`.
     """
     cells = []
     for row in result["thresholds"]:
         at, octaves = row["log2"], row["octaves"]
         cells.append(
             [
-                learners[row["learner"]],
+                learners[row["learner"]][0],
                 TITLES[row["method"]],
                 str(len(row["seeds"])),
                 f"{2 ** at['mean']:.0f}" if at else f"none up to {result['largest']}",
@@ -122,9 +149,49 @@ def section(result: Mapping, learners: Mapping[str, str]) -> list[str]:
     return ["", "## Thresholds", "", *reporting.markdown_table(titles, cells, left=2)]
 
 
-def mark(result: Mapping, table: str, axes, **style) -> None:
-    """Draws a vertical line at the threshold of a table, where it has one."""
-    for found in result["thresholds"]:
-        if found["table"] == table and found["log2"]:
-            for ax in axes:
-                ax.axvline(2 ** found["log2"]["mean"], linestyle=":", **style)
+def colour(method: str) -> dict[str, str]:
+    """The colour of a method's lines, as an option of Matplotlib's."""
+    return {"color": reporting.COLOURS[list(METHODS).index(method)]}
+
+
+def counts_of(rows: Iterable[Mapping]) -> list[int]:
+    """The numbers of training tasks of a table's rows."""
+    return [int(row["row"]) for row in rows]
+
+
+def draw(
+    result: Mapping,
+    learners: Mapping[str, tuple[str, dict]],
+    upper: Callable,
+    path: pathlib.Path,
+    **line,
+) -> None:
+    """For each learner what a study draws, and the label information below it, against M.
+
+    Args:
+        result: with ``tables``, and ``thresholds`` of :func:`keep`, which are vertical lines.
+        learners: as of :func:`tables`.
+        upper: draws the upper axes of a learner, ``upper(axes, rows)``, rows of each method.
+        path: of the picture.
+        **line: of the lines of the information, as Matplotlib takes them.
+    """
+    names = dict.fromkeys(name.partition("_")[0] for name in result["tables"])
+    figure, axes = new_axes(len(names), 2, (4.2, 3))
+    for column, learner in enumerate(names):
+        top, bottom = axes[0, column], axes[1, column]
+        found = {method: result["tables"].get(f"{learner}_{method}") for method in METHODS}
+        rows_of = {method: table["rows"] for method, table in found.items() if table}
+        upper(top, rows_of)
+        for method, rows in rows_of.items():
+            values = [row.get(f"scores.test.{INFORMATION}.mean", math.nan) for row in rows]
+            style = {"marker": marker_of(values)} | line | colour(method)
+            bottom.semilogx(counts_of(rows), values, base=2, label=TITLES[method], **style)
+            for threshold in result["thresholds"]:
+                if threshold["table"] == f"{learner}_{method}" and threshold["log2"]:
+                    for ax in (top, bottom):
+                        place = 2 ** threshold["log2"]["mean"]
+                        ax.axvline(place, linestyle=":", **colour(method))
+        top.set_title(learners[learner][0])
+        bottom.set(xlabel="training tasks M", ylabel="I(ŷ;Y|x,X), nats")
+    axes[0, 0].legend(fontsize=6)
+    reporting.picture(figure, path)

@@ -22,12 +22,8 @@ from collections.abc import Mapping
 from absl import flags
 
 from maml.experiments import report, study_command
-from maml.experiments.aggregation import INFORMATION
-from maml.experiments.study import Plan, Study, Table
+from maml.experiments.study import Plan, Study
 from maml.studies import crossings
-from maml.studies.crossings import METHODS, TITLES
-from mine import reporting
-from mine.reporting.pictures import new_axes
 
 COUNTS = tuple(4**power for power in range(1, 8))
 """Numbers of training tasks M."""
@@ -51,16 +47,7 @@ LEARNERS = {
 LEARNED = 0.05
 """Accuracy above chance on training tasks below which nothing was learned."""
 
-TABLES = {
-    f"{learner}_{method}": Table(
-        f"{title}, {TITLES[method]}",
-        COMMON | base | {"learner": learner},
-        {str(count): [METHODS[method] | {"task.train_tasks": count}] for count in COUNTS},
-        seeds=1,
-    )
-    for learner, (title, base) in LEARNERS.items()
-    for method in METHODS
-}
+TABLES = crossings.tables(COMMON, LEARNERS, COUNTS, dict.fromkeys(LEARNERS, 1))
 
 STUDY = Study(
     "image_threshold",
@@ -113,40 +100,27 @@ NOTE = (
 
 def page(result: dict) -> list[str]:
     """The page of the study."""
-    titles = {name: title for name, (title, _) in LEARNERS.items()}
     return [
         *report.header(result, STUDY.title, NOTE),
-        *crossings.section(result, titles),
+        *crossings.section(result, LEARNERS),
         *report.sections(result, COLUMNS),
     ]
 
 
+def _accuracies(axes, rows_of: Mapping[str, list]) -> None:
+    """Draws accuracies on new and on training tasks, and chance."""
+    for method, rows in rows_of.items():
+        for split, line, tasks in (("test", "o-", "new tasks"), ("train", "--", "training tasks")):
+            values = [100 * row.get(f"scores.{split}.accuracy.mean", math.nan) for row in rows]
+            label, style = f"{crossings.TITLES[method]}, {tasks}", crossings.colour(method)
+            axes.semilogx(crossings.counts_of(rows), values, line, base=2, label=label, **style)
+    axes.axhline(100 / WAYS, color="black", linewidth=0.5)
+    axes.set_ylabel("accuracy, %")
+
+
 def draw(result: Mapping, path: pathlib.Path) -> None:
     """Accuracy on training and on new tasks, and the label information, against M."""
-    learners = dict.fromkeys(name.partition("_")[0] for name in result["tables"])
-    figure, axes = new_axes(len(learners), 2, (4.2, 3))
-    for column, learner in enumerate(learners):
-        top, bottom = axes[0, column], axes[1, column]
-        for colour, method in enumerate(METHODS):
-            name = f"{learner}_{method}"
-            if name not in result["tables"]:
-                continue
-            rows, style = result["tables"][name]["rows"], {"color": reporting.COLOURS[colour]}
-            counts = [int(row["row"]) for row in rows]
-            for split, line in (("test", "o-"), ("train", "--")):
-                values = [100 * row.get(f"scores.{split}.accuracy.mean", math.nan) for row in rows]
-                tasks = "new tasks" if split == "test" else "training tasks"
-                top.semilogx(
-                    counts, values, line, base=2, label=f"{TITLES[method]}, {tasks}", **style
-                )
-            values = [row.get(f"scores.test.{INFORMATION}.mean", math.nan) for row in rows]
-            bottom.semilogx(counts, values, "o-", base=2, label=TITLES[method], **style)
-            crossings.mark(result, name, (top, bottom), **style)
-        top.axhline(100 / WAYS, color="black", linewidth=0.5)
-        top.set(title=LEARNERS[learner][0], ylabel="accuracy, %")
-        bottom.set(xlabel="training tasks M", ylabel="I(ŷ;Y|x,X), nats")
-    axes[0, 0].legend(fontsize=6)
-    reporting.picture(figure, path)
+    crossings.draw(result, LEARNERS, _accuracies, path, marker="o")
 
 
 def write(result: dict, plan: Plan, output: pathlib.Path) -> str:

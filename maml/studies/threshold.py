@@ -23,15 +23,13 @@ import tensorflow as tf
 
 from maml.core.registry import make_learner
 from maml.experiments import report, study_command
-from maml.experiments.aggregation import INFORMATION, interval_of
+from maml.experiments.aggregation import interval_of
 from maml.experiments.run_folder import LEARNER, read_config
-from maml.experiments.study import Plan, Study, Table
+from maml.experiments.study import Plan, Study
 from maml.learners import saving
 from maml.studies import crossings
-from maml.studies.crossings import METHODS, TITLES
-from mine import reporting
 from mine.reporting import format_interval, mean_interval
-from mine.reporting.pictures import marker_of, new_axes
+from mine.reporting.pictures import marker_of
 
 COUNTS = tuple(2**power for power in range(1, 13))
 """Numbers of training tasks M."""
@@ -53,16 +51,7 @@ LEARNERS = {
 SEEDS = {"tnp": 1, "cnp": 5, "maml": 1}
 """Learner -> seeds unless told: a training of the transformer takes four times as long."""
 
-TABLES = {
-    f"{learner}_{method}": Table(
-        f"{title}, {TITLES[method]}",
-        COMMON | base | {"learner": learner},
-        {str(count): [options | {"task.train_tasks": count}] for count in COUNTS},
-        seeds=SEEDS[learner],
-    )
-    for learner, (title, base) in LEARNERS.items()
-    for method, options in METHODS.items()
-}
+TABLES = crossings.tables(COMMON, LEARNERS, COUNTS, SEEDS)
 
 YARDSTICKS = {"ridge": "ridge", "memorizer": "posterior_over_tasks"}
 """What distances are measured to -> the exact learner."""
@@ -173,46 +162,35 @@ NOTE = (
 
 def page(result: dict) -> list[str]:
     """The page of the study."""
-    titles = {name: title for name, (title, _) in LEARNERS.items()}
     return [
         *report.header(result, STUDY.title, NOTE),
-        *crossings.section(result, titles),
+        *crossings.section(result, LEARNERS),
         *report.sections(result, COLUMNS),
     ]
 
 
+def _distances(axes, rows_of: Mapping[str, list]) -> None:
+    """Draws distances of answers to new tasks to both exact learners, and that between these."""
+    between = {}
+    for method, rows in rows_of.items():
+        counts = crossings.counts_of(rows)
+        for count, row in zip(counts, rows, strict=True):
+            between[count] = row.get("further.distance.test.between.mean", math.nan)
+        for name, line in (("ridge", "-"), ("memorizer", "--")):
+            values = [row.get(f"further.distance.test.{name}.mean", math.nan) for row in rows]
+            style = {"marker": marker_of(values)} | crossings.colour(method)
+            label = f"{crossings.TITLES[method]}, to {name}"
+            axes.loglog(counts, values, line, base=2, label=label, **style)
+    counts = sorted(between)
+    exact = [between[count] for count in counts]
+    marker = marker_of(exact)
+    axes.loglog(counts, exact, "k:", base=2, label="ridge to memorizer", marker=marker)
+    axes.set_ylabel("squared distance, new tasks")
+
+
 def draw(result: dict, path: pathlib.Path) -> None:
     """Distances to both exact learners on new tasks, and the label information, against M."""
-    learners = dict.fromkeys(name.partition("_")[0] for name in result["tables"])
-    figure, axes = new_axes(len(learners), 2, (4.2, 3))
-    for column, learner in enumerate(learners):
-        top, bottom = axes[0, column], axes[1, column]
-        between = {}
-        for colour, method in enumerate(METHODS):
-            if f"{learner}_{method}" not in result["tables"]:
-                continue
-            rows = result["tables"][f"{learner}_{method}"]["rows"]
-            counts = [int(row["row"]) for row in rows]
-            for count, row in zip(counts, rows, strict=True):
-                between[count] = row.get("further.distance.test.between.mean", math.nan)
-            style = {"color": reporting.COLOURS[colour]}
-            for name, line in (("ridge", "-"), ("memorizer", "--")):
-                values = [row.get(f"further.distance.test.{name}.mean", math.nan) for row in rows]
-                label = f"{TITLES[method]}, to {name}"
-                marker = marker_of(values)
-                top.loglog(counts, values, line, base=2, label=label, marker=marker, **style)
-            values = [row.get(f"scores.test.{INFORMATION}.mean", math.nan) for row in rows]
-            marker = marker_of(values)
-            bottom.semilogx(counts, values, base=2, label=TITLES[method], marker=marker, **style)
-            crossings.mark(result, f"{learner}_{method}", (top, bottom), **style)
-        counts = sorted(between)
-        exact = [between[count] for count in counts]
-        marker = marker_of(exact)
-        top.loglog(counts, exact, "k:", base=2, label="ridge to memorizer", marker=marker)
-        top.set(title=LEARNERS[learner][0], ylabel="squared distance, new tasks")
-        bottom.set(xlabel="training tasks M", ylabel="I(ŷ;Y|x,X), nats")
-    axes[0, 0].legend(fontsize=6)
-    reporting.picture(figure, path)
+    crossings.draw(result, LEARNERS, _distances, path)
 
 
 def write(result: dict, plan: Plan, output: pathlib.Path) -> str:
