@@ -211,7 +211,7 @@ class MAML(MetaLearner):
         hooks = "task_loss", "encode", "encode_path", "descend", "decode", "outputs", "map_tasks"
         own = any(getattr(type(self), hook) is not getattr(MAML, hook) for hook in hooks)
         read = any(regularizer.reads_prediction for regularizer in self.regularizers)
-        if own or read or task_map.choose(self.task_map, self.network) != "map_fn":
+        if own or read or self._mode != "map_fn":
             return super().training_loss(embedded)
         mask = support_mask(embedded)
         if mask is not None:
@@ -224,20 +224,18 @@ class MAML(MetaLearner):
         )  # fmt: skip
         support_x, *rest = self._support(embedded.support_x, embedded.support_y, mask)
 
-        def one(inputs, constants):
-            (x, query_x), (query_y, *support) = inputs or constants[:2], constants[-len(rest) - 1 :]
-            path = self.path(x, support[0], steps, *support[1:])
+        def one(x, query_x, query_y, y, *mask):
+            path = self.path(x, y, steps, *mask)
             start = functional.tensors(self.functional.variables)
             shared = functional.tensors(self.functional.shared)
             outputs = self.functional([start, *path.weights][-1], shared, query_x, AFTER_LAST_STEP)
             losses = self.head.loss(self.head(outputs[tf.newaxis]), query_y[tf.newaxis])
             return tf.reduce_mean(losses), (outputs, path.losses)
 
-        features, labels = [support_x, embedded.query_x], [embedded.query_y, *rest]
-        if not self._features_have_weights():
-            features, labels = [], [*features, *labels]
+        parts = [support_x, embedded.query_x, embedded.query_y, *rest]
+        features = 2 if self._features_have_weights() else 0
         loss, (outputs, losses) = task_gradient.mean_loss(
-            one, features, labels, self._weights_by_task(), signature
+            one, parts, features, self._weights_by_task(), signature
         )
         if steps:
             self._note_divergence(losses)
@@ -281,12 +279,15 @@ class MAML(MetaLearner):
 
     def map_tasks(self, function, elements, signature):
         """``function`` of each task, in this learner's way; see :mod:`maml.nn.task_map`."""
-        mode = task_map.choose(self.task_map, self.network)
-        return task_map.map_tasks(function, elements, mode, signature)
+        return task_map.map_tasks(function, elements, self._mode, signature)
+
+    @property
+    def _mode(self) -> str:
+        return task_map.choose(self.task_map, self.network)
 
     @property
     def prefers_xla(self):
-        return task_map.choose(self.task_map, self.network) == "vectorized"
+        return self._mode == "vectorized"
 
     def _note_divergence(self, losses):
         """Notes where an inner loss [tasks, steps] is not finite, for :meth:`divergence`."""

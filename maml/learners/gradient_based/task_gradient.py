@@ -13,40 +13,38 @@ import tensorflow as tf
 
 def mean_loss(
     function: Callable,
-    inputs: Sequence[tf.Tensor],
-    constants: Sequence[tf.Tensor],
+    parts: Sequence[tf.Tensor],
+    differentiable: int,
     variables: Sequence[keras.Variable],
     signature,
 ):
     """The mean over tasks of a loss; its first derivatives only can be taken.
 
     Args:
-        function: ``function(inputs, constants)`` of one task: its loss, a scalar, and a nest of
-            further tensors.
-        inputs: tensors [tasks, ...] that the gradient flows to.
-        constants: tensors [tasks, ...] that it does not.
+        function: of the ``parts`` of one task: its loss, a scalar, and a nest of further tensors.
+        parts: tensors [tasks, ...].
+        differentiable: how many of them, the first ones, the gradient flows to.
         variables: all variables that ``function`` depends on.
         signature: a nest of ``tf.TensorSpec``: the further tensors.
 
     Returns:
         ``(loss, further)``: a scalar, and the further tensors [tasks, ...], which have no gradient.
     """
-    inputs, constants, count = list(inputs), list(constants), len(inputs)
+    inputs, count = list(parts[:differentiable]), differentiable
     shared = [tf.convert_to_tensor(variable) for variable in variables]
-    first = [*inputs, *constants][0]
-    tasks = tf.shape(first)[0]
+    tasks = tf.shape(parts[0])[0]
     specs = [tf.TensorSpec(part.shape[1:], part.dtype) for part in inputs]
     specs = [*tf.nest.flatten(signature), *specs]
 
     def body(index, total, sums, arrays):
-        own = [part[index] for part in inputs]
+        own = [part[index] for part in parts]
         # Copies, so that the gradient is by what this task sees of the weights.
         weights = [tf.identity(value) for value in shared]
         mapping = list(zip(variables, weights, strict=True))
         with tf.GradientTape() as tape, keras.StatelessScope(state_mapping=mapping):
-            tape.watch([own, weights])
-            loss, further = function(own, [part[index] for part in constants])
-        slopes = tape.gradient(loss, [*own, *weights], unconnected_gradients="zero")
+            tape.watch([own[:count], weights])
+            loss, further = function(*own)
+        slopes = tape.gradient(loss, [*own[:count], *weights], unconnected_gradients="zero")
         sums = [a + b for a, b in zip(sums, slopes[count:], strict=True)]
         leaving = [*tf.nest.flatten(further), *slopes[:count]]
         arrays = [a.write(index, v) for a, v in zip(arrays, leaving, strict=True)]
@@ -63,7 +61,7 @@ def mean_loss(
         body,
         start,
         parallel_iterations=1,
-        maximum_iterations=first.shape[0],  # So that a step's cost can be counted.
+        maximum_iterations=parts[0].shape[0],  # So that a step's cost can be counted.
     )
     total, sums, stacked = tf.nest.map_structure(
         tf.stop_gradient, (total, sums, [array.stack() for array in arrays])
