@@ -7,6 +7,7 @@ Files are of :mod:`maml.tasks.prepare`. Where a row may choose between strengths
 validation classes chooses, of one seed. Writes ``fewshot.{md,json}``, learning curves and pictures.
 """
 
+import dataclasses
 import pathlib
 
 from absl import flags
@@ -260,18 +261,13 @@ def with_files(files: dict[str, str]) -> Study:
         ValueError: none is given.
     """
     tables = {
-        name: Table(
-            table.about,
-            table.base | {"task.data": files[table.base["task"]]},
-            table.rows,
-            table.seeds,
-        )
+        name: dataclasses.replace(table, base=table.base | {"task.data": files[table.base["task"]]})
         for name, table in TABLES.items()
         if files.get(table.base["task"])
     }
     if not tables:
         raise ValueError("Give a file of images by --omniglot or --miniimagenet.")
-    return Study(**(vars(STUDY) | {"tables": tables}))
+    return dataclasses.replace(STUDY, tables=tables)
 
 
 def cli():
