@@ -6,6 +6,7 @@ command starts are forks of the same server.
 """
 
 import contextlib
+import gc
 import multiprocessing
 import multiprocessing.forkserver
 import os
@@ -19,7 +20,8 @@ import warnings
 
 _CONTEXT = multiprocessing.get_context("forkserver")
 _CONTEXT.set_forkserver_preload(
-    ["maml.experiments.sweep", "mine", "scipy.stats", "matplotlib.figure"]
+    ["maml.experiments.study_command", "mine", "scipy.stats", "matplotlib.figure", "pandas"]
+    + ["PIL.ImageOps", "jinja2", "markdown_it", "gymnasium", "pytest", "hypothesis"]
 )
 
 SECONDS = "FILE_OF_SECONDS"
@@ -69,6 +71,7 @@ def _main(module, arguments, folder, environment, out, err):
     sys.argv = [module, *arguments]
     # Python warns of a module that is run and was imported; here all were.
     warnings.filterwarnings("ignore", category=RuntimeWarning, module="runpy")
+    gc.freeze()  # What was loaded stays: a collection, as pytest's at its end, need not visit it.
     with _counted(environment.get(SECONDS)):
         if script:
             runpy.run_path(module, run_name="__main__")
