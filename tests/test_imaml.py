@@ -57,7 +57,7 @@ def nonlinear(task_map="map_fn", inner_steps=40, solver_steps=10):
 def meta_gradient(model):
     """A function from episodes to the gradient at all variables of the learner, as one vector."""
 
-    @tf.function
+    @tf.function(autograph=False)
     def gradient(episode):
         with tf.GradientTape() as tape:
             objective, _ = model.objective(episode, SEED, training=True)

@@ -148,7 +148,15 @@ VARIANTS = {
 }
 """Options of MAML that change its gradient, or the way it is computed."""
 
-LEARNERS = (*GRADIENT_BASED, *VARIANTS, "cnp", "cnp-products", "acnp", "relative-cnp")
+UNREGISTERED = (*VARIANTS, "cnp-products")
+"""Learners with options that none of the registry has by default.
+
+``maml.testing.check_learner`` checks each learner of the registry, see test_testing.py: saving,
+finite differences, padding, and that tasks of a batch share nothing. So where a test has another
+look at one of these, it takes the learners here, and one or two of the registry.
+"""
+
+LEARNERS = (*GRADIENT_BASED, *UNREGISTERED, "cnp", "acnp", "relative-cnp")
 
 
 def learner(kind, head, inputs, regularizers=(), dtype="float32", seed=0, **options):
@@ -173,7 +181,7 @@ def learner(kind, head, inputs, regularizers=(), dtype="float32", seed=0, **opti
 
 def finite_differences(function, variables, step=1e-6):
     """Central differences of a scalar function of variables, one array a variable."""
-    function, gradients = tf.function(function), []
+    function, gradients = tf.function(function, autograph=False), []
     for variable in variables:
         value = variable.numpy()
         gradient = np.zeros_like(value)
