@@ -12,7 +12,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from toys import LEARNERS, Lines, learner
+from toys import UNREGISTERED, Lines, learner
 
 import maml
 from maml.core.options import parameters
@@ -48,7 +48,10 @@ def trained(kind):
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "suffix"),
-    [*((kind, ".keras") for kind in LEARNERS), ("maml", ".h5"), ("cnp", ".h5")],
+    [
+        *((kind, ".keras") for kind in (*UNREGISTERED, "maml++", "cnp")),
+        *(("maml", ".h5"), ("cnp", ".h5")),
+    ],
 )
 def test_what_is_loaded_predicts_the_same(kind, suffix, tmp_path):
     model = trained(kind)
