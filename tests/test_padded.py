@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from scipy import stats
-from toys import LEARNERS, Lines, learner, perceptron
+from toys import UNREGISTERED, Lines, learner, perceptron
 
 import maml
 from maml.core.episodes import as_episode
@@ -40,7 +40,10 @@ def assert_padding_changes_nothing(model, episode, sizes):
     np.testing.assert_allclose(model(padded(episode, full)), model(episode), rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("kind", [k for k in LEARNERS if k not in TRANSDUCTIVE])
+PADDED = ("maml", "imaml", "cnp", *(kind for kind in UNREGISTERED if kind not in TRANSDUCTIVE))
+
+
+@pytest.mark.parametrize("kind", PADDED)
 def test_padding_changes_no_prediction(kind):
     model = learner(kind, maml.NormalHead(), 9)
     assert_padding_changes_nothing(model, Lines(shots=5).sample(3, SEED), [5, 2, 3])
