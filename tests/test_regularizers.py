@@ -71,11 +71,13 @@ def kl_by_hand(mean, sigma, prior):
 # -- all of them ----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kind", ["maml", "cnp"])
 @pytest.mark.parametrize("name", [name for name in KINDS if name not in CRITICS])
-def test_meta_gradient_equals_finite_differences(kind, name):
-    """At a fixed seed, noise included; critics are in test_maml_gradients.py."""
-    model, episode = made(kind, KINDS[name]("float64"))
+def test_meta_gradient_equals_finite_differences(name):
+    """Of MAML at a fixed seed, noise included; critics are in test_maml_gradients.py.
+
+    Of a neural process, ``maml.testing.check_regularizer`` has them, see test_testing.py.
+    """
+    model, episode = made("maml", KINDS[name]("float64"))
     variables = model.learner_variables
 
     def objective():
