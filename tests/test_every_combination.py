@@ -39,20 +39,34 @@ def trained(task, kind, term):
     return problem, learner, history, moved
 
 
-SETS_OF_WEIGHTS = ("abml", "bmaml", "platipus")
-"""Slow to trace: of these two on one task are enough here; test_probabilistic_maml.py has all."""
+ON_NUMBERS = ("cnp", "maml", "fomaml", "anil", "metasgd", "latent_np", "attentive_latent_np")
+"""On sinusoids; test_pose_code.py trains and evaluates the others on numbers, the poses.
 
-# Every learner on classes and on numbers, every task with a learner of each kind. Of images one:
-# they are made by one function. The pose task is of a data set, see test_pose_code.py; policies
-# have tests of their own, in test_rl.py.
+Slow to trace are abml, bmaml and platipus: two of them on one task are enough here, since
+test_probabilistic_maml.py has all.
+"""
+
+ELSEWHERE = (("functions", "maml"), ("nme_sinusoid", "cnp"))
+"""Trained and scored in test_maml_train.py."""
+
+
+def learners(task):
+    """Every learner on classes and on numbers; on other tasks, one that adapts and one other."""
+    if task == "clusters":
+        return [kind for kind in sorted(maml.LEARNERS) if toys.trains(kind) and kind != "abml"]
+    if task == "sinusoid":
+        return ON_NUMBERS
+    return ("maml", "cnp" if task in toys.REGRESSIONS else "protonet")
+
+
+# Of images one: they are made by one function. The pose task is of a data set, see
+# test_pose_code.py; policies have tests of their own, in test_rl.py.
 CASES = [
     (task, kind)
     for task in sorted(set(maml.TASKS) - {"omniglot", "miniimagenet", "pose"})
     if not toys.of_policies(task)
-    for kind in filter(toys.trains, sorted(maml.LEARNERS))
-    if task in ("clusters", "sinusoid") or kind in ("cnp", "maml", "protonet")
-    if not maml.LEARNERS[kind].classification_only or task not in toys.REGRESSIONS
-    if kind not in SETS_OF_WEIGHTS or (task == "clusters" and kind != "abml")
+    for kind in learners(task)
+    if (task, kind) not in ELSEWHERE
 ]
 
 
