@@ -68,10 +68,11 @@ def test_the_main_job_can_run_where_the_tests_run(tmp_path, backend):
 
 
 @pytest.mark.slow
-def test_a_back_end_that_does_not_work_is_named(tmp_path):
-    done = examined(cwd=tmp_path, MUJOCO_GL="nonsense")
-    assert done.returncode == 1 and line(done, "OpenGL nonsense").startswith("FAULT")
-    assert done.stdout.splitlines()[-1] == "To mend it: unset MUJOCO_GL"
+def test_a_back_end_that_does_not_work_is_named(monkeypatch):
+    monkeypatch.setenv("MUJOCO_GL", "nonsense")
+    (found,) = doctor.opengl()
+    assert found.what == "OpenGL nonsense" and found.needed
+    assert doctor.mending([found]) == "unset MUJOCO_GL"
 
 
 def test_a_word_that_is_no_flag_is_refused(tmp_path):
