@@ -73,9 +73,15 @@ def test_help_names_every_command_and_unknown_ones_are_refused():
     ],
 )
 def test_data_refuses_flags_it_does_not_know_and_misses_those_it_needs(flags):
-    process = shell("./run.sh", "data", *flags)
+    process = commands.run(OTHERS["data"], *flags)
     assert process.returncode != 0 and "Traceback" not in process.stderr
     assert "data_d" in process.stderr or "loose" in process.stderr or "--CAD_dir" in process.stderr
+
+
+@pytest.mark.slow
+def test_the_front_door_ends_as_its_command_does():
+    process = shell("./run.sh", "data")
+    assert process.returncode == 1 and "Error: Missing flag --data_dir" in process.stderr
 
 
 def test_studies_write_no_results_that_are_tracked_unless_asked_to():

@@ -98,12 +98,12 @@ def test_independent_samples_have_no_information(bound):
 @pytest.mark.parametrize(
     ("bound", "critic"),
     [
-        *itertools.product(BOUNDS, ["concatenated", "separable", "bilinear"]),
-        ("mine", "deepsets"),
-        ("infonce", "deepsets"),
+        *itertools.product(BOUNDS, ["concatenated"]),
+        *itertools.product(["mine", "infonce"], ["separable", "bilinear", "deepsets"]),
     ],
 )
-def test_every_bound_trains_every_critic(bound, critic):
+def test_every_bound_and_every_critic_trains(bound, critic):
+    """Critics score pairs, or for InfoNCE all pairs of a batch."""
     x, y = benchmarks.bivariate_normal(0.9).sample(400, 6)
     found = mine.estimate(x, y, bound=bound, critic=critic, second_opinions=False, **QUICK)
     assert found.bound == bound and math.isfinite(found.nats)
