@@ -1,12 +1,16 @@
 """Commands as users type them, in processes that start with the libraries loaded.
 
 TensorFlow takes four seconds to import, and there are over a hundred commands. A server imports it
-once; each command is a fork of it, which runs the module as ``python -m`` does.
+once; each command is a fork of it, which runs the module as ``python -m`` does. Commands that a
+command starts are forks of the same server.
 """
 
+import contextlib
 import multiprocessing
+import multiprocessing.forkserver
 import os
 import pathlib
+import resource
 import runpy
 import subprocess
 import sys
@@ -18,26 +22,37 @@ _CONTEXT.set_forkserver_preload(
     ["maml.experiments.sweep", "mine", "scipy.stats", "matplotlib.figure"]
 )
 
+SECONDS = "FILE_OF_SECONDS"
+"""Variable of the environment: a file to which each command adds its seconds of processor time."""
 
-def run(module, *arguments, cwd=None, timeout=600):
+
+def start(module, *arguments, cwd, out, err, **variables):
+    """The process of ``python -m MODULE ARGUMENTS``, whose output goes to the files out and err."""
+    arguments = [str(argument) for argument in arguments]
+    environment = os.environ | variables
+    process = _CONTEXT.Process(
+        target=_main, args=(module, arguments, str(cwd), environment, str(out), str(err))
+    )
+    process.start()
+    return process
+
+
+def run(module, *arguments, cwd=None, timeout=600, **variables):
     """``python -m MODULE ARGUMENTS`` in the folder ``cwd``, as ``subprocess.run`` gives it.
 
-    ``module`` may be the path of a script; ``cwd`` None: where the tests run.
+    ``module`` may be the path of a script; ``cwd`` None: where the tests run; ``variables`` are
+    added to the environment.
     """
-    arguments = [str(argument) for argument in arguments]
     with tempfile.TemporaryDirectory() as folder:
-        paths = [os.path.join(folder, name) for name in ("out", "err")]
-        environment = dict(os.environ)
-        process = _CONTEXT.Process(
-            target=_main, args=(module, arguments, str(cwd or os.getcwd()), environment, *paths)
-        )
-        process.start()
+        out, err = (os.path.join(folder, name) for name in ("out", "err"))
+        cwd = cwd or os.getcwd()
+        process = start(module, *arguments, cwd=cwd, out=out, err=err, **variables)
         process.join(timeout)
         if process.is_alive():
             process.kill()
             raise subprocess.TimeoutExpired([module, *arguments], timeout)
-        out, err = (pathlib.Path(path).read_text(encoding="utf-8") for path in paths)
-    command = [sys.executable, "-m", module, *arguments]
+        out, err = (pathlib.Path(path).read_text(encoding="utf-8") for path in (out, err))
+    command = [sys.executable, "-m", module, *map(str, arguments)]
     return subprocess.CompletedProcess(command, process.exitcode, out, err)
 
 
@@ -47,12 +62,27 @@ def _main(module, arguments, folder, environment, out, err):
     os.environ.clear()
     os.environ.update(environment)
     os.chdir(folder)
+    # Python means a child to use the server that it came from, and starts one more all the same.
+    multiprocessing.forkserver._forkserver.ensure_running = lambda: None
     script = module.endswith(".py")
     sys.path[0:0] = [os.path.dirname(module) if script else folder]
     sys.argv = [module, *arguments]
     # Python warns of a module that is run and was imported; here all were.
     warnings.filterwarnings("ignore", category=RuntimeWarning, module="runpy")
-    if script:
-        runpy.run_path(module, run_name="__main__")
-    else:
-        runpy.run_module(module, run_name="__main__", alter_sys=True)
+    with _counted(environment.get(SECONDS)):
+        if script:
+            runpy.run_path(module, run_name="__main__")
+        else:
+            runpy.run_module(module, run_name="__main__", alter_sys=True)
+
+
+@contextlib.contextmanager
+def _counted(path):
+    """Adds to a file, if any, the seconds of this process and of the children it waited for."""
+    try:
+        yield
+    finally:
+        used = map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+        if path:
+            with open(path, "a", encoding="utf-8") as file:
+                print(sum(of.ru_utime + of.ru_stime for of in used), file=file)

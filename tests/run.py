@@ -4,13 +4,16 @@
 
 Without files: all. A process of its own, since TensorFlow keeps the graphs of learners that are
 gone (its issues 62854 and 124972), 12 GB over all tests. Each is a fork of one that has the
-libraries loaded, see ``commands.py``. Long files start first, so that cores end together.
+libraries loaded, see ``commands.py``. Long files start first, so that cores end together. Each
+file's seconds of processor time are printed, and the longest files at the end.
 """
 
 import concurrent.futures
 import os
 import pathlib
 import sys
+import tempfile
+import time
 
 import commands
 
@@ -40,19 +43,32 @@ def haste(file):
     return file.name not in LONG, -file.read_text("utf-8").count("mark.slow")
 
 
+def timed(*words):
+    """Runs pytest; returns what it gives, and seconds: of processors, of all commands, and wall."""
+    with tempfile.NamedTemporaryFile("r", encoding="utf-8") as file:
+        started = time.perf_counter()
+        done = commands.run("pytest", *words, timeout=None, **{commands.SECONDS: file.name})
+        return done, sum(map(float, file)), time.perf_counter() - started
+
+
 def main(arguments):
     """Runs them, prints what pytest prints of each, and returns the exit status."""
     named, asked = files_of(arguments)
     flags = ["-q", *(word for word in arguments if word not in named)]
+    spent = {}
 
     def run(file):
-        done = commands.run("pytest", *flags, *asked[file], timeout=None)
-        print(f"== {file}\n{done.stdout}{done.stderr}", flush=True)
+        done, spent[file], wall = timed(*flags, *asked[file])
+        took = f"{spent[file]:.1f} s of processor time in {wall:.1f} s"
+        print(f"== {file}\n{done.stdout}{done.stderr}{took}\n", flush=True)
         return done.returncode
 
     slowest_first = sorted(asked, key=haste)
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         statuses = dict(zip(slowest_first, pool.map(run, slowest_first), strict=True))
+    print(f"{sum(spent.values()):.0f} s of processor time; the longest:")
+    for file in sorted(spent, key=spent.get, reverse=True)[:10]:
+        print(f"{spent[file]:7.1f} s {file}")
     failed = {str(file): status for file, status in statuses.items() if status not in (0, NO_TESTS)}
     for file, status in failed.items():
         print(f"FAILED {file}: " + (f"signal {-status}" if status < 0 else f"status {status}"))

@@ -45,13 +45,7 @@ RECORDED = ("method", "seed", "config", "metric", "scores", "diagnosis", "terms"
 
 
 def start(command, folder, out):
-    module, *arguments = command
-    process = commands._CONTEXT.Process(
-        target=commands._main,
-        args=(module, arguments, str(folder), dict(os.environ), str(out), f"{out}.err"),
-    )
-    process.start()
-    return process
+    return commands.start(*command, cwd=folder, out=out, err=f"{out}.err")
 
 
 def contents(folder):

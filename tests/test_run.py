@@ -1,5 +1,6 @@
 """The runner of all tests: a process a file, and no failure is lost."""
 
+import re
 import subprocess
 
 import pytest
@@ -22,7 +23,7 @@ def asked(monkeypatch):
     """What pytest is asked for, in order; a file ends with the status that its letter has."""
     calls, statuses = [], {}
 
-    def answer(module, *words, timeout):
+    def answer(module, *words, timeout, **variables):
         calls.append((module, *words))
         status = next((statuses[k] for k in statuses if f"test_{k}.py" in words[-1]), 0)
         return subprocess.CompletedProcess(words, status, f"said of {words[-1]}", "")
@@ -54,6 +55,24 @@ def test_tests_of_one_file_share_its_process(folder, asked):
     of_a = [f"{folder / 'test_a.py'}::test_{number}" for number in range(2)]
     assert run.main([*of_a, str(folder / "test_b.py")]) == 0
     assert [words[2:] for words in asked[0]] == [(str(folder / "test_b.py"),), tuple(of_a)]
+
+
+def test_seconds_of_processor_time_are_those_of_a_file_and_of_its_commands(tmp_path, capsys):
+    """Of those that it waits for, and of those that the server of commands waits for."""
+    burn = "end = time.process_time() + {}\nwhile time.process_time() < end:\n    pass\n"
+    (tmp_path / "burn.py").write_text("import time\n" + burn.format(0.5))
+    (tmp_path / "test_a.py").write_text(
+        "import subprocess, sys, time, commands\n" + burn.format(0.5) + "def test_a():\n"
+        f"    commands.run({str(tmp_path / 'burn.py')!r})\n"
+        f"    subprocess.run([sys.executable, {str(tmp_path / 'burn.py')!r}])\n"
+    )
+    (tmp_path / "test_b.py").write_text("def test_b():\n    pass\n")
+    assert run.main([str(tmp_path)]) == 0
+    printed = capsys.readouterr().out
+    longest = re.findall(r"^ +([0-9.]+) s .*(test_.)\.py$", printed, flags=re.MULTILINE)
+    assert [name for _, name in longest] == ["test_a", "test_b"]
+    assert float(longest[0][0]) >= 1.5
+    assert f"{longest[0][0]} s of processor time in " in printed
 
 
 @pytest.mark.parametrize(("status", "said"), [(1, "status 1"), (2, "status 2"), (-9, "signal 9")])
