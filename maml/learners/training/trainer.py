@@ -61,7 +61,7 @@ class Trainer(keras.Model):
             optimizer: of the learner's variables, as Keras takes it.
             loss: refused, since the loss belongs to the head.
             metrics: what to log beside the losses, of predictions at the queries: a dictionary to
-                functions ``(distribution, y) -> [tasks, queries]``, ``{"accuracy": maml.accuracy}``,
+                functions ``(distribution, y) -> [tasks, queries]``, {"accuracy": maml.accuracy},
                 or to Keras metrics, which get the expected labels; or a list of Keras metrics.
             critic_optimizer: of the critics' variables; Adam if None. Refused without critics.
             jit_compile: whether XLA compiles the training step. With "auto" it does for learners
