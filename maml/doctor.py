@@ -100,7 +100,7 @@ def attempt(code: str) -> tuple[str, str]:
 
 
 def requirements(extras=NEEDED) -> list:
-    """What the installed distribution requires, with some extras; of ours, nothing.
+    """What the installed distribution requires, each once, with some extras; of ours, nothing.
 
     Raises:
         importlib.metadata.PackageNotFoundError: it is not installed.
@@ -109,12 +109,13 @@ def requirements(extras=NEEDED) -> list:
     from packaging.requirements import Requirement
 
     every = [Requirement(text) for text in importlib.metadata.requires(DISTRIBUTION) or ()]
-    return [
-        of
+    wanted = {
+        written(of): of
         for of in every
         if of.name != DISTRIBUTION
         and any(of.marker is None or of.marker.evaluate({"extra": extra}) for extra in extras)
-    ]
+    }
+    return list(wanted.values())
 
 
 def written(requirement) -> str:
@@ -225,9 +226,15 @@ def opengl() -> list[Finding]:
         return [Finding("OpenGL", f"not tried, since MuJoCo fails: {failure}", True)]
     tried = json.loads(output)
     works = None in tried.values()
+    spare = "not needed, and does not work: " if works else ""
     mend = "unset MUJOCO_GL" if os.environ.get("MUJOCO_GL") else LIBRARIES
     return [
-        Finding(f"OpenGL {of or 'default'}", why or "works", not works, "" if works else mend)
+        Finding(
+            f"OpenGL {of or 'default'}",
+            f"{spare}{why}" if why else "works",
+            not works,
+            "" if works else mend,
+        )
         for of, why in tried.items()
     ]
 

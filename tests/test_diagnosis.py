@@ -367,11 +367,36 @@ def test_verdict(training, held_out, expected):
         (0.7, (0.4, 1.0), "adapts"),
         (0.3, (0.1, 0.5), "adapts in part"),
         (0.3, (0.0, 0.5), "learner overfitting"),
+        # An interval that holds both that the support set does not help and that it helps fully.
         (0.5, (0.0, 1.0), "cannot tell"),
+        (0.6, (0.0, 0.93), "cannot tell"),
+        (0.4, (0.0, 0.93), "cannot tell"),
+        (0.1, (0.0, 0.8), "cannot tell"),
+        (0.9, (0.2, 1.0), "cannot tell"),
+        (0.1, (0.0, 0.8 - LITTLE), "learner overfitting"),
+        (0.9, (0.2 + LITTLE, 1.0), "adapts"),
     ],
 )
 def test_a_part_needs_an_interval_apart_from_none_and_from_all(new, interval, expected):
     assert verdict.decide(with_use(1.0), Skills(new), interval)[0] == expected
+
+
+def test_few_tasks_of_opposite_kinds_are_too_few_to_tell():
+    """Half of six new tasks are answered perfectly, the others no better than by a constant."""
+    training = {"mse": 0.0, "mismatched_support_mse": 2.0, "mismatched_labels_mse": 2.0}
+    scores = {name: np.full(60, value) for name, value in training.items()}
+    scores["constant_mse"] = np.ones(60)
+
+    def verdict_of(tasks):
+        new = {name: np.full(tasks, value[0]) for name, value in scores.items()}
+        new["mse"] = np.arange(tasks) % 2.0
+        return maml.MemorizationReport.from_scores(scores, new, maml.MSE)
+
+    few, many = verdict_of(6), verdict_of(60)
+    assert few.share["mean"] == many.share["mean"] == 0.5
+    assert few.verdict == "cannot tell" and "more tasks" in few.advice
+    assert few.share["low"] <= 0.2 and few.share["high"] >= 0.8
+    assert many.verdict == "adapts in part"
 
 
 def test_labels_that_are_all_the_same_tell_nothing():

@@ -75,6 +75,23 @@ def test_a_back_end_that_does_not_work_is_named(monkeypatch):
     assert doctor.mending([found]) == "unset MUJOCO_GL"
 
 
+def test_one_back_end_that_works_is_enough(monkeypatch):
+    outputs = {
+        doctor.MUJOCO: "",
+        doctor.OPENGL: '{"egl": null, "osmesa": "AttributeError: glGetError"}',
+    }
+    monkeypatch.setattr(doctor, "attempt", lambda code: (outputs[code], ""))
+    works, spare = doctor.opengl()
+    assert works.state == "works" and not spare.needed
+    assert spare.state == "not needed, and does not work: AttributeError: glGetError"
+
+
+def test_each_package_is_named_once():
+    """Two extras may need the same."""
+    names = [requirement.name for requirement in doctor.requirements()]
+    assert len(set(names)) == len(names)
+
+
 def test_a_word_that_is_no_flag_is_refused(tmp_path):
     done = examined("seeds=3", cwd=tmp_path)
     assert done.returncode == 2 and "seeds=3" in done.stderr and done.stdout == ""

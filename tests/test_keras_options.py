@@ -7,6 +7,7 @@ import tensorflow as tf
 from toys import Lines, learner, perceptron
 
 import maml
+from maml.learners.training import executions
 
 EPISODE = Lines().sample(4, [5, 7])
 SGD, callbacks, schedules = keras.optimizers.SGD, keras.callbacks, keras.optimizers.schedules
@@ -135,7 +136,7 @@ def test_what_is_no_optimizer_is_refused(given):
     [
         ({"steps_per_execution": 0}, "`steps_per_execution`: expected a whole number, 1 or more"),
         ({"steps_per_execution": 2.5}, "`steps_per_execution`: expected a whole number, 1 or more"),
-        ({"steps_per_execution": "auto"}, "`steps_per_execution`: expected a whole number"),
+        ({"steps_per_execution": "all"}, "`steps_per_execution`: expected a whole number"),
         ({"jit_compile": "yes"}, "`jit_compile`: expected True, False or 'auto'; received 'yes'"),
         ({"jit_compile": True, "run_eagerly": True}, "`jit_compile`: expected .* run_eagerly=True"),
         ({"auto_scale_loss": True}, "`auto_scale_loss`: expected False"),
@@ -171,8 +172,54 @@ def test_steps_run_as_plain_python_if_asked_for(kind):
     ids=["cnp", "maml-xla"],
 )
 def test_several_steps_in_one_execution_are_the_same_steps(options):
-    one, several = (trained(SGD(0.05), 4, **options, steps_per_execution=n) for n in (1, 2))
+    one, several = (trained(SGD(0.05), 4, **options, steps_per_execution=n) for n in (1, "auto"))
+    assert several.steps_per_execution == 4
     np.testing.assert_array_equal(weights(one), weights(several))
+
+
+class StepByStep(callbacks.Callback):
+    """Keeps the numbers of the steps after which it is called."""
+
+    def __init__(self):
+        super().__init__()
+        self.steps = []
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.steps.append(batch)
+
+
+def test_steps_are_looped_over_unless_somebody_looks_at_them():
+    model, each = compiled(SGD(0.05)), StepByStep()
+    plans = [({"steps": 60}, 20), ({"steps": 30}, 10), ({"steps": 7}, 1)]
+    for options, expected in [*plans, ({"steps": 4, "callbacks": [each]}, 1)]:
+        model.fit(Lines(), batch_size=4, verbose=0, **options)
+        assert model.steps_per_execution == expected
+    assert each.steps == [0, 1, 2, 3] and int(model.optimizer.iterations) == 101
+    model.fit(Lines().dataset(4, 0).take(6), verbose=0)
+    assert model.steps_per_execution == 1 and int(model.optimizer.iterations) == 107
+
+
+def test_what_was_traced_for_another_number_of_steps_is_kept():
+    model = compiled(SGD(0.05))
+    model.create_weights(EPISODE)
+    traced, forward = [], model.forward
+    model.forward = lambda *args, **kwargs: traced.append(0) or forward(*args, **kwargs)
+    for steps in (20, 7, 20, 7):
+        model.fit(Lines(), batch_size=4, steps=steps, verbose=0)
+    assert len(traced) == 2
+
+
+@pytest.mark.parametrize(
+    ("inputs", "options", "expected"),
+    [
+        ([4, 5, 2], {}, 20),
+        ([4, 5, 28, 28, 1], {}, 1),
+        ([4, 5, 2], {"on_policy": True}, 1),
+        ([4, 5, 2], {"replicas": 2}, 1),
+    ],
+)
+def test_steps_are_looped_over_on_vectors_only(inputs, options, expected):
+    assert executions.at_once(tf.TensorSpec(inputs), 40, **options) == expected
 
 
 def test_steps_are_never_rounded_up_to_whole_executions():

@@ -584,12 +584,76 @@ def test_held_out_tasks_that_were_trained_on_are_told():
         maml.memorization_report(predict, tasks, held_out=other, **options)
 
 
-def test_inputs_that_are_not_finite_are_told_where_the_answers_are_not():
+def refuses_missing(support_x, support_y, query_x):
+    if not all(np.isfinite(x).all() for x in (support_x, query_x)):
+        raise ArithmeticError("NaN")
+    return np.zeros(query_x.shape[:-1])
+
+
+@pytest.mark.parametrize("split", ["training", "held_out"])
+@pytest.mark.parametrize("batch_size", [None, 2])
+@pytest.mark.parametrize(
+    ("predict", "message"),
+    [
+        (lambda sx, sy, qx: qx[..., 1], "Invalid value returned by `predict`"),
+        (lambda sx, sy, qx: 0 * qx[..., 0] + sx.mean(), "Invalid value returned by `predict`"),
+        (refuses_missing, "`predict` raised ArithmeticError"),
+    ],
+)
+def test_task_whose_inputs_are_not_finite_is_named(predict, message, batch_size, split):
     rng = np.random.default_rng(0)
-    x = rng.standard_normal([4, 12, 2])
-    x[0, :, 1] = np.nan
-    y = rng.standard_normal([4, 12])
-    options = {"shots": 5, "verbose": False}
-    with pytest.raises(ValueError, match="^Inputs of this task are NaN.*returned by `predict`"):
-        maml.memorization_report(lambda sx, sy, qx: qx[:, 1], (x, y), **options)
-    maml.memorization_report(lambda sx, sy, qx: qx[:, 0], (x, y), **options)
+    x, y = rng.standard_normal([4, 12, 2]), rng.standard_normal([4, 12])
+    wrong = x.copy()
+    wrong[2, :, 1] = np.nan
+    given = {"training": (x + 1, y), "held_out": (x + 2, y)} | {split: (wrong, y)}
+    options = {"held_out": given["held_out"], "shots": 5, "verbose": False}
+    with pytest.raises(ValueError, match=f"^Inputs of {split} task 2 are NaN or inf.*{message}"):
+        memorization_report(predict, given["training"], batch_size=batch_size, **options)
+    # Some models take missing inputs.
+    memorization_report(lambda sx, sy, qx: qx[:, 0], given["training"], **options)
+
+
+def solve(support_x, support_y, query_x):
+    return query_x @ np.linalg.lstsq(support_x, support_y)[0]
+
+
+def test_nested_lists_are_taken_as_arrays_are():
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal([6, 12, 3])
+    y = np.einsum("tnd,td->tn", x, rng.standard_normal([6, 3]))
+    options = {"shots": 6, "verbose": False}
+    expected = memorization_report(solve, (x, y), **options)
+    for pair in ((x.tolist(), y.tolist()), [x.tolist(), y], (list(x), list(y))):
+        assert memorization_report(solve, pair, **options) == expected
+        with pytest.raises(ValueError, match="Missing value for `shots`"):
+            memorization_report(solve, pair, verbose=False)
+    ragged = y.tolist()
+    ragged[3].pop()
+    with pytest.raises(ValueError, match="received nested lists of several lengths. Give tasks"):
+        memorization_report(solve, (x.tolist(), ragged), **options)
+
+
+def test_labels_that_may_be_classes_are_told():
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal([6, 12, 3])
+    classes = np.tile(np.arange(12) % 3, [6, 1])
+    options = {"shots": 6, "verbose": False}
+    for words, y in {
+        "the whole numbers 0 to 2": classes,
+        "the whole numbers 1 to 3": classes + 1.0,
+        "one-hot": np.eye(3)[classes],
+    }.items():
+        with pytest.warns(UserWarning, match=f"{words}, and are judged .* give output='probs'"):
+            memorization_report(solve, (x, y), **options)
+    uniform = answer(lambda x: np.full([len(x), 3], 1 / 3))
+    with (
+        pytest.warns(UserWarning, match="give output='probs'"),
+        pytest.raises(ValueError, match="received .*, 3]. For probabilities .* output='probs'"),
+    ):
+        memorization_report(uniform, (x, classes), **options)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        memorization_report(uniform, (x, classes), output="probs", **options)
+        # Counts, gaps and halves are numbers.
+        for y in (rng.integers(0, 100, [6, 12]), 10 * classes, classes / 2, classes - 1):
+            memorization_report(solve, (x, y), **options)

@@ -530,7 +530,7 @@ def test_a_run_that_goes_on_has_the_numbers_of_one_that_was_not_cut(outer, tmp_p
     class Cut(Exception):
         pass
 
-    class Cutter(maml.learners.trainer.keras.callbacks.Callback):
+    class Cutter(maml.learners.training.trainer.keras.callbacks.Callback):
         def on_epoch_begin(self, epoch, logs=None):
             if epoch == 1:
                 raise Cut

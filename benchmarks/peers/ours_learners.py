@@ -11,7 +11,7 @@ import worker
 import workloads
 
 from maml.experiments.determinism import share_cores
-from maml.experiments.preparing import STEPS_TOGETHER
+from maml.learners.training import executions
 
 
 def learner_and_data(problem, together: int):
@@ -47,7 +47,7 @@ def fit(problem, together: int = 1, threads: int = 1):
 
 ENTRIES = {
     "fit": fit,
-    "fit, 20 steps together": functools.partial(fit, together=STEPS_TOGETHER),
+    "fit, 20 steps together": functools.partial(fit, together=executions.MOST),
     "fit, 2 threads": functools.partial(fit, threads=2),
 }
 """Ways to train, by name."""

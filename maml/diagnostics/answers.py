@@ -74,9 +74,12 @@ class Reader:
         if self.kind != "probs" and self.dim == 1 and shape == (queries,):
             value, shape = value[..., np.newaxis], (queries, 1)
         if shape != (queries, self.dim) or (samples and not len(value)):
+            hint = ""
+            if self.kind != "probs" and value.ndim == 2 and np.allclose(value.sum(-1), 1):
+                hint = " For probabilities of classes give output='probs'."
             raise ValueError(
                 f"Invalid shape returned by `predict` with output={self.kind!r}: expected "
-                f"{self._expected_shape(queries)}, received {list(np.asarray(value).shape)}."
+                f"{self._expected_shape(queries)}, received {list(np.asarray(value).shape)}.{hint}"
             )
         if not np.all(np.isfinite(value)):
             raise ValueError(

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from maml.core.checks import check_at_least
-from maml.diagnostics import answers, relabelings, sampling
+from maml.diagnostics import answers, class_labels, relabelings, sampling
 from maml.diagnostics.conditions import Request, make_requests, score
 from maml.diagnostics.report import MemorizationReport
 from mine.reporting.processes.resources import require
@@ -46,10 +46,11 @@ def memorization_report(
     Args:
         predict: ``predict(support_x, support_y, query_x)`` -> the answer to the queries of a task.
             Arrays have no task axis unless ``batch_size`` is given.
-        episodes: of meta-training tasks: a :class:`maml.TaskFamily`; a pair of arrays (x, y),
-            [tasks, n, ...] each, with ``shots``; or an iterable of (support_x, support_y, query_x,
-            query_y), one task each, whose sizes may differ. Labels are numbers [n] or [n, dim], or
-            classes: their numbers [n], or one-hot [n, classes].
+        episodes: of meta-training tasks: a :class:`maml.TaskFamily`; a pair of arrays or nested
+            lists (x, y), [tasks, n, ...] each, with ``shots``; or an iterable of (support_x,
+            support_y, query_x, query_y), one task each, whose sizes may differ. Labels are numbers
+            [n] or [n, dim], or classes, with ``output="probs"``: their numbers [n], or one-hot [n,
+            classes].
         held_out: the same, of tasks that were not trained on. None: the verdict rests on relabeled
             training tasks, or cannot tell whether the model adapts.
         output: what ``predict`` returns for n queries: "mean", the expected labels [n] or [n,
@@ -66,7 +67,8 @@ def memorization_report(
         queries: of a pair of arrays, the number of queries; None: all that remain.
         batch_size: tasks a call, if ``predict`` takes batches: arrays [tasks, ...] -> answers
             [tasks, ...] ("samples": [samples, tasks, ...]). Tasks of one call have the same sizes.
-        max_tasks: the most tasks of each split, evenly spaced.
+        max_tasks: the most tasks of each split, evenly spaced. Messages count the tasks that are
+            taken.
         num_relabelings: relabelings of each task; the label information is at most their
             logarithm.
         num_supports: support sets for each task, its own included; the support information is at
@@ -176,9 +178,16 @@ class Session:
         dim = labels.shape[1] if self.vector else 1
         if self.class_numbers:
             dim = classes
-            _check_classes(splits, dim)
+            class_labels.check_numbers(splits, dim)
         elif self.output == "probs":
-            _check_one_hot(splits)
+            class_labels.check_one_hot(splits)
+        elif (found := class_labels.resembling(splits["training"])) is not None:
+            warnings.warn(
+                f"Labels of training tasks are {found}, and are judged as numbers, by output="
+                f"{self.output!r}: if they are classes, give output='probs', and let `predict` "
+                "return probabilities [n, classes].",
+                stacklevel=3,
+            )
         self.splits = splits
         self.reader = answers.Reader(self.output, dim, self.vector)
         relabel = self.relabel
@@ -203,6 +212,7 @@ class Session:
                 self.no_support,
                 self.output == "probs",
                 self.seed + index,
+                split,
             )
             for index, (split, tasks) in enumerate(splits.items())
         }
@@ -230,11 +240,10 @@ class Session:
         try:
             return self.reader(output, len(request.query_x))
         except ValueError as error:
-            # Some models take missing inputs, so they are no fault by themselves.
-            inputs = [np.asarray(x) for x in (request.support_x, request.query_x) if x is not None]
-            if all(np.isfinite(x).all() for x in inputs if x.dtype.kind in "fc"):
+            task = request.not_finite()
+            if not task:
                 raise
-            raise ValueError(f"Inputs of this task are NaN or infinite. {error}") from None
+            raise ValueError(f"Inputs of {task} are NaN or infinite. {error}") from None
 
     def report(self, outputs: list) -> MemorizationReport:
         """The report from the answers to all questions, each of :meth:`read`."""
@@ -309,7 +318,8 @@ class _Model:
     def _ask(self, request: Request):
         # Copies: a model may standardize its inputs in place.
         arrays = (request.support_x, request.support_y, request.query_x)
-        return self._call(*(None if part is None else np.array(part) for part in arrays))
+        arrays = [None if part is None else np.array(part) for part in arrays]
+        return self._call([request], *arrays)
 
     def _ask_batch(self, requests: list[Request]) -> list:
         support_x, support_y, query_x = (
@@ -317,7 +327,7 @@ class _Model:
             else np.stack([getattr(request, name) for request in requests])
             for name in ("support_x", "support_y", "query_x")
         )  # fmt: skip
-        output = self._call(support_x, support_y, query_x)
+        output = self._call(requests, support_x, support_y, query_x)
         if self.output == "mean_std" and isinstance(output, tuple | list):
             return list(zip(*(self._split(part, len(requests), 0) for part in output), strict=True))
         return self._split(output, len(requests), 1 if self.output == "samples" else 0)
@@ -331,7 +341,7 @@ class _Model:
             )
         return list(np.moveaxis(output, axis, 0))
 
-    def _call(self, support_x, support_y, query_x):
+    def _call(self, requests, support_x, support_y, query_x):
         name, function, arguments = "predict", self.predict, (support_x, support_y, query_x)
         if support_x is None:
             name, function, arguments = "no_support", self.no_support, (query_x,)
@@ -339,33 +349,12 @@ class _Model:
             return function(*arguments)
         except Exception as error:  # Whatever a user's model raises, the argument is named.
             shapes = ", ".join(str(list(np.shape(part))) for part in arguments)
+            task = next(filter(None, (request.not_finite() for request in requests)), "")
+            missing = f"Inputs of {task} are NaN or infinite. " if task else ""
             raise ValueError(
-                f"`{name}` raised {type(error).__name__} for arrays of the shapes {shapes}: {error}"
+                f"{missing}`{name}` raised {type(error).__name__} for arrays of the shapes "
+                f"{shapes}: {error}"
             ) from error
-
-
-def _labels(splits) -> Iterator[tuple[str, np.ndarray]]:
-    """What to call a task, and its labels, of support set and queries in turn."""
-    for split, tasks in splits.items():
-        for number, task in enumerate(tasks):
-            yield f"{split} task {number}", task.support_y
-            yield f"{split} task {number}", task.query_y
-
-
-def _check_classes(splits, classes: int) -> None:
-    if not classes:
-        raise ValueError(
-            "Missing value for `classes`: expected their number, since labels are the numbers of "
-            "classes; received none. Give one-hot labels where it is not known."
-        )
-    for name, y in _labels(splits):
-        whole = y.dtype.kind in "iub" or np.all(y == np.round(y))
-        if not (whole and np.min(y) >= 0 and np.max(y) < classes):
-            raise ValueError(
-                f"Invalid labels of {name}: expected class numbers from 0 to {classes - 1}, as "
-                f"`predict` returns {classes} probabilities; received {np.min(y):g} to "
-                f"{np.max(y):g}."
-            )
 
 
 def _takes(function, count: int) -> bool:
@@ -377,13 +366,3 @@ def _takes(function, count: int) -> bool:
     except ValueError:  # Of some that are written in C.
         return True
     return True
-
-
-def _check_one_hot(splits) -> None:
-    for name, y in _labels(splits):
-        if np.any((y != 0) & (y != 1)) or np.any(y.sum(-1) != 1):
-            raise ValueError(
-                f"Invalid labels of {name}: expected one-hot rows [n, classes], or class numbers "
-                f"[n] without a further axis, as output='probs'; received {list(y.shape)} with "
-                f"values from {np.min(y):g} to {np.max(y):g}."
-            )

@@ -36,7 +36,7 @@ class Request(NamedTuple):
 
     ``query_y`` are the labels that an answer is scored by, relabeled if the support set is. The
     support set is None where the question is what is answered without one. ``lender`` is the task
-    that the support set, or its labels, are from.
+    that the support set, or its labels, are from; ``split`` is "training" or "held_out".
     """
 
     condition: str
@@ -46,6 +46,18 @@ class Request(NamedTuple):
     query_x: np.ndarray
     query_y: np.ndarray
     lender: int | None = None
+    split: str = "training"
+
+    def not_finite(self) -> str:
+        """The task whose inputs are NaN or infinite; empty if all are finite.
+
+        Some models take such inputs, so they are no fault by themselves.
+        """
+        lender = self.lender if self.condition == MISMATCHED_SUPPORT else self.task
+        for x, task in ((self.query_x, self.task), (self.support_x, lender)):
+            if x is not None and x.dtype.kind in "fc" and not np.isfinite(x).all():
+                return f"{self.split} task {task}"
+        return ""
 
 
 def make_requests(
@@ -56,6 +68,7 @@ def make_requests(
     no_support: Callable | str | None,
     classes: bool,
     seed: int,
+    split: str = "training",
 ) -> list[Request]:
     """All questions about the tasks of a split, task by task.
 
@@ -69,6 +82,7 @@ def make_requests(
         classes: whether labels are classes. Then wrong labels are relabeled ones, otherwise those
             of another task: in many sets of episodes the i-th point has the same class in all.
         seed: of relabelings.
+        split: of the tasks, "training" or "held_out".
     """
     requests, count = [], min(num_supports, len(tasks))
     shifts = [index * len(tasks) // count for index in range(1, count)]
@@ -77,7 +91,9 @@ def make_requests(
 
         def ask(condition, support_x, support_y, query_y, lender=None, number=number, task=task):
             requests.append(
-                Request(condition, number, support_x, support_y, task.query_x, query_y, lender)
+                Request(
+                    condition, number, support_x, support_y, task.query_x, query_y, lender, split
+                )
             )
 
         ask(RIGHT, task.support_x, task.support_y, task.query_y)

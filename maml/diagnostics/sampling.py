@@ -34,9 +34,10 @@ def read_tasks(
     """Episodes of at most ``max_tasks`` tasks, evenly spaced where there are more.
 
     Args:
-        episodes: a :class:`maml.TaskFamily`; a pair of arrays (x, y), [tasks, n, ...] each; four
-            arrays with a leading task axis, such as a :class:`maml.Episode`; or an iterable of
-            (support_x, support_y, query_x, query_y), one task each, whose sizes may differ.
+        episodes: a :class:`maml.TaskFamily`; a pair of arrays or nested lists (x, y), [tasks, n,
+            ...] each; four arrays with a leading task axis, such as a :class:`maml.Episode`; or an
+            iterable of (support_x, support_y, query_x, query_y), one task each, whose sizes may
+            differ.
         name: of the argument, for messages.
         shots: of a pair of arrays, the size of support sets, or their least and largest size.
         queries: of a pair of arrays, the number of queries; None: all that remain.
@@ -47,6 +48,8 @@ def read_tasks(
         ValueError: what is given is none of these, sizes do not fit, a number is not finite, or
             there is one task only.
     """
+    if _are_lists(episodes, shots):
+        episodes = [_of_list(part, name) for part in episodes]
     if hasattr(episodes, "fixed") and hasattr(episodes, "num_tasks"):
         tasks = list(_of_family(episodes, max_tasks, seed, name))
     elif _are_arrays(episodes, 2):
@@ -94,6 +97,30 @@ def _are_arrays(value, count: int) -> bool:
         and len(value) == count
         and all(hasattr(part, "shape") for part in value)
     )
+
+
+def _are_lists(value, shots) -> bool:
+    """Whether a value is a pair (x, y) of which a part is a list, such as of ``x.tolist()``.
+
+    Without ``shots`` two lists of four parts are two tasks.
+    """
+    return (
+        isinstance(value, tuple | list)
+        and len(value) == 2
+        and all(isinstance(part, list) or hasattr(part, "shape") for part in value)
+        and (shots is not None or any(len(part) != 4 for part in value))
+    )
+
+
+def _of_list(part: list, name: str) -> np.ndarray:
+    try:
+        return np.asarray(part)
+    except ValueError:
+        raise ValueError(
+            f"Invalid value for `{name}`: expected x [tasks, n, ...] and y [tasks, n, ...], as "
+            "many points in each task; received nested lists of several lengths. Give tasks of "
+            "several sizes as an iterable of (support_x, support_y, query_x, query_y)."
+        ) from None
 
 
 def _spaced(tasks: list, count: int) -> list:

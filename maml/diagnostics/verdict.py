@@ -12,7 +12,8 @@ verdict                       what it says of a model
 ``adapts in part``            the support set helps on new tasks, less than on training tasks
 ``adapts``                    the support set helps on new tasks as it does on training tasks
 ``untrained``                 nowhere better than a constant
-``cannot tell``               the scores do not decide; the reason says what is missing
+``cannot tell``               the scores do not decide, or the interval of the share holds opposite
+                              verdicts; the reason says what is missing
 ============================  =====================================================================
 
 All scores are read as *skill* (Murphy 1988): 0 for the best constant, 1 for a perfect answer. Two
@@ -22,7 +23,9 @@ numbers decide:
   or without one, whichever loses less;
 * *share*: what the support set adds on new tasks, over what it would add if it helped there as on
   training tasks. Where no held-out tasks are given, relabeled training tasks stand for new ones:
-  their inputs are known, and their labels are not.
+  their inputs are known, and their labels are not. Over few tasks its 95 % interval may reach from
+  shares of which the verdict is that the support set does not help to those of which it is that it
+  helps fully. Such scores contradict neither, and the verdict is ``cannot tell``.
 
 The thresholds were set on half of the families of models in
 :mod:`maml.diagnostics.known_models` and checked on the other half.
@@ -144,7 +147,8 @@ def decide(
     Args:
         training: on meta-training tasks.
         held_out: on tasks that were not trained on; None if there are none.
-        interval: 95 % interval of the share; None: it is not taken into account.
+        interval: 95 % interval of the share; None: it is not taken into account. One from
+            :data:`LOW_SHARE` or less to :data:`HIGH_SHARE` or more decides nothing.
 
     Returns:
         ``(verdict, reason, advice)``: one of :data:`VERDICTS`, what it rests on and what to try
@@ -211,11 +215,12 @@ def decide(
         )
     kind = "held-out" if held_out else "relabeled training"
     low, high = interval or (share, share)
-    if low <= NONE and high >= WHOLE:
+    if low <= LOW_SHARE and high >= HIGH_SHARE:
         return (
             CANNOT_TELL,
-            f"The share of its skill that remains on {kind} tasks is between {low:.2f} and "
-            f"{high:.2f}: {facts}.",
+            f"On {kind} tasks the support set helps {low:.0%} to {high:.0%} as much as on training "
+            f"tasks: this interval holds both that it does not help (up to {LOW_SHARE:.0%}) and "
+            f"that it helps fully (from {HIGH_SHARE:.0%}): {facts}.",
             "Give more tasks, or more episodes of each.",
         )
     if share < 0.5:

@@ -1,19 +1,14 @@
 """A run made ready to train: its problem, its learner with weights, and their optimizers."""
 
-import math
-
 import keras
 
 from maml.core.registry import OUTER
 from maml.experiments.config import Config
 from maml.learners.base import MetaLearner
 from maml.learners.parallel.workers import ONE, Devices
+from maml.learners.training import executions
 from maml.tasks.problem import Problem
 from maml.tasks.sizes import check_sizes, weights_that_fit
-
-STEPS_TOGETHER = 20
-"""Training steps that Keras makes at once, unless inputs are images. On vectors a step takes a
-millisecond or two, and Keras another between two of them."""
 
 
 def prepared(config: Config, devices: Devices = ONE) -> tuple[Problem, MetaLearner]:
@@ -64,19 +59,15 @@ def batch_spec(problem: Problem, config: Config):
 
 
 def steps_together(problem: Problem, config: Config, devices: Devices = ONE) -> int:
-    """Training steps that Keras makes at once, see :data:`STEPS_TOGETHER`.
+    """Training steps of a call of Keras, by :func:`maml.learners.training.executions.at_once`.
 
     Args:
         problem: of the run.
         config: of the run.
         devices: to train on.
     """
-    # On policy a batch is drawn by the weights of the step before; several devices cannot loop, see
-    # maml.learners.parallel.replicas.
-    images = batch_spec(problem, config).support_x.shape.rank >= 4
-    if images or problem.train.on_policy or devices.replicas > 1:
-        return 1
-    return math.gcd(config.epoch_steps(), STEPS_TOGETHER)
+    inputs, on_policy = batch_spec(problem, config).support_x, problem.train.on_policy
+    return executions.at_once(inputs, config.epoch_steps(), on_policy, devices.replicas)
 
 
 def scored_tasks(config: Config, split: str) -> tuple[int, int, int]:

@@ -31,10 +31,10 @@ from maml.core.episodes import (
 from maml.core.serialization import Configured
 from maml.core.stored_images import plain_errors
 from maml.distributions.base import Distribution, Head
-from maml.learners import arguments
 from maml.learners.parallel import replicas
 from maml.learners.prediction import Predictor
-from maml.learners.trainer import Trainer
+from maml.learners.training import arguments
+from maml.learners.training.trainer import Trainer
 from maml.nn import normalization
 
 PADDING_SCORE = -1e9
@@ -86,7 +86,7 @@ class MetaLearner(Configured, Predictor, Trainer, abc.ABC):
         self.skipped = keras.metrics.Sum(name="skipped_steps")
         # Keras would compile predictions of a learner that is not compiled by XLA.
         self.jit_compile = False
-        self._compiled_steps = {}
+        self._compiled_steps, self._looping = {}, {}
 
     for_one_device = ""
     """What keeps it from being trained on several devices, such as "with clear=False"; or ""."""

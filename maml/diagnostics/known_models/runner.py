@@ -66,7 +66,7 @@ def _row(index: int) -> dict:
     for count in COUNTS:
         report = report_on(model, count)
         row[f"verdict_{count}"] = report.verdict
-        row[f"share_{count}"] = report.share and report.share["mean"]
+        row[f"share_{count}"] = report.share
         if count == COUNTS[0]:
             training, new = (report.splits[split] for split in ("training", "held_out"))
             skills = training["skills"]

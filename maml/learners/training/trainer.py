@@ -9,8 +9,8 @@ import tensorflow as tf
 from maml.core.checks import check_counts
 from maml.core.episodes import Episode, TaskFamily, as_episode, fold_in, real_inputs
 from maml.core.seeds import Stream, stream
-from maml.learners import arguments
 from maml.learners.parallel import replicas
+from maml.learners.training import arguments, executions
 from maml.nn import normalization
 
 EVALUATION_STEPS = 10
@@ -52,7 +52,7 @@ class Trainer(keras.Model):
         critic_optimizer=None,
         jit_compile="auto",
         run_eagerly=False,
-        steps_per_execution=1,
+        steps_per_execution="auto",
         **kwargs,
     ):
         """As ``keras.Model.compile``, and ``critic_optimizer`` for the regularizers' critics.
@@ -60,17 +60,16 @@ class Trainer(keras.Model):
         Args:
             optimizer: of the learner's variables, as Keras takes it.
             loss: refused, since the loss belongs to the head.
-            metrics: what to log beside the losses, of the predictions at the queries: a dictionary
-                from names to functions ``(distribution, y) -> [tasks, queries]``, such as
-                ``{"accuracy": maml.accuracy}``, or to Keras metrics, which get the expected labels;
-                or a list of Keras metrics or their names.
+            metrics: what to log beside the losses, of predictions at the queries: a dictionary to
+                functions ``(distribution, y) -> [tasks, queries]``, {"accuracy": maml.accuracy},
+                or to Keras metrics, which get the expected labels; or a list of Keras metrics.
             critic_optimizer: of the critics' variables; Adam if None. Refused without critics.
             jit_compile: whether XLA compiles the training step. With "auto" it does for learners
                 that are faster with it; convolutions on CPU become several times slower. From the
-                same seed XLA draws other random numbers, so a run is repeated exactly with the same
-                setting only.
+                same seed XLA draws other random numbers: a run is repeated with the same setting.
             run_eagerly: whether each step runs as plain Python, for debugging.
-            steps_per_execution: training steps at once, between which no callback runs.
+            steps_per_execution: training steps in a call, between which no callback runs; "auto":
+                up to 20 on vectors, see :mod:`maml.learners.training.executions`.
             **kwargs: refused; what else ``keras.Model.compile`` takes does not fit episodes.
 
         Raises:
@@ -80,23 +79,23 @@ class Trainer(keras.Model):
         arguments.check_compile(
             loss, jit_compile, run_eagerly, steps_per_execution, parallel, kwargs
         )
+        self._chooses_steps = steps_per_execution == "auto"
         with self._scope():
             compiled = arguments.compiled_metrics(metrics, self.trackers, self.head)
             optimizer = arguments.optimizer(optimizer, "optimizer", bool(self.critic_variables))
             critic_optimizer = arguments.critic_optimizer(
                 critic_optimizer, optimizer, self.regularizers
             )
+            several = 1 if self._chooses_steps else steps_per_execution
             super().compile(
-                optimizer=optimizer,
-                jit_compile=False,
-                run_eagerly=run_eagerly,
-                steps_per_execution=steps_per_execution,
+                optimizer, jit_compile=False, run_eagerly=run_eagerly, steps_per_execution=several
             )
             for name in getattr(optimizer, "metric_names", ()):
                 self.trackers.setdefault(name, keras.metrics.Mean(name=name))
         self._xla = self.prefers_xla if jit_compile == "auto" else jit_compile
         self._xla = self._xla and not tf.distribute.has_strategy() and not parallel
         self._compiled_steps.clear()
+        self._looping.clear()
         self._given = compiled
         self._given.critic_optimizer, self.critic_optimizer = critic_optimizer, None
         if self.built:
@@ -118,8 +117,8 @@ class Trainer(keras.Model):
 
     def _scope(self):
         strategy = self.distribute_strategy
-        parallel = strategy.num_replicas_in_sync > 1
-        return strategy.scope() if parallel else contextlib.nullcontext()
+        one = strategy.num_replicas_in_sync == 1
+        return contextlib.nullcontext() if one else strategy.scope()
 
     # -- fit, evaluate, predict ---------------------------------------------------------------
 
@@ -173,9 +172,8 @@ class Trainer(keras.Model):
                 "labels and have an order; give x, batch_size, steps, epochs, steps_per_epoch, "
                 "validation_data, callbacks or verbose."
             )
-        epochs, steps_per_epoch = arguments.schedule(
-            steps, epochs, steps_per_epoch, self.steps_per_execution
-        )
+        multiple = 1 if self._chooses_steps else self.steps_per_execution
+        epochs, steps_per_epoch = arguments.schedule(steps, epochs, steps_per_epoch, multiple)
         check_counts(validation_batch_size=validation_batch_size, validation_steps=validation_steps)
         if isinstance(x, TaskFamily):
             arguments.check_callbacks(kwargs.get("callbacks"))
@@ -195,6 +193,8 @@ class Trainer(keras.Model):
             )
         if self._xla and not self.run_eagerly:
             self._compile_step(as_episode(data.element_spec))
+        if self._chooses_steps:
+            executions.choose(self, x, data, steps_per_epoch, kwargs.get("callbacks"))
         return super().fit(
             replicas.spread(data, self.distribute_strategy),
             epochs=epochs,
@@ -282,7 +282,7 @@ class Trainer(keras.Model):
         """Nothing: weights are made. Keras cannot average a mask over replicas."""
 
     def _batches(self, x, batch_size=None, start=0) -> tf.data.Dataset:
-        """A dataset of the batches that ``x`` stands for, see :func:`arguments.batches`."""
+        """A dataset of the batches that ``x`` stands for."""
         if isinstance(x, tuple) and len(x) in (4, 5):
             self._check_episode(as_episode(x))
         return arguments.batches(x, batch_size, self.seed, start)

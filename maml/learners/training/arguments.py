@@ -191,7 +191,8 @@ def check_compile(loss, jit_compile, run_eagerly, steps_per_execution, parallel,
             f"Unknown argument `{name}` of compile: expected optimizer, metrics, critic_optimizer, "
             "jit_compile, run_eagerly or steps_per_execution; leave it out."
         )
-    check_counts(steps_per_execution=steps_per_execution)
+    if steps_per_execution != "auto":
+        check_counts(steps_per_execution=steps_per_execution)
     if jit_compile not in ("auto", True, False, None):
         raise ValueError(
             f"Invalid value for `jit_compile`: expected True, False or 'auto'; received "

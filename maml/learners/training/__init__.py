@@ -1,0 +1,1 @@
+"""What Keras does with learners: ``compile``, ``fit``, ``evaluate`` and ``predict``."""
