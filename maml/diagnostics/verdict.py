@@ -219,8 +219,8 @@ def decide(
         return (
             CANNOT_TELL,
             f"On {kind} tasks the support set helps {low:.0%} to {high:.0%} as much as on training "
-            f"tasks: this interval holds both that it does not help (up to {LOW_SHARE:.0%}) and "
-            f"that it helps fully (from {HIGH_SHARE:.0%}): {facts}.",
+            f"tasks, an interval with both no help (up to {LOW_SHARE:.0%}) and full help (from "
+            f"{HIGH_SHARE:.0%}): {facts}.",
             "Give more tasks, or more episodes of each.",
         )
     if share < 0.5:
