@@ -389,14 +389,14 @@ import numpy as np
 from maml.diagnostics import memorization_report
 x = np.random.default_rng(0).standard_normal([20, 10, 1])
 a = np.linspace(-1, 1, 20)[:, None]
-def knn(sx, sy, qx):
-    return sy[np.abs(qx - sx.T).argmin(1)]
-print(memorization_report(knn, (x[:10], (a * x[..., 0])[:10]),
+def line(sx, sy, qx):
+    return qx[:, 0] * (sx[:, 0] @ sy) / np.sum(sx**2)
+print(memorization_report(line, (x[:10], (a * x[..., 0])[:10]),
                           held_out=(x[10:], (a * x[..., 0])[10:]), shots=5).verdict)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines()[-1] in ("adapts", "adapts in part")
+    assert done.stdout.splitlines()[-1] == "adapts"
 
 
 @pytest.mark.parametrize("output", ["mean", "mean_std"])
