@@ -68,6 +68,9 @@ html_title = project
 html_theme_options = {"navigation_with_keys": True}
 html_copy_source = False
 html_show_sphinx = False
+html_show_copyright = False
+html_static_path = ["_static"]
+html_css_files = ["tables.css"]
 
 
 def exported(app, env, node, contnode):
