@@ -238,7 +238,7 @@ def yardsticks(plan: Plan) -> dict[str, dict[str, float]]:
 
 def page(result: dict) -> list[str]:
     """The page of the study."""
-    lines = [*report.header(result, STUDY.title, NOTE), "", "## Exact yardsticks", ""]
+    lines = [*report.header(result, STUDY.title, NOTE), "", "## Yardsticks", ""]
     titles = ["random actions", "same experience", "optimum"]
     rows = [
         [result["tables"][name]["about"]]
@@ -250,7 +250,8 @@ def page(result: dict) -> list[str]:
         *reporting.markdown_table(["tasks", *titles], rows),
         "",
         "Same experience: of bandits the best arm after as many pulls by Thompson sampling; of "
-        "MDPs value iteration on tables that are estimated from as many random trajectories.",
+        "MDPs value iteration on tables that are estimated from as many random trajectories. The "
+        "optimum of robots is an estimate, from oracles.",
         *report.sections(result, COLUMNS, commands=True),
         *report.sweep_section(result, "return", "return", 2),
     ]
