@@ -58,7 +58,7 @@ _CODES = {
 # Simulation is what takes the time.
 _CHEETAH = {
     "task": "cheetah_dir", "task.trajectories": 10, "task.adaptations": 1,
-    "network.deviation": 0.5, "meta_batch_size": 10, "outer.max_kl": 0.02, "steps": 500,
+    "network.deviation": 0.5, "meta_batch_size": 10, "outer.max_kl": 0.02,
     "steps_per_epoch": 20, "num_validation_tasks": 10, "num_test_tasks": 20,
 }  # fmt: skip
 

@@ -128,7 +128,7 @@ def _check_labels(name: str, metric, head: Head) -> None:
         )
 
 
-def schedule(steps, epochs, steps_per_epoch, at_once: int) -> tuple[int, int | None]:
+def schedule(steps, epochs, steps_per_epoch, at_once: int | str) -> tuple[int, int | None]:
     """``(epochs, steps_per_epoch)`` from what :meth:`Trainer.fit` was given.
 
     Args:
@@ -150,7 +150,7 @@ def schedule(steps, epochs, steps_per_epoch, at_once: int) -> tuple[int, int | N
             f"epochs; received steps={steps}, {epochs} epochs and {steps_per_epoch} steps per "
             "epoch."
         )
-    if steps_per_epoch is not None and steps_per_epoch % at_once:
+    if steps_per_epoch is not None and at_once != "auto" and steps_per_epoch % at_once:
         raise ValueError(
             "Invalid number of steps per epoch: expected a multiple of the steps_per_execution="
             f"{at_once} of compile, of which Keras would round it up; received {steps_per_epoch}."

@@ -60,16 +60,17 @@ class Trainer(keras.Model):
         Args:
             optimizer: of the learner's variables, as Keras takes it.
             loss: refused, since the loss belongs to the head.
-            metrics: what to log beside the losses, of predictions at the queries: a dictionary to
-                functions ``(distribution, y) -> [tasks, queries]``, {"accuracy": maml.accuracy},
-                or to Keras metrics, which get the expected labels; or a list of Keras metrics.
+            metrics: what to log beside the losses, of the predictions at the queries: a dictionary
+                from names to functions ``(distribution, y) -> [tasks, queries]``, such as
+                ``{"accuracy": maml.accuracy}``, or to Keras metrics, which get the expected labels;
+                or a list of Keras metrics or their names.
             critic_optimizer: of the critics' variables; Adam if None. Refused without critics.
             jit_compile: whether XLA compiles the training step. With "auto" it does for learners
-                that are faster with it; convolutions on CPU become several times slower. From the
-                same seed XLA draws other random numbers: a run is repeated with the same setting.
+                that are faster with it; convolutions on CPU become several times slower. XLA draws
+                other random numbers: with the same setting only is a run repeated exactly.
             run_eagerly: whether each step runs as plain Python, for debugging.
-            steps_per_execution: training steps in a call, between which no callback runs; "auto":
-                up to 20 on vectors, see :mod:`maml.learners.training.executions`.
+            steps_per_execution: training steps at once, between which no callback runs; "auto": up
+                to 20 on vectors, see :mod:`maml.learners.training.executions`.
             **kwargs: refused; what else ``keras.Model.compile`` takes does not fit episodes.
 
         Raises:
@@ -79,16 +80,16 @@ class Trainer(keras.Model):
         arguments.check_compile(
             loss, jit_compile, run_eagerly, steps_per_execution, parallel, kwargs
         )
-        self._chooses_steps = steps_per_execution == "auto"
+        self._at_once = steps_per_execution
         with self._scope():
             compiled = arguments.compiled_metrics(metrics, self.trackers, self.head)
             optimizer = arguments.optimizer(optimizer, "optimizer", bool(self.critic_variables))
             critic_optimizer = arguments.critic_optimizer(
                 critic_optimizer, optimizer, self.regularizers
             )
-            several = 1 if self._chooses_steps else steps_per_execution
+            at_once = 1 if steps_per_execution == "auto" else steps_per_execution
             super().compile(
-                optimizer, jit_compile=False, run_eagerly=run_eagerly, steps_per_execution=several
+                optimizer, jit_compile=False, run_eagerly=run_eagerly, steps_per_execution=at_once
             )
             for name in getattr(optimizer, "metric_names", ()):
                 self.trackers.setdefault(name, keras.metrics.Mean(name=name))
@@ -117,8 +118,8 @@ class Trainer(keras.Model):
 
     def _scope(self):
         strategy = self.distribute_strategy
-        one = strategy.num_replicas_in_sync == 1
-        return contextlib.nullcontext() if one else strategy.scope()
+        parallel = strategy.num_replicas_in_sync > 1
+        return strategy.scope() if parallel else contextlib.nullcontext()
 
     # -- fit, evaluate, predict ---------------------------------------------------------------
 
@@ -172,8 +173,7 @@ class Trainer(keras.Model):
                 "labels and have an order; give x, batch_size, steps, epochs, steps_per_epoch, "
                 "validation_data, callbacks or verbose."
             )
-        multiple = 1 if self._chooses_steps else self.steps_per_execution
-        epochs, steps_per_epoch = arguments.schedule(steps, epochs, steps_per_epoch, multiple)
+        epochs, steps_per_epoch = arguments.schedule(steps, epochs, steps_per_epoch, self._at_once)
         check_counts(validation_batch_size=validation_batch_size, validation_steps=validation_steps)
         if isinstance(x, TaskFamily):
             arguments.check_callbacks(kwargs.get("callbacks"))
@@ -193,7 +193,7 @@ class Trainer(keras.Model):
             )
         if self._xla and not self.run_eagerly:
             self._compile_step(as_episode(data.element_spec))
-        if self._chooses_steps:
+        if self._at_once == "auto":
             executions.choose(self, x, data, steps_per_epoch, kwargs.get("callbacks"))
         return super().fit(
             replicas.spread(data, self.distribute_strategy),
