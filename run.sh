@@ -7,7 +7,8 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 help() {
   cat <<'TEXT'
 ./run.sh                       the main job: makes CAD models, renders, trains three ways, compares
-./run.sh test [PYTEST_ARGS]    installs what the tests need and runs them; -m "not slow": in minutes
+./run.sh test [PYTEST_ARGS]    installs what the tests need and runs them; -m "not slow": in minutes,
+                               --exhaustive: with more cases
 ./run.sh data FLAGS            CAD models -> train_data.pkl, val_data.pkl. --data_dir=DIR (required);
                                --CAD_dir=DIR (your models), --skip_classes; or else a procedural set,
                                --num_per_class, --classes; for both --num_images, --canonical,

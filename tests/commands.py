@@ -58,6 +58,17 @@ def run(module, *arguments, cwd=None, timeout=600, **variables):
     return subprocess.CompletedProcess(command, process.exitcode, out, err)
 
 
+def without_xla():
+    """Leaves XLA out where it is chosen by default, as for gradient-based learners of vectors.
+
+    It takes seconds to compile a step that the tests run a few times. Tests of XLA ask for it, and
+    commands that are started by other means than :func:`start` have it, as users have.
+    """
+    from maml.learners.gradient_based.maml import MAML
+
+    MAML.prefers_xla = False
+
+
 def _main(module, arguments, folder, environment, out, err):
     for number, path in ((1, out), (2, err)):
         os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT), number)
@@ -71,6 +82,7 @@ def _main(module, arguments, folder, environment, out, err):
     sys.argv = [module, *arguments]
     # Python warns of a module that is run and was imported; here all were.
     warnings.filterwarnings("ignore", category=RuntimeWarning, module="runpy")
+    without_xla()
     gc.freeze()  # What was loaded stays: a collection, as pytest's at its end, need not visit it.
     with _counted(environment.get(SECONDS)):
         if script:

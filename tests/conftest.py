@@ -3,9 +3,23 @@
 import contextlib
 from unittest import mock
 
+import commands
 import pytest
 
 from pose_data import gl_backend
+
+
+def pytest_addoption(parser):
+    told = "run the tests that are marked as exhaustive, too"
+    parser.addoption("--exhaustive", action="store_true", help=told)
+
+
+def pytest_collection_modifyitems(config, items):
+    """Leaves out what is marked as exhaustive, unless it is asked for."""
+    left = [item for item in items if "exhaustive" in item.keywords]
+    if left and not config.getoption("exhaustive"):
+        config.hook.pytest_deselected(items=left)
+        items[:] = [item for item in items if item not in left]
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -13,10 +27,12 @@ def graphs_as_they_are_traced():
     """Leaves TensorFlow's rewriting of graphs out.
 
     The tests run each of hundreds of graphs a few times: rewriting them takes a quarter of their
-    time. Commands, which run in processes of their own, do it as they do for users.
+    time. Commands, which run in processes of their own, do it as they do for users. XLA is left
+    out of both.
     """
     import tensorflow as tf  # Here, since files of tests are collected without it too.
 
+    commands.without_xla()
     tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
 
 

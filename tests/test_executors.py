@@ -172,11 +172,11 @@ def dask_cluster(folder, workers):
 @pytest.mark.slow
 def test_jobs_of_dask_workers_that_are_killed_are_done_by_others(tmp_path):
     """Each job is done; none is done twice but those whose process was killed in the middle."""
-    count, kills = 12, 2
-    with dask_cluster(tmp_path, 4) as (address, workers):
+    count, kills = 8, 1
+    with dask_cluster(tmp_path, 2) as (address, workers):
         toys.waited(lambda: _answers(address))
         executor = open_executor(f"dask:{address}", 1, tmp_path)
-        toys.waited(lambda: len(executor._client.nthreads()) == 4)
+        toys.waited(lambda: len(executor._client.nthreads()) == 2)
         with contextlib.ExitStack() as stack:
             jobs = jobs_in(tmp_path, count, 1.0)
             killer = stack.enter_context(local.Pool(1))
@@ -229,13 +229,6 @@ def test_jobs_of_the_adapter_of_slurm(tmp_path, monkeypatch):
 # -- studies ----------------------------------------------------------------------------------
 
 
-def study(folder, *flags, before=()):
-    return subprocess.run(
-        [*before, sys.executable, *STUDY, *flags],
-        cwd=folder, env=ENVIRONMENT, capture_output=True, text=True,
-    )  # fmt: skip
-
-
 def tables(folder):
     """What a study's tables say, but for when and where they were made."""
     rows = json.loads((folder / "out/memorization.json").read_text())["tables"]["cnp_5"]
@@ -252,11 +245,14 @@ def test_a_study_on_mpi_equals_the_printed_commands(tmp_path):
     if mpiexec is None:
         pytest.skip("mpiexec is not installed: pip install mpich")
     (tmp_path / "mpi").mkdir(), (tmp_path / "commands").mkdir()
-    done = study(tmp_path / "mpi", "--executor=mpi", "--seeds=2", before=(mpiexec, "-n", "2"))
+    done = subprocess.run(
+        [mpiexec, "-n", "2", sys.executable, *STUDY, "--executor=mpi", "--seeds=2"],
+        cwd=tmp_path / "mpi", env=ENVIRONMENT, capture_output=True, text=True,
+    )  # fmt: skip
     assert done.returncode == 0, done.stderr
     folder = tmp_path / "commands"
     for _ in range(3):  # What chooses strengths, then what was chosen.
-        printed = study(folder, "--print_commands", "--seeds=2")
+        printed = commands.run(*STUDY[1:], "--print_commands", "--seeds=2", cwd=folder)
         assert printed.returncode == 0, printed.stderr
         lines = [line for line in printed.stdout.splitlines() if line.startswith("python -m")]
         if not lines:

@@ -13,7 +13,7 @@ import pytest
 
 pytestmark = pytest.mark.slow
 
-KILLS = int(os.environ.get("KILLS", 20))
+KILLS = int(os.environ.get("KILLS", 10))
 
 TRAINING = ["--steps=40", "--steps_per_epoch=10", "--meta_batch_size=4", "--num_test_tasks=8"]
 TRAINING += ["--num_validation_tasks=8", "--num_validation_batches=1", "--resume"]

@@ -68,7 +68,11 @@ def test_commands_of_pymeta_run_as_they_are_written(tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("task", "learner"),
-    [("clusters", "reptile"), ("functions", "maml"), ("nme_sinusoid", "cnp")],
+    [
+        pytest.param("clusters", "reptile", marks=pytest.mark.exhaustive),
+        ("functions", "maml"),
+        ("nme_sinusoid", "cnp"),
+    ],
 )
 def test_tasks_train_and_are_scored(task, learner, tmp_path):
     own = {"task": task, "learner": learner, "task.shots": 3, "task.queries": 4}
@@ -130,7 +134,10 @@ def test_a_run_does_not_go_on_with_other_images(tmp_path):
         "--meta_batch_size=5 --num_validation_batches=10 --model_save_filename=saved/model.h5 "
         "--num_outer_metatraining_iterations=4",
         # README of MAML-Tensorflow, https://github.com/HilbertXu/MAML-Tensorflow.
-        "--dataset=miniimagenet --mode=train --n_way=5 --k_shot=1 --k_query=15",
+        pytest.param(
+            "--dataset=miniimagenet --mode=train --n_way=5 --k_shot=1 --k_query=15",
+            marks=pytest.mark.exhaustive,
+        ),
     ],
 )
 def test_commands_of_the_ancestors_classify_images(flags, tmp_path):

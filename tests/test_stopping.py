@@ -63,11 +63,17 @@ def stopped(arguments, ready, how, cwd):
 
 
 PATIENT = ["--patience=1000000"]
-SIGNALS = pytest.mark.parametrize("how", stopping.SIGNALS, ids=lambda number: number.name)
+SIGNALS = pytest.mark.parametrize(
+    "how", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.exhaustive)]
+)
+
+
+def test_signals_are_those_that_users_and_queues_send():
+    assert set(stopping.SIGNALS) == {signal.SIGINT, signal.SIGTERM}
 
 
 @pytest.mark.parametrize(
-    "how", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)]
+    "how", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.exhaustive)]
 )
 def test_a_training_keeps_its_checkpoint(tmp_path, how):
     run = ["-m", "maml.train", "--learner=cnp", "--logdir=run", *RUN]
@@ -126,7 +132,11 @@ def test_pickles_are_whole_or_not_there(tmp_path, how):
         (["mine.estimators", "--data=samples.npz", "--steps=1000000", *PATIENT], signal.SIGINT),
         (["mine.benchmarks", "--output=out", "--samples=100000"], signal.SIGTERM),
         (["maml.diagnostics.known_models", "--output=out", "--workers=2"], signal.SIGTERM),
-        (["maml.rl.train", "--env=bandit", "--logdir=run", *RUN], signal.SIGTERM),
+        pytest.param(
+            ["maml.rl.train", "--env=bandit", "--logdir=run", *RUN],
+            signal.SIGTERM,
+            marks=pytest.mark.exhaustive,
+        ),
     ],
 )
 def test_commands_that_compute_end_in_a_sentence(tmp_path, arguments, how):
