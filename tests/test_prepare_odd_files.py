@@ -86,6 +86,13 @@ def test_what_nobody_asked_for_is_counted_without_an_error(tmp_path):
     assert is_whole(ImageFile.load(tmp_path / "out.npz"))
 
 
+def test_an_output_beside_the_classes_leaves_nothing_out(tmp_path):
+    folder = classes(tmp_path / "in")
+    process = run(folder, folder / "out.npz")
+    assert process.returncode == 0 and "Left out" not in process.stderr, process.stderr
+    assert is_whole(ImageFile.load(folder / "out.npz"))
+
+
 def test_all_kinds_of_images_are_read_from_a_folder(tmp_path):
     for number, ending in enumerate(("png", "jpg", "webp", "tif", "TIFF", "bmp", "gif", "ppm")):
         picture(tmp_path / "a" / f"{number}.{ending}", number)

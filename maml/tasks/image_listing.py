@@ -10,6 +10,7 @@ from typing import IO
 
 from mine.reporting.inputs.image_reader import HIDDEN, SUFFIXES, Source, is_hidden, why_no_image
 from mine.reporting.inputs.skipped import Skipped
+from mine.reporting.processes.claims import LOCK
 from mine.reporting.words import reason
 
 MAX_MEMBER_BYTES = 2**30
@@ -98,6 +99,8 @@ def _files(folder: pathlib.Path, skipped: Skipped) -> Iterator[pathlib.Path]:
             skipped.leave(name, "folders without files")
         for entry in entries:
             path = top / entry
+            if entry.endswith(LOCK) and is_hidden(entry):
+                continue  # Of a command that writes here, such as the one that asks.
             if is_hidden(entry):
                 skipped.leave(path.relative_to(folder).as_posix(), HIDDEN)
             elif os.path.isdir(path):
