@@ -1,10 +1,10 @@
 """Does a change of names leave every number as it was? Runs two trees, compares to the last digit.
 
-    python benchmarks/same_numbers.py --base=d0b0407 --only=sinusoid,render
+    python benchmarks/same_numbers.py --base=HEAD~1 --only=sinusoid,render
 
 The base commit runs in a worktree of its own and is kept; the working tree runs afresh. Of a run's
 results only values are compared, never names: arrays of saved learners, columns of ``history.csv``,
-numbers in JSON. So modules, flags and keys may be renamed, and files moved. Costs are not compared.
+numbers in JSON. So keys may be renamed, and files moved. Costs are not compared.
 A line for each case; the exit status is 1 if any differs.
 """
 
@@ -32,9 +32,6 @@ from absl import app, flags
 from PIL import Image
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
-OLD_LAYOUT = "maml/meta_learner.py"
-"""A base that has this file takes the commands of ``before``."""
-
 COSTS = re.compile(r"(^|_)(seconds|minutes|date|time|versions?|port)(_|$)")
 """JSON keys and columns that differ from run to run."""
 
@@ -42,55 +39,17 @@ OPTIONS = re.compile(r"^(config|options|base|episodes)$")
 """JSON keys of what was asked for, which is no result: versions name and nest options otherwise."""
 
 
-OLD_WORDS: dict[str, str] = {
-    "mine.estimators": "mine.estimate",
-    "maml.compare --runs": "pose_code.compare --logdirs",
-    "--tables=cnp_5": "--learners=cnp --shots=5",
-    "--rows='none,Label-MI'": "--methods='nothing,information on labels'",
-    "--regularizer=mr_a,label_mi": "--regularizer=activations,mine --mi_target=label",
-    "--regularizer=label_mi": "--regularizer=mine --mi_target=label",
-    "--regularizer=label_augmentation --regularizer_options=probability": "--regularizer=augment "
-    "--augment_probability",
-    "--regularizer=prediction_mi --regularizer_options=bound": "--regularizer=mine "
-    "--mi_target=prediction --mi_bound",
-    "--regularizer=prediction_mi --regularizer_options=": "--regularizer=mine "
-    "--mi_target=prediction --mi_",
-    "--regularizer=mr_w --regularizer_options=weight": "--regularizer=weights --kl_weight",
-    "--network_options=": "--task_options=",
-    # An option that the learner does not take was ignored, and is refused now.
-    "--labels=fixed ": "--labels=fixed --inner_lr=0.1 ",
-    "--learner=maml --inner_lr=0.1": "--learner=maml",
-    "--learner_options='inner_clip=10;inner_steps=3'": "--inner_clip=10 --inner_steps=3",
-    "--learner_options='inner_clip=10;inner_optimizer=adam' --learner=imaml --regularization=20 "
-    "--inner_steps=10": "--inner_clip=10 --learner=imaml --regularization=20 --inner_steps=10 "
-    "--inner_optimizer=adam",
-    "--learner_options=inner_clip": "--inner_clip",
-}
-"""Words of the commands below -> what they were at d0b0407, such as "--new=" -> "--old="."""
-
-
 @dataclasses.dataclass(frozen=True)
 class Case:
     """Commands of bash; ``{out}`` is where their results go, ``{data}`` where their data is.
 
     Attributes:
-        now: the commands as the working tree has them.
-        before: the same at d0b0407; None: they differ in ``OLD_WORDS`` alone.
+        commands: what is run, in this order.
         files: endings of files whose content must be the same in every byte.
     """
 
-    now: tuple[str, ...]
-    before: tuple[str, ...] | None = None
+    commands: tuple[str, ...]
     files: tuple[str, ...] = ()
-
-    def commands(self, tree: pathlib.Path, is_base: bool) -> tuple[str, ...]:
-        """Those that a tree understands."""
-        if not (is_base and (tree / OLD_LAYOUT).exists()):
-            return self.now
-        old = self.now
-        for word, was in OLD_WORDS.items():
-            old = tuple(command.replace(word, was) for command in old)
-        return self.before or old
 
 
 # fmt: off
@@ -300,13 +259,13 @@ class Side:
         """Runs the commands of a case, their results in a folder that is emptied."""
         shutil.rmtree(out, ignore_errors=True)
         out.mkdir(parents=True)
-        for command in case.commands(self.tree, self.is_base):
+        for command in case.commands:
             self.run(command.replace("{out}", str(out)).replace("{data}", str(self.data)), out)
 
     def result(self, name: str, revision: str) -> dict:
         """The fingerprint of a case, run unless it is the base's and was."""
         case = CASES[name]
-        known = key(revision, *case.commands(self.tree, self.is_base), *case.files, str(self.data))
+        known = key(revision, *case.commands, *case.files, str(self.data))
         out = self.out / f"{name}-{known}"
         if not (self.is_base and (out / "complete").exists()):
             self.run_all(case, out)
@@ -315,7 +274,7 @@ class Side:
 
     def check_imports(self, cases: list[Case]) -> None:
         """Prints where the packages of all commands come from, and ends if not from this tree."""
-        text = " ".join(word for of in cases for word in of.commands(self.tree, self.is_base))
+        text = " ".join(word for of in cases for word in of.commands)
         names = sorted(set(re.findall(r"-m (\w+)", text)))
         code = "import sys; [print(__import__(name).__file__) for name in sys.argv[1:]]"
         files = self.run(f"python -c '{code}' {' '.join(names)}", self.out).split()
@@ -390,7 +349,7 @@ def main(words):
     old = work / f"tree-{revision[:12]}"
     if not (old / ".git").exists():
         git("worktree", "add", "--force", "--detach", old, revision)
-    data = work / f"data-{key(revision, *DATA.commands(old, True))}"
+    data = work / f"data-{key(revision, *DATA.commands)}"
     sides = (
         Side(old, work / f"base-{revision[:12]}", data, True),
         Side(tree, work / f"now-{key(str(tree))}", data, False),
@@ -410,7 +369,7 @@ def main(words):
 
 
 if __name__ == "__main__":
-    flags.DEFINE_string("base", "d0b0407", "The commit that the working tree is compared with.")
+    flags.DEFINE_string("base", "HEAD", "The commit that the working tree is compared with.")
     flags.DEFINE_string("tree", str(ROOT), "Folder of the working tree.")
     flags.DEFINE_list("only", list(CASES), "Cases, by comma; all by default.")
     work = os.path.join(tempfile.gettempdir(), "same_numbers")
