@@ -105,6 +105,9 @@ class TaskFamily(abc.ABC):
     def episodes(self, tasks, seed) -> Episode:
         """One episode of each task.
 
+        Training calls it in a graph, where ``if`` and ``for`` of Python cannot depend on the values
+        of tensors.
+
         Args:
             tasks: int32 [batch], each in [0, num_tasks).
             seed: int32 [2], a stateless seed. Same tasks, same seed, same episodes.
@@ -113,6 +116,8 @@ class TaskFamily(abc.ABC):
             :class:`Episode` whose leading axis is ``batch``.
         """
 
+    # AutoGraph would read and rewrite all that is called, for a second, and find nothing to do.
+    @tf.autograph.experimental.do_not_convert
     def sample(self, batch_size: int, seed) -> Episode:
         """Episodes of ``batch_size`` tasks drawn uniformly, with replacement."""
         which, how = tf.unstack(tf.random.split(seed, 2))
