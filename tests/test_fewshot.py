@@ -160,7 +160,7 @@ def test_pictures_of_a_row_are_of_the_first_run_that_ended(finished):
     ],
 )
 def test_the_command_says_what_is_wrong(flags, message, tmp_path):
-    folders = [f"--logdir={tmp_path / 'runs'}", f"--output={tmp_path / 'results'}"]
+    folders = [f"--logdir={tmp_path / 'runs'}", f"--output={tmp_path / 'results'}", "--workers=1"]
     process = commands.run("maml.studies.fewshot", *folders, *flags)
     assert process.returncode != 0 and message in process.stderr
     assert process.stderr.strip().splitlines()[-1].startswith("Error: ")

@@ -468,7 +468,7 @@ def test_small_families_are_scored_on_several_episodes_of_a_task(tasks, each):
     assert asked == [(each, 10)]
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("kind", ["cnp-products"])
 def test_run_that_was_cut_resumes_to_the_same_numbers(kind, tmp_path):
     path = tmp_path / "run.weights.h5"

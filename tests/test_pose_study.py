@@ -267,7 +267,7 @@ def test_a_row_whose_runs_diverged_says_so(data_dir, tmp_path):
     ],
 )
 def test_the_command_says_what_is_wrong(flags, message, tmp_path):
-    folders = [f"--logdir={tmp_path / 'runs'}", f"--output={tmp_path / 'results'}"]
+    folders = [f"--logdir={tmp_path / 'runs'}", f"--output={tmp_path / 'results'}", "--workers=1"]
     process = commands.run("pose_code.study", *folders, *flags)
     assert process.returncode != 0
     assert process.stderr.strip().splitlines()[-1].startswith("Error: ")
