@@ -58,15 +58,17 @@ def run(module, *arguments, cwd=None, timeout=600, **variables):
     return subprocess.CompletedProcess(command, process.exitcode, out, err)
 
 
-def without_xla():
-    """Leaves XLA out where it is chosen by default, as for gradient-based learners of vectors.
+def use_xla(used):
+    """Whether XLA is used where it is by default, for gradient-based learners of vectors.
 
-    It takes seconds to compile a step that the tests run a few times. Tests of XLA ask for it, and
-    commands that are started by other means than :func:`start` have it, as users have.
+    It takes seconds to compile a step that most tests run a few times. Commands that are started by
+    other means than :func:`start` use it, as users do.
     """
     from maml.learners.gradient_based.maml import MAML
 
-    MAML.prefers_xla = False
+    if not hasattr(MAML, "default_prefers_xla"):
+        MAML.default_prefers_xla = MAML.prefers_xla
+    MAML.prefers_xla = MAML.default_prefers_xla if used else False
 
 
 def _main(module, arguments, folder, environment, out, err):
@@ -82,7 +84,7 @@ def _main(module, arguments, folder, environment, out, err):
     sys.argv = [module, *arguments]
     # Python warns of a module that is run and was imported; here all were.
     warnings.filterwarnings("ignore", category=RuntimeWarning, module="runpy")
-    without_xla()
+    use_xla(False)
     gc.freeze()  # What was loaded stays: a collection, as pytest's at its end, need not visit it.
     with _counted(environment.get(SECONDS)):
         if script:

@@ -32,8 +32,16 @@ def graphs_as_they_are_traced():
     """
     import tensorflow as tf  # Here, since files of tests are collected without it too.
 
-    commands.without_xla()
+    commands.use_xla(False)
     tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+
+
+@pytest.fixture
+def xla():
+    """XLA is used where it is by default."""
+    commands.use_xla(True)
+    yield
+    commands.use_xla(False)
 
 
 @pytest.fixture(scope="session")

@@ -8,6 +8,8 @@ from toys import Lines, learner
 
 import maml
 
+pytestmark = pytest.mark.usefixtures("xla")
+
 
 def trained(kind, jit_compile):
     model = learner(kind, maml.NormalHead(), 9)

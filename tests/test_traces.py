@@ -39,6 +39,7 @@ def counting(monkeypatch, owner, name, calls, key):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("xla")
 @pytest.mark.parametrize("kind", KINDS)
 def test_nothing_is_traced_twice(kind, monkeypatch):
     given = {"task": "sinusoid", **KINDS[kind]}
