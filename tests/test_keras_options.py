@@ -393,7 +393,7 @@ def test_callbacks_set_the_learning_rate():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("each_epoch", [False, True])
+@pytest.mark.parametrize("each_epoch", [False, pytest.param(True, marks=pytest.mark.exhaustive)])
 def test_averaged_weights_can_be_swapped_in(each_epoch):
     optimizer = SGD(0.05, use_ema=True, ema_momentum=0.5)
     model, _ = validated(optimizer, 2, [callbacks.SwapEMAWeights(each_epoch)])

@@ -266,7 +266,11 @@ def test_importing_a_script_defines_no_flag_and_loads_nothing_heavy():
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="signals as on Unix")
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize(
+    "how",
+    [signal.SIGKILL]
+    + [pytest.param(of, marks=pytest.mark.exhaustive) for of in (signal.SIGINT, signal.SIGTERM)],
+)
 def test_a_run_that_is_stopped_goes_on(tmp_path, how):
     """Ctrl-C goes to the whole group of processes, other signals to the parent alone."""
     names = [f"chair/{i:02d}" for i in range(6)]
