@@ -62,7 +62,7 @@ def test_steps_leave_memory_as_it_is(script):
     assert script.growth(script.steps(600)) * 1000 < 10  # MiB in 1,000 steps.
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_learners_that_are_gone_leave_memory_as_it_is():
     """In a process of its own, where graphs are rewritten as in commands."""
     code = "import endurance; print(endurance.growth(endurance.learners(10)))"

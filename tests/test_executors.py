@@ -237,7 +237,7 @@ def tables(folder):
 
 
 @needs("mpi4py")
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_a_study_on_mpi_equals_the_printed_commands(tmp_path):
     """The rows of both are the same, and a study trains nothing that the commands trained."""
     places = f"{pathlib.Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"

@@ -49,7 +49,7 @@ def told(disk, module, *arguments):
 
 
 @pytest.mark.parametrize(
-    "kilobytes", [20, *(pytest.param(size, marks=pytest.mark.slow) for size in (0, 1000))]
+    "kilobytes", [20, *(pytest.param(size, marks=pytest.mark.exhaustive) for size in (0, 1000))]
 )
 def test_a_training_ends_in_a_sentence_and_goes_on(disk, kilobytes):
     """Whichever of its files meets the full disk."""

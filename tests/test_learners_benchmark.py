@@ -56,7 +56,7 @@ OURS, TF1 = ("ours_learners", "fit"), ("tf1_learners", "session")
     [
         "pose-cnp",
         pytest.param("omniglot", marks=pytest.mark.slow),
-        pytest.param("pose-maml", marks=pytest.mark.slow),
+        pytest.param("pose-maml", marks=pytest.mark.exhaustive),
     ],
 )
 def test_a_static_graph_has_the_losses_of_fit(module, workload):

@@ -159,7 +159,7 @@ def together(folder, resume):
     return codes, [output.read_text() for _, output in started]
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_where_a_worker_is_killed_the_others_end_and_the_run_goes_on_from_its_checkpoint(tmp_path):
     codes, said = together(tmp_path, resume=False)
     assert codes == [1, -9]

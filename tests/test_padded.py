@@ -235,7 +235,11 @@ def test_same_seed_same_episodes_and_a_fixed_size_has_no_mask():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["cnp", "acnp", "relative-cnp", "maml"])
+@pytest.mark.parametrize(
+    "kind",
+    ["maml"]
+    + [pytest.param(of, marks=pytest.mark.exhaustive) for of in ("cnp", "acnp", "relative-cnp")],
+)
 def test_learners_train_on_arrays_of_random_support_sizes(kind):
     rng = np.random.default_rng(0)
     x = rng.uniform(-1, 1, (16, 30, 1))

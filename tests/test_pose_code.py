@@ -45,9 +45,9 @@ CASES = [
     ("cnp", "together"),
     ("relative", "changed images"),
     ("maml", "shared tower"),
-    ("maml++", "by step"),
 ]
 MORE_CASES = [
+    ("maml++", "by step"),
     ("cnp", "Label-MI by MINE"),
     ("acnp", "normalized"),
     ("tnp", "none"),

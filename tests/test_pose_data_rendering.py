@@ -61,7 +61,7 @@ def test_bytes_depend_neither_on_workers_nor_on_other_objects(cad_dir, rendered,
     assert cad_samples.files_under(tmp_path) == rendered[1]
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_executors_of_studies_render_the_same_bytes(cad_dir, rendered, tmp_path):
     flags = ["--num_images=4", "--image_size=64", "--seed=3", "--batch=2", "--workers=1"]
     command = ["pose_code.render", f"--CAD_dir={cad_dir}", f"--data_dir={tmp_path}", *flags]

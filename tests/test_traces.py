@@ -20,6 +20,7 @@ KINDS = {
     "samples of weights": {"learner": "bmaml"},
     "prototypes": {"task": "clusters", "learner": "protonet"},
 }
+EXHAUSTIVE = ("implicit gradient", "attention", "transformer", "latent", "samples of weights")
 SMALL = {
     "meta_batch_size": 4, "learner.inner_steps": 1, "learner.hidden": (8,), "learner.depth": 1,
     "network.hidden": (8,), "network.embedding": (8,), "num_relabelings": 2,
@@ -40,7 +41,10 @@ def counting(monkeypatch, owner, name, calls, key):
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("xla")
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "kind",
+    [pytest.param(of, marks=[pytest.mark.exhaustive] * (of in EXHAUSTIVE)) for of in KINDS],
+)
 def test_nothing_is_traced_twice(kind, monkeypatch):
     given = {"task": "sinusoid", **KINDS[kind]}
     config = Config.of(given, SMALL)
