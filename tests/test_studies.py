@@ -520,7 +520,7 @@ def test_the_study_of_shifts_scores_resumes_reports_and_draws(in_process, monkey
         task_shift.read_score(learned, "inner_steps", "0", score)
         for score in ("error", "no_support")
     ]
-    assert none[0] == none[1]
+    assert none[0]["mean"] == none[1]["mean"]
     assert "further.inner_steps.0.error.mean" not in context
     pretrained = {"row": "pretrained", "seeds": [0]}  # It has no errors under shifts.
     table = {"rows": [learned, pretrained, context]}
