@@ -18,7 +18,10 @@ import time
 import commands
 
 ROOT = pathlib.Path(__file__).parent.parent
-LONG = ("test_pose_code.py", "test_every_combination.py", "test_maml_gradients.py", "test_kills.py")
+LONG = (
+    "test_every_combination.py", "test_maml.py", "test_notebooks.py", "test_pose_runs.py",
+    "test_replicas.py", "test_rl.py", "test_ten_things.py", "test_testing.py",
+)  # fmt: skip
 """Files of which few lines are marked as slow, and which take over a minute of a core."""
 
 NO_TESTS = 5
