@@ -140,7 +140,7 @@ def run(script, *arguments):
 
 FIFTY = ("cnp", "maml", "tnp", "imaml", "reptile")
 WHOLE = os.environ.get("WORKERS") == "all"
-MIRRORED = (*FIFTY, "other terms", "platipus", "memory") if WHOLE else (FIFTY[0], "other terms")
+MIRRORED = (*FIFTY, "other terms", "platipus", "memory") if WHOLE else (*FIFTY[:2], "other terms")
 WORKERS = FIFTY if WHOLE else FIFTY[:1]
 """What two devices train, and what two workers; all with WORKERS=all: three minutes more."""
 
