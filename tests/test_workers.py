@@ -11,19 +11,20 @@ import pytest
 from mine.reporting.processes import workers
 
 
-def _sleep(folder):
+def _sleep(folder, seconds):
     try:
         pathlib.Path(folder, str(os.getpid())).touch()
         time.sleep(100)
     finally:
+        time.sleep(seconds)  # When the first worker has ended, the second is at this still.
         pathlib.Path(folder, f"{os.getpid()}.tidy").touch()
 
 
 def test_workers_leave_their_files_in_order(tmp_path):
     """When the block is left by Ctrl-C; the jobs that were not begun are not."""
     with pytest.raises(KeyboardInterrupt), workers.Pool(2) as pool:
-        for _ in range(9):
-            pool.submit(_sleep, tmp_path)
+        for job in range(9):
+            pool.submit(_sleep, tmp_path, job)
         while len(list(tmp_path.iterdir())) < 2:
             time.sleep(0.05)
         raise KeyboardInterrupt

@@ -43,11 +43,15 @@ def handle(handler: Callable[[int], None]) -> list:
 
 
 @contextlib.contextmanager
-def raising() -> Iterator[None]:
-    """The signals raise :class:`Stopped` in the block; a second one ends the process at once."""
+def raising(patient: bool = False) -> Iterator[None]:
+    """The signals raise :class:`Stopped` in the block; a second one ends the process at once.
+
+    Args:
+        patient: a second one does nothing: for processes that others end if they take too long.
+    """
 
     def stop(number):
-        handle(lambda again: os._exit(128 + again))
+        handle(lambda again: None if patient else os._exit(128 + again))
         raise Stopped(number)
 
     def unraisable(ignored):

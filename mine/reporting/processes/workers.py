@@ -82,7 +82,8 @@ def _is_late(passed: float, used: float) -> bool:
 
 def _job(function: Callable, *args, **options):
     try:
-        with stopping.raising():
+        # Patient: when one worker ends, the executor sends the signal to the others once more.
+        with stopping.raising(patient=True):
             return function(*args, **options)
     except stopping.Stopped as stopped:
         os._exit(stopped.code)
