@@ -153,7 +153,7 @@ def test_pictures_of_a_row_are_of_the_first_run_that_ended(finished):
     [
         ([], "Give a file of images by --omniglot or --miniimagenet"),
         (["--omniglot=x.npz", "--tables=miniimagenet5"], "--tables: expected some of omniglot5"),
-        (["--omniglot=nowhere.npz", "--tables=omniglot5"], "nowhere.npz"),
+        (["--omniglot=nowhere.npz", "--tables=omniglot5"], "There is no nowhere.npz: expected"),
         (["--omniglot=x.npz", "--tables=chairs"], "--tables: expected some of"),
         (["--omniglot=x.npz", "--rows=hope"], "--rows: expected some of MAML"),
         (["--omniglot=nowhere.npz", "--tables="], "--tables: expected at least one value"),

@@ -53,7 +53,7 @@ def plan_from_flags(study: Study, **changed) -> Plan:
     """The plan that the flags of :func:`define_flags` ask for; ``changed`` are further options.
 
     Raises:
-        ValueError: a table or row is unknown.
+        ValueError: a table or row is unknown, or the file of a table is missing.
     """
     values = flags.FLAGS
     for name in ("tables", "rows"):
@@ -75,7 +75,10 @@ def plan_from_flags(study: Study, **changed) -> Plan:
         changed,
         values.print_commands,
     )
-    plan.chosen  # noqa: B018 (refuses unknown names)
+    for table in plan.chosen.values():  # Unknown names are refused.
+        data = table.base.get("task.data")
+        if data is not None and not pathlib.Path(data).exists():  # Before workers start.
+            raise ValueError(f"There is no {data}: expected a file of maml.tasks.prepare.")
     return plan
 
 
