@@ -111,6 +111,15 @@ def test_mlti_keeps_the_labels_of_classes_and_mixes_their_examples():
                 np.testing.assert_array_equal(y[other, partner], y[task, shot])
 
 
+def test_mlti_interpolates_numbers_of_several_coordinates_in_their_order():
+    rng = np.random.default_rng(0)
+    sizes = (2, 5, 4), (2, 5, 3), (2, 6, 4), (2, 6, 3)
+    episode = maml.Episode(*(tf.constant(rng.normal(size=size), tf.float32) for size in sizes))
+    found = MLTI().interpolated(episode, tf.zeros([2]), SEED)
+    for part, own in zip(found, episode, strict=True):
+        np.testing.assert_allclose(part, own[::-1], atol=1e-6)
+
+
 @pytest.mark.parametrize("episode", [Lines(shots=4).sample(3, SEED), episodes_of_classes()])
 def test_mlti_of_padded_sets_mixes_real_shots_only(episode):
     found = MLTI().interpolated(padded(episode, [3, 1, 2]), tf.constant([0.5] * 3), SEED)

@@ -88,6 +88,13 @@ def fold_in(seed, number) -> tf.Tensor:
     return tf.random.experimental.stateless_fold_in(seed, number)
 
 
+def augmented(episode: Episode, regularizers: Iterable, seed) -> Episode:
+    """The training episode that regularizers, one after the other, put in this one's place."""
+    for index, regularizer in enumerate(regularizers):
+        episode = regularizer.augment_part(episode, fold_in(fold_in(seed, index), -1))
+    return episode
+
+
 class TaskFamily(abc.ABC):
     """A numbered set of tasks. Drawing needs an explicit seed; nothing is global.
 

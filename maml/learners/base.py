@@ -23,6 +23,7 @@ import tensorflow as tf
 from maml.core.episodes import (
     Episode,
     as_episode,
+    augmented,
     check_elements,
     fold_in,
     real_inputs,
@@ -261,8 +262,7 @@ class MetaLearner(Configured, Predictor, Trainer, abc.ABC):
         self.head.check_labels(episode.support_y, "support_y")
         self.head.check_labels(episode.query_y, "query_y")
         if training:
-            for index, regularizer in enumerate(self.regularizers):
-                episode = regularizer.augment_part(episode, fold_in(fold_in(seed, index), -1))
+            episode = augmented(episode, self.regularizers, seed)
         with self._perturbed(fold_in(seed, -2)) if training else contextlib.nullcontext():
             noise = [fold_in(seed, -3), fold_in(seed, -4)] if training else [None, None]
             stages = self._stages(episode.query_x, noise[1])

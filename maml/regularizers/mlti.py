@@ -59,11 +59,15 @@ def _partners(y, other, mask=None) -> tf.Tensor:
     """For each example of a task the example of task ``other`` that it meets, [tasks, n].
 
     Args:
-        y: labels [tasks, n, dim]; of one coordinate all are of one class.
+        y: labels [tasks, n, dim]; all are of one class unless each is the probabilities of classes.
         other: index of another task for each, [tasks].
         mask: which examples are real, [tasks, n]; None: all.
     """
-    classes = tf.argmax(y, axis=-1, output_type=tf.int32)
+    real = tf.ones(tf.shape(y)[:2], tf.bool) if mask is None else mask
+    # Numbers of several coordinates name no classes.
+    shares = tf.logical_and(tf.reduce_all(y >= 0, -1), tf.abs(tf.reduce_sum(y, -1) - 1) < 1e-3)
+    of_classes = tf.reduce_all(tf.logical_or(shares, tf.logical_not(real)))
+    classes = tf.argmax(y, axis=-1, output_type=tf.int32) * tf.cast(of_classes, tf.int32)
     if mask is not None:
         classes += PADDING * tf.cast(tf.logical_not(mask), tf.int32)
     order = tf.argsort(classes, axis=-1, stable=True)
