@@ -253,3 +253,9 @@ def test_a_noise_of_zero_has_no_density_and_is_refused():
     for task in ("linear_regression", "sinusoid_or_line"):
         with pytest.raises(ValueError, match="`noise`: expected a finite number above 0"):
             problem(task, noise=0.0)
+
+
+@pytest.mark.parametrize("option", ["shots", "queries", "train_tasks"])
+def test_numbers_that_are_not_whole_are_refused(option):
+    with pytest.raises(ValueError, match=f"`{option}`: expected a whole number, . or more"):
+        maml.TASKS.make("linear_regression", **{option: 2.5})

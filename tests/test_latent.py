@@ -165,8 +165,12 @@ def test_predictions_stay_of_the_kind_that_heads_and_metrics_know(head):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"dim_latent": -1}, "`dim_latent`: expected at least 0, received -1"),
-        ({"dim_latent": 1.5}, "`dim_latent`: expected a whole number"),
+        ({"dim_latent": -1}, "`dim_latent`: expected a whole number, 0 or more; received -1"),
+        ({"dim_latent": 1.5}, "`dim_latent`: expected a whole number, 0 or more; received 1.5"),
+        ({"dim_latent": "3"}, "`dim_latent`: expected a whole number, 0 or more; received '3'"),
+        ({"num_samples": None}, "`num_samples`: expected a whole number, 1 or more; received None"),
+        ({"deterministic": "no"}, "`deterministic`: expected True or False; received 'no'"),
+        ({"hidden": ("5",)}, "`hidden`: expected a whole number, 1 or more; received '5'"),
         ({"num_samples": 0}, "`num_samples`: expected a whole number, 1 or more; received 0"),
         ({"dim_latent": 0, "deterministic": False}, "the decoder would not depend on"),
     ],
@@ -174,3 +178,7 @@ def test_predictions_stay_of_the_kind_that_heads_and_metrics_know(head):
 def test_options_that_cannot_be_are_refused(options, message):
     with pytest.raises(ValueError, match=message):
         made(maml.LatentNP, **SIZES | options)
+
+
+def test_one_hidden_layer_may_be_a_number():
+    assert made(maml.LatentNP, **SIZES | {"hidden": 6}).hidden == (6,)

@@ -377,7 +377,7 @@ def test_a_run_that_was_cut_resumes_to_the_same_numbers(tmp_path):
         (
             "train",
             ["--model_save_filename=m.h5", "--inner_steps=-1"],
-            "--inner_steps: expected at least 0, received -1",
+            "--inner_steps: expected a whole number, 0 or more; received -1",
         ),
         ("train", ["--dataset=clusters", "--ways=1"], "--ways: expected at least 2, received 1"),
         ("train", ["--model_save_filename=m.h5", "--task_options=tea"], "expected name=value"),

@@ -101,6 +101,18 @@ def test_the_loss_is_the_margin_between_the_nearest_right_and_wrong_key():
     np.testing.assert_allclose(logs["task_loss"], np.mean(losses), rtol=1e-5)
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"clear": "no"}, "`clear`: expected True or False; received 'no'"),
+        ({"slots": None}, "`slots`: expected a whole number, 1 or more; received None"),
+    ],
+)
+def test_values_of_another_kind_are_refused(options, message):
+    with pytest.raises(ValueError, match=message):
+        made(episode_of([0, 1, 2]), **options)
+
+
 def test_a_memory_without_the_right_label_has_no_loss():
     episode = episode_of([0, 0, 0])
     learner = made(episode)
@@ -128,6 +140,19 @@ def test_a_memory_that_is_kept_answers_without_a_support_set_and_is_saved(tmp_pa
     for part, own in zip(learner.kept, kept, strict=True):
         np.testing.assert_array_equal(part, own)
     assert not made(episode).non_trainable_variables
+
+
+class NextLabel(maml.Regularizer):
+    def augment(self, episode, seed):
+        y = (tf.roll(part, 1, axis=-1) for part in episode[1::2])
+        return maml.Episode(*(part for pair in zip(episode[::2], y, strict=True) for part in pair))
+
+
+def test_a_memory_that_is_kept_has_the_labels_of_augmented_tasks():
+    episode = episode_of([0, 1, 2], tasks=1)
+    learner = made(episode, clear=False, slots=5, regularizers=[NextLabel()])
+    learner.objective(episode, SEED, training=True)
+    np.testing.assert_array_equal(learner.kept[1], [1, 2, 0, -1, -1])
 
 
 def test_a_memory_that_is_kept_is_of_one_device(monkeypatch):

@@ -179,3 +179,4 @@ def test_other_heads_and_sizes_are_refused():
         maml.NeuralStatistician(perceptron(4, 5), maml.NormalHead())
     with pytest.raises(ValueError, match="`dim_c`: expected a whole number, 1 or more; received 0"):
         maml.NeuralStatistician(perceptron(4, 5), maml.CategoricalHead(3), dim_c=0)
+    assert maml.NeuralStatistician(perceptron(4, 5), maml.CategoricalHead(3), 7).hidden == (7,)

@@ -243,3 +243,18 @@ def test_bmaml_refuses_what_its_steps_do_not_have(options):
     (name,) = options
     with pytest.raises(ValueError, match=f"`{name}`: expected .* Leave it out"):
         made(BMAML, **options)
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "message"),
+    [
+        (BMAML, {"chaser": "no"}, "`chaser`: expected True or False; received 'no'"),
+        (BMAML, {"particles": None}, "`particles`: expected a whole number, 1 or more; received"),
+        (BMAML, {"initializer_seed": 1.5}, "`initializer_seed`: expected a whole number, 0 or"),
+        (PLATIPUS, {"num_samples": None}, "`num_samples`: expected a whole number, 1 or more"),
+        (PLATIPUS, {"inner_steps": 1.5}, "`inner_steps`: expected a whole number, 0 or more"),
+    ],
+)
+def test_values_of_another_kind_are_refused(kind, options, message):
+    with pytest.raises(ValueError, match=message):
+        made(kind, **options)

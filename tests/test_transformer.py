@@ -115,6 +115,8 @@ def test_padding_changes_no_prediction_of_the_causal_form():
         ({"width": 7}, "`width`: expected a multiple of the 2 heads; received 7. Use 6"),
         ({"depth": 0}, "`depth`: expected a whole number, 1 or more; received 0"),
         ({"feedforward": 1.5}, "`feedforward`: expected a whole number"),
+        ({"depth": None}, "`depth`: expected a whole number, 1 or more; received None"),
+        ({"causal": "no"}, "`causal`: expected True or False; received 'no'"),
     ],
 )
 def test_sizes_that_cannot_be_are_refused(options, message):

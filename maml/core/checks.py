@@ -16,16 +16,34 @@ def check_counts(**values) -> None:
 
     None is no value.
     """
+    check_whole(1, **{name: value for name, value in values.items() if value is not None})
+
+
+def check_whole(least: int, /, **values) -> None:
+    """Raises ValueError unless each of some values, given by name, is a whole number from ``least``
+    on; None is refused too."""
     for name, value in values.items():
-        if value is not None and not (isinstance(value, numbers.Integral) and int(value) >= 1):
+        if not (isinstance(value, numbers.Integral) and int(value) >= least):
             raise ValueError(
-                f"Invalid value for `{name}`: expected a whole number, 1 or more; received "
+                f"Invalid value for `{name}`: expected a whole number, {least} or more; received "
                 f"{value!r:.40}."
             )
-        if value is not None and int(value) > MOST:
+        if int(value) > MOST:
             raise ValueError(
                 f"Invalid value for `{name}`: expected a whole number, {MOST:,} at most; received "
                 f"{value!r:.40}."
+            )
+
+
+def check_flags(**values) -> None:
+    """Raises ValueError unless each of some values, given by name, is true or false.
+
+    A word such as ``"no"`` would count as true.
+    """
+    for name, value in values.items():
+        if isinstance(value, str) or value not in (True, False):
+            raise ValueError(
+                f"Invalid value for `{name}`: expected True or False; received {value!r:.40}."
             )
 
 

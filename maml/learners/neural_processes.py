@@ -10,7 +10,7 @@ from maml.core.registry import LEARNERS
 from maml.core.seeds import Part, initializer_seeds
 from maml.distributions.base import Head
 from maml.learners.base import MetaLearner, masked_mean, per_input
-from maml.nn.mlp import DenseLayers, product, through
+from maml.nn.mlp import DenseLayers, product, through, units_of
 
 
 @LEARNERS.register("cnp")
@@ -50,7 +50,7 @@ class CNP(MetaLearner):
         **kwargs,
     ):
         super().__init__(head, **kwargs)
-        self.embedding, self.hidden = embedding, tuple(hidden)
+        self.embedding, self.hidden = embedding, units_of("hidden", hidden)
         check_counts(dim_r=dim_r, dim_z=dim_z, interaction=interaction or None)
         self.dim_r, self.dim_z, self.interaction = dim_r, dim_z, interaction
         self.initializer_seed = initializer_seed

@@ -1,10 +1,10 @@
 """Dense layers in lists, as contextual learners make them: each with a seed of its own."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import keras
 
-from maml.core.checks import check_counts
+from maml.core.checks import check_whole
 from maml.core.registry import Networks
 from maml.core.seeds import Part, initializer_seeds
 
@@ -36,7 +36,7 @@ class DenseLayers:
         Their weights are made at once if the number of ``inputs`` is given, for layers that
         predictions do not need; else when they are first called.
         """
-        hidden = _each("hidden", hidden)
+        hidden = units_of("hidden", hidden)
         layers = [*(self.dense(units, "relu") for units in hidden), self.dense(outputs)]
         if inputs is not None:
             for layer, size in zip(layers, (inputs, *hidden), strict=True):
@@ -56,11 +56,19 @@ def product(layers, a, b) -> list:
     return [layers[0](a) * layers[1](b)] if layers else []
 
 
-def _each(name: str, units: int | Sequence[int]) -> list[int]:
-    """The units of layers, or of the only one; ``name`` is that of the argument, for messages."""
-    every = [units] if isinstance(units, int) else list(units)
+def units_of(name: str, units: int | Sequence[int]) -> tuple[int, ...]:
+    """The units of layers, or of the only one.
+
+    Args:
+        name: of the argument, for messages.
+        units: of each layer, or of the only one.
+
+    Raises:
+        ValueError: a number that is not 1 or more.
+    """
+    every = tuple(units) if isinstance(units, Iterable) else (units,)
     for number in every:
-        check_counts(**{name: number})
+        check_whole(1, **{name: number})
     return every
 
 
@@ -73,7 +81,7 @@ def perceptron(inputs: int, hidden: int | Sequence[int], outputs: int, seed: int
         outputs: number of outputs.
         seed: seed of the initial weights (Glorot uniform).
     """
-    layers, hidden = [keras.Input((inputs,))], _each("hidden", hidden)
+    layers, hidden = [keras.Input((inputs,))], units_of("hidden", hidden)
     seeds = initializer_seeds(seed, Part.NETWORK)
     for index, units in enumerate([*hidden, outputs]):
         initializer = keras.initializers.GlorotUniform(seed=next(seeds))
@@ -97,7 +105,7 @@ def mlp_networks(
             features.
         seed: seed of the initial weights.
     """
-    *below, features = _each("embedding", embedding)
+    *below, features = units_of("embedding", embedding)
     return Networks(
         network=lambda outputs: perceptron(inputs, hidden, outputs, seed),
         embedding=lambda: perceptron(inputs, below, features, seed),

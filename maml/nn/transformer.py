@@ -2,7 +2,7 @@
 
 import keras
 
-from maml.core.checks import check_counts
+from maml.core.checks import check_whole
 from maml.core.seeds import Part, initializer_seeds
 from maml.nn.mlp import DenseLayers, through
 
@@ -72,7 +72,7 @@ def transformer(
     Raises:
         ValueError: a number is less than 1, or ``heads`` does not divide ``width``.
     """
-    check_counts(depth=depth, width=width, heads=heads, feedforward=feedforward)
+    check_whole(1, depth=depth, width=width, heads=heads, feedforward=feedforward)
     if width % heads:
         raise ValueError(
             f"Invalid value for `width`: expected a multiple of the {heads} heads; received "

@@ -5,7 +5,7 @@ import functools
 import numpy as np
 import tensorflow as tf
 
-from maml.core.checks import check_at_least
+from maml.core.checks import check_whole
 from maml.core.episodes import TaskFamily, fold_in
 from maml.core.label_transforms import LabelPermutation
 from maml.core.registry import TASKS
@@ -89,9 +89,9 @@ def projected_images(
         ValueError: there is no such file or split, it has too few classes or images, or a number is
             too small.
     """
-    check_at_least(2, ways=ways)
-    check_at_least(1, shots=shots, queries=queries, features=features)
-    check_at_least(0, train_tasks=train_tasks)
+    check_whole(2, ways=ways)
+    check_whole(1, shots=shots, queries=queries, features=features)
+    check_whole(0, train_tasks=train_tasks, classes=classes)
     content = ImageFile.load(data)
     if isinstance(content.images, StoredImages):
         raise ValueError(

@@ -5,7 +5,7 @@ import math
 
 import tensorflow as tf
 
-from maml.core.checks import check_counts
+from maml.core.checks import check_whole
 from maml.core.registry import LEARNERS
 from maml.distributions.mixture import mix
 from maml.distributions.normal import Normal
@@ -102,7 +102,7 @@ class GridPosterior(DiscretePosterior):
 
     def __init__(self, prior, head, points: int = 64, kept: int = 1024, **kwargs):
         super().__init__(prior, head, **kwargs)
-        check_counts(points=points, kept=kept)
+        check_whole(1, points=points, kept=kept)
         self.points, self.kept = points, kept
         # Refuses tasks that have none.
         self._kinds = prior.grid(1)[0].shape[0]

@@ -5,7 +5,7 @@ import math
 
 import tensorflow as tf
 
-from maml.core.checks import check_at_least, check_counts, check_finite
+from maml.core.checks import check_finite, check_whole
 from maml.core.serialization import Configured
 
 MANY = 1_000_000
@@ -30,7 +30,7 @@ class TaskPrior(Configured, abc.ABC):
 
     def __init__(self, noise: float, train_tasks: int = 0, train_seed: tuple[int, int] = (0, 0)):
         check_finite(above=0, noise=noise)
-        check_at_least(0, train_tasks=train_tasks)
+        check_whole(0, train_tasks=train_tasks)
         self.noise, self.train_tasks, self.train_seed = noise, train_tasks, tuple(train_seed)
 
     @abc.abstractmethod
@@ -92,7 +92,7 @@ class LinearPrior(TaskPrior):
         train_seed: tuple[int, int] = (0, 0),
     ):
         super().__init__(noise, train_tasks, train_seed)
-        check_counts(inputs=inputs)
+        check_whole(1, inputs=inputs)
         self.inputs = inputs
 
     def draw(self, num_tasks, seed):

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import keras
 import tensorflow as tf
 
-from maml.core.checks import check_at_least, check_counts, check_finite
+from maml.core.checks import check_counts, check_finite, check_whole
 from maml.core.episodes import Episode, real_shots_first, support_mask
 from maml.core.registry import LEARNERS
 from maml.distributions.base import Head
@@ -87,7 +87,7 @@ class MAML(MetaLearner):
         return {"recompute": "task_map"} if task_map == "vectorized" else {}
 
     def _check(self):
-        check_at_least(0, inner_steps=self.inner_steps, test_inner_steps=self.test_inner_steps or 0)
+        check_whole(0, inner_steps=self.inner_steps, test_inner_steps=self.test_inner_steps or 0)
         check_counts(inner_batch_size=self.inner_batch_size)
         check_finite(least=0, inner_lr=self.inner_lr)
         if self.inner_clip is not None:

@@ -3,8 +3,8 @@
 import keras
 import tensorflow as tf
 
-from maml.core.checks import check_counts, check_finite
-from maml.core.episodes import Episode, support_mask
+from maml.core.checks import check_finite, check_flags, check_whole
+from maml.core.episodes import Episode, augmented, support_mask
 from maml.core.registry import LEARNERS
 from maml.learners.base import PADDING_SCORE
 from maml.learners.metric_based import MetricBased, unit
@@ -31,9 +31,9 @@ class MemoryModule(MetricBased):
     answered.
 
     With ``clear=False`` the memory is not emptied between tasks: each training step reads the
-    support sets of its tasks into one memory that is kept, and saved with the learner. Where
-    classes have one label in all training tasks, that is memorization by construction. Every
-    task still starts with a copy of what is kept. It trains on one device only.
+    support sets of its tasks, as augmentations leave them, into one memory that is kept, and saved
+    with the learner. Where classes have one label in all training tasks, that is memorization by
+    construction. Every task still starts with a copy of what is kept. It trains on one device only.
 
     The task state is the keys [tasks, slots, features], and numbers of classes, -1 in empty slots,
     and ages, [tasks, slots] each.
@@ -66,7 +66,8 @@ class MemoryModule(MetricBased):
         **kwargs,
     ):
         super().__init__(embedding, head, **kwargs)
-        check_counts(slots=slots)
+        check_whole(1, slots=slots)
+        check_flags(clear=clear)
         check_finite(above=0, margin=margin, temperature=temperature)
         self.slots, self.margin, self.temperature, self.clear = slots, margin, temperature, clear
         self.for_one_device = "" if clear else "with clear=False, whose memories would differ"
@@ -136,7 +137,7 @@ class MemoryModule(MetricBased):
     def forward(self, episode, seed, training=False, fit=False):
         result = super().forward(episode, seed, training, fit)
         if training and not self.clear:
-            self.remember(episode)
+            self.remember(augmented(episode, self.regularizers, seed))
         return result
 
     def remember(self, episode: Episode) -> None:

@@ -3,6 +3,7 @@
 import keras
 import tensorflow as tf
 
+from maml.core.checks import check_flags
 from maml.core.episodes import support_mask
 from maml.core.registry import LEARNERS
 from maml.distributions.base import Head
@@ -63,6 +64,7 @@ class TransformerNeuralProcess(MetaLearner):
         **kwargs,
     ):
         super().__init__(head, **kwargs)
+        check_flags(causal=causal)
         self.embedding, self.width, self.depth, self.heads = embedding, width, depth, heads
         self.feedforward, self.causal = feedforward, causal
         self.initializer_seed = initializer_seed

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from maml.core.checks import check_at_least, check_counts
+from maml.core.checks import check_flags, check_whole
 from maml.core.episodes import Episode
 from maml.core.registry import LEARNERS
 from maml.learners.gradient_based import inner_loop
@@ -61,8 +61,9 @@ class BMAML(WeightSamples):
         **kwargs,
     ):
         super().__init__(network, head, **kwargs)
-        check_counts(particles=particles, leader_steps=leader_steps)
-        check_at_least(0, initializer_seed=initializer_seed)
+        check_whole(1, particles=particles, leader_steps=leader_steps)
+        check_whole(0, initializer_seed=initializer_seed)
+        check_flags(chaser=chaser)
         self.particles, self.chaser, self.leader_steps = particles, chaser, leader_steps
         self.initializer_seed = initializer_seed
         plain = {"inner_optimizer": "sgd", "inner_batch_size": None, "recompute": False}

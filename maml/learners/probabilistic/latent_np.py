@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from maml.core.checks import check_at_least, check_counts
+from maml.core.checks import check_flags, check_whole
 from maml.core.episodes import support_mask
 from maml.core.registry import LEARNERS
 from maml.distributions.mixture import mix
@@ -46,8 +46,8 @@ class LatentPath(ProbabilisticLearner):
 
     def __init__(self, embedding, head, dim_latent: int = 32, num_samples: int = 8, **kwargs):
         super().__init__(embedding, head, **kwargs)
-        check_at_least(0, dim_latent=dim_latent)
-        check_counts(num_samples=num_samples, dim_latent=dim_latent or None)
+        check_whole(0, dim_latent=dim_latent)
+        check_whole(1, num_samples=num_samples)
         self.dim_latent, self.num_samples = dim_latent, num_samples
         if dim_latent:
             self.statistic = StatisticNetwork(
@@ -149,6 +149,7 @@ class LatentNP(LatentPath, CNP):
 
     def __init__(self, embedding, head, deterministic: bool = True, **kwargs):
         super().__init__(embedding, head, **kwargs)
+        check_flags(deterministic=deterministic)
         self.deterministic = deterministic
         if not (deterministic or self.dim_latent):
             raise ValueError(

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import keras
 import tensorflow as tf
 
-from maml.core.checks import check_counts
+from maml.core.checks import check_whole
 from maml.core.episodes import fold_in, support_mask
 from maml.core.registry import LEARNERS
 from maml.core.seeds import Part
@@ -18,7 +18,7 @@ from maml.learners.metric_based import MetricBased
 from maml.learners.probabilistic.base import ProbabilisticLearner
 from maml.learners.probabilistic.latent import Latent, StatisticNetwork
 from maml.nn.convolutions import image_decoder
-from maml.nn.mlp import DenseLayers, through
+from maml.nn.mlp import DenseLayers, through, units_of
 from mine import replicas
 
 FILTERS = 32
@@ -81,10 +81,8 @@ class NeuralStatistician(ProbabilisticLearner, MetricBased):
         **kwargs,
     ):
         super().__init__(embedding, head, **kwargs)
-        check_counts(dim_c=dim_c, dim_z=dim_z)
-        for units in hidden:
-            check_counts(hidden=units)
-        self.hidden, self.dim_c, self.dim_z = tuple(hidden), dim_c, dim_z
+        check_whole(1, dim_c=dim_c, dim_z=dim_z)
+        self.hidden, self.dim_c, self.dim_z = units_of("hidden", hidden), dim_c, dim_z
         self.initializer_seed = initializer_seed
         dtype, shape = self.dtype_policy, embedding.input_shape[1:]
         self.statistic = StatisticNetwork(self.hidden, dim_c, initializer_seed, dtype=dtype)

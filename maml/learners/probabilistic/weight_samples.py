@@ -6,7 +6,7 @@ import math
 import keras
 import tensorflow as tf
 
-from maml.core.checks import check_counts, check_finite
+from maml.core.checks import check_finite, check_whole
 from maml.core.episodes import Episode, fold_in, support_mask
 from maml.distributions.base import Distribution
 from maml.distributions.mixture import mix
@@ -97,7 +97,7 @@ class NormalWeights(WeightSamples):
         **kwargs,
     ):
         super().__init__(network, head, **kwargs)
-        check_counts(num_samples=num_samples, num_train_samples=num_train_samples)
+        check_whole(1, num_samples=num_samples, num_train_samples=num_train_samples)
         check_finite(above=0, sigma=sigma)
         self.num_samples, self.num_train_samples = num_samples, num_train_samples
         self.sigma = sigma

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 
 import tensorflow as tf
 
-from maml.core.checks import check_at_least
+from maml.core.checks import check_whole
 from maml.core.episodes import Episode, TaskFamily
 from maml.core.label_transforms import LabelScale
 from maml.core.registry import Networks
@@ -80,7 +80,7 @@ def known_problem(
         queries: query points an episode.
         draw_inputs: as of :class:`KnownTasks`.
     """
-    check_at_least(1, shots=shots, queries=queries)
+    check_whole(1, shots=shots, queries=queries)
 
     def family(parameters):
         return KnownTasks(prior, parameters, shots, queries, draw_inputs)
