@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from scipy import stats
-from toys import Lines
+from toys import Lines, perceptron
 
 import maml
 from maml.core.episodes import fold_in
@@ -135,3 +135,13 @@ def test_what_makes_no_sense_is_refused(kind):
         kind(probability=2.0)
     with pytest.raises(ValueError, match="`alpha`: expected a finite number above 0"):
         kind(alpha=0.0)
+
+
+@pytest.mark.parametrize("kind", [MetaMix, MLTI])
+def test_labels_that_wrap_are_refused_in_a_training_step(kind):
+    """A mean of 1 and 359 degrees would be 180."""
+    episode = Lines().sample(3, SEED)
+    learner = maml.CNP(perceptron(9, 4), maml.CircularHead(1.0), (4,), 4, 4, regularizers=[kind()])
+    learner.create_weights(episode)
+    with pytest.raises(ValueError, match="numbers or classes; received those of CircularHead"):
+        learner.objective(episode, SEED, training=True)

@@ -54,6 +54,11 @@ class Interpolation(Regularizer):
                 "label_augmentation."
             )
 
+    def perturb(self, learner, seed):
+        """No weights; here a training step shows the learner, whose head may be refused."""
+        self.check_head(learner.head)
+        return super().perturb(learner, seed)
+
     def augment(self, episode, seed):
         index = tf.random.stateless_uniform(
             tf.shape(episode.support_y)[:1], fold_in(seed, 0), 0, QUANTILES, tf.int32

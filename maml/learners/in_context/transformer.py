@@ -16,9 +16,9 @@ from maml.nn.transformer import transformer
 class TransformerNeuralProcess(MetaLearner):
     r"""Transformer neural process (Nguyen and Grover 2022, arXiv 2207.04179, the diagonal TNP-D).
 
-    A shot is a token, :math:`A e_k + B\, \mathrm{features}(y_k) + b`, e the embeddings; a query is
-    the token :math:`A e^*`. Shots attend to each other, queries to the shots alone, so that the
-    prediction at a query does not depend on the others; the last token of a query, through a
+    A shot is a token, :math:`A e_k + a + B\, \mathrm{features}(y_k) + b`, e the embeddings; a query
+    is the token :math:`A e^* + a`. Shots attend to each other, queries to the shots alone, so that
+    the prediction at a query does not depend on the others; the last token of a query, through a
     perceptron, gives the outputs. There are no position codes: the order of the support set does
     not matter. A learned token stands before the shots, and alone in an empty support set.
 
