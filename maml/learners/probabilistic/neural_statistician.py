@@ -40,6 +40,8 @@ class NeuralStatistician(ProbabilisticLearner, MetricBased):
 
     over the number of examples, in nats. All distributions of c and z are normal with one layer of
     z; :math:`p(x \mid z, c)` is of Bernoulli pixels for images in [0, 1], and normal for vectors.
+    Standard deviations of c and z lie between 0.1 and 1, as in neural processes; theirs have no
+    bounds.
     In training q(c | D) sees a random part of D (their sample dropout), so that it learns to
     describe small sets and single examples.
 
