@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 import tensorflow as tf
 
-from maml.core.checks import check_at_least
+from maml.core.checks import check_whole
 from maml.core.label_transforms import LabelOffset
 from maml.core.metrics import Metric
 from maml.core.options import distinct
@@ -112,7 +112,7 @@ def pose(
     Raises:
         ValueError: a file is missing or unfit, there are too few objects, or a number is too small.
     """
-    check_at_least(1, shots=shots, queries=queries)
+    check_whole(1, shots=shots, queries=queries)
     families = load_splits(
         data_dir, shots, queries, image_size, cropped, num_validation, extra_data_dir
     )

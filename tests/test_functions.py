@@ -266,5 +266,15 @@ def test_training_tasks_may_be_few(task):
     np.testing.assert_array_equal(few.test.amplitude, many.test.amplitude)
     assert not np.isin(few.train.amplitude, few.test.amplitude).any()
     assert few.mutually_exclusive and not maml.TASKS.make(task, train_tasks=1).mutually_exclusive
-    with pytest.raises(ValueError, match="`train_tasks`: expected at least 0"):
+    with pytest.raises(ValueError, match="`train_tasks`: expected a whole number, 0 or more"):
         maml.TASKS.make(task, train_tasks=-1)
+
+
+@pytest.mark.parametrize("options", [{"shots": 1.5}, {"queries": 2.0}, {"shots": None}])
+@pytest.mark.parametrize("task", ["sinusoid", "nme_sinusoid", "clusters", "linear_regression"])
+def test_numbers_of_examples_are_whole(task, options):
+    """A half of an example was taken for one, or ended in a traceback."""
+    ((name, value),) = options.items()
+    told = f"`{name}`: expected a whole number, 1 or more; received {value}"
+    with pytest.raises(ValueError, match=told):
+        maml.TASKS.make(task, **options)

@@ -373,13 +373,21 @@ def test_a_run_that_was_cut_resumes_to_the_same_numbers(tmp_path):
         ("train", ["--model_save_filename=m.h5", "--dataset=tea"], "Unknown task 'tea': expected"),
         ("train", ["--model_save_filename=m.h5", "--metamodel=tea"], "Unknown learner 'tea'"),
         ("train", ["--model_save_filename=m.h5", "--steps=7", "--steps_per_epoch=2"], "--steps:"),
-        ("train", ["--model_save_filename=m.h5", "--shots=0"], "--shots: expected at least 1"),
+        (
+            "train",
+            ["--model_save_filename=m.h5", "--shots=0"],
+            "--shots: expected a whole number, 1 or more",
+        ),
         (
             "train",
             ["--model_save_filename=m.h5", "--inner_steps=-1"],
             "--inner_steps: expected a whole number, 0 or more; received -1",
         ),
-        ("train", ["--dataset=clusters", "--ways=1"], "--ways: expected at least 2, received 1"),
+        (
+            "train",
+            ["--dataset=clusters", "--ways=1"],
+            "--ways: expected a whole number, 2 or more; received 1",
+        ),
         ("train", ["--model_save_filename=m.h5", "--task_options=tea"], "expected name=value"),
         ("train", ["--model_save_filename=m.h5", "--task_options=tea=1"], "'tea' has no effect"),
         (

@@ -481,7 +481,7 @@ SIXTEEN = answer(lambda x: np.zeros(16))
         (PLAIN, GOOD, {"relabel": "shift"}, "`relabel`: expected one of offset"),
         (PLAIN, GOOD, {"relabel": "permute"}, "`relabel`: 'permute' needs classes"),
         (PLAIN, GOOD, {"no_support": "none"}, "`no_support`: expected"),
-        (PLAIN, GOOD, {"num_supports": 1}, "`num_supports`: expected at least 2"),
+        (PLAIN, GOOD, {"num_supports": 1}, "`num_supports`: expected a whole number, 2 or more"),
         (PLAIN, GOOD, {"batch_size": 0}, "`batch_size`: expected at least 1"),
         (SIXTEEN, GOOD, {"batch_size": 2}, r"batch of 1 tasks: expected a task axis"),
         (PLAIN, GOOD[:1], {}, "`episodes`: expected at least two tasks"),

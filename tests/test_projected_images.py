@@ -68,8 +68,8 @@ def test_the_support_set_tells_the_classes_of_a_new_task():
         ({"ways": 9}, "9 ways are too many"),
         ({"split": "colours"}, "has no split 'colours'; it has classes, characters"),
         ({"shots": 18}, "18 support and 3 query images of a class do not fit"),
-        ({"features": 0}, "`features`: expected at least 1"),
-        ({"train_tasks": -1}, "`train_tasks`: expected at least 0"),
+        ({"features": 0}, "`features`: expected a whole number, 1 or more"),
+        ({"train_tasks": -1}, "`train_tasks`: expected a whole number, 0 or more"),
     ],
 )
 def test_what_the_file_does_not_have_is_refused(options, message):

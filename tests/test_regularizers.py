@@ -483,8 +483,14 @@ def test_augmentation_is_of_training_only_and_before_all_else():
             lambda: made("cnp", PredictionMI(SCALE, "exact")),
             "needs predictions of classes",
         ),
-        (lambda: maml.LabelMI(SCALE, negatives=0), "`negatives`: expected at least 1, received 0"),
-        (lambda: maml.LabelMI(SCALE, num_relabelings=0), "`num_relabelings`: expected at least 1"),
+        (
+            lambda: maml.LabelMI(SCALE, negatives=0),
+            "`negatives`: expected a whole number, 1 or more; received 0",
+        ),
+        (
+            lambda: maml.LabelMI(SCALE, num_relabelings=0),
+            "`num_relabelings`: expected a whole number, 1 or more",
+        ),
         (lambda: PredictionMI(SCALE, noise=-1.0), "`noise`: expected at least 0, received -1"),
     ],
 )

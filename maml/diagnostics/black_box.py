@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from maml.core.checks import check_at_least
+from maml.core.checks import check_whole
 from maml.diagnostics import answers, class_labels, relabelings, sampling
 from maml.diagnostics.conditions import Request, make_requests, score
 from maml.diagnostics.report import MemorizationReport
@@ -147,7 +147,7 @@ class Session:
             raise ValueError(
                 f"Invalid value for `seed`: expected a whole number, 0 or more; received {seed!r}."
             )
-        check_at_least(2, num_relabelings=num_relabelings, num_supports=num_supports)
+        check_whole(2, num_relabelings=num_relabelings, num_supports=num_supports)
         self.output, self.relabel, self.no_support = output, relabel, no_support
         self.metric = metric or answers.DEFAULTS[output]
         self.num_relabelings, self.num_supports, self.seed = num_relabelings, num_supports, seed

@@ -3,7 +3,7 @@
 import tensorflow as tf
 
 import mine
-from maml.core.checks import check_at_least
+from maml.core.checks import check_at_least, check_whole
 from maml.core.registry import REGULARIZERS
 from maml.distributions.base import log_prob_under_each, split_conditions
 from maml.distributions.categorical import Categorical
@@ -37,7 +37,7 @@ class ActionMI(Regularizer):
     def __init__(self, weight: float = 0.1, supports: int = 4, cap: float = 0.0, **kwargs):
         super().__init__(**kwargs)
         check_at_least(0, weight=weight, cap=cap)
-        check_at_least(2, supports=supports)
+        check_whole(2, supports=supports)
         self.weight, self.supports, self.cap = weight, supports, cap
 
     def check_head(self, head):

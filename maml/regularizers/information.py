@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import tensorflow as tf
 
 import mine
-from maml.core.checks import check_at_least, check_finite
+from maml.core.checks import check_at_least, check_finite, check_whole
 from maml.core.episodes import as_episode, concatenated, fold_in
 from maml.core.label_transforms import LabelTransform
 from maml.regularizers.base import Regularizer
@@ -74,7 +74,7 @@ class InformationTerm(Regularizer):
             )
         check_at_least(0, weight=weight, warmup=warmup, cap=cap)
         check_finite(least=0, momentum=momentum)
-        check_at_least(1, num_relabelings=num_relabelings)
+        check_whole(1, num_relabelings=num_relabelings)
         self.label_transform, self.bound = label_transform, bound
         self.weight, self.warmup, self.cap = weight, warmup, cap
         self.num_relabelings, self.hidden = num_relabelings, hidden

@@ -3,7 +3,7 @@
 import tensorflow as tf
 
 import mine
-from maml.core.checks import check_at_least
+from maml.core.checks import check_whole
 from maml.core.episodes import fold_in
 from maml.core.label_transforms import LabelTransform
 from maml.core.registry import REGULARIZERS
@@ -61,7 +61,7 @@ class LabelMI(InformationTerm):
         self, label_transform: LabelTransform, bound: str = "ba", negatives: int = 4, **kwargs
     ):
         super().__init__(label_transform, bound, **kwargs)
-        check_at_least(1, negatives=negatives)
+        check_whole(1, negatives=negatives)
         if not label_transform.relabels_queries:
             raise ValueError(
                 f"{type(label_transform).__name__} does not relabel the queries, so Label-MI has "

@@ -5,7 +5,7 @@ import time
 import numpy as np
 import tensorflow as tf
 
-from maml.core.checks import check_at_least, check_counts, check_finite
+from maml.core.checks import check_counts, check_finite, check_whole
 from maml.core.episodes import Episode, PaddedEpisode, TaskFamily, fold_in
 from maml.core.seeds import Stream, stream
 from maml.rl import advantages
@@ -61,7 +61,7 @@ class PolicyTasks(TaskFamily):
         noise: float = 0.0,
     ):
         check_counts(num_tasks=num_tasks, trajectories=trajectories)
-        check_at_least(0, code=code)
+        check_whole(0, code=code)
         check_finite(least=0, told_noise=noise)
         check_finite(least=0, most=1, discount=discount, trace=trace)
         if redraw not in REDRAWS:

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 
 from maml.core import options
-from maml.core.checks import check_at_least, check_finite
+from maml.core.checks import check_finite, check_whole
 from maml.core.metrics import Metric
 from maml.core.registry import TASKS
 from maml.rl.environment import Environment
@@ -169,7 +169,7 @@ def policy_problem(
         raise options.no_effect("redraw", redraw, "code 0")
     if told_noise and not told:
         raise options.no_effect("told_noise", told_noise, "told false")
-    check_at_least(0, adaptations=adaptations)
+    check_whole(0, adaptations=adaptations)
     if not np.size(later_rates):
         raise ValueError("Invalid value for `later_rates`: expected a factor or more; received ().")
     for rate in np.atleast_1d(later_rates):

@@ -5,7 +5,7 @@ import functools
 import numpy as np
 import tensorflow as tf
 
-from maml.core.checks import check_at_least
+from maml.core.checks import check_whole
 from maml.core.episodes import Episode, TaskFamily
 from maml.core.label_transforms import LabelPermutation
 from maml.core.registry import TASKS
@@ -219,8 +219,8 @@ def image_problem(
     Raises:
         ValueError: as :func:`images`.
     """
-    check_at_least(2, ways=ways)
-    check_at_least(1, shots=shots, queries=queries)
+    check_whole(2, ways=ways)
+    check_whole(1, shots=shots, queries=queries)
     if split not in content.splits:
         there = ", ".join(content.splits)
         raise ValueError(f"{data} has no split {split!r}; it has {there}.")

@@ -4,7 +4,7 @@ import functools
 
 import tensorflow as tf
 
-from maml.core.checks import check_at_least, check_finite
+from maml.core.checks import check_finite, check_whole
 from maml.core.episodes import Episode, TaskFamily
 from maml.core.label_transforms import LabelPermutation
 from maml.core.registry import TASKS
@@ -73,8 +73,8 @@ def clusters(
     Raises:
         ValueError: there is no such way of labelling, or there are too few classes.
     """
-    check_at_least(2, ways=ways)
-    check_at_least(1, shots=shots, queries=queries)
+    check_whole(2, ways=ways)
+    check_whole(1, shots=shots, queries=queries)
     check_finite(least=0, spread=spread)
 
     def family(split, num_tasks):

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import tensorflow as tf
 
-from maml.core.checks import check_at_least, check_finite, check_sizes
+from maml.core.checks import check_finite, check_sizes, check_whole
 from maml.core.episodes import Episode, TaskFamily
 from maml.core.label_transforms import LabelScale
 from maml.core.options import parameters
@@ -287,8 +287,8 @@ def functions(
         ValueError: there is no such shape, a range is no (low, high), a noise or a number of tasks
             is negative, or there are no shots or queries.
     """
-    check_at_least(1, shots=shots, queries=queries)
-    check_at_least(0, train_tasks=train_tasks)
+    check_whole(1, shots=shots, queries=queries)
+    check_whole(0, train_tasks=train_tasks)
     trained = FunctionRange(shape, amplitude, phase, frequency, noise, x_range)
     changes = {
         "shape": test_shape,

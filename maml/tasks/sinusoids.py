@@ -5,7 +5,7 @@ import math
 
 import tensorflow as tf
 
-from maml.core.checks import check_at_least, check_finite
+from maml.core.checks import check_finite, check_whole
 from maml.core.label_transforms import LabelScale
 from maml.core.registry import TASKS
 from maml.distributions.metrics import MSE
@@ -79,7 +79,7 @@ def nme_sinusoid(
         amplitudes: number of training tasks.
         signed: whether relabelings negate half of the tasks, beside scaling them.
     """
-    check_at_least(1, shots=shots, queries=queries)
+    check_whole(1, shots=shots, queries=queries)
     check_finite(least=0, noise=noise)
     low, high = 0.1, 4.0
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import keras
 import tensorflow as tf
 
-from maml.core.checks import check_at_least
+from maml.core.checks import check_whole
 from maml.core.episodes import Episode, support_mask
 from maml.core.registry import LEARNERS
 from maml.learners.gradient_based.maml import MAML
@@ -112,7 +112,7 @@ class MAMLPlusPlus(MAML):
                 "Invalid value for `inner_steps`: MAML++ expects 1 or more, since its loss is that "
                 f"after each of them; received {inner_steps}."
             )
-        check_at_least(0, multi_step=multi_step)
+        check_whole(0, multi_step=multi_step)
         self.multi_step = multi_step
         # A layer's variables, such as kernel and bias, share a rate.
         self._layers_of = [
