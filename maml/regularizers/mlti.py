@@ -63,13 +63,12 @@ def _partners(y, other, mask=None) -> tf.Tensor:
         other: index of another task for each, [tasks].
         mask: which examples are real, [tasks, n]; None: all.
     """
-    real = tf.ones(tf.shape(y)[:2], tf.bool) if mask is None else mask
+    padding = tf.zeros(tf.shape(y)[:2], tf.bool) if mask is None else tf.logical_not(mask)
     # Numbers of several coordinates name no classes.
     shares = tf.logical_and(tf.reduce_all(y >= 0, -1), tf.abs(tf.reduce_sum(y, -1) - 1) < 1e-3)
-    of_classes = tf.reduce_all(tf.logical_or(shares, tf.logical_not(real)))
-    classes = tf.argmax(y, axis=-1, output_type=tf.int32) * tf.cast(of_classes, tf.int32)
-    if mask is not None:
-        classes += PADDING * tf.cast(tf.logical_not(mask), tf.int32)
+    of_classes = tf.cast(tf.reduce_all(tf.logical_or(shares, padding)), tf.int32)
+    classes = tf.argmax(y, axis=-1, output_type=tf.int32) * of_classes
+    classes += PADDING * tf.cast(padding, tf.int32)
     order = tf.argsort(classes, axis=-1, stable=True)
     place = tf.argsort(order, axis=-1, stable=True)
     return tf.gather(tf.gather(order, other), place, batch_dims=1)
