@@ -19,14 +19,14 @@ NETWORKS = {"folder": {"network.kind": "perceptron"}}
 BATCH = 2
 
 
-def trained(task, kind, term):
+def trained(task, kind, regularizer):
     """A learner after three training steps, and what they did to it.
 
     One graph is traced and run three times: run eagerly, ``tf.vectorized_map`` would trace its
     function anew in every step, which took three times as long.
     """
     defaults = SMALL | NETWORKS.get(task, {"network.hidden": (8,), "network.embedding": (8,)})
-    given = {"task": task, "learner": kind, "regularizer": "label_mi" if term else "none"}
+    given = {"task": task, "learner": kind, "regularizer": regularizer}
     config = Config.of(given, defaults)
     problem = config.make_problem()
     learner = config.make_learner(problem)
@@ -82,7 +82,7 @@ CASES = [
 def test_trains_predicts_and_is_evaluated(task, kind):
     """On clusters with the problem's information term, elsewhere without a regularizer."""
     term = task == "clusters"
-    problem, learner, history, moved = trained(task, kind, term)
+    problem, learner, history, moved = trained(task, kind, "label_mi" if term else "none")
     assert np.isfinite(history["loss"]).all() and history["skipped_steps"] == [0]
     still = [path for path, distance in moved.items() if not distance > 0]
     assert moved and not still
@@ -107,3 +107,15 @@ def test_trains_predicts_and_is_evaluated(task, kind):
     assert {"label_information_lower", "support_information_upper"} <= set(scores)
     for score in scores.values():
         assert score.shape[:2] == (BATCH, 1) and np.isfinite(score).all()
+
+
+@pytest.mark.slow
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("regularizer", sorted(set(maml.REGULARIZERS) - {"action_mi"}))
+@pytest.mark.parametrize("kind", [kind for kind in sorted(maml.LEARNERS) if toys.trains(kind)])
+def test_every_regularizer_trains_every_learner(kind, regularizer):
+    """Of classes where the learner has classes only; policies have tests of their own."""
+    task = "clusters" if maml.LEARNERS[kind].classification_only else "sinusoid"
+    _, _, history, moved = trained(task, kind, regularizer)
+    assert np.isfinite(history["loss"]).all() and history["skipped_steps"] == [0]
+    assert moved and all(distance > 0 for distance in moved.values())

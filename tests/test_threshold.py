@@ -55,13 +55,32 @@ def runs(**shift):
 
 def test_shifts_are_paired_by_seed():
     found = crossings.shifts(
-        crossings.crossings(runs(label_mi=2.0, weight_decay=-9.0), study.nearer)
+        crossings.crossings(runs(label_mi=2.0, weight_decay=-9.0), study.nearer), COUNTS[0]
     )
     rows = {row["method"]: row for row in found}
     assert rows["none"]["log2"]["mean"] == pytest.approx(4.25) and rows["none"]["octaves"] is None
     assert rows["label_mi"]["octaves"] == pytest.approx({"mean": 2.0, "ci95": 0.0}, abs=1e-9)
     assert rows["label_mi"]["seeds"] == [0, 1]
     assert rows["weight_decay"]["log2"] is None and rows["weight_decay"]["octaves"] is None
+
+
+def test_a_threshold_at_the_least_number_of_tasks_is_that_or_fewer():
+    """By hand: with Label-MI the seeds have 0.75, below the least count, and 1.25 octaves."""
+    result = {}
+    crossings.keep(result, runs(label_mi=3.25, weight_decay=0.0), study.nearer)
+    rows = {row["method"]: row for row in result["thresholds"]}
+    assert [rows[of]["at_least"] for of in crossings.METHODS] == [0, 1, 0]
+    text = "\n".join(crossings.section(result, study.LEARNERS))
+    assert "| no regularizer | 2 | 19 | 4.25 ± 3.18 |" in text
+    assert "| Label-MI | 2 | 2 or fewer | 1.12 ± 1.59 | 8.7 or more | 3.12 ± 1.59 or more |" in text
+    assert "| weight decay | 2 | 19 | 4.25 ± 3.18 | 1 | 0.00 ± 0.00 |" in text
+
+
+def test_where_all_thresholds_may_be_less_nothing_is_said_of_how_far_they_move():
+    result = {}
+    crossings.keep(result, runs(none=3.25, label_mi=3.25), study.nearer)
+    assert [row["octaves"] for row in result["thresholds"]] == [None, None]
+    assert [row["at_least"] for row in result["thresholds"]] == [1, 1]
 
 
 def test_runs_that_diverged_are_left_out():

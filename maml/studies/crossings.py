@@ -84,18 +84,21 @@ def crossings(runs, value: Callable) -> dict[str, dict[int, float]]:
     return found
 
 
-def shifts(found: Mapping[str, Mapping[int, float]]) -> list[dict]:
+def shifts(found: Mapping[str, Mapping[int, float]], least: int) -> list[dict]:
     """The thresholds of each table, and how far its method moves them, paired by seed.
 
     Args:
         found: of :func:`crossings`.
+        least: the least number of training tasks that was tried.
 
     Returns:
         For each table ``table``, ``learner``, ``method``, ``seeds``, ``log2`` (M*, ``mean`` and
-        ``ci95`` over seeds; None if a seed has none up to the largest M) and ``octaves`` (how far
-        it lies to the left of that without a regularizer; None where either has none).
+        ``ci95`` over seeds; None if a seed has none up to the largest M), ``at_least`` (the number
+        of seeds whose M* is the least number tried, so that theirs may be less) and ``octaves``
+        (how far it lies to the left of that without a regularizer; None where either has none, or
+        that without a regularizer may be less).
     """
-    rows = []
+    rows, first = [], math.log2(least)
     for table, of_seeds in found.items():
         learner, _, method = table.partition("_")
         plain = found.get(f"{learner}_none", {})
@@ -107,7 +110,8 @@ def shifts(found: Mapping[str, Mapping[int, float]]) -> list[dict]:
                 "method": method,
                 "seeds": sorted(of_seeds),
                 "log2": _interval(list(of_seeds.values())),
-                "octaves": _interval(left) if method != "none" else None,
+                "at_least": sum(at == first for at in of_seeds.values()),
+                "octaves": None if method == "none" or first in plain.values() else _interval(left),
             }
         )
     return rows
@@ -119,8 +123,17 @@ def _interval(values: Sequence[float]) -> dict[str, float] | None:
 
 def keep(result: dict, runs, value: Callable) -> None:
     """Adds the thresholds to a study's result, and the largest number of training tasks."""
-    result["thresholds"] = shifts(crossings(runs, value))
-    result["largest"] = int(runs["row"].astype(int).max())
+    counts = runs["row"].astype(int)
+    result["thresholds"] = shifts(crossings(runs, value), int(counts.min()))
+    result["largest"] = int(counts.max())
+
+
+def _number(row: Mapping, largest: int) -> str:
+    """M* of a table, or between which numbers of training tasks it lies."""
+    if row["log2"] is None:
+        return f"none up to {largest}"
+    number = f"{2 ** row['log2']['mean']:.0f}"
+    return f"{number} or fewer" if row["at_least"] else number
 
 
 def section(result: Mapping, learners: Mapping[str, tuple[str, dict]]) -> list[str]:
@@ -133,15 +146,16 @@ def section(result: Mapping, learners: Mapping[str, tuple[str, dict]]) -> list[s
     cells = []
     for row in result["thresholds"]:
         at, octaves = row["log2"], row["octaves"]
+        more = " or more" if row["at_least"] else ""
         cells.append(
             [
                 learners[row["learner"]][0],
                 TITLES[row["method"]],
                 str(len(row["seeds"])),
-                f"{2 ** at['mean']:.0f}" if at else f"none up to {result['largest']}",
+                _number(row, result["largest"]),
                 format_interval(at, 2) if at else "",
-                f"{2 ** octaves['mean']:.2g}" if octaves else "",
-                format_interval(octaves, 2) if octaves else "",
+                f"{2 ** octaves['mean']:.2g}{more}" if octaves else "",
+                f"{format_interval(octaves, 2)}{more}" if octaves else "",
             ]
         )
     titles = ["learner", "regularizer", "seeds", "M*", "log2 M*"]
