@@ -59,16 +59,18 @@ def run(module, *arguments, cwd=None, timeout=600, **variables):
 
 
 def use_xla(used):
-    """Whether XLA is used where it is by default, for gradient-based learners of vectors.
+    """Whether XLA is used where it is by default, for some learners of vectors.
 
     It takes seconds to compile a step that most tests run a few times. Commands that are started by
     other means than :func:`start` use it, as users do.
     """
     from maml.learners.gradient_based.maml import MAML
+    from maml.learners.in_context.transformer import TransformerNeuralProcess
 
-    if not hasattr(MAML, "default_prefers_xla"):
-        MAML.default_prefers_xla = MAML.prefers_xla
-    MAML.prefers_xla = MAML.default_prefers_xla if used else False
+    for learner in (MAML, TransformerNeuralProcess):
+        if not hasattr(learner, "default_prefers_xla"):
+            learner.default_prefers_xla = learner.prefers_xla
+        learner.prefers_xla = learner.default_prefers_xla if used else False
 
 
 def _main(module, arguments, folder, environment, out, err):

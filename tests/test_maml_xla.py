@@ -20,7 +20,7 @@ def trained(kind, jit_compile):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["maml", "imaml", "maml++"])
+@pytest.mark.parametrize("kind", ["maml", "imaml", "maml++", "tnp"])
 def test_steps_by_xla_are_the_same_steps(kind):
     """Where nothing random is drawn: XLA draws other numbers from the same seeds."""
     (ours, history), (plain, expected) = trained(kind, "auto"), trained(kind, False)

@@ -162,6 +162,9 @@ LEARNERS = (*GRADIENT_BASED, *UNREGISTERED, "cnp", "acnp", "relative-cnp")
 def learner(kind, head, inputs, regularizers=(), dtype="float32", seed=0, **options):
     """A small learner of each kind: one of ``LEARNERS``."""
     options |= {"regularizers": regularizers, "dtype": dtype}
+    if kind == "tnp":
+        options |= {"width": 6, "depth": 2, "heads": 2, "feedforward": 5, "initializer_seed": seed}
+        return maml.TransformerNeuralProcess(perceptron(inputs, 6, seed, dtype), head, **options)
     if kind == "relative-cnp":
         options |= {"hidden": (7,), "interaction": 5, "initializer_seed": seed + 1}
         return maml.RelativeCNP(perceptron(inputs, 6, seed, dtype), head, **options)
@@ -176,7 +179,7 @@ def learner(kind, head, inputs, regularizers=(), dtype="float32", seed=0, **opti
     if options.pop("embedding", False):
         options["embedding"], inputs = perceptron(inputs, 4, seed + 10, dtype), 4
     network = perceptron(inputs, head.units, seed, dtype, normalize, options["inner_steps"])
-    return GRADIENT_BASED.get(kind, maml.MAML)(network, head, **options)
+    return GRADIENT_BASED[kind.partition("-")[0]](network, head, **options)
 
 
 def finite_differences(function, variables, step=1e-6):

@@ -8,6 +8,7 @@ from maml.core.episodes import support_mask
 from maml.core.registry import LEARNERS
 from maml.distributions.base import Head
 from maml.learners.base import MetaLearner, per_input
+from maml.nn import task_map
 from maml.nn.mlp import through
 from maml.nn.transformer import transformer
 
@@ -76,6 +77,10 @@ class TransformerNeuralProcess(MetaLearner):
         self.outputs = dense.perceptron((width,), head.units)
         initializer = keras.initializers.RandomNormal(stddev=0.02, seed=next(dense.seeds))
         self.start = self.add_weight(name="start", shape=(width,), initializer=initializer)
+
+    @property
+    def prefers_xla(self):
+        return task_map.is_dense(self.embedding)
 
     def embed(self, x):
         return per_input(self.embedding, x)

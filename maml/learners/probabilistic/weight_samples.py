@@ -102,6 +102,10 @@ class NormalWeights(WeightSamples):
         self.num_samples, self.num_train_samples = num_samples, num_train_samples
         self.sigma = sigma
 
+    @property
+    def prefers_xla(self):
+        return False  # It repeats work on each weight: slower steps, and a minute to compile.
+
     def add_log_scales(self, prefix: str = "") -> list:
         """The logarithm of a standard deviation for each weight that adapts, learned."""
         initializer = keras.initializers.Constant(math.log(self.sigma))
