@@ -8,6 +8,7 @@ import cad_samples
 import commands
 import numpy as np
 import pytest
+from marks import exhaustive
 from PIL import Image
 
 KILOBYTES = 8000
@@ -48,9 +49,7 @@ def told(disk, module, *arguments):
     return sentence
 
 
-@pytest.mark.parametrize(
-    "kilobytes", [20, *(pytest.param(size, marks=pytest.mark.exhaustive) for size in (0, 1000))]
-)
+@pytest.mark.parametrize("kilobytes", [20, *exhaustive(0, 1000)])
 def test_a_training_ends_in_a_sentence_and_goes_on(disk, kilobytes):
     """Whichever of its files meets the full disk."""
     leave(disk, kilobytes)

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from marks import exhaustive
 from toys import Lines, learner, perceptron
 
 import maml
@@ -393,7 +394,7 @@ def test_callbacks_set_the_learning_rate():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("each_epoch", [False, pytest.param(True, marks=pytest.mark.exhaustive)])
+@pytest.mark.parametrize("each_epoch", [False, *exhaustive(True)])
 def test_averaged_weights_can_be_swapped_in(each_epoch):
     optimizer = SGD(0.05, use_ema=True, ema_momentum=0.5)
     model, _ = validated(optimizer, 2, [callbacks.SwapEMAWeights(each_epoch)])

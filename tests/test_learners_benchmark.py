@@ -11,6 +11,7 @@ import types
 
 import numpy as np
 import pytest
+from marks import exhaustive
 
 ROOT = pathlib.Path(__file__).parents[1]
 PEERS = ROOT / "benchmarks" / "peers"
@@ -56,7 +57,7 @@ OURS, TF1 = ("ours_learners", "fit"), ("tf1_learners", "session")
     [
         "pose-cnp",
         pytest.param("omniglot", marks=pytest.mark.slow),
-        pytest.param("pose-maml", marks=pytest.mark.exhaustive),
+        *exhaustive("pose-maml"),
     ],
 )
 def test_a_static_graph_has_the_losses_of_fit(module, workload):

@@ -9,6 +9,7 @@ import commands
 import numpy as np
 import pytest
 import toys
+from marks import exhaustive
 
 import maml
 from maml import evaluate
@@ -69,7 +70,7 @@ def test_commands_of_pymeta_run_as_they_are_written(tmp_path):
 @pytest.mark.parametrize(
     ("task", "learner"),
     [
-        pytest.param("clusters", "reptile", marks=pytest.mark.exhaustive),
+        *exhaustive(("clusters", "reptile")),
         ("functions", "maml"),
         ("nme_sinusoid", "cnp"),
     ],
@@ -134,10 +135,7 @@ def test_a_run_does_not_go_on_with_other_images(tmp_path):
         "--meta_batch_size=5 --num_validation_batches=10 --model_save_filename=saved/model.h5 "
         "--num_outer_metatraining_iterations=4",
         # README of MAML-Tensorflow, https://github.com/HilbertXu/MAML-Tensorflow.
-        pytest.param(
-            "--dataset=miniimagenet --mode=train --n_way=5 --k_shot=1 --k_query=15",
-            marks=pytest.mark.exhaustive,
-        ),
+        *exhaustive("--dataset=miniimagenet --mode=train --n_way=5 --k_shot=1 --k_query=15"),
     ],
 )
 def test_commands_of_the_ancestors_classify_images(flags, tmp_path):

@@ -11,6 +11,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from marks import exhaustive
 
 import mine
 from mine import benchmarks
@@ -88,7 +89,7 @@ def test_same_seed_same_estimate():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("bound", ["mine", "js", "infonce"])
+@pytest.mark.parametrize("bound", ["mine", "js", *exhaustive("infonce")])
 def test_independent_samples_have_no_information(bound):
     x, y = np.random.default_rng(5).normal(size=(2, 2000))
     found = mine.estimate(x, y, bound=bound, batch_size=64, second_opinions=False, progress=False)

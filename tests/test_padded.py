@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+from marks import exhaustive
 from scipy import stats
 from toys import UNREGISTERED, Lines, learner, perceptron
 
@@ -237,8 +238,7 @@ def test_same_seed_same_episodes_and_a_fixed_size_has_no_mask():
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "kind",
-    ["maml"]
-    + [pytest.param(of, marks=pytest.mark.exhaustive) for of in ("cnp", "acnp", "relative-cnp")],
+    ["maml", *exhaustive("cnp", "acnp", "relative-cnp")],
 )
 def test_learners_train_on_arrays_of_random_support_sizes(kind):
     rng = np.random.default_rng(0)

@@ -7,6 +7,7 @@ import shutil
 import numpy as np
 import pytest
 from hands import splits, tiny
+from marks import exhaustive
 from toys import trains
 
 import maml
@@ -207,7 +208,7 @@ def test_objects_are_named_where_some_of_them_are_scored(data_dir):
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("learner", "method"),
-    CASES + [pytest.param(*case, marks=pytest.mark.exhaustive) for case in MORE_CASES],
+    CASES + exhaustive(*MORE_CASES),
 )
 def test_every_method_trains_and_is_scored(learner, method, data_dir, tmp_path):
     drawn = method in DRAWN

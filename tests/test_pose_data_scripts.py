@@ -15,6 +15,7 @@ import cad_samples
 import numpy as np
 import pytest
 import toys
+from marks import exhaustive
 from PIL import Image
 
 SCRIPTS = ("convert_cad", "vary_cad", "mujoco_render", "resize_images", "data_gen")
@@ -268,8 +269,7 @@ def test_importing_a_script_defines_no_flag_and_loads_nothing_heavy():
 @pytest.mark.skipif(sys.platform == "win32", reason="signals as on Unix")
 @pytest.mark.parametrize(
     "how",
-    [signal.SIGKILL]
-    + [pytest.param(of, marks=pytest.mark.exhaustive) for of in (signal.SIGINT, signal.SIGTERM)],
+    [signal.SIGKILL, *exhaustive(signal.SIGINT, signal.SIGTERM)],
 )
 def test_a_run_that_is_stopped_goes_on(tmp_path, how):
     """Ctrl-C goes to the whole group of processes, other signals to the parent alone."""

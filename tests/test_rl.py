@@ -7,6 +7,7 @@ import unittest.mock
 import numpy as np
 import pytest
 import tensorflow as tf
+from marks import exhaustive
 
 import maml
 from maml.core.episodes import fold_in
@@ -254,7 +255,7 @@ def made(config):
     return problem, learner
 
 
-@pytest.mark.parametrize("max_kl", [0.01, pytest.param(0.0001, marks=pytest.mark.exhaustive)])
+@pytest.mark.parametrize("max_kl", [0.01, *exhaustive(0.0001)])
 def test_steps_of_trpo_stay_within_their_divergence_and_raise_the_surrogate(max_kl):
     config = small(**{"outer.max_kl": max_kl})
     problem, learner = made(config)
@@ -522,7 +523,7 @@ def test_regularizers_take_policies(regularizer):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("outer", ["trpo", pytest.param("adam", marks=pytest.mark.exhaustive)])
+@pytest.mark.parametrize("outer", ["trpo", *exhaustive("adam")])
 def test_a_run_that_goes_on_has_the_numbers_of_one_that_was_not_cut(outer, tmp_path):
     config = small(outer)
     whole = training.run(config, tmp_path / "whole", verbose=0, pictures=False)
@@ -575,8 +576,7 @@ def test_a_saved_policy_is_scored_after_each_adaptation(tmp_path, capsys):
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "learner",
-    ["metasgd"]
-    + [pytest.param(kind, marks=pytest.mark.exhaustive) for kind in ("anil", "fomaml", "maml++")],
+    ["metasgd", *exhaustive("anil", "fomaml", "maml++")],
 )
 def test_other_learners_by_gradients_train_policies(learner):
     problem, made_learner = made(small("trpo", "bandit", learner=learner))

@@ -11,6 +11,7 @@ import time
 import numpy as np
 import pytest
 import toys
+from marks import exhaustive
 from PIL import Image
 
 from mine.reporting.processes import stopping
@@ -63,18 +64,14 @@ def stopped(arguments, ready, how, cwd):
 
 
 PATIENT = ["--patience=1000000"]
-SIGNALS = pytest.mark.parametrize(
-    "how", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.exhaustive)]
-)
+SIGNALS = pytest.mark.parametrize("how", [signal.SIGINT, *exhaustive(signal.SIGTERM)])
 
 
 def test_signals_are_those_that_users_and_queues_send():
     assert set(stopping.SIGNALS) == {signal.SIGINT, signal.SIGTERM}
 
 
-@pytest.mark.parametrize(
-    "how", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.exhaustive)]
-)
+@pytest.mark.parametrize("how", [signal.SIGTERM, *exhaustive(signal.SIGINT)])
 def test_a_training_keeps_its_checkpoint(tmp_path, how):
     run = ["-m", "maml.train", "--learner=cnp", "--logdir=run", *RUN]
     checkpoint = tmp_path / "run/checkpoint.weights.h5"
@@ -132,10 +129,8 @@ def test_pickles_are_whole_or_not_there(tmp_path, how):
         (["mine.estimators", "--data=samples.npz", "--steps=1000000", *PATIENT], signal.SIGINT),
         (["mine.benchmarks", "--output=out", "--samples=100000"], signal.SIGTERM),
         (["maml.rl.train", "--env=bandit", "--logdir=run", *RUN], signal.SIGTERM),
-        pytest.param(
-            ["maml.diagnostics.known_models", "--output=out", "--workers=2"],
-            signal.SIGTERM,
-            marks=pytest.mark.exhaustive,
+        *exhaustive(
+            (["maml.diagnostics.known_models", "--output=out", "--workers=2"], signal.SIGTERM)
         ),
     ],
 )

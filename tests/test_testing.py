@@ -4,6 +4,7 @@ import keras
 import pytest
 import tensorflow as tf
 import toys
+from marks import exhaustive
 
 import maml
 from maml import testing
@@ -186,7 +187,7 @@ def test_normalization_by_the_current_batch_may_depend_on_other_queries():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["protonet", pytest.param("maml++", marks=pytest.mark.exhaustive)])
+@pytest.mark.parametrize("name", ["protonet", *exhaustive("maml++")])
 def test_networks_of_images_keep_the_contract(name):
     """Thousands of rectifiers, whose kinks finite differences meet."""
     networks = convolutional_networks((28, 28, 1), filters=16)
