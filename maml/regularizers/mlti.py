@@ -19,10 +19,12 @@ class MLTI(Interpolation):
     and queries alike, with another task j of the batch: so there are more tasks than were given.
     The n-th example of one task meets the n-th of the other. Of one-hot labels it is the n-th of
     the same class: the class then keeps its label, as the paper has it where tasks share no
-    labels. Inputs are interpolated, the paper's layer 0.
+    labels; the authors' code shuffles which class meets which. Inputs are interpolated, the paper's
+    layer 0.
 
     Args:
-        alpha: of Beta(alpha, alpha), from which each task draws lambda; 0.5 is the paper's.
+        alpha: of Beta(alpha, alpha), from which each task draws lambda; the authors' code has
+            0.5 or 2, by data set.
         probability: of each task to be interpolated.
         **kwargs: of :class:`maml.Regularizer`.
 

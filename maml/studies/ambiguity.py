@@ -2,7 +2,7 @@
 
     python -m maml.studies.ambiguity --logdir=output/ambiguity --output=results/ambiguity
 
-A few noisy points may be of a sinusoid or of a line (:func:`maml.tasks.exact.sinusoid_or_line`,
+A few noisy points may be of a sinusoid or of a line (``sinusoid_or_line``,
 Finn et al. 2018, arXiv 1806.02817). Learners are compared by the likelihood of query labels, by
 the coverage of their 90 % intervals, by calibration, and by whether they draw both answers where
 exact Bayes has two. Settings are chosen by the likelihood on validation tasks, of one seed.

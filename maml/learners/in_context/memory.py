@@ -21,14 +21,14 @@ class MemoryModule(MetricBased):
     A memory has slots, each with a key of length one, a label and an age. The shots are written in
     their order, which matters. If the slot whose key is nearest to the shot's embedding q has its
     label, its key K becomes :math:`(q + K) / |q + K|`; otherwise the oldest slot takes key and
-    label of the shot. That slot's age becomes 0, all others grow by 1. With as many slots as shots,
-    a query is answered by :math:`p(y^* | x^*) = \sum_s \mathrm{softmax}_s(q^* \cdot K_s / \tau) \,
-    V_s`, of one shot of each class a matching network of the same temperature.
+    label of the shot. That slot's age becomes 0, all others grow by 1. A query is answered by
+    :math:`p(y^* | x^*) = \sum_s \mathrm{softmax}_s(q^* \cdot K_s / \tau) \, V_s`; with as many
+    slots as shots, one of each class, that is a matching network of the same temperature.
 
     The loss is :math:`\max(0, q^* \cdot K_b - q^* \cdot K_p + \mathrm{margin})`, with p and b the
     nearest slots of the right label and of another. Keys are constants of its gradient. It differs
-    from the authors' code in that ages have no noise, and in that shots are only written, not
-    answered.
+    from the authors' code in that ages have no noise, that shots are only written, not answered,
+    and that an answer has the probabilities of all slots, theirs the label of the nearest.
 
     With ``clear=False`` the memory is not emptied between tasks: each training step reads the
     support sets of its tasks, as augmentations leave them, into one memory that is kept, and saved

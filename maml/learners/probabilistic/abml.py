@@ -29,8 +29,10 @@ class ABML(NormalWeights):
     with reparametrized draws, L the mean loss of the shots; :math:`\beta`, 1 in the bound, had to
     be less in their experiments too. Training minimises the same of support set and queries
     together, at the adapted q and with a weight of 1. The prior over :math:`\theta` is flat; the
-    regularizer ``weight_decay`` stands for the N(0, I) of the paper. KL(q || p), in nats, bounds
-    the information of a task's weights about its support set: 0 for a learner that memorizes.
+    paper has N(0, I) for :math:`\mu`, which the regularizer ``weight_decay`` replaces for kernels,
+    and a gamma distribution for precisions, which nothing replaces. KL(q || p), in
+    nats, bounds the information of a task's weights about its support set: 0 for a learner that
+    memorizes.
 
     Args:
         network: as of :class:`maml.MAML`; its weights are mu.

@@ -28,7 +28,7 @@ class BMAML(WeightSamples):
 
     where h is the median of the squared distances of pairs, over log M. That is the paper's
     step with its rate divided by N: the repulsion weighs as beside the sum of the losses. The prior
-    over weights is flat. One particle is MAML.
+    over weights is flat. One particle without ``chaser`` is MAML.
 
     Training moves the start of the particles by the chaser loss (their section 3.2): after the
     inner steps on the support set the particles take ``leader_steps`` more on support set and

@@ -46,12 +46,13 @@ class NeuralStatistician(ProbabilisticLearner, MetricBased):
     describe small sets and single examples.
 
     A query is of the class whose statistic is nearest to its own: the logits are :math:`-KL(q(c
-    \mid \{x^*\}) \| q(c \mid D_k))` (their section 5.3). No label can be memorized in training, as
-    no label is predicted. Outside of training the loss is the cross-entropy of these logits.
+    \mid \{x^*\}) \| q(c \mid D_k))` (their section 5.3; public code has either direction). No
+    label can be memorized in training, as no label is predicted. Outside of training the loss is
+    the cross-entropy of these logits.
 
     Their network for Omniglot has nine convolutions, and c of size 512. With four convolutions of
     64 filters and the defaults here, a step of 16 tasks with 1 shot and 5 queries of each of 5
-    classes takes 0.15 to 0.5 s on a core, so that 10,000 steps take half an hour to two hours.
+    classes takes 0.15 to 0.5 s on a core: 10,000 steps take half an hour to an hour and a half.
 
     ``embed`` leaves inputs as they are, since the bound is of inputs. The task state is q(c | D_k)
     of the classes: its mean and standard deviation, [tasks, classes, dim_c] each.
@@ -177,7 +178,7 @@ class NeuralStatistician(ProbabilisticLearner, MetricBased):
         return -tf.reshape(tf.reduce_sum(nats, axis=[1, 2, 3]), tf.shape(x)[:2])
 
     def _part_of(self, members) -> tf.Tensor:
-        """A random part of each class, one example at least: its number is uniform, too."""
+        """A random part of each class, of any number of examples but none."""
 
         def uniform(shape, use):
             seed = fold_in(self.noise_seed, use)

@@ -34,8 +34,8 @@ class PLATIPUS(NormalWeights):
 
     :math:`\mu` are the network's weights. :math:`\sigma` and v, one for each weight, and the rates
     :math:`\gamma` are learned. L is the mean loss of the shots: with the sum, as in the paper, all
-    rates would be smaller by the number of shots. The KL, in nats, is the information that the
-    queries add to the start beyond the support set.
+    rates would be smaller by the number of shots. The KL, in nats, is how much the queries change
+    the start beyond the support set.
 
     Args:
         network: as of :class:`maml.MAML`.
