@@ -3,12 +3,10 @@
     python benchmarks/steps.py --output=results/benchmarks
 
 A step that is traced or compiled anew takes a hundred times longer than its neighbours; a leak
-grows with the step. The learners of sinusoids are compiled by XLA, those of images are not. Writes
-``steps.md`` and ``steps.json``.
+grows with the step. ``--xla=auto`` compiles by XLA what ``fit`` does, some learners of sinusoids,
+``always`` and ``never`` all and none of them. Writes ``steps.md`` and ``steps.json``.
 """
 
-import datetime
-import os
 import pathlib
 import tempfile
 import time
@@ -39,6 +37,10 @@ CASES = {
     "FOMAML": {"learner": "fomaml"},
     "MAML, Label-MI (ba)": {"learner": "maml", "regularizer": "label_mi"},
 }  # fmt: skip
+
+
+XLA = {"auto": "auto", "always": True, "never": False}
+"""Choice -> what ``compile`` is given."""
 
 
 class StepTimer(keras.callbacks.Callback):
@@ -95,7 +97,11 @@ def time_poses(steps: int, **given) -> list[float]:
 def time_fit(learner, tasks: maml.TaskFamily, batch_size: int, steps: int) -> list[float]:
     """Milliseconds of each step of a training."""
     learner.create_weights(tasks.sample(2, [0, 0]))
-    learner.compile("adam", critic_optimizer="adam" if learner.critic_variables else None)
+    learner.compile(
+        "adam",
+        critic_optimizer="adam" if learner.critic_variables else None,
+        jit_compile=XLA[flags.FLAGS.xla],
+    )
     timer = StepTimer()
     dataset = tasks.dataset(batch_size, 0)
     learner.fit(dataset, steps_per_epoch=steps, verbose=0, callbacks=[timer])
@@ -106,7 +112,8 @@ def main():
     output = pathlib.Path(flags.FLAGS.output)
     output.mkdir(parents=True, exist_ok=True)
     rows = []
-    for name in ProgressBar([*CASES, *SINUSOIDS], unit="case"):
+    chosen = flags.FLAGS.cases or [*CASES, *SINUSOIDS]
+    for name in ProgressBar(chosen, unit="case"):
         if name in CASES:
             times = np.array(time_poses(110, **CASES[name]))
         else:
@@ -133,12 +140,12 @@ def main():
         ]
         for row in rows
     ]  # fmt: skip
+    made = reporting.provenance("benchmarks/steps.py")
     lines = [
         "# Cost of training steps, early and late",
         "",
-        f"`python benchmarks/steps.py`, {os.cpu_count()} cores, "
-        f"{datetime.date.today().isoformat()}; medians, wall milliseconds. Step 1 is traced. Pose: "
-        "quick preset; sinusoids: 25 tasks of 10 shots, 5 inner steps.",
+        f"`{made['command']}`; {made['hardware']}; {made['date']}; medians, wall milliseconds. "
+        "Step 1 is traced. Pose: quick preset; sinusoids: 25 tasks of 10 shots, 5 inner steps.",
         "",
         *reporting.markdown_table(columns, cells),
     ]
@@ -150,4 +157,6 @@ def main():
 
 if __name__ == "__main__":
     flags.DEFINE_string("output", "results/benchmarks", "Folder of the table.")
+    flags.DEFINE_enum("xla", "auto", list(XLA), "Which training steps XLA compiles.")
+    flags.DEFINE_multi_enum("cases", [], [*CASES, *SINUSOIDS], "Rows of the table. [all]")
     commands.run(main)
