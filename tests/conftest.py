@@ -64,6 +64,14 @@ def data_dir(tmp_path_factory):
 
 
 @pytest.fixture
+def in_process(monkeypatch):
+    """Jobs of studies run one after the other in this process."""
+    import toys
+
+    toys.run_in_process(monkeypatch)
+
+
+@pytest.fixture
 def registries():
     """What a test enters into the registries is gone after it: others go through all entries."""
     import maml

@@ -9,8 +9,6 @@ import tensorflow as tf
 from test_studies import CNP, TINY, TOLD, is_picture
 
 import maml
-from maml.experiments import sweep
-from maml.experiments.executors.base import call
 from maml.experiments.study import Plan, Table, run_study
 from maml.learners.exact.posteriors import GridPosterior
 from maml.studies import ambiguity
@@ -71,11 +69,7 @@ def test_exact_bayes_draws_both_answers(problem, ambiguous):
 
 
 @pytest.mark.slow
-def test_the_study_runs_resumes_and_draws(monkeypatch, tmp_path):
-    def run(jobs, workers, title):
-        return {name: call(job) for name, job in jobs.items()}
-
-    monkeypatch.setattr(sweep, "run", run)
+def test_the_study_runs_resumes_and_draws(in_process, monkeypatch, tmp_path):
     monkeypatch.setattr(ambiguity, "TASKS", 2)
     rows = {"CNP": [{"learner": "cnp"}], "exact Bayes": ambiguity.ROWS["exact Bayes"]}
     small = ambiguity.COMMON | TINY | CNP | {"learner.points": 12}

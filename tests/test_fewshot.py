@@ -10,8 +10,8 @@ import commands
 import pytest
 import toys
 
-from maml.experiments import Config, read_results, sweep
-from maml.experiments.executors.base import DIVERGED, call
+from maml.experiments import Config, read_results
+from maml.experiments.executors.base import DIVERGED
 from maml.experiments.selection import each
 from maml.experiments.study import Plan, Table, rows_of, run_study
 from maml.studies import fewshot
@@ -67,11 +67,8 @@ def finished(tmp_path_factory):
     folder = tmp_path_factory.mktemp("fewshot")
     plan = Plan(dataclasses.replace(fewshot.STUDY, tables=tables), folder / "runs")
 
-    def run(jobs, workers, title):
-        return {name: call(job) for name, job in jobs.items()}
-
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sweep, "run", run)
+        toys.run_in_process(patch)
         result = run_study(plan)
         times = {path: path.stat().st_mtime_ns for path in folder.rglob("results.json")}
         again = run_study(plan)

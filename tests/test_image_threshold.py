@@ -5,8 +5,6 @@ import pandas as pd
 import pytest
 import toys
 
-from maml.experiments import sweep
-from maml.experiments.executors.base import call
 from maml.experiments.executors.local import shared
 from maml.experiments.study import Plan, run_study
 from maml.studies import crossings
@@ -53,10 +51,7 @@ def test_a_file_of_images_is_asked_for():
 
 
 @pytest.mark.slow
-def test_the_study_runs_and_writes_its_page(tmp_path, monkeypatch):
-    monkeypatch.setattr(
-        sweep, "run", lambda jobs, *_: {name: call(job) for name, job in jobs.items()}
-    )
+def test_the_study_runs_and_writes_its_page(in_process, tmp_path):
     tables, rows = ("cnp_none",), ("4", "16")
     chosen = study.with_file(toys.characters())
     plan = Plan(chosen, tmp_path / "runs", tables, rows, 1, shared(1), TINY)

@@ -127,7 +127,7 @@ def test_gains_are_paired_by_seeds_and_of_one_seed_by_objects():
     assert gain(s2=(1.0, 1.0)) is None
 
 
-def plan_of(data_dir, logdir, tables, seeds=None, workers=2, **given):
+def plan_of(data_dir, logdir, tables, seeds=None, **given):
     """A study of tiny runs."""
     made = study.make_study(str(data_dir), "quick")
     own = hands.TINY | given
@@ -140,7 +140,7 @@ def plan_of(data_dir, logdir, tables, seeds=None, workers=2, **given):
         name: dataclasses.replace(table, base=base | table.base) for name, table in tables.items()
     }
     tiny = dataclasses.replace(made, tables=tables, defaults=defaults)
-    return Plan(tiny, logdir, seeds=seeds, executor=shared(workers))
+    return Plan(tiny, logdir, seeds=seeds, executor=shared(2))
 
 
 PROVENANCE = {
@@ -236,11 +236,11 @@ def test_the_study_chooses_trains_resumes_and_reports(data_dir, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_row_whose_runs_diverged_says_so(data_dir, tmp_path):
+def test_a_row_whose_runs_diverged_says_so(in_process, data_dir, tmp_path):
     wild = {"wild": [{"meta_lr": 1e15}]}
     given = {"task.num_validation": 2, "steps": 20, "steps_per_epoch": 10}
     tables = {"one": Table("Learning rates", {"learner": "cnp"}, wild | {"calm": [{}]}, seeds=1)}
-    plan = plan_of(data_dir, tmp_path / "runs", tables, workers=1, **given)
+    plan = plan_of(data_dir, tmp_path / "runs", tables, **given)
     result = run_study(plan) | PROVENANCE
     text = study.write(result, plan, tmp_path)
     assert re.search(r"\| wild \|  \| 1 \(1 diverged\) \| diverged \|", text)

@@ -25,6 +25,7 @@ strategy = two_devices()
 import maml
 from toys import Lines, learner, perceptron
 
+tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
 result = {}
 """
 

@@ -19,7 +19,7 @@ import toys
 
 import maml
 from maml.experiments import Config, report, run_folder, selection, sweep, training
-from maml.experiments.executors.base import DIVERGED, call
+from maml.experiments.executors.base import DIVERGED
 from maml.experiments.executors.local import shared
 from maml.experiments.study import Both, Plan, Study, Table, Wanted, run_name, run_study
 from maml.learners import saving
@@ -94,16 +94,6 @@ def test_workers_end_with_the_process_that_was_killed(tmp_path):
         process.send_signal(signal.SIGKILL)
     worker = pathlib.Path("/proc") / pids[0].name
     toys.waited(lambda: not worker.exists() or "Z" in (worker / "stat").read_text().split()[2])
-
-
-@pytest.fixture
-def in_process(monkeypatch):
-    """Jobs run one after the other in this process: to start another takes seconds."""
-
-    def run(jobs, workers, title):
-        return {name: call(job) for name, job in jobs.items()}
-
-    monkeypatch.setattr(sweep, "run", run)
 
 
 # -- tables -----------------------------------------------------------------------------------

@@ -9,8 +9,6 @@ import pandas as pd
 import pytest
 
 import maml
-from maml.experiments import sweep
-from maml.experiments.executors.base import call
 from maml.experiments.executors.local import shared
 from maml.experiments.study import Plan, run_study
 from maml.studies import crossings
@@ -116,10 +114,7 @@ def test_every_row_of_a_registered_learner_is_a_valid_run():
 
 
 @pytest.mark.slow
-def test_the_study_runs_goes_on_and_writes_its_page(tmp_path, monkeypatch):
-    monkeypatch.setattr(
-        sweep, "run", lambda jobs, *_: {name: call(job) for name, job in jobs.items()}
-    )
+def test_the_study_runs_goes_on_and_writes_its_page(in_process, tmp_path):
     small = {"learner.hidden": (8,), "network.embedding": (8,)}
     tables, rows = ("cnp_none",), ("2", "8")
     plan = Plan(study.STUDY, tmp_path / "runs", tables, rows, 1, shared(1), TINY | small)

@@ -12,7 +12,8 @@ import tensorflow as tf
 
 import maml
 from maml.core.episodes import Episode
-from maml.experiments import Config
+from maml.experiments import Config, sweep
+from maml.experiments.executors.base import call
 from maml.nn import normalization
 from maml.tasks.image_file import ImageFile
 
@@ -47,6 +48,15 @@ def small(given):
     if not images:
         own["network.hidden" if adapts else "network.embedding"] = (8,)
     return Config.of(given, SMALL_RUN | own)
+
+
+def run_in_process(patch):
+    """Jobs of studies run one after the other in this process: to start another takes seconds.
+
+    Args:
+        patch: a ``pytest.MonkeyPatch``.
+    """
+    patch.setattr(sweep, "run", lambda jobs, *_: {name: call(job) for name, job in jobs.items()})
 
 
 def waited(condition, seconds=120):
@@ -163,7 +173,8 @@ def learner(kind, head, inputs, regularizers=(), dtype="float32", seed=0, **opti
     """A small learner of each kind: one of ``LEARNERS``."""
     options |= {"regularizers": regularizers, "dtype": dtype}
     if kind == "tnp":
-        options |= {"width": 6, "depth": 2, "heads": 2, "feedforward": 5, "initializer_seed": seed}
+        small = {"width": 6, "depth": 2, "heads": 2, "feedforward": 5, "initializer_seed": seed}
+        options = small | options
         return maml.TransformerNeuralProcess(perceptron(inputs, 6, seed, dtype), head, **options)
     if kind == "relative-cnp":
         options |= {"hidden": (7,), "interaction": 5, "initializer_seed": seed + 1}
