@@ -30,9 +30,8 @@ class ABML(NormalWeights):
     be less in their experiments too. Training minimises the same of support set and queries
     together, at the adapted q and with a weight of 1. The prior over :math:`\theta` is flat; the
     paper has N(0, I) for :math:`\mu`, which the regularizer ``weight_decay`` replaces for kernels,
-    and a gamma distribution for precisions, which nothing replaces. KL(q || p), in
-    nats, bounds the information of a task's weights about its support set: 0 for a learner that
-    memorizes.
+    and a gamma distribution for precisions, which nothing replaces. KL(q || p), in nats, bounds the
+    information of a task's weights about its support set: 0 for a learner that memorizes.
 
     Args:
         network: as of :class:`maml.MAML`; its weights are mu.
