@@ -4,9 +4,8 @@ import json
 import math
 import os
 import pathlib
-import subprocess
-import sys
 
+import commands
 import numpy as np
 import pytest
 import workers
@@ -130,11 +129,10 @@ print(json.dumps(result))
 """
 
 
-def run(script, *arguments):
-    process = subprocess.run(
-        [sys.executable, "-c", TWO_DEVICES + script, *arguments],
-        capture_output=True, text=True, cwd=ROOT / "tests",
-    )  # fmt: skip
+def run(script, folder, *arguments):
+    path = folder / "two_devices.py"
+    path.write_text(TWO_DEVICES + script, encoding="utf-8")
+    process = commands.run(str(path), *arguments, cwd=ROOT / "tests")
     assert process.returncode == 0, process.stderr[-3000:]
     return json.loads(process.stdout.splitlines()[-1])
 
@@ -155,10 +153,15 @@ def trained(tmp_path_factory):
     for number, environment in enumerate([{}, *workers.environments(2)]):
         kind, names = list(kinds.items())[min(number, 1)]
         file = folder / f"KIND{'' if number < 2 else 1}.npz"
-        words = [sys.executable, "devices.py", kind, file, ",".join(names)]
-        started.append(workers.start(words, folder / f"{number}.txt", environment))
+        output = folder / f"{number}.txt"
+        process = commands.start(
+            "devices.py", kind, file, ",".join(names),
+            cwd=ROOT / "tests", out=output, err=output, **environment,
+        )  # fmt: skip
+        started.append((process, output))
     for process, output in started:
-        assert process.wait(1500) == 0, output.read_text()[-3000:]
+        process.join(1500)
+        assert process.exitcode == 0, output.read_text()[-3000:]
     return {
         kind: dict(np.load(folder / f"{kind}.npz")) for kind in ("alone", "mirrored", "workers")
     }
@@ -185,8 +188,8 @@ def test_two_devices_and_two_workers_train_to_the_weights_of_one(trained, kind, 
 
 
 @pytest.fixture(scope="module")
-def result():
-    return run(SKIPPED)
+def result(tmp_path_factory):
+    return run(SKIPPED, tmp_path_factory.mktemp("skipped"))
 
 
 @pytest.mark.slow
@@ -223,7 +226,7 @@ def test_a_replica_sees_the_whole_batch_and_has_its_part_of_it(result):
 
 @pytest.mark.slow
 def test_a_run_on_two_devices_has_the_results_of_one(tmp_path):
-    found = run(RUN, str(tmp_path))
+    found = run(RUN, tmp_path, tmp_path)
     one, two = found["none"], found["mirrored"]
     assert "--strategy=mirrored" in two.pop("command") and "--strategy" not in one.pop("command")
     for name, values in one.items():
