@@ -20,6 +20,7 @@ from maml.experiments import command_line, determinism, training
 from maml.experiments.config import Config
 from maml.experiments.run_folder import CONFIG, LEARNER, read_config
 from maml.learners import saving
+from maml.tasks.sizes import check_several
 from mine import reporting
 from mine.reporting import commands
 
@@ -124,8 +125,10 @@ def evaluate(path: os.PathLike, steps: Sequence[int], changed: Mapping[str, obje
         raise ValueError("The inner steps are those of --inner: leave out --test_inner_steps.")
     learner, config = load_trained(path, changed)
     folder = run_folder(path)
-    folder.mkdir(exist_ok=True)
     problem = config.make_problem()
+    check_several(problem)
+    learner.check_takes(problem.test)
+    folder.mkdir(exist_ok=True)
     # Before the numbers of inner steps change: of the learner as it was trained.
     problem.draw(learner, {}, {}, folder)
     if not hasattr(learner, "test_inner_steps"):

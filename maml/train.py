@@ -59,7 +59,9 @@ def main():
             )
         if values.mode == "test":
             learner, config = evaluate.load_trained(path, given)
-            print(evaluate.report_on(learner, config.make_problem(), config))
+            problem = config.make_problem()
+            learner.check_takes(problem.test)
+            print(evaluate.report_on(learner, problem, config))
             return
         if values.dry_run:
             print(dry_run(Config.of(given)))

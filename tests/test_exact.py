@@ -12,9 +12,11 @@ from maml.experiments import Config, training
 from maml.learners.exact.posteriors import GridPosterior, PosteriorOverTasks
 from maml.learners.exact.priors import LinearPrior, SinusoidOrLinePrior
 from maml.learners.exact.ridge import Ridge
+from mine.reporting.processes import resources
 
 SEED = tf.constant([5, 7])
 NOISE = 0.4
+NORMAL = maml.NormalHead()
 LINEAR = LinearPrior(3, NOISE, 6, (1, 2))
 AMBIGUOUS = SinusoidOrLinePrior(NOISE, 6, (1, 2))
 LEARNERS = {
@@ -57,6 +59,50 @@ def test_ridge_is_the_conditional_of_the_joint_normal_distribution_of_all_labels
             expected = stats.multivariate_normal(np.zeros(6), joint).logpdf(labels)
             expected -= stats.multivariate_normal(np.zeros(5), joint[:5, :5]).logpdf(labels[:5])
             np.testing.assert_allclose(found[task, query], expected, rtol=1e-9)
+
+
+@pytest.mark.parametrize("noise", [1e-1, 1e-3, 1e-6, 1e-9])
+def test_ridge_is_exact_with_little_noise_and_few_shots_in_float32(noise):
+    """NumPy's least solution of least squares is its limit: with two shots of three inputs."""
+    x, _, query_x, _ = (part.astype(np.float32) for part in linear(shots=2))
+    weights = np.random.default_rng(1).normal(size=[2, 3, 1]).astype(np.float32)
+    y = x @ weights
+    found = predicted(Ridge(LinearPrior(3, noise), maml.NormalHead()), x, y, query_x)
+    double = np.concatenate([x, np.tile(noise * np.eye(3), [2, 1, 1])], axis=1)
+    for task in range(2):
+        labels = np.append(y[task], np.zeros([3, 1]), axis=0)
+        expected = query_x[task] @ np.linalg.lstsq(double[task], labels, rcond=None)[0]
+        np.testing.assert_allclose(found.mean()[task], expected, atol=1e-5)
+    # What two shots cannot tell of three weights stays as uncertain as it was.
+    null = np.linalg.svd(x)[2][:, 2:]
+    unseen = predicted(Ridge(LinearPrior(3, noise), maml.NormalHead()), x, y, null)
+    np.testing.assert_allclose(
+        unseen.standard_deviation()[:, :, 0], np.sqrt(1 + noise**2) * np.ones([2, 1]), rtol=1e-5
+    )
+
+
+def test_inputs_of_other_tasks_are_refused():
+    x, y, query_x, _ = linear()
+    learner = Ridge(LinearPrior(1, NOISE), maml.NormalHead())
+    with pytest.raises(ValueError, match=r"Invalid inputs for ridge: expected 1 feature\(s\).*3"):
+        learner(maml.Episode(x, y, query_x, query_x[..., :1]))
+
+
+@pytest.mark.parametrize(
+    ("name", "make"),
+    [
+        ("train_tasks", lambda: LinearPrior(3, NOISE, 2_000_000_000)),
+        ("train_tasks", lambda: SinusoidOrLinePrior(NOISE, 2_000_000_000)),
+        ("train_tasks", lambda: PosteriorOverTasks(LinearPrior(1, NOISE, 10**9), NORMAL)),
+        ("inputs", lambda: LinearPrior(2_000_000_000, NOISE, 6)),
+        ("inputs", lambda: Ridge(LinearPrior(200_000, NOISE, 2), NORMAL)),
+        ("points", lambda: GridPosterior(AMBIGUOUS, NORMAL, points=1_000_000)),
+    ],
+)
+def test_sizes_that_no_memory_holds_are_refused(monkeypatch, name, make):
+    monkeypatch.setattr(resources, "memory", lambda: 8e9)
+    with pytest.raises(ValueError, match=f"`{name}`: expected one that fits this machine"):
+        make()
 
 
 def test_the_memorizer_weighs_the_training_tasks_by_their_likelihood():

@@ -18,6 +18,7 @@ from maml.diagnostics.conditions import RESPONSE
 from maml.experiments import callbacks, read_history, read_results, training
 from maml.experiments.config import Config
 from maml.tasks.image_file import ImageFile
+from mine.reporting.processes.claims import LOCK
 
 PYMETA = [
     "--dataset=sinusoid", "--num_train_samples_per_class=10", "--num_test_samples_per_class=100",
@@ -208,6 +209,46 @@ def test_a_learner_is_scored_on_other_tasks_but_keeps_what_it_was_trained_with(s
 def test_options_that_a_learner_was_not_trained_with_are_refused(small_run, changed, told):
     with pytest.raises(ValueError, match=f"learner.keras was trained with {told}"):
         evaluate.evaluate(small_run[1] / "learner.keras", [1], changed)
+
+
+def test_tasks_of_other_shapes_are_refused_unless_the_learner_takes_them(small_run, tmp_path):
+    path = small_run[1] / "learner.keras"
+    changed = {"task": "linear_regression", "task.inputs": 2, "num_test_tasks": 4}
+    told = (
+        r"expected inputs of shape \[1\] and labels of shape \[1\].*received inputs of shape \[2\]"
+    )
+    with pytest.raises(ValueError, match=told):
+        evaluate.evaluate(path, [1], changed)
+    assert not (path.parent / evaluate.RESULTS).exists()
+    # A prototypical network takes classes that it was not trained with, and as many as there are.
+    given = {"task": "clusters", "learner": "protonet", "task.ways": 3, "task.shots": 1}
+    config = toys.small(given | {"task.queries": 2})
+    problem = config.make_problem()
+    learner = config.make_learner(problem)
+    learner.create_weights(problem.train.sample(2, [0, 0]))
+    learner.check_takes(problem.test)
+    learner.check_takes(toys.small(given | {"task.ways": 4}).make_problem().test)
+
+
+def test_a_split_of_one_task_is_refused_before_anything_is_trained(small_run, tmp_path):
+    config = toys.small({"task": "linear_regression", "task.train_tasks": 1})
+    told = "Invalid number of train tasks: expected 2 or more.*received 1"
+    with pytest.raises(ValueError, match=told):
+        training.run(config, tmp_path / "run", verbose=0)
+    assert not (tmp_path / "run").exists()
+    changed = {"task": "functions", "task.train_tasks": 1}
+    with pytest.raises(ValueError, match=told):
+        evaluate.evaluate(small_run[1] / "learner.keras", [1], changed)
+
+
+def test_a_run_that_fails_before_its_first_checkpoint_leaves_nothing(monkeypatch, tmp_path):
+    def stop(*_args, **_kwargs):
+        raise FloatingPointError("not finite")
+
+    monkeypatch.setattr(callbacks.StopOnDivergence, "on_train_batch_end", stop, raising=False)
+    with pytest.raises(FloatingPointError, match="not finite"):
+        training.run(toys.small({"learner": "cnp"}), tmp_path / "run", verbose=0)
+    assert not [path for path in (tmp_path / "run").rglob("*") if path.name != LOCK]
 
 
 def test_a_learner_without_its_run_takes_no_option_of_training(small_run, tmp_path):

@@ -77,6 +77,23 @@ def test_another_process_loads_it(tmp_path):
         np.testing.assert_allclose(np.load(path + ".npy"), model(EPISODE), rtol=1e-6)
 
 
+def test_a_learner_that_predicted_before_it_was_trained_is_saved(tmp_path):
+    model = learner("cnp", maml.NormalHead(), 9)
+    before = model(EPISODE)
+    assert len(model.learner_variables) > 0
+    model.compile("adam", jit_compile=False)
+    maml.save(model, tmp_path / "learner.keras")
+    np.testing.assert_array_equal(maml.load(tmp_path / "learner.keras")(EPISODE), before)
+    model.fit(EPISODE, verbose=0)
+    assert np.abs(model(EPISODE) - before).max() > 0
+
+
+def test_episodes_of_float32_are_refused_by_a_learner_of_float64():
+    model = learner("cnp", maml.NormalHead(), 9, dtype="float64")
+    with pytest.raises(ValueError, match="learner of float64: expected inputs and labels of float"):
+        model.create_weights(EPISODE)
+
+
 @pytest.mark.parametrize("kind", ["cnp", "maml"])
 def test_keras_loads_and_clones_learners_to_compile_anew(kind, tmp_path):
     model = learner(kind, maml.NormalHead(), 9)

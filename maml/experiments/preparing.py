@@ -8,7 +8,7 @@ from maml.learners.base import MetaLearner
 from maml.learners.parallel.workers import ONE, Devices
 from maml.learners.training import executions
 from maml.tasks.problem import Problem
-from maml.tasks.sizes import check_sizes, weights_that_fit
+from maml.tasks.sizes import check_several, check_sizes, weights_that_fit
 
 
 def prepared(config: Config, devices: Devices = ONE) -> tuple[Problem, MetaLearner]:
@@ -28,6 +28,7 @@ def prepared(config: Config, devices: Devices = ONE) -> tuple[Problem, MetaLearn
                 "Invalid value for `patience`: early stopping needs validation tasks, and "
                 f"{config.task} has none; use --patience=0, or task options that keep some."
             )
+        check_several(problem)
         numbers = {**config.task_options, **config.network_options, **config.regularizer_options}
         check_sizes(problem, vars(config) | config.learner_defaults() | numbers)
         with weights_that_fit():

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import pathlib
+import shutil
 from collections.abc import Callable
 
 from maml.experiments.config import LOCATIONS, Config
@@ -12,6 +13,7 @@ from mine.reporting.words import reason
 
 CONFIG, LEARNER = "config.json", "learner.keras"
 CHECKPOINT, BEST = "checkpoint.weights.h5", "best.weights.h5"
+TENSORBOARD = "tensorboard"
 
 
 def can_mend(learner: pathlib.Path, folder: pathlib.Path) -> bool:
@@ -65,6 +67,7 @@ def claim_run_dir(
         except BaseException:
             if fresh and not (folder / CHECKPOINT).exists():  # Nothing was trained: others may.
                 (folder / CONFIG).unlink(missing_ok=True)
+                shutil.rmtree(folder / TENSORBOARD, ignore_errors=True)
             raise
 
 

@@ -36,6 +36,7 @@ from maml.experiments.run_folder import (
     BEST,
     CHECKPOINT,
     LEARNER,
+    TENSORBOARD,
     can_mend,
     claim_run_dir,
 )
@@ -108,7 +109,7 @@ def run(
                 evaluator = problem.evaluator(
                     learner, config.information_every, config.num_relabelings
                 )
-                with written_by_tensorflow(folder / "tensorboard"):
+                with written_by_tensorflow(folder / TENSORBOARD):
                     history = fit(
                         learner,
                         problem,
@@ -272,7 +273,7 @@ def fit(
             callbacks.StopOnDivergence(folder / CHECKPOINT, find),
             *problem.callbacks(per_epoch),
             table,
-            keras.callbacks.TensorBoard(folder / "tensorboard", write_graph=False),
+            keras.callbacks.TensorBoard(folder / TENSORBOARD, write_graph=False),
             *stops,
             checkpoint,
             callbacks.StopTogether(devices),

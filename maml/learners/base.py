@@ -236,11 +236,11 @@ class MetaLearner(Configured, Predictor, Trainer, abc.ABC):
         episode = as_episode(episode)
         self.head.check_labels(episode.support_y, "support_y")
         self._check_values("support_y", episode.support_y, support_mask(episode))
-        state = self.encode_episode(self._embedded_support(episode), training)
+        if not hasattr(self, "_episode_spec") and tf.executing_eagerly():
+            self._create_weights(episode)
+        support = episode._replace(support_x=self.features(episode.support_x))
+        state = self.encode_episode(support, training)
         return self.decode(state, self.features(episode.query_x)).mean()
-
-    def _embedded_support(self, episode):
-        return episode._replace(support_x=self.features(episode.support_x))
 
     def objective(self, episode: Episode, seed, training: bool = False):
         """The meta-loss of a batch of episodes.

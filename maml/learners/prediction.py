@@ -54,9 +54,46 @@ class Predictor:
             self.head.check_label_values(real, name)
 
     def _check_episode(self, episode):
-        """The same of the labels of a batch of episodes."""
+        """The same of the labels of a batch of episodes, and of its dtypes."""
+        for part in episode[:4]:
+            if self.variable_dtype == "float64" and part.dtype == tf.float32:
+                raise ValueError(
+                    "Invalid episodes for a learner of float64: expected inputs and labels of "
+                    "float64; received float32, as the tasks of this library are. Cast them, or "
+                    "make the learner with keras.config.floatx() of float32."
+                )
         self._check_values("support_y", episode.support_y, support_mask_of(episode))
         self._check_values("query_y", episode.query_y)
+
+    def check_takes(self, tasks) -> None:
+        """Refuses tasks of other shapes than those that it was trained on, if it cannot take them.
+
+        Some learners take other numbers of classes.
+
+        Args:
+            tasks: a :class:`maml.TaskFamily` of two tasks or more.
+
+        Raises:
+            ValueError: inputs or labels have another shape, and it makes no prediction for them.
+        """
+        episode = tasks.sample(2, tf.constant([0, 0]))
+        of_tasks = [part.shape[2:] for part in episode[:2]]
+        known = [tuple(shape[2:]) for shape, _ in self._episode_spec[:2]]
+        if [tuple(shape) for shape in of_tasks] == known:
+            return
+        try:
+            support = episode._replace(support_x=self.features(episode.support_x))
+            answers = self.decode(self.encode_episode(support), self.features(episode.query_x))
+            answers.log_prob(episode.query_y)
+        except (ValueError, tf.errors.InvalidArgumentError) as error:
+            trained, received = (
+                f"inputs of shape {list(x)} and labels of shape {list(y)}"
+                for x, y in (known, of_tasks)
+            )
+            raise ValueError(
+                f"Invalid tasks for this learner: expected {trained}, as in its training; "
+                f"received {received}. Use such tasks, or train a learner on these."
+            ) from error
 
     def _raw(self, support_x, support_y, query_x) -> list[tf.Tensor]:
         """Raw inputs and labels as tensors, after a check of their shapes."""

@@ -81,6 +81,21 @@ def check_sizes(problem: Problem, numbers: Mapping[str, object]) -> None:
         resources.require(name, numbers.get(name), needed)
 
 
+def check_several(problem: Problem) -> None:
+    """Refuses a split of one task: each task is scored with the support set of another, too.
+
+    Raises:
+        ValueError: a split has fewer than two tasks.
+    """
+    for split, family in problem.families.items():
+        if family.num_tasks < 2:
+            raise ValueError(
+                f"Invalid number of {split} tasks: expected 2 or more, since a task is also scored "
+                f"with the support set of another; received {family.num_tasks}. Use more tasks, "
+                "such as by the option train_tasks."
+            )
+
+
 def _network(value: object, examples: float) -> float:
     """Bytes of layers of some widths: features of a task's examples, and weights."""
     widths = [float(word) for word in re.findall(r"\d+", str(value))]  # A flag gives text.

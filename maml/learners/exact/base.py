@@ -32,3 +32,16 @@ class ExactLearner(MetaLearner):
                 f"{self.table_name()} predicts; received {type(head).__name__}."
             )
         self.prior = prior
+
+    def embed(self, x):
+        """The inputs as they are.
+
+        Raises:
+            ValueError: they have another number of features than those of the tasks.
+        """
+        if x.shape[-1] != self.prior.inputs:
+            raise ValueError(
+                f"Invalid inputs for {self.table_name()}: expected {self.prior.inputs} feature(s), "
+                f"as its tasks have; received {x.shape[-1]}. Make it of the prior of these tasks."
+            )
+        return super().embed(x)

@@ -10,6 +10,10 @@ from maml.core.registry import LEARNERS
 from maml.distributions.mixture import mix
 from maml.distributions.normal import Normal
 from maml.learners.exact.base import ExactLearner
+from mine.reporting.processes import resources
+
+OF_A_FUNCTION = 4 * 160
+"""Bytes of a function's values at the shots of a batch: 16 tasks of ten."""
 
 
 class DiscretePosterior(ExactLearner):
@@ -72,6 +76,7 @@ class PosteriorOverTasks(DiscretePosterior):
                 "training tasks, 1 or more; received 0, infinitely many. Use "
                 '--task_options="train_tasks=64", or another learner.'
             )
+        resources.require("train_tasks", prior.train_tasks, OF_A_FUNCTION * prior.train_tasks)
 
     def functions(self):
         parameters = self.prior.training_parameters()
@@ -103,6 +108,7 @@ class GridPosterior(DiscretePosterior):
     def __init__(self, prior, head, points: int = 64, kept: int = 1024, **kwargs):
         super().__init__(prior, head, **kwargs)
         check_whole(1, points=points, kept=kept)
+        resources.require("points", points, 2 * OF_A_FUNCTION * float(points) ** 2)
         self.points, self.kept = points, kept
         # Refuses tasks that have none.
         self._kinds = prior.grid(1)[0].shape[0]

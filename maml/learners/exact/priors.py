@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from maml.core.checks import check_finite, check_whole
 from maml.core.serialization import Configured
+from mine.reporting.processes import resources
 
 MANY = 1_000_000
 """Training tasks where there are infinitely many, as good as: none is drawn twice."""
@@ -31,6 +32,7 @@ class TaskPrior(Configured, abc.ABC):
     def __init__(self, noise: float, train_tasks: int = 0, train_seed: tuple[int, int] = (0, 0)):
         check_finite(above=0, noise=noise)
         check_whole(0, train_tasks=train_tasks)
+        resources.require("train_tasks", train_tasks, 16.0 * train_tasks)
         self.noise, self.train_tasks, self.train_seed = noise, train_tasks, tuple(train_seed)
 
     @abc.abstractmethod
@@ -93,6 +95,8 @@ class LinearPrior(TaskPrior):
     ):
         super().__init__(noise, train_tasks, train_seed)
         check_whole(1, inputs=inputs)
+        largest = max(("inputs", inputs), ("train_tasks", train_tasks), key=lambda of: of[1])
+        resources.require(*largest, 4.0 * inputs * (train_tasks or MANY))
         self.inputs = inputs
 
     def draw(self, num_tasks, seed):
