@@ -51,7 +51,8 @@ class Cut(keras.callbacks.Callback):
 
 @pytest.mark.slow
 def test_run_that_was_cut_resumes_to_the_same_results(data_dir, tmp_path):
-    labels = {"regularizer": "label_mi", "label_mi.bound": "mine"}
+    """Those of critics are in test_maml_train.py."""
+    labels = {"regularizer": "label_mi"}
     method = tiny(data_dir, **labels)
     train = functools.partial(training.run, verbose=0, pictures=False)
     whole = train(method, tmp_path / "whole")
