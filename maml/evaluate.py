@@ -125,9 +125,7 @@ def evaluate(path: os.PathLike, steps: Sequence[int], changed: Mapping[str, obje
         raise ValueError("The inner steps are those of --inner: leave out --test_inner_steps.")
     learner, config = load_trained(path, changed)
     folder = run_folder(path)
-    problem = config.make_problem()
-    check_several(problem)
-    learner.check_takes(problem.test)
+    problem = problem_for(learner, config)
     folder.mkdir(exist_ok=True)
     # Before the numbers of inner steps change: of the learner as it was trained.
     problem.draw(learner, {}, {}, folder)
@@ -146,6 +144,18 @@ def evaluate(path: os.PathLike, steps: Sequence[int], changed: Mapping[str, obje
         "normalization": learner.normalization,
         "config": config.describe(problem),
     }
+
+
+def problem_for(learner, config: Config):
+    """The problem whose tasks a trained learner is scored on.
+
+    Raises:
+        ValueError: the learner cannot take its tasks, or a split has one task.
+    """
+    problem = config.make_problem()
+    check_several(problem)
+    learner.check_takes(problem.test)
+    return problem
 
 
 def report_on(learner, problem, config: Config) -> MemorizationReport:

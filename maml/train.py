@@ -59,9 +59,7 @@ def main():
             )
         if values.mode == "test":
             learner, config = evaluate.load_trained(path, given)
-            problem = config.make_problem()
-            learner.check_takes(problem.test)
-            print(evaluate.report_on(learner, problem, config))
+            print(evaluate.report_on(learner, evaluate.problem_for(learner, config), config))
             return
         if values.dry_run:
             print(dry_run(Config.of(given)))

@@ -63,7 +63,7 @@ def test_ridge_is_the_conditional_of_the_joint_normal_distribution_of_all_labels
 
 @pytest.mark.parametrize("noise", [1e-1, 1e-3, 1e-6, 1e-9])
 def test_ridge_is_exact_with_little_noise_and_few_shots_in_float32(noise):
-    """NumPy's least solution of least squares is its limit: with two shots of three inputs."""
+    """As least squares by NumPy, with a row of noise for each weight; two shots, three inputs."""
     x, _, query_x, _ = (part.astype(np.float32) for part in linear(shots=2))
     weights = np.random.default_rng(1).normal(size=[2, 3, 1]).astype(np.float32)
     y = x @ weights
@@ -84,7 +84,8 @@ def test_ridge_is_exact_with_little_noise_and_few_shots_in_float32(noise):
 def test_inputs_of_other_tasks_are_refused():
     x, y, query_x, _ = linear()
     learner = Ridge(LinearPrior(1, NOISE), maml.NormalHead())
-    with pytest.raises(ValueError, match=r"Invalid inputs for ridge: expected 1 feature\(s\).*3"):
+    told = "Invalid inputs for ridge: expected 1 feature, as its tasks have; received 3"
+    with pytest.raises(ValueError, match=told):
         learner(maml.Episode(x, y, query_x, query_x[..., :1]))
 
 

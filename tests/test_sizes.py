@@ -68,6 +68,25 @@ def test_memory_that_numpy_is_not_given_is_told_in_a_sentence(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("task", ["functions", "sinusoid"])
+def test_more_functions_than_memory_holds_are_refused(monkeypatch, task):
+    monkeypatch.setattr(resources, "memory", lambda: 8e9)
+    with pytest.raises(ValueError, match="`train_tasks`: expected one that fits this machine"):
+        maml.TASKS.make(task, train_tasks=2_000_000_000)
+
+
+def test_memory_that_tensorflow_is_not_given_is_told_in_a_sentence(tmp_path):
+    script = tmp_path / "all.py"
+    script.write_text(
+        "import tensorflow as tf\n"
+        "from mine.reporting import commands\n"
+        "commands.run(lambda: tf.zeros([2**31 - 1, 2**20]))\n"
+    )
+    done = commands.run(str(script))
+    assert done.returncode == 1 and "Traceback" not in done.stderr, done.stderr
+    assert "Error: There is too little memory (OOM when allocating tensor with sh" in done.stderr
+
+
 def test_what_may_just_fit_is_not_refused(monkeypatch):
     monkeypatch.setattr(resources, "memory", lambda: 1000.0)
     resources.require("hidden", 1, 2000.0)

@@ -236,8 +236,8 @@ class MetaLearner(Configured, Predictor, Trainer, abc.ABC):
         episode = as_episode(episode)
         self.head.check_labels(episode.support_y, "support_y")
         self._check_values("support_y", episode.support_y, support_mask(episode))
-        if not hasattr(self, "_episode_spec") and tf.executing_eagerly():
-            self._create_weights(episode)
+        if tf.executing_eagerly():
+            self._make_weights_for(episode.support_x, episode.support_y)
         support = episode._replace(support_x=self.features(episode.support_x))
         state = self.encode_episode(support, training)
         return self.decode(state, self.features(episode.query_x)).mean()

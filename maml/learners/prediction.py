@@ -55,13 +55,13 @@ class Predictor:
 
     def _check_episode(self, episode):
         """The same of the labels of a batch of episodes, and of its dtypes."""
-        for part in episode[:4]:
-            if self.variable_dtype == "float64" and part.dtype == tf.float32:
-                raise ValueError(
-                    "Invalid episodes for a learner of float64: expected inputs and labels of "
-                    "float64; received float32, as the tasks of this library are. Cast them, or "
-                    "make the learner with keras.config.floatx() of float32."
-                )
+        single = any(part.dtype == tf.float32 for part in episode[:4])
+        if single and self.variable_dtype == "float64":
+            raise ValueError(
+                "Invalid episodes for a learner of float64: expected inputs and labels of float64; "
+                "received float32, as the tasks of this library are. Cast them, or make the "
+                "learner with keras.config.floatx() of float32."
+            )
         self._check_values("support_y", episode.support_y, support_mask_of(episode))
         self._check_values("query_y", episode.query_y)
 
@@ -102,7 +102,8 @@ class Predictor:
             parts[name] = part if tf.is_tensor(part) else tf.cast(part, self.compute_dtype)
         x, y, queries = parts.values()
         for index, (name, part) in enumerate(parts.items()):
-            expected = self._episode_spec[index][0] if self.built else part.shape
+            known = hasattr(self, "_episode_spec")
+            expected = self._episode_spec[index][0] if known else part.shape
             axes = ["tasks", "queries" if index == 2 else "shots", *expected[2:]]
             if part.shape.rank != max(len(expected), 2) or list(part.shape[2:]) != list(
                 expected[2:]
@@ -118,9 +119,14 @@ class Predictor:
                 f"Invalid shape of `support_x`: expected one shot or more; received "
                 f"{list(x.shape)}. Use initial_state for the state before any shot."
             )
-        if not self.built:
-            self._create_weights(Episode(x, y, x, y))
+        self._make_weights_for(x, y)
         return [x, y, queries]
+
+    def _make_weights_for(self, x, y):
+        """Makes the weights by a support set where none are. Keras calls a learner built that was
+        called, so this asks for what :meth:`_create_weights` keeps."""
+        if not hasattr(self, "_episode_spec"):
+            self._create_weights(Episode(x, y, x, y))
 
     def predict_distribution(self, support_x, support_y, query_x, support_mask=None):
         """The prediction q(y* | x*, D) itself; arguments as of :meth:`predict_episode`."""

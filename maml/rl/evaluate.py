@@ -42,7 +42,7 @@ def returns(
     """
     changed = changed or {}
     learner, config = evaluate.load_trained(path, changed)
-    problem = config.make_problem()
+    problem = evaluate.problem_for(learner, config)
     if not problem.train.on_policy:
         raise ValueError(
             f"Invalid value for `learner_file`: expected a policy; received {path}, trained on "

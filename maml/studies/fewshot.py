@@ -25,6 +25,10 @@ _OMNIGLOT = {
     "steps_per_epoch": 1000, **_SCORES,
 }  # fmt: skip
 
+_FIXED = {
+    "task.labels": "fixed", "task.ways": 20, "task.rotations": False, "meta_batch_size": 4,
+}  # fmt: skip
+
 _MAML = {
     "learner": "maml", "learner.inner_lr": 0.4, "learner.inner_steps": 1,
     "learner.test_inner_steps": 3,
@@ -86,18 +90,15 @@ REGULARIZERS = {
 }
 """Regularizers against memorization of fixed labels."""
 
-_ENCODER = {"regularizer": "mr_w", "mr_w.weight": 1e-5, "mr_w.sigma": 1.0}
-_ENCODER["mr_w.layers"] = ("conv_1", "conv_2", "conv_3", "conv_4")
-
-
-def _rates(options: dict) -> list[dict]:
-    return [options | {"learner.inner_lr": rate} for rate in (0.03, 0.05)]
-
+_CONVOLUTIONS = ("conv_1", "conv_2", "conv_3", "conv_4")
 
 ENCODER = {
-    "none": _rates({"regularizer": "none"}),
-    "MR-W": _rates(_ENCODER),
-    "Label-MI": _rates({"regularizer": "label_mi"}),
+    row: [options | {"learner.inner_lr": rate} for rate in (0.03, 0.05)]
+    for row, (options,) in {
+        "none": [{"regularizer": "none"}],
+        "MR-W": each("weight", [1e-5], regularizer="mr_w", sigma=1.0, layers=_CONVOLUTIONS),
+        "Label-MI": [{"regularizer": "label_mi"}],
+    }.items()
 }
 """Regularizers of a convolutional encoder that does not adapt; each chooses an inner rate."""
 
@@ -129,9 +130,8 @@ TABLES = {
         "Omniglot, 20 ways, 1 shot, labels of training classes fixed: MAML",
         _OMNIGLOT
         | _MAML
-        | {"learner.inner_lr": 0.015, "task.labels": "fixed", "task.ways": 20}
-        | {"meta_batch_size": 4, "steps": 9_000}
-        | {"network.filters": 32, "task.rotations": False},
+        | _FIXED
+        | {"learner.inner_lr": 0.015, "steps": 9_000, "network.filters": 32},
         REGULARIZERS,
         seeds=3,
     ),
@@ -140,9 +140,9 @@ TABLES = {
     "fixed_encoder": Table(
         "Omniglot, 20 ways, 1 shot, labels of training classes fixed: the last layer adapts",
         _OMNIGLOT
+        | _FIXED
         | {"learner": "anil", "learner.inner_steps": 5, "learner.test_inner_steps": 10}
-        | {"task.labels": "fixed", "task.ways": 20, "meta_batch_size": 4, "steps": 6_000}
-        | {"network.filters": 32, "task.rotations": False},
+        | {"steps": 6_000, "network.filters": 32},
         ENCODER,
         seeds=1,
     ),
@@ -150,8 +150,8 @@ TABLES = {
     "fixed_memory": Table(
         "Omniglot, 20 ways, 1 shot, labels of training classes fixed: memory module",
         _OMNIGLOT
-        | {"learner": "memory", "learner.slots": 2048, "task.labels": "fixed", "task.ways": 20}
-        | {"task.queries": 2, "task.rotations": False, "meta_batch_size": 4, "steps": 3_000},
+        | _FIXED
+        | {"learner": "memory", "learner.slots": 2048, "task.queries": 2, "steps": 3_000},
         MEMORIES,
         seeds=1,
     ),

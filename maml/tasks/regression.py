@@ -19,6 +19,7 @@ from maml.learners.exact.priors import MANY
 from maml.nn.mlp import mlp_networks
 from maml.tasks.function_plots import FunctionProblem
 from maml.tasks.problem import TEST, TRAIN, VALIDATION, Problem, split_seed
+from mine.reporting.processes import resources
 
 # A shape is a function of theta = w x - p, and of coefficients if it has more arguments: these are
 # drawn for each task, uniform in [-1, 1]. |f| <= 1, so the amplitude is what the word says. Waves
@@ -213,7 +214,10 @@ class FunctionRange:
             seed: stateless seed [2] of the parameters.
             told: whether amplitude, phase and frequency stand beside x in all inputs.
         """
-        draws = tf.random.stateless_uniform([3 + self.coefficients, num_tasks], seed)
+        numbers = 3 + self.coefficients
+        # As they are drawn, one by one, and in their ranges.
+        resources.require("train_tasks", num_tasks, 3 * 4.0 * numbers * num_tasks)
+        draws = tf.random.stateless_uniform([numbers, num_tasks], seed)
         amplitude, phase, frequency, *coefficients = (
             low + (high - low) * values
             for (low, high), values in zip(

@@ -91,8 +91,8 @@ def check_several(problem: Problem) -> None:
         if family.num_tasks < 2:
             raise ValueError(
                 f"Invalid number of {split} tasks: expected 2 or more, since a task is also scored "
-                f"with the support set of another; received {family.num_tasks}. Use more tasks, "
-                "such as by the option train_tasks."
+                f"with the support set of another; received {family.num_tasks}. Use more, by the "
+                "option train_tasks or by more data."
             )
 
 

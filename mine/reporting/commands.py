@@ -19,6 +19,7 @@ from mine.reporting import flag_words
 from mine.reporting.files import FULL
 from mine.reporting.processes import stopping
 from mine.reporting.processes.claims import claim
+from mine.reporting.words import reason
 
 AGAIN = "run the same command again"
 
@@ -77,7 +78,7 @@ def run(
             sys.exit(stopped.code)
         except OSError as error:
             sys.exit(f"Error: {flag_words.with_flags(sentence(error, again))}")
-        except MemoryError as error:
+        except _want_of_memory() as error:
             sys.exit(f"Error: {too_large(error)}")
         except SystemExit as ended:
             if isinstance(ended.code, str):
@@ -117,14 +118,22 @@ def sentence(error: OSError, again: str = AGAIN) -> str:
     return f"{place}: {reason}."
 
 
-def too_large(error: MemoryError) -> str:
+def too_large(error: Exception) -> str:
     """What is said where memory is not given, such as of arrays of absurd sizes.
 
     Args:
-        error: that was raised.
+        error: that was raised, of NumPy or TensorFlow.
     """
-    # NumPy's sentence begins with the size.
-    return f"There is too little memory ({error or 'no size is known'}): use smaller sizes."
+    # NumPy's sentence begins with the size; TensorFlow's has the names of its operations before.
+    text = str(error)
+    told = reason(text[max(0, text.find("OOM when")) :]) if text else "no size is known"
+    return f"There is too little memory ({told}): use smaller sizes."
+
+
+def _want_of_memory() -> tuple[type[Exception], ...]:
+    """The errors that say so; that of TensorFlow only where it is in use."""
+    errors = getattr(sys.modules.get("tensorflow"), "errors", None)
+    return (MemoryError, errors.ResourceExhaustedError) if errors else (MemoryError,)
 
 
 def _sentence_of_warning(

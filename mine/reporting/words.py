@@ -9,14 +9,14 @@ def printable(name: str) -> str:
     return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in name)
 
 
-def reason(error: BaseException, most: int = 200) -> str:
+def reason(error: BaseException | str, most: int = 200) -> str:
     """What an error says, as a part of a sentence.
 
     Errors of other libraries hold names and bytes of the file that was read, on any number of
     lines.
 
     Args:
-        error: of any kind.
+        error: of any kind, or its text.
         most: characters.
 
     Returns:

@@ -5,6 +5,7 @@ from maml.distributions.gaussian import GaussianHead
 from maml.distributions.normal import NormalHead
 from maml.learners.base import MetaLearner
 from maml.learners.exact.priors import TaskPrior
+from mine.reporting import counted
 
 
 class ExactLearner(MetaLearner):
@@ -41,7 +42,8 @@ class ExactLearner(MetaLearner):
         """
         if x.shape[-1] != self.prior.inputs:
             raise ValueError(
-                f"Invalid inputs for {self.table_name()}: expected {self.prior.inputs} feature(s), "
-                f"as its tasks have; received {x.shape[-1]}. Make it of the prior of these tasks."
+                f"Invalid inputs for {self.table_name()}: expected "
+                f"{counted(self.prior.inputs, 'feature')}, as its tasks have; received "
+                f"{x.shape[-1]}. Make it of the prior of these tasks."
             )
         return super().embed(x)
