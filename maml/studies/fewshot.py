@@ -62,7 +62,7 @@ FIVE_WAYS = {
     "matching network": [_METRIC_BASED | {"learner": "matching"}],
     "memory module": [_METRIC_BASED | {"learner": "memory", "learner.slots": 32}],
     "TNP": [_METRIC_BASED | {"learner": "tnp"}],
-    "Neural Statistician": [_METRIC_BASED | {"learner": "neural_statistician", "steps": 10_000}],
+    "Neural Statistician": [_METRIC_BASED | {"learner": "neural_statistician", "steps": 20_000}],
 }
 """Learners; those that learn faster have fewer steps."""
 

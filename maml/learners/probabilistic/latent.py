@@ -27,6 +27,12 @@ class Latent(NamedTuple):
         return cls(mean, MIN_SIGMA + (1 - MIN_SIGMA) * tf.sigmoid(raw))
 
     @classmethod
+    def of_any_width(cls, outputs) -> "Latent":
+        """That of a network's outputs [..., 2 dim]: the second half is the logarithm of sigma²."""
+        mean, log_variance = tf.split(outputs, 2, axis=-1)
+        return cls(mean, tf.exp(log_variance / 2))
+
+    @classmethod
     def standard(cls, shape, dtype) -> "Latent":
         """N(0, 1) of a shape [..., dim]."""
         return cls(tf.zeros(shape, dtype), tf.ones(shape, dtype))
@@ -59,11 +65,14 @@ class StatisticNetwork(keras.layers.Layer):
         hidden: units of each layer for elements; the last is the size of the mean.
         dim: of the latent variable.
         seed: seed of the initial weights.
+        latent: from the network's outputs [..., 2 dim] to the latent variable, a constructor of
+            :class:`Latent`.
         **kwargs: of ``keras.layers.Layer``.
     """
 
-    def __init__(self, hidden: Sequence[int], dim: int, seed: int, **kwargs):
+    def __init__(self, hidden: Sequence[int], dim: int, seed: int, latent=Latent.of, **kwargs):
         super().__init__(**kwargs)
+        self.latent = latent
         layers = DenseLayers(seed, Part.LATENT, self.dtype_policy)
         self.of_elements = [layers.dense(units, "relu") for units in hidden]
         self.of_sets = layers.perceptron(hidden[-1:], 2 * dim)
@@ -80,4 +89,6 @@ class StatisticNetwork(keras.layers.Layer):
         """
         count = tf.reduce_sum(members, axis=-1, keepdims=True)
         pooled = tf.matmul(members, through(self.of_elements, elements)) / tf.maximum(count, 1)
-        return Latent.of(through(self.of_sets, tf.concat([pooled, tf.math.log1p(count)], axis=-1)))
+        return self.latent(
+            through(self.of_sets, tf.concat([pooled, tf.math.log1p(count)], axis=-1))
+        )
