@@ -231,6 +231,7 @@ def test_only_the_last_of_the_weights_visited_has_a_gradient():
         ({"solver_steps": 0}, "`solver_steps`: expected a whole number, 1 or more"),
         ({"damping": -1.0}, "`damping`: expected a finite number, 0 or more"),
         ({"first_order": True}, "Use FOMAML"),
+        ({"recompute": True}, "expected False, since no inner step is kept anyway"),
     ],
 )
 def test_options_without_a_meaning_are_refused(options, message):

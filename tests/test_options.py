@@ -184,6 +184,16 @@ IDLE = [
         "recompute",
         "maml and task_map=vectorized",
     ),
+    (
+        {"learner": "bmaml", "learner.chaser": False, "learner.leader_steps": 3},
+        "leader_steps",
+        "bmaml and chaser=false",
+    ),
+    (
+        {"learner": "latent_np", "learner.dim_latent": 0, "learner.num_samples": 3},
+        "num_samples",
+        "latent_np and dim_latent=0",
+    ),
     ({"learner": "cnp", "network.hidden": (9,)}, "hidden", "the networks of learner cnp"),
     ({"network.embedding": (9,)}, "embedding", "the networks of learner maml"),
     ({"critic_lr": 0.5}, "critic_lr", "regularizer none, which has no critic"),
@@ -195,6 +205,9 @@ IDLE = [
 ]
 """Options that others take the effect from, which option, and beside what."""
 
+TAKERS = ("", "bound", "task_map", "chaser", "dim_latent")
+"""The options that take it; "" is a component itself."""
+
 
 @pytest.mark.parametrize(("given", "name", "beside"), IDLE)
 def test_an_option_that_others_take_the_effect_from_is_refused(given, name, beside):
@@ -202,7 +215,7 @@ def test_an_option_that_others_take_the_effect_from_is_refused(given, name, besi
         made(Config.of(given))
     assert beside in str(refused.value) and str(refused.value).endswith("leave it out.")
     # A preset may hold options for other choices, and so may the options of an earlier run.
-    chosen = {k: v for k, v in given.items() if k.partition(".")[2] in ("", "bound", "task_map")}
+    chosen = {k: v for k, v in given.items() if k.partition(".")[2] in TAKERS}
     chosen.pop("critic_lr", None)
     made(Config.of(chosen, given))
 

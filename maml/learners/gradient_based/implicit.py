@@ -93,7 +93,7 @@ class IMAML(MAML):
         damping: what is added to :math:`\lambda` under the Hessian of the meta-gradient; 0 is the
             paper's gradient. The authors' code solves :math:`(1 + c) u + H u / (\lambda + 10) = g`
             with c = 1 on Omniglot, which is, but for half the length, a damping of 22.
-        **kwargs: of :class:`MAML`. ``recompute`` has no effect: no inner step is kept anyway.
+        **kwargs: of :class:`MAML`, without ``recompute``.
 
     Raises:
         ValueError: an option has an invalid value.
@@ -121,6 +121,7 @@ class IMAML(MAML):
                 "Invalid value for `first_order`: expected False, since IMAML's meta-gradient is "
                 "made of the Hessian; received True. Use FOMAML for a gradient without it."
             )
+        self._refuse_but("no inner step is kept anyway", recompute=False)
         check_finite(above=0, regularization=regularization)
         check_finite(least=0, damping=damping)
         check_counts(solver_steps=solver_steps)

@@ -86,6 +86,15 @@ class MAML(MetaLearner):
         """Options that have no effect beside the others -> the option that is the reason."""
         return {"recompute": "task_map"} if task_map == "vectorized" else {}
 
+    def _refuse_but(self, reason: str, **only):
+        """Refuses options of which this learner has one value only."""
+        for name, value in only.items():
+            if getattr(self, name) != value:
+                raise ValueError(
+                    f"Invalid value for `{name}`: expected {value!r}, since {reason}; received "
+                    f"{getattr(self, name)!r}. Leave it out."
+                )
+
     def _check(self):
         check_whole(0, inner_steps=self.inner_steps, test_inner_steps=self.test_inner_steps or 0)
         check_counts(inner_batch_size=self.inner_batch_size)

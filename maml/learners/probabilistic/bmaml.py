@@ -67,16 +67,16 @@ class BMAML(WeightSamples):
         self.particles, self.chaser, self.leader_steps = particles, chaser, leader_steps
         self.initializer_seed = initializer_seed
         plain = {"inner_optimizer": "sgd", "inner_batch_size": None, "recompute": False}
-        for name, only in plain.items():
-            if getattr(self, name) != only:
-                raise ValueError(
-                    f"Invalid value for `{name}`: expected {only!r}, since BMAML takes Stein "
-                    f"steps on all shots; received {getattr(self, name)!r}. Leave it out."
-                )
+        self._refuse_but("BMAML takes Stein steps on all shots", **plain)
         self.others = [
             Particle(self.functional.variables, [initializer_seed, number], dtype=self.dtype_policy)
             for number in range(1, particles)
         ]
+
+    @classmethod
+    def options_without_effect(cls, chaser, **others):
+        own = {} if chaser else {"leader_steps": "chaser"}
+        return super().options_without_effect(**others) | own
 
     def starts(self) -> list[tf.Tensor]:
         """Where the particles start, [particles, ...] of each weight."""

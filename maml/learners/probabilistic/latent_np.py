@@ -57,6 +57,11 @@ class LatentPath(ProbabilisticLearner):
                 dtype=self.dtype_policy,
             )
 
+    @classmethod
+    def options_without_effect(cls, dim_latent, **others) -> dict[str, str]:
+        """Options that have no effect beside the others -> the option that is the reason."""
+        return {} if dim_latent else {"num_samples": "dim_latent"}
+
     def latent(self, x, y, mask=None) -> Latent:
         """q(z | D) of sets of embeddings and labels [tasks, n, ...], [tasks, dim_latent]."""
         if not self.dim_latent:
