@@ -118,6 +118,15 @@ def test_glossary_defines_every_entry_once_in_alphabetical_order():
         assert all(len(row) >= 2 and any(len(cell) > 10 for cell in row[1:]) for row in table)
 
 
+def test_papers_that_the_glossary_cites_are_under_its_references_in_alphabetical_order():
+    body, references = GLOSSARY.read_text(encoding="utf-8").split("## References")
+    name = r"(?:van den )?[A-Z]\w+"
+    cited = set(re.findall(rf"{name}(?: and {name}| et al\.)? (?:19|20)\d\d[a-z]?", body))
+    listed = [entry.strip().split(",")[0] for entry in references.split(" ·\n")]
+    assert len(cited) > 40 and not cited - set(listed)
+    assert listed == sorted(listed, key=str.casefold)
+
+
 def known_words():
     """What stands in code spans of the glossary, and the names before "=" or "(" in them."""
     words = set(re.findall(r"`([^`]+)`", GLOSSARY.read_text(encoding="utf-8")))
