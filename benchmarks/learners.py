@@ -36,6 +36,8 @@ class Entry(NamedTuple):
 
     script: str
     way: str
+    same: bool = True
+    """Whether its objective is the same, so that its losses are compared with ours."""
 
     @property
     def python(self) -> pathlib.Path:
@@ -48,6 +50,10 @@ class Entry(NamedTuple):
 
 _TORCH = {"learn2learn": "learn2learn", "higher": "higher", "TorchOpt": "torchopt"}
 _ON_TORCH = {name: Entry("torch_learners.py", way) for name, way in _TORCH.items()}
+_TERMS = {
+    f"{page.OURS}, with {term}": Entry("ours_learners.py", f"fit, {term}", same=False)
+    for term in ("Label-MI", "Prediction-MI")
+}
 VECTORS = {
     page.OURS: Entry("ours_learners.py", "fit, 20 steps together"),
     "ours, 1 step a call": Entry("ours_learners.py", "fit"),
@@ -63,6 +69,7 @@ VECTORS = {
 _CNP = {
     page.OURS: Entry("ours_learners.py", "fit"),
     "ours, 2 threads an operation": Entry("ours_learners.py", "fit, 2 threads"),
+    **_TERMS,
     "TensorFlow 1 graph": Entry("tf1_learners.py", "session"),
     "JAX": Entry("jax_learners.py", "map"),
     "JAX, im2col": Entry("jax_learners.py", "map, im2col"),
@@ -163,7 +170,7 @@ def start(entries, compared, tolerance, problem, folder, stack) -> tuple[dict, l
     """
     workers, rows = {}, []
     for name, entry in ProgressBar(entries.items(), unit="start"):
-        row = {"entry": name}
+        row = {"entry": name, "same": entry.same}
         rows.append(row)
         try:
             worker = Worker(entry, problem, folder / "errors.txt")
@@ -172,8 +179,9 @@ def start(entries, compared, tolerance, problem, folder, stack) -> tuple[dict, l
             first, *others = [worker.steps(count) for count in compared]
             row |= {"versions": ready["versions"], "first_s": ready["seconds"] + first["wall_s"]}
             row["losses"] = [answer["loss"] for answer in (first, *others)]
-            row["difference"] = difference(row["losses"], rows[0].get("losses"))
-            row["equal"] = row["difference"] is not None and row["difference"] <= tolerance
+            if entry.same:
+                row["difference"] = difference(row["losses"], rows[0].get("losses"))
+                row["equal"] = row["difference"] is not None and row["difference"] <= tolerance
             workers[name] = worker
         except Failed as failure:
             row["failure"] = str(failure)

@@ -65,6 +65,15 @@ def test_a_static_graph_has_the_losses_of_fit(module, workload):
     assert ours == pytest.approx(theirs, rel=2e-4) and ours[0] != pytest.approx(ours[1], rel=1e-3)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("term", ["Label-MI", "Prediction-MI"])
+def test_an_information_term_leaves_the_task_loss_before_the_first_update(module, term):
+    plain = losses(module, "pose-cnp", OURS)
+    found = losses(module, "pose-cnp", ("ours_learners", f"fit, {term}"))
+    assert found[0] == pytest.approx(plain[0], rel=1e-6)
+    assert found[1] != pytest.approx(plain[1], rel=1e-6)
+
+
 def test_a_problem_is_read_as_it_was_written(module, tmp_path):
     problem = module("problem")
     layers = {
@@ -154,6 +163,13 @@ def test_the_page_marks_what_is_not_comparable(module):
         row | {"entry": "ours", "rounds": rounds((2, 0), (2, 0), (2, 0))},
         row | {"entry": "busy", "rounds": rounds((1, 1.0))},
         row | {"entry": "other", "difference": 0.5, "equal": False, "rounds": rounds((3, 0))},
+        {
+            "entry": "ours, more",
+            "versions": "v 1",
+            "first_s": 2.0,
+            "same": False,
+            "rounds": rounds((4, 0)),
+        },
         {"entry": "absent", "failure": "it is not there", "rounds": []},
     ]
     told = {"title": "work", "quiet": 0.2, "multiply_adds": 2e6, "peak_rate": 1e10, "rows": rows}
@@ -163,6 +179,7 @@ def test_the_page_marks_what_is_not_comparable(module):
     assert "| ours | 2.00 | 1.00 | 2.00 ± 0.00 | 2.00 | 10.0 | 2.0 | 10.0% | 1e-06 |" in text
     assert "| busy * | 1.00 | 0.50 |" in text and "| other * | 3.00 | 1.50 |" in text
     assert "5e-01 ! |" in text and "| absent | failed: it is not there |" in text
+    assert "| ours, more * | 4.00 | 2.00 |" in text and "| another objective |" in text
     assert "busy 2e-12, other not known." in text
     # The other's losses differ: it is not compared, however fast it is.
     assert "2.00 of the time of busy and 2.00 of the time of processors of busy." in text

@@ -14,33 +14,34 @@ from maml.experiments.determinism import share_cores
 from maml.learners.training import executions
 
 
-def learner_and_data(problem, together: int):
+def learner_and_data(problem, together: int, terms=()):
     """The learner of a problem, compiled, and its batches as an endless dataset."""
     spec = problem.spec
-    learner = workloads.make(**spec["chosen"]).make_learner()
+    learner = workloads.make(**spec["chosen"]).make_learner(terms)
     adam = keras.optimizers.Adam(spec["meta_lr"], *spec["betas"], spec["epsilon"])
     learner.compile(adam, steps_per_execution=together)
     batches = maml.Episode(*map(tf.stack, zip(*problem.batches, strict=True)))
     return learner, tf.data.Dataset.from_tensor_slices(batches).repeat()
 
 
-def fit(problem, together: int = 1, threads: int = 1):
+def fit(problem, together: int = 1, threads: int = 1, terms=()):
     """``fit``, with as many steps in a call of TensorFlow's, and threads an operation.
 
     Args:
         problem: to train on.
         together: steps in a call; the commands make 20 of vectors, and one of images.
         threads: of an operation; the commands give it one.
+        terms: classes of the information terms of the objective.
     """
     if threads == 1:
         share_cores()
     else:
         tf.config.threading.set_intra_op_parallelism_threads(threads)
-    learner, data = learner_and_data(problem, together)
+    learner, data = learner_and_data(problem, together, terms)
 
     def steps(count):
         history = learner.fit(data, steps_per_epoch=count, verbose=0).history
-        return history["loss"][0]
+        return history["loss" if not terms else "task_loss"][0]
 
     return steps
 
@@ -49,6 +50,8 @@ ENTRIES = {
     "fit": fit,
     "fit, 20 steps together": functools.partial(fit, together=executions.MOST),
     "fit, 2 threads": functools.partial(fit, threads=2),
+    "fit, Label-MI": functools.partial(fit, terms=[maml.LabelMI]),
+    "fit, Prediction-MI": functools.partial(fit, terms=[maml.PredictionMI]),
 }
 """Ways to train, by name."""
 

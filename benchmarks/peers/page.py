@@ -44,13 +44,15 @@ def best_peer(result: dict, time: str) -> str | None:
     found = {
         row["entry"]: summary(row, result["quiet"])[time]
         for row in result["rows"]
-        if row["rounds"] and row["equal"] and not row["entry"].startswith(OURS)
+        if row["rounds"] and row.get("equal") and not row["entry"].startswith(OURS)
     }
     return min(found, key=found.get) if found else None
 
 
 def differs(row: dict) -> str:
     """By how much the losses of an entry differ from ours."""
+    if not row.get("same", True):
+        return "another objective"
     of = row.get("difference")
     return "not known" if of is None else f"{of:.0e}"
 
@@ -70,7 +72,7 @@ def table(result: dict) -> list[str]:
         cells.append([
             row["entry"] + " *" * (not of["quiet"]), number(of["wall_ms"]), over, mean,
             number(of["cpu_ms"]), number(of["peak_mib"]), f"{row['first_s']:.1f}",
-            f"{rate / result['peak_rate']:.1%}", differs(row) + " !" * (not row["equal"]),
+            f"{rate / result['peak_rate']:.1%}", differs(row) + " !" * (row.get("equal") is False),
         ])  # fmt: skip
     columns = [
         "", "ms a step, median", "over ours", "mean", "ms of processors", "peak MiB",

@@ -22,6 +22,7 @@ import tensorflow as tf
 from absl import app, flags
 from problem import Problem, write
 
+from maml.core.label_transforms import LabelOffset, LabelPermutation, LabelScale
 from maml.distributions.categorical import CategoricalHead
 from maml.distributions.normal import NormalHead
 from maml.experiments.cost.graph import count
@@ -68,9 +69,23 @@ class Workload:
     inputs: tuple[int, ...]
     batches: int = 2
 
-    def make_learner(self) -> maml.MetaLearner:
-        """The learner with its weights."""
-        learner = maml.make_learner(self.learner, self.networks, self.head, **self.options)
+    @property
+    def label_transform(self):
+        """What Label-MI relabels tasks by."""
+        if isinstance(self.head, CategoricalHead):
+            return LabelPermutation(self.head.classes)
+        return LabelScale() if self.inputs == (1,) else LabelOffset(10.0)
+
+    def make_learner(self, terms=()) -> maml.MetaLearner:
+        """The learner with its weights.
+
+        Args:
+            terms: classes of the information terms that its objective has, such as
+                :class:`maml.LabelMI`.
+        """
+        made = [term(self.label_transform) for term in terms]
+        options = self.options | {"regularizers": made}
+        learner = maml.make_learner(self.learner, self.networks, self.head, **options)
         learner.create_weights(episode(self.draw()[0]))
         return learner
 
