@@ -84,6 +84,12 @@ data() {
   python -m pose_data.make_data "$@"
 }
 
+study() { # module, folder, flags: a study whose runs and tables are in folders of that name
+  local module=$1 out=${OUTPUT:-output} name=$2
+  shift 2
+  python -m "$module" --logdir="$out/$name" --output="$out/results/$name" "$@"
+}
+
 main_job() {
   local out=${OUTPUT:-output}
   if [ ! -f "$out/data/split.json" ]; then
@@ -121,43 +127,19 @@ case $command in
     ;;
   pose)
     environment "[pose,experiments]"
-    set_name=$(data_name "$@")
-    python -m pose_code.study --logdir="${OUTPUT:-output}/pose/$set_name" \
-      --output="${OUTPUT:-output}/results/pose/$set_name" "$@"
+    study pose_code.study "pose/$(data_name "$@")" "$@"
     ;;
   sinusoid)
     environment "[pose,experiments]"
-    python -m maml.studies.memorization --logdir="${OUTPUT:-output}/memorization" \
-      --output="${OUTPUT:-output}/results/memorization" "$@"
+    study maml.studies.memorization memorization "$@"
     ;;
-  robustness)
+  robustness | ambiguity | fewshot | image_threshold | threshold)
     environment "[pose,experiments]"
-    python -m maml.studies.robustness --logdir="${OUTPUT:-output}/sinusoids" \
-      --output="${OUTPUT:-output}/results/robustness" "$@"
-    ;;
-  ambiguity)
-    environment "[pose,experiments]"
-    python -m maml.studies.ambiguity --logdir="${OUTPUT:-output}/ambiguity" \
-      --output="${OUTPUT:-output}/results/ambiguity" "$@"
-    ;;
-  fewshot)
-    environment "[pose,experiments]"
-    python -m maml.studies.fewshot --logdir="${OUTPUT:-output}/fewshot" \
-      --output="${OUTPUT:-output}/results/fewshot" "$@"
-    ;;
-  image_threshold)
-    environment "[pose,experiments]"
-    python -m maml.studies.image_threshold --logdir="${OUTPUT:-output}/image_threshold" \
-      --output="${OUTPUT:-output}/results/image_threshold" "$@"
-    ;;
-  threshold)
-    environment "[pose,experiments]"
-    python -m maml.studies.threshold --logdir="${OUTPUT:-output}/threshold" \
-      --output="${OUTPUT:-output}/results/threshold" "$@"
+    study "maml.studies.$command" "$command" "$@"
     ;;
   rl)
     environment "[pose,experiments,rl]"
-    python -m maml.rl.study --logdir="${OUTPUT:-output}/rl" --output="${OUTPUT:-output}/results/rl" "$@"
+    study maml.rl.study rl "$@"
     ;;
   train | baselines)
     environment "[pose,experiments]"

@@ -1,6 +1,6 @@
 """How well learners fit sinusoids, and how far a task may shift before adaptation fails.
 
-    python -m maml.studies.robustness --logdir=output/sinusoids --output=results/robustness
+    python -m maml.studies.robustness --logdir=output/robustness --output=results/robustness
 
 The tasks are those of MAML (Finn et al. 2017, arXiv 1703.03400, section 5.1): amplitude 0.1 to 5,
 phase 0 to pi, frequency 1. Beside the learners stand a network that was trained on all tasks at
