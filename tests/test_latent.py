@@ -40,6 +40,16 @@ def test_divergence_of_latent_variables_is_the_integral():
     np.testing.assert_allclose(ours.kl(ours), 0, atol=1e-12)
 
 
+def test_divergences_are_finite_whatever_a_network_gives():
+    outputs = tf.constant([[3.0, -1e4], [-1e3, 1e4], [0.0, -2.0]])
+    latent = Latent.of_any_width(outputs)
+    np.testing.assert_allclose(latent.sigma[2], np.exp(-1), rtol=1e-6)
+    ours, others = (Latent(*(tf.expand_dims(part, axis) for part in latent)) for axis in (0, 1))
+    divergence = ours.kl(others).numpy()
+    assert np.isfinite(divergence).all() and (divergence >= 0).all()
+    np.testing.assert_allclose(np.diag(divergence), 0, atol=1e-6)
+
+
 @pytest.mark.parametrize(
     ("kind", "plain"), [(maml.LatentNP, maml.CNP), (maml.AttentiveLatentNP, maml.AttentiveCNP)]
 )

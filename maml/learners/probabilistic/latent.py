@@ -13,6 +13,10 @@ MIN_SIGMA = 0.1
 """Least standard deviation of a latent variable, in the code of Kim et al. 2019; the largest is 1.
 A divergence from a distribution without width is infinite."""
 
+MAX_LOG_VARIANCE = 30
+"""Largest magnitude of log sigma²: within it divergences are finite in single precision, beyond it
+networks are given inputs unlike any that they were trained on."""
+
 
 class Latent(NamedTuple):
     """Independent normal latent variables: ``mean`` and ``sigma``, [..., dim] each."""
@@ -30,7 +34,8 @@ class Latent(NamedTuple):
     def of_any_width(cls, outputs) -> "Latent":
         """That of a network's outputs [..., 2 dim]: the second half is the logarithm of sigma²."""
         mean, log_variance = tf.split(outputs, 2, axis=-1)
-        return cls(mean, tf.exp(log_variance / 2))
+        limited = tf.clip_by_value(log_variance, -MAX_LOG_VARIANCE, MAX_LOG_VARIANCE)
+        return cls(mean, tf.exp(limited / 2))
 
     @classmethod
     def standard(cls, shape, dtype) -> "Latent":

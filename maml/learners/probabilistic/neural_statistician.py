@@ -40,8 +40,8 @@ class NeuralStatistician(ProbabilisticLearner, MetricBased):
 
     over the number of examples, in nats. All distributions of c and z are normal with one layer of
     z; :math:`p(x \mid z, c)` is of Bernoulli pixels for images in [0, 1], and normal for vectors.
-    Standard deviations of c and z have no bounds. In training q(c | D) sees a random part of D
-    (their sample dropout), so that it learns to describe small sets and single examples.
+    Standard deviations of c and z have no bounds that matter. In training q(c | D) sees a random
+    part of D (their sample dropout), so that it learns to describe small sets and single examples.
 
     A query is of the class whose statistic is nearest to its own: the logits are :math:`-KL(q(c
     \mid D_k) \| q(c \mid \{x^*\}))` (their section 5.3; public code has either direction, and on
