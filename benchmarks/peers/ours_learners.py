@@ -21,7 +21,11 @@ def learner_and_data(problem, together: int, terms=()):
     adam = keras.optimizers.Adam(spec["meta_lr"], *spec["betas"], spec["epsilon"])
     learner.compile(adam, steps_per_execution=together)
     batches = maml.Episode(*map(tf.stack, zip(*problem.batches, strict=True)))
-    return learner, tf.data.Dataset.from_tensor_slices(batches).repeat()
+    # At the end of `fit` TensorFlow waits for the thread that tunes a dataset, which may sleep as
+    # long again as the fit took; a round is a short fit.
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return learner, tf.data.Dataset.from_tensor_slices(batches).repeat().with_options(options)
 
 
 def fit(problem, together: int = 1, threads: int = 1, terms=()):
