@@ -94,8 +94,8 @@ def table(result: dict) -> list[str]:
             best = best_peer(result, time)
             told.append(f"{ours[time] / found[best][time]:.2f} of the {words} of {best}")
         lines += ["", f"Of the others' least, ours takes {' and '.join(told)}."]
-    if "exact" in result:
-        told = [f"{row['entry']} {differs(row)}" for row in result["exact"][1:]]
+    told = [f"{row['entry']} {differs(row)}" for row in result.get("exact", [])[1:]]
+    if told:
         lines += ["", f"In double precision, of two tasks, losses differ by: {', '.join(told)}."]
     return [*lines, ""]
 
