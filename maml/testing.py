@@ -363,7 +363,7 @@ def _check_learner_gradient(learner, input_shape) -> None:
 def _check_regularizer_gradient(regularizer, head) -> None:
     config = regularizer.get_config()
     if not regularizer.exact_gradient:
-        whole = {"weight": 1.0, "warmup": 0, "cap": 0.0}
+        whole = {"weight": 1.0, "warmup": 0, "warmup_nats": 0.0, "cap": 0.0}
         config |= {name: value for name, value in whole.items() if name in config}
     copy = type(regularizer).from_config(config)
     inside = CNP(perceptron(2, (8,), 6, 0), head, (8,), 6, 4, regularizers=[copy])

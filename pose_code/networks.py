@@ -1,11 +1,13 @@
 """The networks of the pose experiment (Yin et al. 2020, appendix), for square grey images."""
 
 import itertools
+from collections.abc import Sequence
 
 import keras
 
 from maml.core.registry import Networks
 from maml.core.seeds import Part, initializer_seeds
+from maml.nn.mlp import units_of
 from maml.nn.normalization import layer as normalization_layer
 
 SMALLEST = 16
@@ -22,6 +24,7 @@ def pose_networks(
     normalization: str = "batch",
     embedding_normalization: str = "none",
     shared_tower: bool = False,
+    hidden: Sequence[int] = (),
     precision: str = "float32",
     norm_steps: int = 1,
     seed: int = 0,
@@ -30,12 +33,14 @@ def pose_networks(
 
     Args:
         image_size: side of the images, in pixels.
-        dim_w: features of an image; a square number for networks that adapt.
+        dim_w: features of an image; a square number for networks that adapt by convolutions.
         filters: of each of the four convolutions of networks that adapt.
         normalization: between these, see :mod:`maml.nn.normalization`.
         embedding_normalization: between the convolutions of image towers that do not adapt.
         shared_tower: whether all tasks share the first part of networks that adapt, from the image
             to ``dim_w`` features.
+        hidden: units of the hidden layers of networks that adapt, which then have dense layers in
+            place of the four convolutions, and no normalization between them; empty: convolutions.
         precision: what convolutions and dense layers compute in, "float32" or "mixed_bfloat16";
             weights and losses stay float32.
         norm_steps: inner steps, for normalization by step.
@@ -44,9 +49,12 @@ def pose_networks(
     common = {"dim_w": dim_w, "seed": seed, "dtype": precision}
 
     def network(outputs):
-        body = convolutions(
-            outputs, filters=filters, mode=normalization, steps=norm_steps, **common
-        )
+        if hidden:
+            body = dense(outputs, units_of("hidden", hidden), **common)
+        else:
+            body = convolutions(
+                outputs, filters=filters, mode=normalization, steps=norm_steps, **common
+            )
         return body if shared_tower else chained(tower(image_size, **common), body)
 
     return Networks(
@@ -136,9 +144,7 @@ def convolutions(
     side = round(dim_w**0.5)
     if side**2 != dim_w:
         raise ValueError(f"dim_w becomes a square image, so it must be a square, not {dim_w}.")
-    seeds = initializer_seeds(seed, Part.NETWORK)
-    # The tower, the other part of this network, has the first.
-    layers = _Layers(itertools.islice(seeds, TOWER_LAYERS, None), dtype)
+    layers = _second_part(seed, dtype)
     x = inputs = keras.Input((dim_w,))
     x = keras.layers.Reshape((side, side, 1))(x)
     for block in range(1, 5):
@@ -147,6 +153,36 @@ def convolutions(
         x = keras.layers.ReLU(dtype=dtype)(norm(x))
     x = keras.layers.GlobalAveragePooling2D(dtype=dtype)(x)
     return keras.Model(inputs, layers.dense(outputs, name="head")(x), name="convolutions")
+
+
+def dense(
+    outputs: int,
+    hidden: Sequence[int],
+    dim_w: int = 196,
+    seed: int = 0,
+    dtype: str = "float32",
+) -> keras.Model:
+    """Second part of a network that adapts by dense layers, [n, dim_w] -> [n, outputs].
+
+    Args:
+        outputs: number of outputs.
+        hidden: units of each hidden layer.
+        dim_w: number of inputs.
+        seed: seed of the initial weights.
+        dtype: Keras dtype policy of the layers.
+    """
+    layers = _second_part(seed, dtype)
+    x = inputs = keras.Input((dim_w,))
+    for units in hidden:
+        x = layers.dense(units, activation="relu")(x)
+    return keras.Model(inputs, layers.dense(outputs, name="head")(x), name="dense")
+
+
+def _second_part(seed, dtype):
+    """Layers of a network whose first part, the tower, has the first seeds."""
+    return _Layers(
+        itertools.islice(initializer_seeds(seed, Part.NETWORK), TOWER_LAYERS, None), dtype
+    )
 
 
 def chained(first: keras.Model, second: keras.Model) -> keras.Model:

@@ -14,8 +14,6 @@ DEFAULTS = {
 }  # fmt: skip
 """Of all presets."""
 
-_WARMUP = ("label_mi.warmup", "prediction_mi.warmup")
-
 _CPU = {
     "task.cropped": True, "task.image_size": 40, "network.embedding_normalization": "layer",
     "task.image_augmentation": ("shift", "scale", "brightness"), "head": "von_mises",
@@ -28,25 +26,25 @@ PRESETS = {
         "embedding": {
             "task.cropped": True, "task.image_size": 40, "task.shots": 5, "task.queries": 5,
             "meta_batch_size": 16, "steps": 2000, "episodes_per_task": 20,
-            **dict.fromkeys(_WARMUP, 500),
+            "prediction_mi.warmup": 500,
         },
         # Networks that adapt are smaller, since they train for longer.
         "network": {
             "task.cropped": True, "task.image_size": 40, "network.dim_w": 196,
             "network.filters": 16, "task.shots": 5, "task.queries": 5, "meta_batch_size": 4,
-            "steps": 500, "episodes_per_task": 5, **dict.fromkeys(_WARMUP, 100),
+            "steps": 500, "episodes_per_task": 5, "prediction_mi.warmup": 100,
         },
     },
     # Of ./run.sh pose. Small batches and more steps of them reach a lower error in the same time.
     "cpu": {
         "embedding": _CPU | {
-            "steps": 8000, "steps_per_epoch": 1000, "label_mi.num_relabelings": 8,
-            **dict.fromkeys(_WARMUP, 500),
+            "steps": 8000, "steps_per_epoch": 1000, "label_mi.num_relabelings": 32,
+            "prediction_mi.warmup": 500,
         },
         "network": _CPU | {
             "network.dim_w": 196, "network.filters": 16, "learner.inner_lr": 0.1,
             "learner.inner_steps": 3, "learner.test_inner_steps": 5, "steps": 6000,
-            "steps_per_epoch": 500, **dict.fromkeys(_WARMUP, 200),
+            "steps_per_epoch": 500, "prediction_mi.warmup": 200,
         },
     },
     # The values in the scripts of Yin et al. 2020 (np_vanilla.py; maml_vanilla.py). The optimizer

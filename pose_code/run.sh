@@ -56,7 +56,6 @@ settings() {
     cpu-cnp_mr_w) echo "--regularizer_options=layers=embedding;weight=0.0001" ;;
     cpu-cnp_mr_w_all) echo "--regularizer_options=layers=all;weight=0.000001" ;;
     cpu-cnp_mr_a) echo --regularizer_options=weight=0.001 ;;
-    cpu-cnp_label_mi) echo "--regularizer_options=weight=1;num_relabelings=32" ;;
     *-maml_mr_w) echo --network_options=shared_tower=true --regularizer_options=layers=tower ;;
     *-maml_mr_a) echo --network_options=shared_tower=true ;;
     *-cnp_mr_w) echo --regularizer_options=layers=embedding ;;

@@ -73,6 +73,7 @@ SAME = {
     "knots": "head.knots", "harmonics": "head.harmonics", "bounds": "head.bounds",
     "head": "head",
     "mi_bound": "label_mi.bound", "mi_weight": "label_mi.weight", "mi_warmup": "label_mi.warmup",
+    "mi_warmup_nats": "label_mi.warmup_nats",
     "mi_draws": "label_mi.num_relabelings", "mi_cap": "label_mi.cap",
     "prediction_bound": "prediction_mi.bound", "prediction_weight": "prediction_mi.weight",
     "prediction_warmup": "prediction_mi.warmup", "prediction_cap": "prediction_mi.cap",
@@ -89,7 +90,8 @@ EVERY = {
     "shots": 15, "queries": 15, "image_size": 0, "cropped": False, "num_validation": 0,
     "extra_data_dir": "", "image_augmentation": [], "other_shots": [], "dim_w": 64, "filters": 64,
     "precision": "float32", "normalization": "batch", "shared_tower": False,
-    "embedding_normalization": "none", "mi_bound": "ba", "mi_weight": 0.5, "mi_warmup": 0,
+    "embedding_normalization": "none", "mi_bound": "ba", "mi_weight": 1.0, "mi_warmup": 0,
+    "mi_warmup_nats": 0.5, "prediction_warmup": 0,
     "mi_draws": 1, "mi_cap": 0.0, "prediction_bound": "mine", "prediction_weight": 0.5,
     "prediction_cap": 0.0, "mi_noise": 0.0, "mi_power_penalty": 1.0, "kl_weight": 1e-5,
     "kl_sigma": 0.1, "kl_layers": None, "bottleneck_weight": 1e-3, "l2_weight": 1e-4,
@@ -124,14 +126,14 @@ CPU = {
 PAPER = {"head": "normal", "bounds": None}
 BY_PRESET = {
     ("quick", "embedding"): QUICK
-    | {"meta_batch_size": 16, "steps": 2000, "mi_warmup": 500, "eval_episodes": 20},
+    | {"meta_batch_size": 16, "steps": 2000, "prediction_warmup": 500, "eval_episodes": 20},
     ("quick", "network"): QUICK
-    | {"dim_w": 196, "filters": 16, "meta_batch_size": 4, "steps": 500, "mi_warmup": 100}
+    | {"dim_w": 196, "filters": 16, "meta_batch_size": 4, "steps": 500, "prediction_warmup": 100}
     | {"eval_episodes": 5},
     ("cpu", "embedding"): CPU
-    | {"steps": 8000, "steps_per_epoch": 1000, "mi_warmup": 500, "mi_draws": 8},
+    | {"steps": 8000, "steps_per_epoch": 1000, "prediction_warmup": 500, "mi_draws": 32},
     ("cpu", "network"): CPU
-    | {"dim_w": 196, "filters": 16, "steps": 6000, "steps_per_epoch": 500, "mi_warmup": 200}
+    | {"dim_w": 196, "filters": 16, "steps": 6000, "steps_per_epoch": 500, "prediction_warmup": 200}
     | {"inner_lr": 0.1, "inner_steps": 3, "test_inner_steps": 5},
     ("paper", "embedding"): PAPER | {"interaction": 0, "steps": 140_000},
     ("paper", "network"): PAPER
@@ -146,7 +148,6 @@ BY_PRESET = {
 def test_presets_give_the_options_of_the_committed_tables(name, learner, large_dir):
     own = BY_PRESET[name, maml.LEARNERS[learner].network_kind]
     expected = EVERY | BY_LEARNER[learner] | own
-    expected["prediction_warmup"] = expected["mi_warmup"]
     known = {"task", "learner", "network", "head"}
     regularizers = "label_mi,prediction_mi,mr_w,mr_a,weight_decay,label_augmentation"
     chosen = preset(name, large_dir, learner=learner, regularizer=regularizers)

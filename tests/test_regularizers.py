@@ -14,6 +14,7 @@ import maml
 import mine
 from maml.core.episodes import fold_in
 from maml.regularizers.base import normal_kl
+from maml.regularizers.information import label_information
 from maml.regularizers.prediction_mi import PredictionMI
 
 SEED = tf.constant([5, 7])
@@ -658,3 +659,97 @@ def test_exact_information_of_classes_by_hand():
     assert not term.critic_variables and "prediction_mi_power_ratio" not in logs
     model.compile("sgd")
     model.fit(problem.train.dataset(4, seed=0), steps_per_epoch=2, verbose=0)
+
+
+# -- information of the predictions about the labels, and a weight that waits for it ---------------
+
+CATEGORIES = np.log(
+    np.array([[[0.7, 0.2, 0.1], [0.1, 0.8, 0.1]], [[0.2, 0.2, 0.6], [0.3, 0.4, 0.3]]])
+)
+
+
+def test_information_of_predictions_about_labels_of_classes():
+    labels = np.array([[0, 1], [2, 2]])
+    prediction = maml.CategoricalHead(3)(tf.constant(CATEGORIES))
+    flat = CATEGORIES.reshape(4, 3)
+    under_each = flat[:, labels.ravel()].T
+    expected = plug_in_by_hand(under_each)
+    found = label_information(prediction, tf.constant(np.eye(3)[labels]))
+    assert expected > 0.1
+    assert float(found) == pytest.approx(expected, rel=1e-9)
+
+
+def test_information_of_normal_predictions_about_labels():
+    rng = np.random.default_rng(0)
+    means, labels = rng.normal(size=(3, 5, 1)), rng.normal(size=(3, 5, 1))
+    head = maml.NormalHead()
+    prediction = head(tf.constant(means))
+    deviation = float(prediction.critic_noise)
+    under_each = stats.norm.logpdf(labels.ravel()[:, None], means.ravel()[None], deviation)
+    expected = plug_in_by_hand(under_each)
+    assert float(label_information(prediction, tf.constant(labels))) == pytest.approx(expected)
+
+
+def test_equal_predictions_have_no_information_about_labels():
+    prediction = maml.NormalHead()(tf.fill([3, 5, 1], 0.3))
+    labels = tf.random.stateless_normal([3, 5, 1], SEED)
+    assert float(label_information(prediction, labels)) == pytest.approx(0, abs=1e-6)
+
+
+def test_weight_follows_what_predictions_say_about_labels():
+    """It is the running mean of the information over ``warmup_nats``, and at most one times it."""
+    term = maml.LabelMI(SCALE, weight=2.0, warmup_nats=0.25)
+    model, _ = made("cnp", term, dtype="float32")
+    episodes = [Lines().sample(4, fold_in(SEED, i)) for i in range(40)]
+    running, weights = 0.0, []
+    for episode in episodes:
+        scaled = episode._replace(query_y=50 * episode.query_y)
+        prediction = maml.NormalHead()(scaled.query_y)  # Right, and more certain than is needed.
+        found = model_term(term, model, scaled, prediction)
+        running = 0.99 * running + 0.01 * float(label_information(prediction, scaled.query_y))
+        weights.append(2.0 * min(running / 0.25, 1.0))
+        assert found == pytest.approx(weights[-1], rel=1e-5)
+    assert 0 < weights[0] < weights[1] < 2.0 == weights[-1]
+
+
+def model_term(term, model, episode, prediction, training=True):
+    embedded = episode._replace(
+        support_x=model.features(episode.support_x), query_x=model.features(episode.query_x)
+    )
+    _, logs = term.term(model, embedded, None, prediction, SEED, training=training)
+    return float(logs["label_mi_weight"])
+
+
+def test_a_learner_that_predicts_a_constant_is_not_held_there():
+    """On the plateau the weight stays zero, whatever the number of steps."""
+    term = maml.LabelMI(SCALE, weight=2.0, warmup_nats=0.5)
+    model, episode = made("cnp", term, dtype="float32")
+    constant = maml.NormalHead()(tf.zeros_like(episode.query_y))
+    for _ in range(5):
+        assert model_term(term, model, episode, constant) == pytest.approx(0, abs=1e-6)
+
+
+def test_a_diverged_step_does_not_count_towards_the_weight():
+    term = maml.LabelMI(SCALE, weight=2.0, warmup_nats=0.5)
+    model, episode = made("cnp", term, dtype="float32")
+    broken = maml.NormalHead()(episode.query_y * math.nan)
+    assert model_term(term, model, episode, broken) == 0
+    assert model_term(term, model, episode, maml.NormalHead()(episode.query_y)) > 0
+
+
+def test_evaluation_does_not_move_the_weight():
+    term = maml.LabelMI(SCALE, weight=2.0, warmup_nats=0.5)
+    model, episode = made("cnp", term, dtype="float32")
+    exact = maml.NormalHead()(episode.query_y)
+    assert model_term(term, model, episode, exact, training=False) == 0
+
+
+def test_a_learner_with_such_a_weight_resumes_with_it(tmp_path):
+    """The running mean is a weight of the learner, so that a checkpoint has it."""
+    term = maml.LabelMI(SCALE, weight=2.0, warmup_nats=0.25)
+    model, _ = made("cnp", term, dtype="float32")
+    trained(model, steps=30)
+    maml.save(model, tmp_path / "learner.keras")
+    again = maml.load(tmp_path / "learner.keras")
+    assert float(term.learned) > 0
+    assert float(again.regularizers[0].learned) == float(term.learned)

@@ -10,9 +10,37 @@ from maml.core.episodes import as_episode, concatenated, fold_in
 from maml.core.label_transforms import LabelTransform
 from maml.regularizers.base import Regularizer
 from mine import replicas
+from mine.bounds import log_mean_exp
 
 CRITIC_BOUNDS = ("mine", "dv", "js", "nwj")
 """Bounds that a critic ascends together with the learner, see :mod:`mine.bounds`."""
+
+
+LEARNED_MOMENTUM = 0.99
+"""Share of the past in the running mean that ``warmup_nats`` is compared with."""
+
+
+def label_information(prediction, y) -> tf.Tensor:
+    """What predictions say about which label is theirs, in nats; 0 if all are equal.
+
+    The lower plug-in bound (Poole et al. 2019, eq. 12 with the likelihood as critic) of the
+    information between a query label and the prediction made of its input and support set. It
+    counts what is memorized and what is adapted to alike, and is at most the logarithm of their
+    number.
+
+    Args:
+        prediction: a distribution with batch axes [tasks, queries].
+        y: their labels, [tasks, queries, dim].
+
+    Returns:
+        A scalar.
+    """
+    own = prediction.log_prob(y)
+    labels = tf.reshape(y, tf.concat([[-1, 1, 1], tf.shape(y)[2:]], 0))
+    count = tf.shape(labels)[0]
+    asked = tf.tile(labels, tf.concat([[1], tf.shape(own), tf.ones_like(tf.shape(y)[2:])], 0))
+    under_each = tf.reshape(prediction.log_prob(asked), [count, count])
+    return tf.reduce_mean(own) - tf.reduce_mean(log_mean_exp(under_each, axis=1))
 
 
 def scale_gradient(x, factor):
@@ -34,6 +62,10 @@ class InformationTerm(Regularizer):
         bound: one of the class's ``BOUNDS``.
         weight: lambda, per nat.
         warmup: training steps over which lambda rises linearly from 0; the critic learns all along.
+        warmup_nats: information of the learner's own predictions about the query labels, in nats,
+            from which on lambda has its full value; below, it is smaller in proportion. Relabeled
+            tasks then hold no network on the plateau where it predicts a constant, however long
+            that lasts. 0: lambda does not depend on it.
         num_relabelings: relabeled copies of each task in a step.
         cap: nats of a batch above which the term has no gradient; 0: none.
         hidden: units of the critic's hidden layers.
@@ -59,6 +91,7 @@ class InformationTerm(Regularizer):
         bound: str,
         weight: float = 0.5,
         warmup: int = 0,
+        warmup_nats: float = 0.0,
         num_relabelings: int = 1,
         cap: float = 0.0,
         hidden: Sequence[int] = (64, 64),
@@ -72,14 +105,19 @@ class InformationTerm(Regularizer):
                 f"Invalid value for `bound` of {type(self).__name__}: expected one of "
                 f"{', '.join(self.BOUNDS)}; received {bound!r}."
             )
-        check_at_least(0, weight=weight, warmup=warmup, cap=cap)
+        check_at_least(0, weight=weight, warmup=warmup, warmup_nats=warmup_nats, cap=cap)
         check_finite(least=0, momentum=momentum)
         check_whole(1, num_relabelings=num_relabelings)
         self.label_transform, self.bound = label_transform, bound
         self.weight, self.warmup, self.cap = weight, warmup, cap
+        self.warmup_nats = warmup_nats
         self.num_relabelings, self.hidden = num_relabelings, hidden
         self.momentum, self.seed = momentum, seed
         self.step = self.add_weight(name="step", shape=(), initializer="zeros", trainable=False)
+        if warmup_nats:
+            self.learned = self.add_weight(
+                name="learned", shape=(), initializer="zeros", trainable=False
+            )
         if self.has_critic:
             self.objective = mine.Objective(bound, momentum, dtype=self.dtype_policy)
 
@@ -107,7 +145,8 @@ class InformationTerm(Regularizer):
     @property
     def exact_gradient(self):
         """The learner's is scaled by lambda, and that of "mine" has a running normalizer."""
-        return self.weight == 1 and not self.warmup and not self.cap and self.bound != "mine"
+        constant = not (self.warmup or self.warmup_nats or self.cap)
+        return self.weight == 1 and constant and self.bound != "mine"
 
     def scores(self, learner, episode, weight, seed, training):
         """Scores of a batch that the bound is made of.
@@ -131,6 +170,8 @@ class InformationTerm(Regularizer):
             self.step.assign_add(1.0)
         ramp = tf.minimum(self.step / self.warmup, 1.0) if self.warmup else tf.ones_like(self.step)
         weight = self.weight * ramp
+        if self.warmup_nats:
+            weight *= self._share_learned(prediction, episode.query_y, training)
         logs = {"weight": weight}
         joint, marginal, penalty, extra = self.scores(learner, episode, weight, seed, training)
         # Bounds are no means over tasks: each device takes them of the scores of all.
@@ -150,6 +191,16 @@ class InformationTerm(Regularizer):
             logs["effective_negatives"] = mine.effective_sample_size(marginal)
         logs |= extra
         return penalty - surrogate, {f"{self.key}_{name}": of for name, of in logs.items()}
+
+    def _share_learned(self, prediction, y, training):
+        """How much of ``warmup_nats`` the learner's predictions have reached, in [0, 1]."""
+        if training:
+            nats = replicas.mean(label_information(prediction, y))
+            nats = tf.cast(tf.stop_gradient(nats), self.learned.dtype)
+            # A step that diverged is skipped, and counts for nothing here either.
+            nats = tf.where(tf.math.is_finite(nats), nats, self.learned)
+            self.learned.assign(LEARNED_MOMENTUM * self.learned + (1 - LEARNED_MOMENTUM) * nats)
+        return tf.clip_by_value(self.learned / self.warmup_nats, 0.0, 1.0)
 
     def value(self, joint, marginal, training) -> mine.Bound:
         """The bound of a batch of scores."""

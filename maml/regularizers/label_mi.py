@@ -43,6 +43,8 @@ class LabelMI(InformationTerm):
         label_transform: draws g; it must relabel queries as it relabels support sets.
         bound: "ba", "plugin", "mine", "dv", "js" or "nwj".
         negatives: relabeled tasks that a pair is compared with.
+        weight: lambda, per nat.
+        warmup_nats: see :class:`maml.regularizers.information.InformationTerm`.
         **kwargs: of :class:`maml.regularizers.information.InformationTerm`. The term is the mean
             over ``num_relabelings`` (with "plugin" it has ``negatives + 1`` instead). More make its
             gradient less noisy: cheap where networks only embed inputs, since a task is embedded
@@ -58,9 +60,15 @@ class LabelMI(InformationTerm):
     BOUNDS = ("ba", "plugin", *CRITIC_BOUNDS)
 
     def __init__(
-        self, label_transform: LabelTransform, bound: str = "ba", negatives: int = 4, **kwargs
+        self,
+        label_transform: LabelTransform,
+        bound: str = "ba",
+        negatives: int = 4,
+        weight: float = 1.0,
+        warmup_nats: float = 0.5,
+        **kwargs,
     ):
-        super().__init__(label_transform, bound, **kwargs)
+        super().__init__(label_transform, bound, weight, warmup_nats=warmup_nats, **kwargs)
         check_whole(1, negatives=negatives)
         if not label_transform.relabels_queries:
             raise ValueError(

@@ -14,7 +14,11 @@ from mine.reporting.pictures import marker_of, new_axes
 
 METHODS = {
     "none": {"regularizer": "none"},
-    "label_mi": {"regularizer": "label_mi", "label_mi.weight": 1.0},
+    "label_mi": {
+        "regularizer": "label_mi",
+        "label_mi.weight": 1.0,
+        "label_mi.warmup_nats": 0.0,
+    },
     "weight_decay": {"regularizer": "weight_decay", "weight_decay.weight": 1e-4},
 }
 """What stands in the names of tables, ``LEARNER_METHOD`` -> options."""

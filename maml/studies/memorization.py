@@ -50,7 +50,8 @@ ROWS = {
         for weights, positive in (([0.1, 0.3, 1.0, 3.0], _POSITIVE), ([0.3], {}))
         for row in each("weight", weights, regularizer="prediction_mi", noise=0.2)
     ],
-    "Label-MI": each("weight", [0.1, 0.3, 1.0, 3.0], regularizer="label_mi"),
+    "Label-MI": each("weight", [0.1, 0.3, 1.0, 3.0], regularizer="label_mi", warmup_nats=0.0),
+    "Label-MI, default": [{"regularizer": "label_mi"}],
     "label augmentation": each("probability", [0.5, 0.8], regularizer="label_augmentation"),
     "MR-W + Prediction-MI (MINE)": Both("MR-W", "Prediction-MI (MINE)"),
     "MR-A + Label-MI": Both("MR-A", "Label-MI"),
