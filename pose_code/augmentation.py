@@ -38,6 +38,8 @@ class ImageAugmentation(Regularizer):
         ValueError: a kind is unknown.
     """
 
+    compiles = False  # XLA has no kernel for what moves images.
+
     def __init__(
         self,
         kinds=KINDS,

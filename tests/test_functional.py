@@ -90,6 +90,20 @@ def test_anil_adapts_the_last_layer_of_networks_within_networks():
     assert [id(v) for v in model.functional.variables] == [id(head.kernel), id(head.bias)]
 
 
+def test_dense_layers_behind_a_tower_by_hand():
+    """Rectified between, and with weights of their own, drawn apart from those of the tower."""
+    body = networks.dense(2, (16, 3), dim_w=16, seed=4)
+    (a, b), (c, d), (e, f) = ([w.numpy() for w in layer.weights] for layer in body.layers[1:])
+    x = np.random.default_rng(0).normal(size=(4, 16)).astype(np.float32)
+    expected = np.maximum(np.maximum(x @ a + b, 0) @ c + d, 0) @ e + f
+    np.testing.assert_allclose(body(x), expected, rtol=1e-4, atol=1e-5)
+    tower = networks.tower(16, dim_w=16, seed=4)
+    assert not {float(w[0, 0]) for w in (a, c, e)} & {
+        float(w.numpy().flat[0]) for w in tower.weights
+    }
+    assert np.array_equal(networks.dense(2, (16, 3), dim_w=16, seed=4).get_weights()[0], a)
+
+
 @pytest.mark.parametrize("kind", ["maml", "cnp"])
 @pytest.mark.parametrize(
     ("layer", "message"),

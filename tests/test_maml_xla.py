@@ -4,9 +4,11 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from hands import tiny
 from toys import Lines, learner
 
 import maml
+from maml.regularizers.base import Regularizer
 
 pytestmark = pytest.mark.usefixtures("xla")
 
@@ -61,3 +63,42 @@ def test_convolutions_and_unknown_shapes_do_without():
     )
     assert np.isfinite(model.fit(varying, verbose=0).history["loss"]).all()
     assert not model._compiled_steps
+
+
+def test_dense_layers_after_convolutions_do_without():
+    tower = keras.Sequential(
+        [keras.Input((4, 4, 1)), keras.layers.Conv2D(2, 3), keras.layers.Flatten()]
+    )
+    network = keras.Sequential([keras.Input((8,)), keras.layers.Dense(1)])
+    assert maml.MAML(network, maml.NormalHead()).prefers_xla
+    assert not maml.MAML(network, maml.NormalHead(), embedding=tower).prefers_xla
+
+
+class Uncompiled(Regularizer):
+    """Text, of which XLA knows nothing."""
+
+    compiles = False
+
+    def augment(self, episode, seed):
+        number = tf.strings.to_number(tf.strings.as_string(tf.reduce_sum(episode.query_y)))
+        return episode._replace(query_y=episode.query_y + 0 * number)
+
+
+def test_steps_with_what_cannot_be_compiled_do_without():
+    model = learner("maml", maml.NormalHead(), 9, [Uncompiled()])
+    with pytest.raises(ValueError, match="`jit_compile`: XLA cannot compile Uncompiled; expected"):
+        model.compile("adam", jit_compile=True)
+    model.compile("adam")
+    loss = model.fit(Lines().dataset(3, seed=0), steps_per_epoch=2, verbose=0).history["loss"]
+    assert np.isfinite(loss).all() and not model._compiled_steps
+
+
+def test_images_that_move_are_trained_on_without(data_dir):
+    """The first training of this kind ended in an error of XLA's."""
+    options = {"network.shared_tower": True, "network.hidden": (6,), "learner": "metasgd"}
+    config = tiny(data_dir, **options, **{"task.image_augmentation": ("all",)})
+    problem = config.make_problem()
+    model = config.make_learner(problem)
+    model.compile("adam")
+    loss = model.fit(problem.train, batch_size=2, steps=2, verbose=0).history["loss"]
+    assert np.isfinite(loss).all()

@@ -263,7 +263,7 @@ def test_short_names_stand_for_the_full_ones(key):
         ({"regularizer": "mr_w", "mr_w.weight": 1e-4}, "MAML + MR-W (β = 0.0001)"),
         (
             {"learner": "cnp", "regularizer": "mr_a,label_mi"},
-            "CNP + MR-A (β = 0.001) + Label-MI (λ = 0.5)",
+            "CNP + MR-A (β = 0.001) + Label-MI (λ = 1)",
         ),
         (
             {"regularizer": "label_augmentation,weight_decay"},
@@ -271,7 +271,7 @@ def test_short_names_stand_for_the_full_ones(key):
         ),
         (
             {"regularizer": "label_mi", "label_mi.bound": "plugin"},
-            "MAML + Label-MI (plugin, λ = 0.5)",
+            "MAML + Label-MI (plugin, λ = 1)",
         ),
         (
             {"regularizer": "mine", "mine.bound": "exact", "mine.weight": 0.3},

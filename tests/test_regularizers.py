@@ -23,11 +23,11 @@ SCALE = maml.LabelScale()
 KINDS = {
     "mr_w": lambda dtype: maml.MRW(0.01, dtype=dtype),
     "mr_a": lambda dtype: maml.MRA(0.1, dtype=dtype),
-    # Of weight 1, since the weight scales the gradient and not the value.
-    "label_mi": lambda dtype: maml.LabelMI(SCALE, "ba", weight=1.0, num_relabelings=2, dtype=dtype),
+    # Of weight 1, the default, since the weight scales the gradient and not the value.
+    "label_mi": lambda dtype: maml.LabelMI(SCALE, num_relabelings=2, warmup_nats=0.0, dtype=dtype),
     "label_mi, critic": lambda dtype: maml.LabelMI(SCALE, "mine", dtype=dtype),
     "label_mi, plugin": lambda dtype: maml.LabelMI(
-        SCALE, "plugin", weight=1.0, negatives=2, dtype=dtype
+        SCALE, "plugin", negatives=2, warmup_nats=0.0, dtype=dtype
     ),
     "prediction_mi": lambda dtype: PredictionMI(SCALE, dtype=dtype),
     "weight_decay": lambda dtype: maml.WeightDecay(0.3, dtype=dtype),
@@ -529,7 +529,8 @@ def test_plug_in_information_by_hand(kind):
 def test_weight_scales_the_gradient_of_the_plug_in_information():
     gradients = {}
     for weight in (0.0, 0.3, 1.0):
-        term = maml.LabelMI(SCALE, bound="plugin", weight=weight, dtype="float64")
+        options = {"bound": "plugin", "weight": weight, "warmup_nats": 0.0}
+        term = maml.LabelMI(SCALE, dtype="float64", **options)
         model, episode = made("cnp", term)
         with tf.GradientTape() as tape:
             objective = model.objective(episode, SEED, training=True)[0]
@@ -679,14 +680,17 @@ def test_information_of_predictions_about_labels_of_classes():
     assert float(found) == pytest.approx(expected, rel=1e-9)
 
 
-def test_information_of_normal_predictions_about_labels():
+@pytest.mark.parametrize("shape", [(3, 5, 1), (9, 11, 1)])
+def test_information_of_normal_predictions_about_labels(shape):
+    """Of 99 labels the first 64 are held against all predictions."""
     rng = np.random.default_rng(0)
-    means, labels = rng.normal(size=(3, 5, 1)), rng.normal(size=(3, 5, 1))
+    means, labels = rng.normal(size=shape), rng.normal(size=shape)
     head = maml.NormalHead()
     prediction = head(tf.constant(means))
     deviation = float(prediction.critic_noise)
-    under_each = stats.norm.logpdf(labels.ravel()[:, None], means.ravel()[None], deviation)
-    expected = plug_in_by_hand(under_each)
+    under_each = stats.norm.logpdf(labels.ravel()[:64, None], means.ravel()[None], deviation)
+    own = np.diag(under_each[:, :64])
+    expected = np.mean(own - special.logsumexp(under_each, axis=1) + np.log(means.size))
     assert float(label_information(prediction, tf.constant(labels))) == pytest.approx(expected)
 
 

@@ -22,10 +22,12 @@ class Regularizer(Configured, keras.layers.Layer):
         draws_for_whole_batch: whether :meth:`term` draws what it draws for tasks by
             :func:`mine.replicas.drawn`. On several devices it is then given the seed that they
             share, and its draws are those of one device; others get one of their own on each.
+        compiles: whether XLA can compile what it does. If not, training steps go without XLA.
     """
 
     metric_names: tuple[str, ...] = ()
     draws_for_whole_batch = False
+    compiles = True
 
     title, symbol, strength = "", "λ", "weight"
     """What tables call it, and the symbol and name of the option that is its strength, if any."""

@@ -19,14 +19,17 @@ CRITIC_BOUNDS = ("mine", "dv", "js", "nwj")
 LEARNED_MOMENTUM = 0.99
 """Share of the past in the running mean that ``warmup_nats`` is compared with."""
 
+MOST_LABELS = 64
+"""Labels of a step that :func:`label_information` asks for, at most: so that it costs little."""
+
 
 def label_information(prediction, y) -> tf.Tensor:
     """What predictions say about which label is theirs, in nats; 0 if all are equal.
 
     The lower plug-in bound (Poole et al. 2019, eq. 12 with the likelihood as critic) of the
     information between a query label and the prediction made of its input and support set. It
-    counts what is memorized and what is adapted to alike, and is at most the logarithm of their
-    number.
+    counts what is memorized and what is adapted to alike, and is at most the logarithm of the
+    number of predictions. Of more than :data:`MOST_LABELS` labels the first stand for all.
 
     Args:
         prediction: a distribution with batch axes [tasks, queries].
@@ -35,12 +38,13 @@ def label_information(prediction, y) -> tf.Tensor:
     Returns:
         A scalar.
     """
-    own = prediction.log_prob(y)
-    labels = tf.reshape(y, tf.concat([[-1, 1, 1], tf.shape(y)[2:]], 0))
-    count = tf.shape(labels)[0]
-    asked = tf.tile(labels, tf.concat([[1], tf.shape(own), tf.ones_like(tf.shape(y)[2:])], 0))
-    under_each = tf.reshape(prediction.log_prob(asked), [count, count])
-    return tf.reduce_mean(own) - tf.reduce_mean(log_mean_exp(under_each, axis=1))
+    log_prob = prediction.log_prob(y)
+    own = tf.reshape(log_prob, [-1])[:MOST_LABELS]
+    labels = tf.reshape(y, tf.concat([[-1, 1, 1], tf.shape(y)[2:]], 0))[:MOST_LABELS]
+    ones = tf.ones_like(tf.shape(y)[2:])
+    asked = tf.tile(labels, tf.concat([[1], tf.shape(log_prob), ones], 0))
+    under_each = tf.reshape(prediction.log_prob(asked), [tf.size(own), -1])
+    return tf.reduce_mean(own - log_mean_exp(under_each, axis=1))
 
 
 def scale_gradient(x, factor):

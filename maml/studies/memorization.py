@@ -85,7 +85,7 @@ STUDY = Study(
 
 GROUPS = {
     "not trained on information": ("none", "MR-W", "MR-A", "label augmentation"),
-    "Label-MI": ("Label-MI", "MR-A + Label-MI"),
+    "Label-MI": ("Label-MI", "Label-MI, default", "MR-A + Label-MI"),
     "Prediction-MI (MINE)": ("Prediction-MI (MINE)", "MR-W + Prediction-MI (MINE)"),
 }
 """Objective of a model -> rows whose correlation of monitors and error is reported."""

@@ -296,7 +296,8 @@ class MAML(MetaLearner):
 
     @property
     def prefers_xla(self):
-        return self._mode == "vectorized"
+        tower = self.embedding is None or task_map.is_dense(self.embedding)
+        return self._mode == "vectorized" and tower
 
     def _note_divergence(self, losses):
         """Notes where an inner loss [tasks, steps] is not finite, for :meth:`divergence`."""

@@ -93,8 +93,8 @@ class Trainer(keras.Model):
             )
             for name in getattr(optimizer, "metric_names", ()):
                 self.trackers.setdefault(name, keras.metrics.Mean(name=name))
-        self._xla = self.prefers_xla if jit_compile == "auto" else jit_compile
-        self._xla = self._xla and not tf.distribute.has_strategy() and not parallel
+        parallel = parallel or tf.distribute.has_strategy()
+        self._xla = executions.by_xla(jit_compile, self.prefers_xla, self.regularizers, parallel)
         self._compiled_steps.clear()
         self._looping.clear()
         self._given = compiled
