@@ -39,14 +39,19 @@ def pose_networks(
         embedding_normalization: between the convolutions of image towers that do not adapt.
         shared_tower: whether all tasks share the first part of networks that adapt, from the image
             to ``dim_w`` features.
-        hidden: units of the hidden layers of networks that adapt, which then have dense layers in
-            place of the four convolutions, and no normalization between them; empty: convolutions.
+        hidden: units of the hidden layers of networks that adapt, which then have dense layers
+            behind the image tower of the CNP, without normalization between them; empty: the four
+            convolutions behind a tower of their own.
         precision: what convolutions and dense layers compute in, "float32" or "mixed_bfloat16";
             weights and losses stay float32.
         norm_steps: inner steps, for normalization by step.
         seed: seed of the initial weights.
     """
     common = {"dim_w": dim_w, "seed": seed, "dtype": precision}
+
+    def first():
+        build = embedding if hidden else tower
+        return build(image_size, mode=embedding_normalization if shared_tower else "none", **common)
 
     def network(outputs):
         if hidden:
@@ -55,14 +60,12 @@ def pose_networks(
             body = convolutions(
                 outputs, filters=filters, mode=normalization, steps=norm_steps, **common
             )
-        return body if shared_tower else chained(tower(image_size, **common), body)
+        return body if shared_tower else chained(first(), body)
 
     return Networks(
         network,
         lambda: embedding(image_size, mode=embedding_normalization, **common),
-        (lambda: tower(image_size, mode=embedding_normalization, **common))
-        if shared_tower
-        else None,
+        first if shared_tower else None,
     )
 
 

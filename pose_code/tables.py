@@ -137,6 +137,14 @@ TOOLS = _twice(
 """Tools that help every regularizer alike. A Relative CNP cannot memorize: relabeling teaches
 it nothing."""
 
+_EMBEDDED = {
+    "learner": "metasgd", "network.shared_tower": True, "network.hidden": (128, 128),
+    "network.dim_w": 64, "learner.inner_lr": 0.01, "learner.inner_steps": 1,
+    "learner.test_inner_steps": 1,
+}  # fmt: skip
+"""A learner that adapts by gradient and memorizes: dense layers take one step from features that
+all tasks share, at rates that are learned."""
+
 COMMON = {
     "task.num_validation": 6, "task.other_shots": (5,), "task.shots": 15,
 }  # fmt: skip
@@ -160,6 +168,18 @@ TABLES = {
                 "probability", [0.25, 0.5], regularizer="label_augmentation"
             ),
             LABEL_MI: each("weight", [0.3, 1.0], **_LABELS | {"warmup": 200}),
+        },
+        seeds=3,
+    ),
+    "metasgd": Table(
+        "Regularizers: Meta-SGD behind the CNP's image tower",
+        _EMBEDDED,
+        {
+            NONE: [{"regularizer": "none"}],
+            "label augmentation": [
+                {"regularizer": "label_augmentation", "label_augmentation.probability": 0.25}
+            ],
+            LABEL_MI: [_DEFAULT | {"label_mi.num_relabelings": 8}],
         },
         seeds=3,
     ),

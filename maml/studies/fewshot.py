@@ -98,7 +98,6 @@ ENCODER = {
         "none": [{"regularizer": "none"}],
         "MR-W": each("weight", [1e-5], regularizer="mr_w", sigma=1.0, layers=_CONVOLUTIONS),
         "Label-MI": each("weight", [0.5], regularizer="label_mi", warmup_nats=0.0),
-        "Label-MI, default": [{"regularizer": "label_mi"}],
     }.items()
 }
 """Regularizers of a convolutional encoder that does not adapt; each chooses an inner rate."""
