@@ -15,7 +15,11 @@ import tensorflow as tf
 import maml
 from maml.experiments import Config
 
-BOTH = {"regularizer": "label_mi,prediction_mi", "label_mi.warmup": 10}
+BOTH = {
+    "regularizer": "label_mi,prediction_mi",
+    "label_mi.warmup": 10,
+    "label_mi.warmup_nats": 0.05,
+}
 # An inner rate at which second derivatives do not double rounding errors at each step.
 ADAPTS = {"learner.inner_steps": 1, "learner.inner_lr": 0.03, "network.hidden": (8,)}
 SMALL = {"network.embedding": (8,), "learner.hidden": (8,), "learner.dim_r": 8, "learner.dim_z": 4}

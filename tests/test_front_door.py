@@ -274,7 +274,7 @@ def python_of(*pages):
     text = "\n".join((ROOT / page).read_text(encoding="utf-8") for page in pages)
     blocks = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
     assert all(sum(bool(line.strip()) for line in block.splitlines()) < 30 for block in blocks)
-    return [block.replace("=1500", "=20") for block in blocks]
+    return [block.replace("=2500", "=20") for block in blocks]
 
 
 @pytest.mark.slow

@@ -45,7 +45,8 @@ def build(kind, term, head="normal", weight=0.5, **options):
     if TERMS[term]:
         label_transform, target, bound = TERMS[term]
         kind_of_term = {"label": maml.LabelMI, "prediction": maml.PredictionMI}[target]
-        regularizers = [kind_of_term(TRANSFORMS[label_transform], bound, weight=weight)]
+        own = {"weight": weight, "warmup_nats": 0.0}
+        regularizers = [kind_of_term(TRANSFORMS[label_transform], bound, **own)]
     model = learner(kind, HEADS[head], 9, regularizers, **options)
     model.create_weights(Lines().sample(4, SEED))
     critics = keras.optimizers.Adam(1e-3, clipnorm=1.0) if model.critic_variables else None
@@ -354,7 +355,7 @@ def test_weight_zero_trains_the_critic_and_leaves_the_learner_alone():
 
 
 def test_weight_warms_up_over_training_steps():
-    term = maml.LabelMI(maml.LabelScale(), weight=2.0, warmup=4)
+    term = maml.LabelMI(maml.LabelScale(), weight=2.0, warmup=4, warmup_nats=0.0)
     model = learner("cnp", maml.NormalHead(), 9, [term])
     model.create_weights(Lines().sample(2, SEED))
     model.compile()
@@ -379,7 +380,7 @@ def test_several_relabelings_are_a_batch_of_copies_of_the_tasks(bound):
 
 @pytest.mark.parametrize(("nats", "pulls"), [(0.9, True), (1.1, False)])
 def test_a_capped_term_pulls_only_below_the_cap(nats, pulls, monkeypatch):
-    term = maml.LabelMI(maml.LabelScale(), cap=1.0)
+    term = maml.LabelMI(maml.LabelScale(), cap=1.0, warmup_nats=0.0)
     model = learner("cnp", maml.NormalHead(), 9, [term])
     episode = Lines().sample(3, SEED)
     model.create_weights(episode)

@@ -16,7 +16,7 @@ import maml
 
 ROOT = pathlib.Path(__file__).parent.parent
 FEW = {
-    "memorization": {"steps=1500": "steps=20"},
+    "memorization": {"steps=2500": "steps=20"},
     "your_own_model": {},
     "maml_from_formula_to_code": {
         "STEPS = 1000": "STEPS = 20",

@@ -75,7 +75,7 @@ REGULARIZERS = {
     "MR-A": lambda **kwargs: maml.MRA(weight=0.1, **kwargs),
     "MR-W": lambda **kwargs: maml.MRW(weight=0.01, **kwargs),
     "weight decay": lambda **kwargs: maml.WeightDecay(weight=0.1, **kwargs),
-    "Label-MI": lambda **kwargs: maml.LabelMI(maml.LabelScale(), weight=1.0, **kwargs),
+    "Label-MI": lambda **kwargs: maml.LabelMI(maml.LabelScale(), warmup_nats=0.0, **kwargs),
     "of a user": Shrink,
 }
 
