@@ -252,7 +252,7 @@ def _check_states(learner, episode) -> None:
     for of in (state, empty):
         prediction = learner.decode(of, query_x)
         assert prediction.mean().shape == episode.query_y.shape, "decode's mean has another shape."
-        log_prob = prediction.log_prob(episode.query_y)
+        log_prob = prediction.log_prob(tf.stack([episode.query_y] * 2))[0]
         assert log_prob.shape == (TASKS, QUERIES), "log_prob is not [tasks, queries]."
         assert np.isfinite(log_prob).all(), "The log-likelihood of a label is not finite."
 

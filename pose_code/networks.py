@@ -40,8 +40,8 @@ def pose_networks(
         shared_tower: whether all tasks share the first part of networks that adapt, from the image
             to ``dim_w`` features.
         hidden: units of the hidden layers of networks that adapt, which then have dense layers
-            behind the image tower of the CNP, without normalization between them; empty: the four
-            convolutions behind a tower of their own.
+            behind the image tower of the CNP, the layer ``embedding``, without normalization
+            between them; empty: the four convolutions behind a tower of their own.
         precision: what convolutions and dense layers compute in, "float32" or "mixed_bfloat16";
             weights and losses stay float32.
         norm_steps: inner steps, for normalization by step.

@@ -37,7 +37,8 @@ flags() {
 # of np_bbb.py is 0.05 for each weight, here 0.8 for a unit of 288 inputs. np_ib.py has a rate of 0.001
 # for all but encoder and decoder. A normal head cannot show a label that wraps, nor bound a prediction
 # that a critic reads, so the information terms have a head that can.
-# At the sizes of PRESET=cpu, the strengths that validation objects chose (docs/results/pose.md).
+# At the sizes of PRESET=cpu, the strengths that validation objects chose (docs/results/pose.md);
+# Label-MI of the CNP has its defaults.
 settings() {
   local sizes="dim_r=200;dim_z=200"
   case $PRESET-$1 in

@@ -58,7 +58,7 @@ CHOSEN = {
     f"{_BOTH}, default": [{"regularizer": "mr_a,label_mi"}],
 }
 """The strengths that validation objects chose on real CAD models in random orientations, and the
-defaults of the library, which were chosen on several sets."""
+defaults of the library, which need no choice."""
 
 BEST = {name: CHOSEN[name] for name in (NONE, "label augmentation", LABEL_MI, _BOTH)}
 """The best regularizers there, and none."""

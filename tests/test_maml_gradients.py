@@ -73,7 +73,8 @@ def test_meta_gradient_equals_finite_differences(kind, head):
 def test_gradient_with_information_term_equals_finite_differences(kind, term, bound):
     """At weight 1 nothing is rescaled, so the sum of both players' objectives has this gradient."""
     episode = Lines(dtype=tf.float64).sample(3, SEED)
-    term = term(maml.LabelScale(), bound, weight=1.0, hidden=(4,), dtype="float64")
+    options = {"weight": 1.0, "warmup_nats": 0.0, "hidden": (4,), "dtype": "float64"}
+    term = term(maml.LabelScale(), bound, **options)
     model = learner(kind, maml.NormalHead(), 9, [term], "float64")
     model.create_weights(episode)
     for variable in term.critic_variables:  # Away from the kinks of rectifiers at zero.

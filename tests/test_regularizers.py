@@ -684,7 +684,8 @@ def test_information_of_predictions_about_labels_of_classes():
 def test_information_of_normal_predictions_about_labels(shape):
     """Of 99 labels the first 64 are held against all predictions."""
     rng = np.random.default_rng(0)
-    means, labels = rng.normal(size=shape), rng.normal(size=shape)
+    labels = rng.normal(size=shape)
+    means = labels + 0.3 * rng.normal(size=shape)
     head = maml.NormalHead()
     prediction = head(tf.constant(means))
     deviation = float(prediction.critic_noise)
@@ -692,6 +693,12 @@ def test_information_of_normal_predictions_about_labels(shape):
     own = np.diag(under_each[:, :64])
     expected = np.mean(own - special.logsumexp(under_each, axis=1) + np.log(means.size))
     assert float(label_information(prediction, tf.constant(labels))) == pytest.approx(expected)
+
+
+def test_information_is_not_below_zero_where_predictions_are_sure_and_wrong():
+    """One such step must not switch the term off for the next thousand."""
+    labels = tf.random.stateless_normal([3, 5, 1], SEED)
+    assert float(label_information(maml.NormalHead()(-1000 * labels), labels)) == 0
 
 
 def test_equal_predictions_have_no_information_about_labels():

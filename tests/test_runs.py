@@ -172,7 +172,7 @@ def test_runs_are_named_by_their_options_but_not_by_where_their_data_is():
     other = dataclasses.replace(config, task_options={**moved, "ways": 3})
     assert run_name(other) != name
     named = toys.small({"learner": "cnp", "regularizer": "mr_a,label_mi"})
-    assert run_name(named).startswith("CNP_MR_A_0.001_Label_MI_0.5-")
+    assert run_name(named).startswith("CNP_MR_A_0.001_Label_MI_1-")
 
 
 # -- results.json ---------------------------------------------------------------------------------

@@ -50,11 +50,14 @@ def fit(problem, together: int = 1, threads: int = 1, terms=()):
     return steps
 
 
+_LABEL_MI = functools.partial(maml.LabelMI, warmup_nats=0.0)
+"""At its whole weight from the first step."""
+
 ENTRIES = {
     "fit": fit,
     "fit, 20 steps together": functools.partial(fit, together=executions.MOST),
     "fit, 2 threads": functools.partial(fit, threads=2),
-    "fit, Label-MI": functools.partial(fit, terms=[maml.LabelMI]),
+    "fit, Label-MI": functools.partial(fit, terms=[_LABEL_MI]),
     "fit, Prediction-MI": functools.partial(fit, terms=[maml.PredictionMI]),
 }
 """Ways to train, by name."""

@@ -19,7 +19,7 @@ class Distribution(abc.ABC):
 
     @abc.abstractmethod
     def log_prob(self, y) -> tf.Tensor:
-        """log q(y) in nats, [...], for labels [..., dim]."""
+        """log q(y) in nats, [...], for labels [..., dim], which may have further leading axes."""
 
     @abc.abstractmethod
     def mean(self) -> tf.Tensor:

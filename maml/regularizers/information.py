@@ -29,22 +29,26 @@ def label_information(prediction, y) -> tf.Tensor:
     The lower plug-in bound (Poole et al. 2019, eq. 12 with the likelihood as critic) of the
     information between a query label and the prediction made of its input and support set. It
     counts what is memorized and what is adapted to alike, and is at most the logarithm of the
-    number of predictions. Of more than :data:`MOST_LABELS` labels the first stand for all.
+    number of predictions. Of more than :data:`MOST_LABELS` labels the first stand for all. Where
+    predictions are sure and wrong the bound is far below zero, which an information cannot be.
 
     Args:
-        prediction: a distribution with batch axes [tasks, queries].
+        prediction: a distribution with batch axes [tasks, queries], of this device's tasks.
         y: their labels, [tasks, queries, dim].
 
     Returns:
-        A scalar.
+        A scalar, at least 0: that of the tasks of all devices.
     """
-    log_prob = prediction.log_prob(y)
-    own = tf.reshape(log_prob, [-1])[:MOST_LABELS]
-    labels = tf.reshape(y, tf.concat([[-1, 1, 1], tf.shape(y)[2:]], 0))[:MOST_LABELS]
+    log_prob = tf.stop_gradient(prediction.log_prob(y))
+    own = tf.reshape(replicas.whole(log_prob), [-1])[:MOST_LABELS]
+    labels = replicas.whole(y)
+    labels = tf.reshape(labels, tf.concat([[-1, 1, 1], tf.shape(y)[2:]], 0))[:MOST_LABELS]
     ones = tf.ones_like(tf.shape(y)[2:])
     asked = tf.tile(labels, tf.concat([[1], tf.shape(log_prob), ones], 0))
-    under_each = tf.reshape(prediction.log_prob(asked), [tf.size(own), -1])
-    return tf.reduce_mean(own - log_mean_exp(under_each, axis=1))
+    under_each = tf.stop_gradient(prediction.log_prob(asked))
+    # Predictions first: those of one device after those of the other.
+    under_each = replicas.whole(tf.transpose(tf.reshape(under_each, [tf.size(own), -1])))
+    return tf.nn.relu(tf.reduce_mean(own - log_mean_exp(under_each, axis=0)))
 
 
 def scale_gradient(x, factor):
@@ -69,7 +73,11 @@ class InformationTerm(Regularizer):
         warmup_nats: information of the learner's own predictions about the query labels, in nats,
             from which on lambda has its full value; below, it is smaller in proportion. Relabeled
             tasks then hold no network on the plateau where it predicts a constant, however long
-            that lasts. 0: lambda does not depend on it.
+            that lasts. 0: lambda does not depend on it. Predictions that are as good as they can be
+            carry less than 0.5 nats where the likelihood is wide beside the labels (the normal head
+            of labels with a deviation below 0.6) or there are two classes of unequal size; lambda
+            then stays below its value. Learners that predict in training by weights adapted to the
+            queries, such as Reptile, do not wait.
         num_relabelings: relabeled copies of each task in a step.
         cap: nats of a batch above which the term has no gradient; 0: none.
         hidden: units of the critic's hidden layers.
@@ -84,7 +92,7 @@ class InformationTerm(Regularizer):
 
     draws_for_whole_batch = True
 
-    reads_prediction = False  # It makes its own, of relabeled tasks.
+    reads_prediction = False  # No gradient goes through it: the term makes its own.
 
     key = "mi"
     """What the names of its metrics begin with."""
@@ -199,8 +207,7 @@ class InformationTerm(Regularizer):
     def _share_learned(self, prediction, y, training):
         """How much of ``warmup_nats`` the learner's predictions have reached, in [0, 1]."""
         if training:
-            nats = replicas.mean(label_information(prediction, y))
-            nats = tf.cast(tf.stop_gradient(nats), self.learned.dtype)
+            nats = tf.cast(label_information(prediction, y), self.learned.dtype)
             # A step that diverged is skipped, and counts for nothing here either.
             nats = tf.where(tf.math.is_finite(nats), nats, self.learned)
             self.learned.assign(LEARNED_MOMENTUM * self.learned + (1 - LEARNED_MOMENTUM) * nats)

@@ -24,6 +24,7 @@ from maml.experiments.preparing import (
     steps_together,
 )
 from maml.learners.base import MetaLearner
+from maml.learners.training.executions import by_xla
 from maml.tasks.problem import Problem
 from mine.reporting.processes import resources
 
@@ -112,7 +113,12 @@ def step_memory(learner: MetaLearner, step: Count) -> float:
         step: work of its training step.
     """
     optimizers = (OPTIMIZER_COPIES + 1) * 4 * _parameters(learner)  # And a gradient of each.
-    return graph_bytes(step, learner.prefers_xla) + step.peak + optimizers
+    return graph_bytes(step, _by_xla(learner)) + step.peak + optimizers
+
+
+def _by_xla(learner: MetaLearner) -> bool:
+    """Whether XLA compiles its training step on one device."""
+    return by_xla("auto", learner.prefers_xla, learner.regularizers, parallel=False)
 
 
 def require_memory(problem: Problem, learner: MetaLearner, config: Config) -> None:
@@ -162,7 +168,7 @@ def estimate_step(
         machine: rates of this machine.
         acting: seconds of processors in which a policy acts in a task.
     """
-    traced, xla = _traced_step(problem, learner, config), learner.prefers_xla
+    traced, xla = _traced_step(problem, learner, config), _by_xla(learner)
     together = steps_together(problem, config)
     each = machine.seconds(traced.work, xla) + machine.calls(1, together)
     each += acting * config.meta_batch_size
