@@ -20,19 +20,23 @@ _CPU = {
     "head.knots": 360, "task.queries": 5, "meta_batch_size": 4, "meta_lr_decay": True,
 }  # fmt: skip
 
+# Trainings that are hardly longer than the plateau of a constant cannot wait until it is left.
+_SHORT = {"label_mi.weight": 0.5, "label_mi.warmup_nats": 0.0}
+
 PRESETS = {
     # Of ./run.sh: small images, so that three methods train in minutes on two cores.
     "quick": {
         "embedding": {
             "task.cropped": True, "task.image_size": 40, "task.shots": 5, "task.queries": 5,
             "meta_batch_size": 16, "steps": 2000, "episodes_per_task": 20,
-            "prediction_mi.warmup": 500,
+            "label_mi.warmup": 500, "prediction_mi.warmup": 500, **_SHORT,
         },
         # Networks that adapt are smaller, since they train for longer.
         "network": {
             "task.cropped": True, "task.image_size": 40, "network.dim_w": 196,
             "network.filters": 16, "task.shots": 5, "task.queries": 5, "meta_batch_size": 4,
-            "steps": 500, "episodes_per_task": 5, "prediction_mi.warmup": 100,
+            "steps": 500, "episodes_per_task": 5,
+            "label_mi.warmup": 100, "prediction_mi.warmup": 100, **_SHORT,
         },
     },
     # Of ./run.sh pose. Small batches and more steps of them reach a lower error in the same time.

@@ -116,6 +116,7 @@ BY_LEARNER = {
 """Options of the learners, which presets may change too."""
 
 QUICK = {
+    "mi_weight": 0.5, "mi_warmup_nats": 0.0,
     "cropped": True, "image_size": 40, "shots": 5, "queries": 5, "head": "", "knots": 60,
 }  # fmt: skip
 CPU = {
@@ -126,9 +127,22 @@ CPU = {
 PAPER = {"head": "normal", "bounds": None}
 BY_PRESET = {
     ("quick", "embedding"): QUICK
-    | {"meta_batch_size": 16, "steps": 2000, "prediction_warmup": 500, "eval_episodes": 20},
+    | {
+        "meta_batch_size": 16,
+        "steps": 2000,
+        "prediction_warmup": 500,
+        "mi_warmup": 500,
+        "eval_episodes": 20,
+    },
     ("quick", "network"): QUICK
-    | {"dim_w": 196, "filters": 16, "meta_batch_size": 4, "steps": 500, "prediction_warmup": 100}
+    | {
+        "dim_w": 196,
+        "filters": 16,
+        "meta_batch_size": 4,
+        "steps": 500,
+        "prediction_warmup": 100,
+        "mi_warmup": 100,
+    }
     | {"eval_episodes": 5},
     ("cpu", "embedding"): CPU
     | {"steps": 8000, "steps_per_epoch": 1000, "prediction_warmup": 500, "mi_draws": 32},
