@@ -18,7 +18,6 @@ TINY = {
     "num_relabelings": 2, "head": "circular", "head.knots": 12, "learner.hidden": (8, 8),
     "network.dim_w": 4, "network.filters": 2, "learner.inner_steps": 1,
     "learner.test_inner_steps": 1, "label_mi.warmup": 2, "prediction_mi.warmup": 2,
-    "label_mi.warmup_nats": 0.01,
 }  # fmt: skip
 """Options of a run of seconds; those of components that are not chosen are left out."""
 
