@@ -7,7 +7,8 @@ from pose_code.augmentation import KINDS
 
 _DEFAULT = {"regularizer": "label_mi"}
 _LABELS = _DEFAULT | {"warmup": 500, "warmup_nats": 0.0}
-"""With the warm-up of before 2026-11-30, whose weight did not wait for what is learned."""
+"""What :func:`each` takes for Label-MI with the warm-up of before 2026-11-30, whose weight did not
+wait for what is learned."""
 _PREDICTIONS = {"regularizer": "prediction_mi"}
 _WEIGHTS = {"regularizer": "mr_w"}
 
@@ -142,8 +143,8 @@ _EMBEDDED = {
     "network.dim_w": 64, "learner.inner_lr": 0.01, "learner.inner_steps": 1,
     "learner.test_inner_steps": 1,
 }  # fmt: skip
-"""A learner that adapts by gradient and memorizes: dense layers take one step from features that
-all tasks share, at rates that are learned."""
+"""A learner that adapts by gradient and overfits to its training objects: dense layers take one
+step, at rates that are learned, behind features that all tasks share."""
 
 COMMON = {
     "task.num_validation": 6, "task.other_shots": (5,), "task.shots": 15,

@@ -97,7 +97,7 @@ EVERY = {
     "kl_sigma": 0.1, "kl_layers": None, "bottleneck_weight": 1e-3, "l2_weight": 1e-4,
     "augment_probability": 1.0,
 }  # fmt: skip
-"""What they were in every preset, unless it says otherwise."""
+"""What they were in every preset, unless it says otherwise; of Label-MI what they are since."""
 
 CONTEXT = {"dim_r": 100, "dim_z": 64, "interaction": 64, "hidden": [100, 100]}
 ADAPTING = {

@@ -39,15 +39,13 @@ def label_information(prediction, y) -> tf.Tensor:
     Returns:
         A scalar, at least 0: that of the tasks of all devices.
     """
-    log_prob = tf.stop_gradient(prediction.log_prob(y))
-    own = tf.reshape(replicas.whole(log_prob), [-1])[:MOST_LABELS]
-    labels = replicas.whole(y)
-    labels = tf.reshape(labels, tf.concat([[-1, 1, 1], tf.shape(y)[2:]], 0))[:MOST_LABELS]
-    ones = tf.ones_like(tf.shape(y)[2:])
-    asked = tf.tile(labels, tf.concat([[1], tf.shape(log_prob), ones], 0))
+    batch, label = tf.shape(y)[:2], tf.shape(y)[2:]
+    labels = tf.reshape(replicas.whole(y), tf.concat([[-1, 1, 1], label], 0))[:MOST_LABELS]
+    asked = tf.tile(labels, tf.concat([[1], batch, tf.ones_like(label)], 0))
     under_each = tf.stop_gradient(prediction.log_prob(asked))
-    # Predictions first: those of one device after those of the other.
-    under_each = replicas.whole(tf.transpose(tf.reshape(under_each, [tf.size(own), -1])))
+    # Predictions first: those of one device after those of the other. The n-th is of label n.
+    under_each = replicas.whole(tf.transpose(tf.reshape(under_each, [tf.shape(labels)[0], -1])))
+    own = tf.linalg.diag_part(under_each)
     return tf.nn.relu(tf.reduce_mean(own - log_mean_exp(under_each, axis=0)))
 
 
