@@ -125,3 +125,23 @@ def test_training_learns_and_tells_where_an_inner_loss_was_not_finite():
     labels[1] = 1e200
     model.train_on_batch(batch._replace(support_y=tf.constant(labels)))
     assert "task 2" in model.divergence()
+
+
+@pytest.mark.parametrize("padded", [False, True])
+@pytest.mark.parametrize("kind", ["maml", "maml-embedding", "maml-minibatch", "metasgd"])
+def test_likelihoods_of_queries_have_the_gradient_of_their_mean(kind, padded):
+    batch = episode(padded=padded)
+    model, found = made(kind, batch), []
+    for log_prob in (maml.MAML.query_log_prob, maml.MetaLearner.query_log_prob):
+        with tf.GradientTape() as tape:
+            embedded = batch._replace(
+                support_x=model.features(batch.support_x), query_x=model.features(batch.query_x)
+            )
+            values = log_prob(model, embedded, training=True)
+            mean = 0.7 * tf.reduce_mean(values)
+        gradient = tape.gradient(mean, model.trainable_variables, unconnected_gradients="zero")
+        assert values.shape == (3, 3)
+        found.append([values, *gradient])
+    assert any(np.abs(gradient).max() > 1e-3 for gradient in found[0][1:])
+    for own, other in zip(*found, strict=True):
+        np.testing.assert_allclose(own, other, rtol=1e-8, atol=1e-11)

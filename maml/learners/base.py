@@ -38,9 +38,6 @@ from maml.learners.training import arguments
 from maml.learners.training.trainer import Trainer
 from maml.nn import normalization
 
-PADDING_SCORE = -1e9
-"""Score before a softmax over shots that gives padding a weight of exactly zero."""
-
 
 class MetaLearner(Configured, Predictor, Trainer, abc.ABC):
     """Meta-trains by ``compile`` and ``fit`` on a :class:`TaskFamily` or a dataset of episodes.
@@ -145,6 +142,14 @@ class MetaLearner(Configured, Predictor, Trainer, abc.ABC):
         """:meth:`task_loss` in a training step; the prediction's gradient is that of regularizers
         that read it, so that it may be constant where none does."""
         return self.task_loss(embedded, training=True)
+
+    def query_log_prob(self, embedded: Episode, training: bool = False) -> tf.Tensor:
+        """log q(y* | x*, D) of the query labels, [tasks, queries], in nats.
+
+        In training only the gradient of its mean has to be right: Label-MI descends that.
+        """
+        state = self.encode_episode(embedded, training)
+        return self.decode(state, embedded.query_x).log_prob(embedded.query_y)
 
     def update_normalization_statistics(self, x):
         """Runs the networks on support inputs for the statistics of frozen normalization."""
@@ -391,9 +396,3 @@ def per_input(network: keras.Model, x) -> tf.Tensor:
         outputs = tf.cast(outputs, network.weights[0].dtype)
     shape = tf.concat([tf.shape(x)[:2], tf.shape(outputs)[1:]], 0)
     return tf.ensure_shape(tf.reshape(outputs, shape), [*x.shape[:2], *outputs.shape[1:]])
-
-
-def masked_mean(values, mask) -> tf.Tensor:
-    """Mean over the real shots, [tasks, shots, features] -> [tasks, features]."""
-    weights = tf.cast(mask, values.dtype)[..., tf.newaxis]
-    return tf.reduce_sum(weights * values, axis=1) / tf.maximum(tf.reduce_sum(weights, axis=1), 1)

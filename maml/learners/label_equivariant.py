@@ -9,8 +9,9 @@ from maml.core.checks import check_counts
 from maml.core.registry import LEARNERS
 from maml.core.seeds import Part
 from maml.distributions.base import Head
-from maml.learners.base import PADDING_SCORE, MetaLearner, per_input
+from maml.learners.base import MetaLearner, per_input
 from maml.nn.mlp import DenseLayers, product, through
+from maml.nn.padding import PADDING_SCORE
 
 
 @LEARNERS.register("relative")

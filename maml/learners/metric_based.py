@@ -6,7 +6,8 @@ import tensorflow as tf
 from maml.core.checks import check_finite
 from maml.core.registry import LEARNERS
 from maml.distributions.categorical import CategoricalHead
-from maml.learners.base import PADDING_SCORE, MetaLearner, per_input
+from maml.learners.base import MetaLearner, per_input
+from maml.nn.padding import PADDING_SCORE
 
 
 class MetricBased(MetaLearner):

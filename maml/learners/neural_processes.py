@@ -9,8 +9,9 @@ from maml.core.checks import check_counts
 from maml.core.registry import LEARNERS
 from maml.core.seeds import Part, initializer_seeds
 from maml.distributions.base import Head
-from maml.learners.base import MetaLearner, masked_mean, per_input
+from maml.learners.base import MetaLearner, per_input
 from maml.nn.mlp import DenseLayers, product, through, units_of
+from maml.nn.padding import masked_mean
 
 
 @LEARNERS.register("cnp")

@@ -96,19 +96,18 @@ class LabelMI(InformationTerm):
         copies, draws = self.num_relabelings, 1 if self.bound == "ba" else 1 + self.negatives
         seeds = [fold_in(seed, index) for index in range(draws)]
         relabeled, *others = self.draws(episode, seeds, copies)
+        if self.bound == "ba":
+            joint = learner.query_log_prob(relabeled, training)
+            return scale_gradient(joint, weight), None, 0.0, {}
         predicted = predict_relabeled(learner, relabeled, training)
 
         def score(y):
             log_prob = scale_gradient(predicted.log_prob(y), weight)
-            if self.bound == "ba":
-                return log_prob
             original = tf.concat([episode.query_y] * copies, axis=0)
             inputs = [learner.head.features(y), learner.head.features(original)]
             return self.critic(log_prob, inputs, training=training)
 
         joint = score(relabeled.query_y)
-        if self.bound == "ba":
-            return joint, None, 0.0, {}
         return joint, tf.stack([score(other.query_y) for other in others]), 0.0, {}
 
     def _plug_in(self, learner, episode, weight, seed, training):

@@ -217,11 +217,30 @@ class MAML(MetaLearner):
         (:func:`task_gradient.mean_loss`). Subclasses that encode, decode or score in a way of their
         own are trained by that.
         """
+        read = any(regularizer.reads_prediction for regularizer in self.regularizers)
+        if read or not self._takes_gradients_by_task:
+            return super().training_loss(embedded)
+        loss, outputs = self._mean_loss(embedded, self.head.loss)
+        return loss, self.head(outputs)
+
+    def query_log_prob(self, embedded: Episode, training=False):
+        """As of :class:`MetaLearner`; in training by the same loop as :meth:`training_loss`."""
+        if not training or not self._takes_gradients_by_task:
+            return super().query_log_prob(embedded, training)
+        loss, outputs = self._mean_loss(embedded, lambda predicted, y: -predicted.log_prob(y))
+        values = self.head(outputs).log_prob(embedded.query_y)
+        return tf.stop_gradient(values) - (loss - tf.stop_gradient(loss))
+
+    @property
+    def _takes_gradients_by_task(self) -> bool:
+        """Whether the gradient of a task can be taken in the loop over tasks."""
         hooks = "task_loss", "encode", "encode_path", "descend", "decode", "outputs", "map_tasks"
         own = any(getattr(type(self), hook) is not getattr(MAML, hook) for hook in hooks)
-        read = any(regularizer.reads_prediction for regularizer in self.regularizers)
-        if own or read or self._mode != "map_fn":
-            return super().training_loss(embedded)
+        return self._mode == "map_fn" and not own
+
+    def _mean_loss(self, embedded: Episode, loss):
+        """``(mean, outputs)`` of a training step: the mean over all queries of ``loss(prediction,
+        y)``, and the network's outputs [tasks, queries, units], constants."""
         mask = support_mask(embedded)
         if mask is not None:
             self.check_takes_masks()
@@ -238,17 +257,17 @@ class MAML(MetaLearner):
             start = functional.tensors(self.functional.variables)
             shared = functional.tensors(self.functional.shared)
             outputs = self.functional([start, *path.weights][-1], shared, query_x, AFTER_LAST_STEP)
-            losses = self.head.loss(self.head(outputs[tf.newaxis]), query_y[tf.newaxis])
+            losses = loss(self.head(outputs[tf.newaxis]), query_y[tf.newaxis])
             return tf.reduce_mean(losses), (outputs, path.losses)
 
         parts = [support_x, embedded.query_x, embedded.query_y, *rest]
         features = 2 if self._features_have_weights() else 0
-        loss, (outputs, losses) = task_gradient.mean_loss(
+        mean, (outputs, losses) = task_gradient.mean_loss(
             one, parts, features, self._weights_by_task(), signature
         )
         if steps:
             self._note_divergence(losses)
-        return loss, self.head(outputs)
+        return mean, outputs
 
     def _features_have_weights(self) -> bool:
         """Whether what the inner loops are given depends on weights."""

@@ -6,9 +6,9 @@ import tensorflow as tf
 from maml.core.checks import check_finite, check_flags, check_whole
 from maml.core.episodes import Episode, augmented, support_mask
 from maml.core.registry import LEARNERS
-from maml.learners.base import PADDING_SCORE
 from maml.learners.metric_based import MetricBased, unit
 from maml.learners.parallel import replicas
+from maml.nn.padding import PADDING_SCORE
 
 NEVER = 2**30
 """Age of a slot that was never written, so that it is older than all others."""

@@ -1,0 +1,12 @@
+"""Support sets of several sizes: what is computed of padded ones leaves the padding out."""
+
+import tensorflow as tf
+
+PADDING_SCORE = -1e9
+"""Score before a softmax over shots that gives padding a weight of exactly zero."""
+
+
+def masked_mean(values, mask) -> tf.Tensor:
+    """Mean over the real shots, [tasks, shots, features] -> [tasks, features]."""
+    weights = tf.cast(mask, values.dtype)[..., tf.newaxis]
+    return tf.reduce_sum(weights * values, axis=1) / tf.maximum(tf.reduce_sum(weights, axis=1), 1)
