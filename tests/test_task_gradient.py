@@ -8,6 +8,7 @@ from toys import GRADIENT_BASED, VARIANTS, learner
 
 import maml
 from maml.core.episodes import Episode, PaddedEpisode
+from maml.learners.gradient_based import inner_loop
 
 SEED = tf.constant([3, 4], tf.int32)
 
@@ -145,3 +146,20 @@ def test_likelihoods_of_queries_have_the_gradient_of_their_mean(kind, padded):
     assert any(np.abs(gradient).max() > 1e-3 for gradient in found[0][1:])
     for own, other in zip(*found, strict=True):
         np.testing.assert_allclose(own, other, rtol=1e-8, atol=1e-11)
+
+
+def test_one_inner_step_makes_the_weights_and_leaves_the_others_as_they_are(monkeypatch):
+    batch, counts = episode(), []
+    model = learner("maml", maml.NormalHead(), 2, (), "float64", task_map="map_fn", inner_steps=3)
+    descend = inner_loop.descend
+
+    def counted(loss, weights, arguments, rates, *options):
+        counts.append(len(rates))
+        return descend(loss, weights, arguments, rates, *options)
+
+    monkeypatch.setattr(inner_loop, "descend", counted)
+    model.create_weights(batch)
+    assert set(counts) == {1}
+    counts.clear()
+    model.adapt(batch.support_x, batch.support_y)
+    assert set(counts) == {3}

@@ -6,6 +6,7 @@ import maml  # First: it silences TensorFlow's start-up messages.
 
 # isort: split
 import keras
+import numpy as np
 import tensorflow as tf
 import worker
 import workloads
@@ -20,7 +21,7 @@ def learner_and_data(problem, together: int, terms=()):
     learner = workloads.make(**spec["chosen"]).make_learner(terms)
     adam = keras.optimizers.Adam(spec["meta_lr"], *spec["betas"], spec["epsilon"])
     learner.compile(adam, steps_per_execution=together)
-    batches = maml.Episode(*map(tf.stack, zip(*problem.batches, strict=True)))
+    batches = maml.Episode(*map(np.stack, zip(*problem.batches, strict=True)))
     # At the end of `fit` TensorFlow waits for the thread that tunes a dataset, which may sleep as
     # long again as the fit took; a round is a short fit.
     options = tf.data.Options()

@@ -75,6 +75,7 @@ class MAML(MetaLearner):
         self.adapt_only = None if adapt_only is None else list(adapt_only)
         self.inner_optimizer, self.inner_clip = inner_optimizer, inner_clip
         self.inner_batch_size, self.task_map = inner_batch_size, task_map
+        self._creates_weights = False
         self._check()
         self.functional = functional.Functional(network, adapt_only)
         self.diverged = self.add_weight(
@@ -168,9 +169,17 @@ class MAML(MetaLearner):
 
     def steps(self, training: bool) -> int:
         """Inner steps in training, and elsewhere."""
-        if training or self.test_inner_steps is None:
-            return self.inner_steps
-        return self.test_inner_steps
+        training = training or self.test_inner_steps is None
+        steps = self.inner_steps if training else self.test_inner_steps
+        return min(steps, 1) if self._creates_weights else steps
+
+    def _create_weights(self, episode):
+        # One inner step meets every weight, and takes a fraction of the time of all.
+        self._creates_weights = True
+        try:
+            super()._create_weights(episode)
+        finally:
+            self._creates_weights = False
 
     # -- the hooks ----------------------------------------------------------------------------
 
