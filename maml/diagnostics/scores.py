@@ -32,7 +32,7 @@ from maml.distributions.base import Distribution, log_prob_under_each, split_con
 from maml.distributions.categorical import Categorical
 from maml.distributions.metrics import MSE
 from maml.distributions.normal import Normal
-from maml.learners.prediction import predict_with_mismatched_supports
+from maml.learners.prediction import encode_each, predict_with_mismatched_supports
 from mine.reporting.progress import ProgressBar
 
 
@@ -70,8 +70,16 @@ def score_episodes(
     embedded = episode._replace(
         support_x=learner.features(episode.support_x), query_x=learner.features(episode.query_x)
     )
-    predicted, supports = predict_with_mismatched_supports(learner, embedded, num_relabelings)
     before = learner.decode(learner.initial_state(tf.shape(embedded.query_x)[0]), embedded.query_x)
+    classes = isinstance(before, Categorical)
+    wrong, count = mismatched_labels(embedded, classes, fold_in(seed, 2 * num_relabelings + 1))
+    batches = [embedded, wrong]
+    if label_transform is not None:
+        batches.append(relabel(embedded, label_transform, num_relabelings, seed))
+    state, wrong_state, *relabeled_state = encode_each(learner, batches)
+    predicted, supports = predict_with_mismatched_supports(
+        learner, embedded, num_relabelings, state
+    )
     y = tf.tile(episode.query_y, [supports, 1, 1])
     result = {}
     for metric in metrics:
@@ -88,11 +96,9 @@ def score_episodes(
     result |= _bounds(
         "support_information", sandwich(predicted, supports, fold_in(seed, 2 * num_relabelings))
     )
-    classes = isinstance(predicted, Categorical)
     if label_transform is not None:
-        prediction, relabeled = predict_relabeled(
-            learner, embedded, label_transform, num_relabelings, seed
-        )
+        relabeled = batches[-1]
+        prediction = learner.decode(*relabeled_state, relabeled.query_x)
         result |= _bounds(
             "label_information", sandwich(prediction, num_relabelings, fold_in(seed, 1))
         )
@@ -105,8 +111,7 @@ def score_episodes(
                 split_conditions(relabeled.query_y, num_relabelings),
                 classes,
             )
-    wrong, count = mismatched_labels(embedded, classes, fold_in(seed, 2 * num_relabelings + 1))
-    prediction = learner.decode(learner.encode_episode(wrong), wrong.query_x)
+    prediction = learner.decode(wrong_state, wrong.query_x)
     for metric in metrics:
         values = metric.fn(prediction, tf.tile(episode.query_y, [count, 1, 1]))
         name = f"mismatched_labels_{metric.name}"
@@ -197,26 +202,23 @@ def mismatched_labels(embedded: Episode, classes: bool, seed) -> tuple[Episode, 
     return concatenated(parts), count
 
 
-def predict_relabeled(
-    learner, embedded: Episode, label_transform: LabelTransform, num_relabelings: int, seed
-) -> tuple[Distribution, Episode]:
-    """Predictions for ``num_relabelings`` relabelings of each task, and the relabeled episodes.
+def relabel(
+    embedded: Episode, label_transform: LabelTransform, num_relabelings: int, seed
+) -> Episode:
+    """``num_relabelings`` relabelings of each task.
 
     Args:
-        learner: a :class:`maml.MetaLearner`.
-        embedded: episodes whose inputs went through ``learner.features``.
+        embedded: episodes.
         label_transform: draws the relabelings.
         num_relabelings: number of relabelings.
         seed: stateless seed [2].
 
     Returns:
-        A distribution with batch axes [num_relabelings * tasks, queries], and episodes alike.
+        Episodes, [num_relabelings * tasks, ...].
     """
-    relabeled = concatenated(
+    return concatenated(
         label_transform(embedded, fold_in(seed, 2 * index)) for index in range(num_relabelings)
     )
-    state = learner.encode_episode(relabeled)
-    return learner.decode(state, relabeled.query_x), relabeled
 
 
 def sandwich(prediction: Distribution, conditions: int, seed) -> mine.Sandwich:
