@@ -295,6 +295,68 @@ def test_scores_are_of_features_that_regularizers_have_transformed():
         np.testing.assert_allclose(found[name], expected, rtol=1e-5)
 
 
+class FewerShots(maml.LabelTransform):
+    """The support set without its first shot."""
+
+    relabels_queries = False
+
+    def __call__(self, episode, seed):
+        return episode._replace(
+            support_x=episode.support_x[:, 1:], support_y=episode.support_y[:, 1:]
+        )
+
+
+class ByNumPy(maml.LabelTransform):
+    """Doubles labels in NumPy, so that a graph knows no shape of them."""
+
+    relabels_queries = False
+
+    def __call__(self, episode, seed):
+        y = tf.numpy_function(lambda y: 2 * y, [episode.support_y], tf.float32)
+        return episode._replace(support_y=tf.ensure_shape(y, [None, None, 1]))
+
+
+class Centered(Blend):
+    """Slopes less their mean over the batch, which its normalization tells."""
+
+    normalization = "current batch"
+
+    def encode(self, x, y, training=False):
+        slopes = super().encode(x, y)
+        return slopes - tf.reduce_mean(slopes)
+
+
+@pytest.mark.parametrize("kind", [Blend, Centered])
+@pytest.mark.parametrize("transform", [FewerShots, ByNumPy, maml.LabelScale])
+def test_relabelings_leave_the_score_of_the_right_support_set_as_it_is(kind, transform):
+    family = Lines()
+    learner, episode = kind(family, trust=0.5), family.episodes(tf.range(8), SEED)
+    expected = scores.score_episodes(learner, episode, SEED)
+    found = tf.function(scores.score_episodes, autograph=False)(learner, episode, SEED, transform())
+    for name in ("mse", "mismatched_support_mse", "mismatched_labels_mse"):
+        np.testing.assert_allclose(found[name], expected[name], rtol=1e-5, atol=1e-6)
+    assert "label_information_lower" in found and "label_information_lower" not in expected
+
+
+def test_a_learner_without_a_task_state_is_scored():
+    class Zero(Blend):
+        def encode(self, x, y, training=False):
+            return ()
+
+        def initial_state(self, batch_size):
+            return ()
+
+        def decode(self, state, x):
+            return self.head(tf.zeros_like(x[..., :1]))
+
+    family = Lines()
+    episode = family.episodes(tf.range(8), SEED)
+    found = scores.score_episodes(Zero(family, 0.0), episode, SEED, maml.LabelScale())
+    expected = episode.query_y[..., 0].numpy() ** 2
+    for name in ("mse", "no_support_mse", "mismatched_support_mse", "mismatched_labels_mse"):
+        np.testing.assert_allclose(found[name], expected, rtol=1e-6)
+
+
 # -- the verdict ----------------------------------------------------------------------------------
 
 LITTLE = 1e-9

@@ -8,7 +8,7 @@ from toys import GRADIENT_BASED, VARIANTS, learner
 
 import maml
 from maml.core.episodes import Episode, PaddedEpisode
-from maml.learners.gradient_based import inner_loop
+from maml.learners.gradient_based import inner_loop, task_gradient
 
 SEED = tf.constant([3, 4], tf.int32)
 
@@ -130,22 +130,57 @@ def test_training_learns_and_tells_where_an_inner_loss_was_not_finite():
 
 @pytest.mark.parametrize("padded", [False, True])
 @pytest.mark.parametrize("kind", ["maml", "maml-embedding", "maml-minibatch", "metasgd"])
-def test_likelihoods_of_queries_have_the_gradient_of_their_mean(kind, padded):
-    batch = episode(padded=padded)
-    model, found = made(kind, batch), []
-    for log_prob in (maml.MAML.query_log_prob, maml.MetaLearner.query_log_prob):
-        with tf.GradientTape() as tape:
-            embedded = batch._replace(
-                support_x=model.features(batch.support_x), query_x=model.features(batch.query_x)
-            )
-            values = log_prob(model, embedded, training=True)
-            mean = 0.7 * tf.reduce_mean(values)
-        gradient = tape.gradient(mean, model.trainable_variables, unconnected_gradients="zero")
-        assert values.shape == (3, 3)
-        found.append([values, *gradient])
-    assert any(np.abs(gradient).max() > 1e-3 for gradient in found[0][1:])
-    for own, other in zip(*found, strict=True):
-        np.testing.assert_allclose(own, other, rtol=1e-8, atol=1e-11)
+def test_relabeled_tasks_have_their_gradient_in_a_loop_too(kind, padded, monkeypatch):
+    batch, loops = episode(padded=padded), []
+    options = {"num_relabelings": 2, "warmup_nats": 0.0, "weight": 0.7, "dtype": "float64"}
+    model = made(kind, batch, [maml.LabelMI(maml.LabelScale(), **options)])
+    mean_loss = task_gradient.mean_loss
+    monkeypatch.setattr(
+        task_gradient, "mean_loss", lambda *given: loops.append(0) or mean_loss(*given)
+    )
+    check_equal(model, batch)
+    assert len(loops) == 2  # Of the tasks and of the relabeled ones, in fit only.
+
+
+class Broken(maml.LabelTransform):
+    """Relabels the first task by labels that are not finite."""
+
+    relabels_queries = True
+
+    def __call__(self, episode, seed):
+        first = tf.one_hot(0, tf.shape(episode.support_y)[0], 1e200, 1.0, dtype=tf.float64)
+        return episode._replace(support_y=first[:, tf.newaxis, tf.newaxis] * episode.support_y)
+
+
+@pytest.mark.parametrize("task_map", ["map_fn", "unrolled"])
+def test_a_step_whose_relabeled_tasks_diverge_is_skipped_at_weight_zero_too(task_map):
+    batch = episode()
+    model = made("maml", batch, [maml.LabelMI(Broken(), dtype="float64")], task_map=task_map)
+    model.compile(keras.optimizers.Adam(0.05), jit_compile=False)
+    before = [v.numpy() for v in model.trainable_variables]
+    assert model.train_on_batch(batch, return_dict=True)["skipped_steps"] == 1
+    for old, new in zip(before, model.trainable_variables, strict=True):
+        np.testing.assert_array_equal(old, new.numpy())
+
+
+def test_a_tower_of_a_users_own_learns():
+    batch = episode()
+
+    class Tower(maml.MAML):
+        def __init__(self, *args, **kwargs):
+            super().__init__(*args, **kwargs)
+            self.scale = self.add_weight(name="scale", shape=(), initializer="ones")
+
+        def embed(self, x):
+            return x * tf.convert_to_tensor(self.scale)
+
+    own = made("maml", batch)
+    model = Tower(own.network, own.head, task_map="map_fn", inner_steps=2, dtype="float64")
+    model.create_weights(batch)
+    check_equal(model, batch)
+    with tf.GradientTape() as tape:
+        loss = model.forward(batch, SEED, True, fit=True)[0]
+    assert abs(tape.gradient(loss, model.scale.value)) > 1e-3
 
 
 def test_one_inner_step_makes_the_weights_and_leaves_the_others_as_they_are(monkeypatch):
@@ -162,4 +197,19 @@ def test_one_inner_step_makes_the_weights_and_leaves_the_others_as_they_are(monk
     assert set(counts) == {1}
     counts.clear()
     model.adapt(batch.support_x, batch.support_y)
+    assert set(counts) == {3}
+
+
+def test_hooks_of_a_users_own_take_all_inner_steps_from_the_start():
+    batch, counts = episode(), []
+
+    class Counted(maml.MAML):
+        def encode_path(self, *given, **options):
+            path = super().encode_path(*given, **options)
+            counts.append(len(path) - 1)
+            return path
+
+    own = made("maml", batch)
+    model = Counted(own.network, own.head, task_map="map_fn", inner_steps=3, dtype="float64")
+    model.create_weights(batch)
     assert set(counts) == {3}

@@ -208,7 +208,7 @@ def relabel(
     """``num_relabelings`` relabelings of each task.
 
     Args:
-        embedded: episodes.
+        embedded: episodes whose inputs went through ``learner.features``.
         label_transform: draws the relabelings.
         num_relabelings: number of relabelings.
         seed: stateless seed [2].

@@ -44,8 +44,8 @@ class MetaLearner(Configured, Predictor, Trainer, abc.ABC):
 
     The objective is ``mean task loss at the queries + sum of the regularizers' terms``. One
     backward pass serves two players: variables that belong to a regularizer's critic are stepped by
-    ``critic_optimizer``, all others by ``optimizer``. A step whose gradient is not finite is
-    skipped, for both players, and counted in the metric ``skipped_steps``.
+    ``critic_optimizer``, all others by ``optimizer``. A step whose loss or gradient is not finite
+    is skipped, for both players, and counted in the metric ``skipped_steps``.
 
     Subclasses keep each argument of their constructor as an attribute of the same name: then
     :func:`maml.save` and :func:`maml.load` work for them too.
@@ -146,7 +146,7 @@ class MetaLearner(Configured, Predictor, Trainer, abc.ABC):
     def query_log_prob(self, embedded: Episode, training: bool = False) -> tf.Tensor:
         """log q(y* | x*, D) of the query labels, [tasks, queries], in nats.
 
-        In training only the gradient of its mean has to be right: Label-MI descends that.
+        In :meth:`fit` only their mean has a gradient, for some learners: Label-MI raises that.
         """
         state = self.encode_episode(embedded, training)
         return self.decode(state, embedded.query_x).log_prob(embedded.query_y)

@@ -1,5 +1,6 @@
 """Predictions from arrays, outside of training: adapt, predict_episode and export."""
 
+import itertools
 import os
 from collections.abc import Sequence
 
@@ -13,6 +14,11 @@ from maml.learners.saved_model import write_saved_model
 
 class Predictor:
     """The part of :class:`maml.MetaLearner` that takes raw inputs, and no query labels."""
+
+    @property
+    def encodes_each_task_alone(self) -> bool:
+        """Whether the state of a task does not depend on which others are in the batch."""
+        return "current batch" not in self.normalization
 
     def adapt(self, support_x, support_y, support_mask=None):
         """The task state after seeing support sets, as they are outside of training.
@@ -177,20 +183,29 @@ def _check_fits(name: str, found: tf.TensorShape, expected: tf.TensorShape, axes
 
 
 def encode_each(learner, batches: Sequence[Episode]) -> list:
-    """The task states of several batches, by one call: an inner loop takes seconds to trace.
+    """The task states of several batches, by one call if it can be: inner loops are slow to trace.
 
     Args:
         learner: a :class:`maml.MetaLearner`.
-        batches: episodes of known numbers of tasks, whose inputs went through
-            ``learner.features``.
+        batches: episodes whose inputs went through ``learner.features``.
 
     Returns:
         The task state of each batch.
     """
+    supports = [(*batch[:2], support_mask_of(batch)) for batch in batches]
+    shapes = {
+        tuple(None if part is None else tuple(part.shape[1:]) for part in support)
+        for support in supports
+    }
+    sizes = [support[0].shape[0] for support in supports]
+    if len(shapes) > 1 or None in sizes or not learner.encodes_each_task_alone:
+        return [learner.encode_episode(batch) for batch in batches]
+    ends = list(itertools.accumulate(sizes))
     state = learner.encode_episode(concatenated(batches))
-    sizes = [batch.query_y.shape[0] for batch in batches]
-    parts = [tf.split(part, sizes) for part in tf.nest.flatten(state)]
-    return [tf.nest.pack_sequence_as(state, own) for own in zip(*parts, strict=True)]
+    return [
+        tf.nest.map_structure(lambda part, end=end, size=size: part[end - size : end], state)
+        for end, size in zip(ends, sizes, strict=True)
+    ]
 
 
 def predict_with_mismatched_supports(

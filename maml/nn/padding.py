@@ -1,4 +1,4 @@
-"""Support sets of several sizes: what is computed of padded ones leaves the padding out."""
+"""What keeps padding out of what is computed of support sets of several sizes."""
 
 import tensorflow as tf
 

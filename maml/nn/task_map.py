@@ -68,8 +68,9 @@ def map_tasks(function, elements, mode: str, signature):
     Raises:
         ValueError: mode "unrolled" and a number of tasks that is not known when tracing.
     """
-    # Outside a tf.function AutoGraph would read and rewrite all that is called, for seconds.
-    function = tf.autograph.experimental.do_not_convert(function)
+    if tf.executing_eagerly():
+        # AutoGraph would read and rewrite all that is called, for seconds.
+        function = tf.autograph.experimental.do_not_convert(function)
     tasks = tf.nest.flatten(elements)[0].shape[0]
     if mode == "vectorized" and not (tf.executing_eagerly() and tasks <= UNROLLED_EAGERLY):
         return tf.vectorized_map(function, elements, fallback_to_while_loop=False)

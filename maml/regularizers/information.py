@@ -170,8 +170,8 @@ class InformationTerm(Regularizer):
 
         Returns:
             ``(joint, marginal, penalty, logs)``: scores of pairs drawn together, of negatives (None
-            for bounds without a critic, whose value is the mean of ``joint``), a scalar to add to
-            the loss, and further scalars to log.
+            for bounds without a critic, whose value is the mean of ``joint``: only that may have a
+            gradient), a scalar to add to the loss, and further scalars to log.
         """
         raise NotImplementedError
 

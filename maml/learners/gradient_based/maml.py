@@ -13,6 +13,12 @@ from maml.learners.base import MetaLearner, per_input
 from maml.learners.gradient_based import inner_loop, task_gradient
 from maml.nn import functional, normalization, task_map
 
+_HOOKS = (
+    "embed", "features", "encode", "encode_episode", "encode_path", "descend", "initial_state",
+    "decode", "outputs", "map_tasks", "task_loss",
+)  # fmt: skip
+"""What a loop over tasks does in one go, unless a subclass has its own."""
+
 AFTER_LAST_STEP = 2**31
 """The step number of predictions: after any number of inner steps."""
 
@@ -75,7 +81,7 @@ class MAML(MetaLearner):
         self.adapt_only = None if adapt_only is None else list(adapt_only)
         self.inner_optimizer, self.inner_clip = inner_optimizer, inner_clip
         self.inner_batch_size, self.task_map = inner_batch_size, task_map
-        self._creates_weights = False
+        self._creates_weights = self._fits = False
         self._check()
         self.functional = functional.Functional(network, adapt_only)
         self.diverged = self.add_weight(
@@ -168,14 +174,16 @@ class MAML(MetaLearner):
         return tuple(parts)
 
     def steps(self, training: bool) -> int:
-        """Inner steps in training, and elsewhere."""
+        """Inner steps in training, and elsewhere; one while weights are made."""
         training = training or self.test_inner_steps is None
         steps = self.inner_steps if training else self.test_inner_steps
         return min(steps, 1) if self._creates_weights else steps
 
     def _create_weights(self, episode):
-        # One inner step meets every weight, and takes a fraction of the time of all.
-        self._creates_weights = True
+        # One inner step meets every weight, and takes a fraction of the time of all. What a user
+        # has written may count on all of them.
+        own = [type(part).__module__.startswith("maml.") for part in self.regularizers]
+        self._creates_weights = all(own) and not self._has_hooks_of_its_own
         try:
             super()._create_weights(episode)
         finally:
@@ -219,6 +227,14 @@ class MAML(MetaLearner):
             support = tuple(tf.gather(part, order, batch_dims=1) for part in support)
         return support
 
+    def forward(self, episode, seed, training=False, fit=False):
+        """As of :class:`MetaLearner`."""
+        self._fits = fit
+        try:
+            return super().forward(episode, seed, training, fit)
+        finally:
+            self._fits = False
+
     def training_loss(self, embedded: Episode):
         """The loss and prediction of a training step, whose prediction may be constant.
 
@@ -233,8 +249,9 @@ class MAML(MetaLearner):
         return loss, self.head(outputs)
 
     def query_log_prob(self, embedded: Episode, training=False):
-        """As of :class:`MetaLearner`; in training by the same loop as :meth:`training_loss`."""
-        if not training or not self._takes_gradients_by_task:
+        """As of :class:`MetaLearner`; in :meth:`fit` constants, whose mean alone has a gradient,
+        from a loop as that of :meth:`training_loss`."""
+        if not self._fits or not self._takes_gradients_by_task:
             return super().query_log_prob(embedded, training)
         loss, outputs = self._mean_loss(embedded, lambda predicted, y: -predicted.log_prob(y))
         values = self.head(outputs).log_prob(embedded.query_y)
@@ -243,9 +260,12 @@ class MAML(MetaLearner):
     @property
     def _takes_gradients_by_task(self) -> bool:
         """Whether the gradient of a task can be taken in the loop over tasks."""
-        hooks = "task_loss", "encode", "encode_path", "descend", "decode", "outputs", "map_tasks"
-        own = any(getattr(type(self), hook) is not getattr(MAML, hook) for hook in hooks)
-        return self._mode == "map_fn" and not own
+        return self._mode == "map_fn" and not self._has_hooks_of_its_own
+
+    @property
+    def _has_hooks_of_its_own(self) -> bool:
+        """Whether it embeds, encodes, decodes or scores in a way of its own."""
+        return any(getattr(type(self), hook) is not getattr(MAML, hook) for hook in _HOOKS)
 
     def _mean_loss(self, embedded: Episode, loss):
         """``(mean, outputs)`` of a training step: the mean over all queries of ``loss(prediction,
@@ -321,6 +341,10 @@ class MAML(MetaLearner):
     @property
     def _mode(self) -> str:
         return task_map.choose(self.task_map, self.network)
+
+    @property
+    def encodes_each_task_alone(self):
+        return not self._has_hooks_of_its_own or super().encodes_each_task_alone
 
     @property
     def prefers_xla(self):

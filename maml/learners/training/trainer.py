@@ -337,7 +337,7 @@ class Trainer(keras.Model):
             gradients = tape.gradient(share, [variables for _, variables in players])
 
         norm = tf.linalg.global_norm(tf.nest.flatten(gradients))
-        finite = replicas.all_finite(tf.math.is_finite(norm))
+        finite = replicas.all_finite(tf.math.is_finite(norm) & tf.math.is_finite(objective))
         for (optimizer, variables), player_gradients in zip(players, gradients, strict=True):
             replicas.apply_if(finite, optimizer, player_gradients, variables)
         if self._has_running_statistics():
@@ -349,7 +349,7 @@ class Trainer(keras.Model):
         return self._logged(logs, prediction, y, finite)
 
     def _logged(self, logs: dict, prediction, y, finite) -> dict:
-        """The logs of a step, which is counted as skipped unless its gradient is finite."""
+        """The logs of a step, counted as skipped unless loss and gradient are finite."""
         # Each replica counts its share: Keras reads the sum over replicas after an epoch.
         number = replicas.count()
         self.skipped.update_state((1.0 - tf.cast(finite, tf.float32)) / number)
