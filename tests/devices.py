@@ -25,7 +25,7 @@ ADAPTS = {"learner.inner_steps": 1, "learner.inner_lr": 0.03, "network.hidden": 
 SMALL = {"network.embedding": (8,), "learner.hidden": (8,), "learner.dim_r": 8, "learner.dim_z": 4}
 
 CASES = {
-    "maml": ADAPTS | BOTH | {"learner": "maml"},
+    "maml": ADAPTS | BOTH | {"learner": "maml", "learner.task_map": "map_fn"},
     "cnp": SMALL
     | BOTH
     | {"learner": "cnp", "label_mi.bound": "dv", "prediction_mi.bound": "dv"}
