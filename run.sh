@@ -47,13 +47,15 @@ environment() { # extras, such as "[dev]"
     export VIRTUAL_ENV=$PWD/.venv
   fi
   export PATH=$VIRTUAL_ENV/bin:$PATH
-  # What was installed last, for which sources: done again when either changes.
-  local stamp=$VIRTUAL_ENV/.installed wanted
+  # What was installed, for which sources: done again when these change. [dev] holds all but [docs].
+  local stamp=$VIRTUAL_ENV/.installed wanted more
   wanted="$PWD $(cat setup.py pyproject.toml | cksum)"
-  if ! grep -qsxF -e "$wanted [dev]" -e "$wanted $1" "$stamp"; then
+  [ "$1" = "[docs]" ] && more=$1 || more="[dev]"
+  if ! grep -qsxF -e "$wanted $more" -e "$wanted $1" "$stamp"; then
     echo "Installing the package and what it needs into $VIRTUAL_ENV ..."
     python -m pip install --quiet --disable-pip-version-check --editable ".$1"
-    echo "$wanted $1" > "$stamp"
+    more=$(grep -sF "$wanted" "$stamp" || true)
+    printf '%s\n' ${more:+"$more"} "$wanted $1" > "$stamp"
   fi
   export TF_CPP_MIN_LOG_LEVEL=${TF_CPP_MIN_LOG_LEVEL:-3}
 }
