@@ -48,14 +48,14 @@ environment() { # extras, such as "[dev]"
   fi
   export PATH=$VIRTUAL_ENV/bin:$PATH
   # What was installed, for which sources: done again when these change. [dev] holds all but [docs].
-  local stamp=$VIRTUAL_ENV/.installed wanted more
-  wanted="$PWD $(cat setup.py pyproject.toml | cksum)"
-  [ "$1" = "[docs]" ] && more=$1 || more="[dev]"
-  if ! grep -qsxF -e "$wanted $more" -e "$wanted $1" "$stamp"; then
+  local stamp=$VIRTUAL_ENV/.installed sources holds="[dev]" others
+  sources="$PWD $(cat setup.py pyproject.toml | cksum)"
+  if [ "$1" = "[docs]" ]; then holds=$1; fi
+  if ! grep -qsxF -e "$sources $holds" -e "$sources $1" "$stamp"; then
     echo "Installing the package and what it needs into $VIRTUAL_ENV ..."
     python -m pip install --quiet --disable-pip-version-check --editable ".$1"
-    more=$(grep -sF "$wanted" "$stamp" || true)
-    printf '%s\n' ${more:+"$more"} "$wanted $1" > "$stamp"
+    others=$(grep -sF "$sources" "$stamp" || true)
+    printf '%s\n' ${others:+"$others"} "$sources $1" > "$stamp"
   fi
   export TF_CPP_MIN_LOG_LEVEL=${TF_CPP_MIN_LOG_LEVEL:-3}
 }

@@ -76,7 +76,7 @@ def score_episodes(
     batches = [embedded, wrong]
     if label_transform is not None:
         batches.append(relabel(embedded, label_transform, num_relabelings, seed))
-    state, wrong_state, *relabeled_state = encode_each(learner, batches)
+    state, wrong_state, *relabeled_states = encode_each(learner, batches)
     predicted, supports = predict_with_mismatched_supports(
         learner, embedded, num_relabelings, state
     )
@@ -98,7 +98,7 @@ def score_episodes(
     )
     if label_transform is not None:
         relabeled = batches[-1]
-        prediction = learner.decode(*relabeled_state, relabeled.query_x)
+        prediction = learner.decode(relabeled_states[0], relabeled.query_x)
         result |= _bounds(
             "label_information", sandwich(prediction, num_relabelings, fold_in(seed, 1))
         )
