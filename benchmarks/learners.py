@@ -69,12 +69,15 @@ VECTORS = {
 _CNP = {
     page.OURS: Entry("ours_learners.py", "fit"),
     "ours, 2 threads an operation": Entry("ours_learners.py", "fit, 2 threads"),
+    f"{page.OURS}{page.HALF}": Entry("ours_learners.py", "fit, bfloat16"),
     **_TERMS,
     "TensorFlow 1 graph": Entry("tf1_learners.py", "session"),
     "JAX": Entry("jax_learners.py", "map"),
     "JAX, im2col": Entry("jax_learners.py", "map, im2col"),
     "PyTorch, loop": Entry("torch_learners.py", "loop"),
     "PyTorch, loop, 2 threads": Entry("torch_learners.py", "loop, 2 threads"),
+    f"PyTorch, loop{page.HALF}": Entry("torch_learners.py", "loop, bfloat16"),
+    f"PyTorch, loop, 2 threads{page.HALF}": Entry("torch_learners.py", "loop, 2 threads, bfloat16"),
 }
 _FUNC = {"PyTorch, torch.func": Entry("torch_learners.py", "func")}
 IMAGES = _CNP | _FUNC | _ON_TORCH

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import types
 
+import keras
 import numpy as np
 import pytest
 from marks import exhaustive
@@ -72,6 +73,16 @@ def test_an_information_term_leaves_the_task_loss_before_the_first_update(module
     found = losses(module, "pose-cnp", ("ours_learners", f"fit, {term}"))
     assert found[0] == pytest.approx(plain[0], rel=1e-6)
     assert found[1] != pytest.approx(plain[1], rel=1e-6)
+
+
+def test_half_precision_has_nearly_the_losses_of_single(module):
+    policy = keras.config.dtype_policy()
+    plain = losses(module, "pose-cnp", OURS)
+    try:
+        found = losses(module, "pose-cnp", ("ours_learners", "fit, bfloat16"))
+    finally:
+        keras.config.set_dtype_policy(policy)
+    assert found == pytest.approx(plain, rel=1e-2) and found[0] != plain[0]
 
 
 def test_a_problem_is_read_as_it_was_written(module, tmp_path):
@@ -183,6 +194,21 @@ def test_the_page_marks_what_is_not_comparable(module):
     assert "busy 2e-12, other not known." in text
     # The other's losses differ: it is not compared, however fast it is.
     assert "2.00 of the time of busy and 2.00 of the time of processors of busy." in text
+
+
+def test_half_precision_is_compared_with_all_and_single_precision_with_single(module):
+    page = module("peers.page")
+    row = {"versions": "v 1", "first_s": 2.0, "difference": 1e-6, "equal": True}
+    times = {"ours": 4, "ours, bfloat16": 3, "other": 8, "other, bfloat16": 6}
+    rows = [row | {"entry": name, "rounds": rounds((ms, 0))} for name, ms in times.items()]
+    rows[3]["equal"] = False
+    told = {"title": "work", "quiet": 0.2, "multiply_adds": 2e6, "peak_rate": 1e10, "rows": rows}
+    text = "\n".join(page.table(told))
+    assert "Of the others' least, ours takes 0.50 of the time of other and" in text
+    assert (
+        "Of the others' least, in either precision, ours, bfloat16 takes 0.50 of the time of "
+        "other, bfloat16 and"
+    ) in text
 
 
 def test_a_run_writes_its_workload_and_keeps_the_others(module, tmp_path, monkeypatch):

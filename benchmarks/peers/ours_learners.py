@@ -29,7 +29,7 @@ def learner_and_data(problem, together: int, terms=()):
     return learner, tf.data.Dataset.from_tensor_slices(batches).repeat().with_options(options)
 
 
-def fit(problem, together: int = 1, threads: int = 1, terms=()):
+def fit(problem, together: int = 1, threads: int = 1, terms=(), policy: str = ""):
     """``fit``, with as many steps in a call of TensorFlow's, and threads an operation.
 
     Args:
@@ -37,7 +37,10 @@ def fit(problem, together: int = 1, threads: int = 1, terms=()):
         together: steps in a call; the commands make 20 of vectors, and one of images.
         threads: of an operation; the commands give it one.
         terms: classes of the information terms of the objective.
+        policy: Keras' dtype policy of all layers, "" for that of the problem.
     """
+    if policy:
+        keras.config.set_dtype_policy(policy)
     if threads == 1:
         share_cores()
     else:
@@ -58,6 +61,7 @@ ENTRIES = {
     "fit": fit,
     "fit, 20 steps together": functools.partial(fit, together=executions.MOST),
     "fit, 2 threads": functools.partial(fit, threads=2),
+    "fit, bfloat16": functools.partial(fit, policy="mixed_bfloat16"),
     "fit, Label-MI": functools.partial(fit, terms=[_LABEL_MI]),
     "fit, Prediction-MI": functools.partial(fit, terms=[maml.PredictionMI]),
 }

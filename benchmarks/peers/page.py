@@ -10,6 +10,9 @@ from mine.reporting import pictures
 OURS = "ours"
 """The entry of this library that others are compared with: as its commands train."""
 
+HALF = ", bfloat16"
+"""How names of entries end whose convolutions and dense layers compute in half precision."""
+
 
 def summary(row: dict, quiet: float) -> dict | None:
     """Medians of an entry: over its quiet rounds if there are three or more, else over all."""
@@ -39,12 +42,22 @@ def number(value: float) -> str:
     return f"{value:.{digits(value)}f}"
 
 
-def best_peer(result: dict, time: str) -> str | None:
-    """The entry that takes the least of a time, of those by others that train the same."""
+def best_peer(result: dict, time: str, half: bool = False) -> str | None:
+    """The entry that takes the least of a time, of those by others that train the same.
+
+    Args:
+        result: of a workload.
+        time: a key of :func:`summary`.
+        half: whether entries of half precision take part as well, whose losses differ.
+    """
+
+    def takes_part(row):
+        return half if row["entry"].endswith(HALF) else row.get("equal")
+
     found = {
         row["entry"]: summary(row, result["quiet"])[time]
         for row in result["rows"]
-        if row["rounds"] and row.get("equal") and not row["entry"].startswith(OURS)
+        if row["rounds"] and takes_part(row) and not row["entry"].startswith(OURS)
     }
     return min(found, key=found.get) if found else None
 
@@ -88,12 +101,15 @@ def table(result: dict) -> list[str]:
         + (f" Load {min(loads):.1f} to {max(loads):.1f}." if loads else ""), "",
         *reporting.markdown_table(columns, cells),
     ]  # fmt: skip
-    if ours and best_peer(result, "wall_ms"):
+    for name, half in ((OURS, False), (OURS + HALF, True)):
+        if not (found.get(name) and best_peer(result, "wall_ms", half)):
+            continue
         told = []
         for time, words in (("wall_ms", "time"), ("cpu_ms", "time of processors")):
-            best = best_peer(result, time)
-            told.append(f"{ours[time] / found[best][time]:.2f} of the {words} of {best}")
-        lines += ["", f"Of the others' least, ours takes {' and '.join(told)}."]
+            best = best_peer(result, time, half)
+            told.append(f"{found[name][time] / found[best][time]:.2f} of the {words} of {best}")
+        among = ", in either precision" if half else ""
+        lines += ["", f"Of the others' least{among}, {name} takes {' and '.join(told)}."]
     told = [f"{row['entry']} {differs(row)}" for row in result.get("exact", [])[1:]]
     if told:
         lines += ["", f"In double precision, of two tasks, losses differ by: {', '.join(told)}."]

@@ -235,13 +235,14 @@ def cnp(spec, nets):
     return step
 
 
-def train(problem, make, threads: int = 1):
+def train(problem, make, threads: int = 1, half: bool = False):
     """Steps of Adam.
 
     Args:
         problem: to train on.
         make: of MAML, ``make(spec, net)`` gives ``step(net, batch)``.
         threads: of an operation.
+        half: whether convolutions and dense layers compute in bfloat16 (``torch.autocast``).
     """
     torch.set_num_threads(threads)
     spec = problem.spec
@@ -260,7 +261,8 @@ def train(problem, make, threads: int = 1):
         total = 0.0
         for batch in itertools.islice(itertools.cycle(batches), count):
             adam.zero_grad()
-            total = total + step(net, batch)
+            with torch.autocast("cpu", torch.bfloat16, enabled=half):
+                total = total + step(net, batch)
             # PyTorch adds its epsilon after the bias is corrected, Keras before.
             corrected = (1 - spec["betas"][1] ** next(number)) ** 0.5
             adam.param_groups[0]["eps"] = spec["epsilon"] / corrected
@@ -282,6 +284,9 @@ ENTRIES = {
     name + ", 2 threads" * (threads == 2): functools.partial(train, make=make, threads=threads)
     for name, make in WAYS.items()
     for threads in (1, 2)
+}
+ENTRIES |= {
+    f"{name}, bfloat16": functools.partial(entry, half=True) for name, entry in ENTRIES.items()
 }
 """Ways to train, by name; of CNP all are the same but for the threads."""
 
