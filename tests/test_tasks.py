@@ -1,6 +1,8 @@
 """Every registered task, against plain numpy; and the likelihood of classes."""
 
+import dataclasses
 import math
+import warnings
 
 import numpy as np
 import pytest
@@ -143,6 +145,18 @@ def test_the_diagnosis_relabels_nme_sinusoids_as_tested_tasks_are():
     ).any()
     other = maml.TASKS.make("sinusoid")  # Has no other, so the diagnosis has the one of training.
     assert other.diagnostic_transform is other.label_transform is not None
+
+
+@problems
+def test_no_split_is_that_of_training(name, options):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        problem = maml.TASKS.make(name, **options)
+    for split in {"validation", "test"} & set(problem.families):
+        with pytest.warns(
+            UserWarning, match=f"The {split} tasks are the training tasks.*`{split}`"
+        ):
+            dataclasses.replace(problem, **{split: problem.train})
 
 
 # -- sinusoids ----------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 import dataclasses
 import pathlib
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
@@ -64,6 +65,14 @@ class Problem:
     monitored: tuple[str, ...] = ("train", "validation")
 
     def __post_init__(self):
+        for name in ("validation", "test"):
+            if getattr(self, name) is self.train:
+                # Families are numbered: a family's task i is the same task in every split.
+                warnings.warn(
+                    f"The {name} tasks are the training tasks, so that their scores do not show "
+                    f"what new tasks have: give tasks of their own as `{name}`.",
+                    stacklevel=3,
+                )
         if self.diagnostic_transform is None:
             object.__setattr__(self, "diagnostic_transform", self.label_transform)
 
