@@ -13,10 +13,10 @@ from maml.regularizers.base import Regularizer
 pytestmark = pytest.mark.usefixtures("xla")
 
 
-def trained(kind, jit_compile):
+def trained(kind, jit_compile, at_once="auto"):
     model = learner(kind, maml.NormalHead(), 9, **({"depth": 1} if kind == "tnp" else {}))
     model.create_weights(Lines().sample(3, [0, 0]))
-    model.compile(keras.optimizers.Adam(0.01), jit_compile=jit_compile)
+    model.compile(keras.optimizers.Adam(0.01), jit_compile=jit_compile, steps_per_execution=at_once)
     history = model.fit(Lines().dataset(3, seed=0), steps_per_epoch=4, epochs=2, verbose=0).history
     return model, history
 
@@ -34,9 +34,9 @@ def test_steps_by_xla_are_the_same_steps(kind):
 
 
 def test_a_step_is_compiled_once():
-    """Traced inside of XLA, every step would be compiled anew: see MetaLearner._compile_step."""
-    model, _ = trained("maml", "auto")
-    (step,) = model._compiled_steps.values()
+    """Traced inside of XLA, every step would be compiled anew: see xla.CompiledStep."""
+    model, _ = trained("maml", "auto", at_once=1)
+    (step,) = (of.once for of in model._compiled_steps.values())
     assert step.experimental_get_tracing_count() == 1
     graph = step.get_concrete_function(Lines().sample(3, [0, 0])).graph
     # What is a constant to the compiler must not be a weight.
@@ -44,6 +44,44 @@ def test_a_step_is_compiled_once():
     assert len(nested) == 1
     model.fit(Lines().dataset(3, seed=1), steps_per_epoch=2, verbose=0)
     assert step.experimental_get_tracing_count() == 1
+
+
+@pytest.mark.parametrize("kind", ["maml", pytest.param("tnp", marks=pytest.mark.slow)])
+def test_steps_in_a_loop_are_single_steps(kind):
+    (looped, history), (single, expected) = trained(kind, "auto"), trained(kind, "auto", at_once=1)
+    assert list(history) == list(expected)
+    for name, values in expected.items():
+        np.testing.assert_allclose(history[name], values, rtol=1e-5, err_msg=name)
+    assert looped.optimizer.iterations == single.optimizer.iterations == 8
+    for one, other in zip(looped.variables, single.variables, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-6, err_msg=one.path)
+
+
+def test_a_loop_is_compiled_once_and_needs_data_without_end():
+    model, _ = trained("maml", "auto")
+    (step,) = model._compiled_steps.values()
+    loop = step.loop(4)
+    model.fit(Lines().dataset(3, seed=1), steps_per_epoch=8, epochs=2, verbose=0)
+    assert loop.experimental_get_tracing_count() == 1
+    assert not step.once.experimental_get_tracing_count()
+    model.fit(Lines().dataset(3, seed=1).take(6), steps_per_epoch=6, verbose=0)
+    assert model.optimizer.iterations == 8 + 16 + 6
+    assert step.once.experimental_get_tracing_count() == 1
+
+
+def test_a_train_step_of_the_users_is_called():
+    class Counted(maml.MAML):
+        calls = 0
+
+        def train_step(self, episode):
+            self.calls += 1
+            return super().train_step(episode)
+
+    network = keras.Sequential([keras.Input((9,)), keras.layers.Dense(1)])
+    model = Counted(network, maml.NormalHead())
+    model.compile("adam", jit_compile=True)
+    model.fit(Lines(), batch_size=3, steps=4, verbose=0)
+    assert model.calls and model.optimizer.iterations == 4
 
 
 def test_convolutions_and_unknown_shapes_do_without():

@@ -24,7 +24,7 @@ from maml.experiments.preparing import (
     steps_together,
 )
 from maml.learners.base import MetaLearner
-from maml.learners.training.executions import by_xla
+from maml.learners.training.xla import by_xla
 from maml.tasks.problem import Problem
 from mine.reporting.processes import resources
 

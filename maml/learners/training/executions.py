@@ -1,4 +1,4 @@
-"""How training steps are run: how many Keras makes in one call, and whether XLA compiles them.
+"""How many training steps Keras makes in one call.
 
 On vectors a step takes a millisecond or two, and Keras takes another between two calls. A call that
 loops over several steps avoids that; no callback runs within it.
@@ -66,27 +66,3 @@ def _look_at_steps(callbacks) -> bool:
         if each is not None
         for name in _OF_STEPS
     )
-
-
-def by_xla(jit_compile, preferred: bool, regularizers, parallel: bool) -> bool:
-    """Whether XLA compiles training steps.
-
-    Args:
-        jit_compile: of :meth:`Trainer.compile`.
-        preferred: whether it makes steps of the learner faster.
-        regularizers: of the learner.
-        parallel: whether it trains on several devices, or under a strategy.
-
-    Raises:
-        ValueError: XLA is asked for, and a regularizer cannot be compiled by it.
-    """
-    without = [
-        type(regularizer).__name__ for regularizer in regularizers if not regularizer.compiles
-    ]
-    if jit_compile is True and without:
-        raise ValueError(
-            f"Invalid value for `jit_compile`: XLA cannot compile {without[0]}; expected False or "
-            "'auto', received True."
-        )
-    wanted = preferred and not without if jit_compile == "auto" else bool(jit_compile)
-    return wanted and not parallel

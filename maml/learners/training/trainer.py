@@ -10,7 +10,7 @@ from maml.core.checks import check_counts
 from maml.core.episodes import Episode, TaskFamily, as_episode, fold_in, real_inputs
 from maml.core.seeds import Stream, stream
 from maml.learners.parallel import replicas
-from maml.learners.training import arguments, executions
+from maml.learners.training import arguments, executions, xla
 from maml.nn import normalization
 
 EVALUATION_STEPS = 10
@@ -94,7 +94,7 @@ class Trainer(keras.Model):
             for name in getattr(optimizer, "metric_names", ()):
                 self.trackers.setdefault(name, keras.metrics.Mean(name=name))
         parallel = parallel or tf.distribute.has_strategy()
-        self._xla = executions.by_xla(jit_compile, self.prefers_xla, self.regularizers, parallel)
+        self._xla = xla.by_xla(jit_compile, self.prefers_xla, self.regularizers, parallel)
         self._compiled_steps.clear()
         self._looping.clear()
         self._given = compiled
@@ -191,19 +191,18 @@ class Trainer(keras.Model):
             validation_data, validation_steps = self._finite(
                 validation_data, size, validation_steps
             )
-        if self._xla and not self.run_eagerly:
-            self._compile_step(as_episode(data.element_spec))
         if self._at_once == "auto":
             executions.choose(self, x, data, steps_per_epoch, kwargs.get("callbacks"))
-        return super().fit(
-            replicas.spread(data, self.distribute_strategy),
-            epochs=epochs,
-            steps_per_epoch=steps_per_epoch,
-            validation_data=validation_data,
-            validation_steps=validation_steps,
-            shuffle=False,
-            **kwargs,
-        )
+        with xla.compiled(self, data, own_step=type(self).train_step is not Trainer.train_step):
+            return super().fit(
+                replicas.spread(data, self.distribute_strategy),
+                epochs=epochs,
+                steps_per_epoch=steps_per_epoch,
+                validation_data=validation_data,
+                validation_steps=validation_steps,
+                shuffle=False,
+                **kwargs,
+            )
 
     def evaluate(self, x=None, batch_size: int | None = None, steps: int | None = None, **kwargs):
         """Losses and metrics of episodes, as ``keras.Model.evaluate``.
@@ -300,26 +299,12 @@ class Trainer(keras.Model):
 
     # -- one step -----------------------------------------------------------------------------
 
-    def _compile_step(self, specs: Episode):
-        """Compiles the training step for episodes of these shapes by XLA, if all are known.
-
-        It is traced outside of XLA first. Traced inside, what ``tf.vectorized_map`` computes would
-        become compile-time constants of its gradient, and every step would be compiled anew.
-        """
-        key = tuple(tuple(spec.shape) for spec in specs)
-        if key in self._compiled_steps or not all(spec.shape.is_fully_defined() for spec in specs):
-            return
-        step = tf.function(self._step, autograph=False).get_concrete_function(specs)
-        self._compiled_steps[key] = tf.function(
-            lambda episode: step(*episode), autograph=False, jit_compile=True
-        )
-
     # AutoGraph would read and rewrite all that a step calls, for seconds, and find nothing to do.
     @tf.autograph.experimental.do_not_convert
     def train_step(self, episode: Episode) -> dict:
         episode = as_episode(episode)
-        key = tuple(tuple(part.shape) for part in episode)
-        return replicas.as_logs(self._compiled_steps.get(key, self._step)(episode))
+        step = self._compiled_steps.get(xla.shapes(episode), self._step)
+        return replicas.as_logs(step(episode))
 
     def _step(self, episode) -> dict:
         seed = fold_in(stream(self.seed, Stream.TRAINING_NOISE), self.optimizer.iterations)
