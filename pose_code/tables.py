@@ -206,7 +206,7 @@ TABLES = {
         {
             "learner": "cnp",
             "network.precision": "mixed_bfloat16",
-            "steps": 10_000,
+            "steps": 5_000,
             "steps_per_epoch": 1000,
         },
         PAPER,
