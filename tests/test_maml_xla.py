@@ -1,5 +1,7 @@
 """Training steps compiled by XLA, with the tasks vectorised: the same numbers, compiled once."""
 
+import types
+
 import keras
 import numpy as np
 import pytest
@@ -8,6 +10,7 @@ from hands import tiny
 from toys import Lines, learner
 
 import maml
+from maml.learners.training import xla
 from maml.regularizers.base import Regularizer
 
 pytestmark = pytest.mark.usefixtures("xla")
@@ -57,31 +60,77 @@ def test_steps_in_a_loop_are_single_steps(kind):
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-6, err_msg=one.path)
 
 
+def small():
+    """A MAML that learns in a moment."""
+    network = keras.Sequential([keras.Input((9,)), keras.layers.Dense(1)])
+    return maml.MAML(network, maml.NormalHead())
+
+
 def test_a_loop_is_compiled_once_and_needs_data_without_end():
     model, _ = trained("maml", "auto")
     (step,) = model._compiled_steps.values()
-    loop = step.loop(4)
+    loop = step._loops[4]
     model.fit(Lines().dataset(3, seed=1), steps_per_epoch=8, epochs=2, verbose=0)
-    assert loop.experimental_get_tracing_count() == 1
+    assert list(step._loops) == [4] and loop.experimental_get_tracing_count() == 1
     assert not step.once.experimental_get_tracing_count()
     model.fit(Lines().dataset(3, seed=1).take(6), steps_per_epoch=6, verbose=0)
     assert model.optimizer.iterations == 8 + 16 + 6
     assert step.once.experimental_get_tracing_count() == 1
 
 
-def test_a_train_step_of_the_users_is_called():
-    class Counted(maml.MAML):
-        calls = 0
+def test_a_loop_has_any_number_of_steps_whose_batches_fit_in_memory(monkeypatch):
+    model = small()
+    model.compile("adam", steps_per_execution=50)
+    model.fit(Lines(), batch_size=3, steps=50, verbose=0)
+    (step,) = model._compiled_steps.values()
+    assert list(step._loops) == [50] and model.optimizer.iterations == 50
+    monkeypatch.setattr(xla, "MOST_BYTES", 100)
+    model.compile("adam", steps_per_execution=50)
+    model.fit(Lines(), batch_size=3, steps=50, verbose=0)
+    (step,) = model._compiled_steps.values()
+    assert not step._loops and model.optimizer.iterations == 50
 
-        def train_step(self, episode):
-            self.calls += 1
-            return super().train_step(episode)
 
-    network = keras.Sequential([keras.Input((9,)), keras.layers.Dense(1)])
-    model = Counted(network, maml.NormalHead())
-    model.compile("adam", jit_compile=True)
-    model.fit(Lines(), batch_size=3, steps=4, verbose=0)
-    assert model.calls and model.optimizer.iterations == 4
+class ByPolicy(Lines):
+    """Each batch depends on the learner, so none may be drawn ahead."""
+
+    on_policy = True
+
+
+@pytest.mark.parametrize("of", ["class", "learner", "tasks"])
+def test_other_steps_and_tasks_of_policies_are_not_looped_over(of):
+    calls, model, tasks = [], small(), ByPolicy() if of == "tasks" else Lines()
+    plain = maml.MAML.train_step
+
+    def train_step(learner, episode):
+        calls.append(episode)
+        return plain(learner, episode)
+
+    if of == "class":
+        model.__class__ = type("Own", (maml.MAML,), {"train_step": train_step})
+    elif of == "learner":
+        model.train_step = types.MethodType(train_step, model)
+    model.compile("adam", jit_compile=True, steps_per_execution=4)
+    model.fit(tasks, batch_size=3, steps=4, verbose=0)
+    (step,) = model._compiled_steps.values()
+    assert not step._loops and model.optimizer.iterations == 4
+    assert bool(calls) == (of != "tasks")
+
+
+def test_a_learner_that_a_callback_compiles_anew_steps_by_its_new_optimizer():
+    class Anew(keras.callbacks.Callback):
+        def on_train_end(self, logs=None):
+            self.model.compile(keras.optimizers.SGD(0.0), steps_per_execution=4)
+
+    model, few = small(), Lines().dataset(3, seed=0).take(4)
+    model.compile(keras.optimizers.SGD(0.1), steps_per_execution=4)
+    model.fit(few, steps_per_epoch=4, verbose=0)
+    model.fit(Lines(), batch_size=3, steps=4, callbacks=[Anew()], verbose=0)
+    before = [variable.numpy() for variable in model.trainable_variables]
+    model.fit(few, steps_per_epoch=4, verbose=0)
+    assert model.optimizer.iterations == 4
+    for one, other in zip(before, model.trainable_variables, strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 def test_convolutions_and_unknown_shapes_do_without():

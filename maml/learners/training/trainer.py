@@ -193,7 +193,8 @@ class Trainer(keras.Model):
             )
         if self._at_once == "auto":
             executions.choose(self, x, data, steps_per_epoch, kwargs.get("callbacks"))
-        with xla.compiled(self, data, own_step=type(self).train_step is not Trainer.train_step):
+        own_step = getattr(self.train_step, "__func__", None) is not Trainer.train_step
+        with xla.compiled(self, data, loop=not (own_step or getattr(x, "on_policy", False))):
             return super().fit(
                 replicas.spread(data, self.distribute_strategy),
                 epochs=epochs,

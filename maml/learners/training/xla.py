@@ -12,6 +12,9 @@ import tensorflow as tf
 
 from maml.core.episodes import Episode, as_episode
 
+MOST_BYTES = 2**25
+"""Of the batches that a call holds at once; of larger ones each is drawn when its step begins."""
+
 
 class CompiledStep:
     """A training step for episodes of certain shapes, alone or in a loop.
@@ -25,6 +28,7 @@ class CompiledStep:
     """
 
     def __init__(self, step: Callable, specs: Episode):
+        self._specs = specs
         self._step = tf.function(step, autograph=False).get_concrete_function(specs)
         self.once = tf.function(
             lambda episode: self._step(*episode), autograph=False, jit_compile=True
@@ -42,7 +46,13 @@ class CompiledStep:
         """
         if count not in self._loops:
             self._loops[count] = self._make_loop(count)
-        return self._loops[count]
+        # Keras would track a tf.function for good.
+        return lambda iterator: self._loops[count](iterator)
+
+    def fits(self, count: int) -> bool:
+        """Whether the batches of so many steps may be in memory at once."""
+        sizes = [spec.shape.num_elements() * spec.dtype.size for spec in self._specs]
+        return count * sum(sizes) <= MOST_BYTES
 
     def _make_loop(self, count):
         @tf.function(autograph=False, jit_compile=True)
@@ -57,20 +67,32 @@ class CompiledStep:
 
         @tf.function(autograph=False)
         def train(iterator):
-            batches = [iterator.get_next() for _ in range(count)]
-            return steps(as_episode(map(tf.stack, zip(*batches, strict=True))))
+            def draw(index, drawn):
+                parts = iterator.get_next()
+                return index + 1, [
+                    array.write(index, part) for array, part in zip(drawn, parts, strict=True)
+                ]
+
+            empty = [tf.TensorArray(spec.dtype, count) for spec in self._specs]
+            _, drawn = tf.while_loop(lambda index, _: index < count, draw, (0, empty))
+            batches = [
+                tf.ensure_shape(array.stack(), [count, *spec.shape])
+                for array, spec in zip(drawn, self._specs, strict=True)
+            ]
+            return steps(as_episode(batches))
 
         return train
 
 
 @contextlib.contextmanager
-def compiled(learner, data: tf.data.Dataset, own_step: bool = False):
+def compiled(learner, data: tf.data.Dataset, loop: bool):
     """Within it Keras trains a learner by a compiled step, if XLA is wanted and shapes are known.
 
     Args:
         learner: a compiled :class:`maml.MetaLearner` with weights.
         data: what it trains on.
-        own_step: whether its class has a ``train_step`` of its own, which is called for each step.
+        loop: whether several steps may be one call: not where a batch depends on the step before,
+            or where the user has another ``train_step``.
     """
     specs = as_episode(data.element_spec)
     known = all(spec.shape.is_fully_defined() for spec in specs)
@@ -80,15 +102,18 @@ def compiled(learner, data: tf.data.Dataset, own_step: bool = False):
     steps, key = learner._compiled_steps, shapes(specs)
     if key not in steps:
         steps[key] = CompiledStep(learner._step, specs)
-    together = learner.steps_per_execution
-    if together == 1 or own_step or data.cardinality() != tf.data.INFINITE_CARDINALITY:
+    together, endless = learner.steps_per_execution, tf.data.INFINITE_CARDINALITY
+    loop = loop and together > 1 and data.cardinality() == endless and steps[key].fits(together)
+    if not loop:
         yield
         return
-    kept, learner.train_function = learner.train_function, steps[key].loop(together)
+    kept, looped = learner.train_function, steps[key].loop(together)
+    learner.train_function = looped
     try:
         yield
     finally:
-        learner.train_function = kept
+        if learner.train_function is looped:  # No callback has compiled the learner anew.
+            learner.train_function = kept
 
 
 def shapes(episode) -> tuple:
