@@ -50,7 +50,7 @@ class CompiledStep:
         return lambda iterator: self._loops[count](iterator)
 
     def fits(self, count: int) -> bool:
-        """Whether the batches of so many steps may be in memory at once."""
+        """Whether the batches of this number of steps may be in memory at once."""
         sizes = [spec.shape.num_elements() * spec.dtype.size for spec in self._specs]
         return count * sum(sizes) <= MOST_BYTES
 
