@@ -31,6 +31,9 @@ NO_TESTS = 5
 def files_of(arguments):
     """The files of tests among arguments -> what is asked of each: itself, or tests of it."""
     named = [word for word in arguments if pathlib.Path(word.split("::")[0]).exists()]
+    for word in arguments:
+        if word not in named and word.split("::")[0].endswith(".py") and not word.startswith("-"):
+            sys.exit(f"Error: expected a file of tests; received {word}, which does not exist.")
     asked = {}
     for word in named or [str(ROOT / "tests")]:
         path = pathlib.Path(word.split("::")[0])

@@ -51,6 +51,12 @@ def test_without_files_all_are_run(asked):
     assert set(first) == set(run.LONG)
 
 
+def test_a_file_that_does_not_exist_is_told_once(folder, asked):
+    with pytest.raises(SystemExit, match="expected a file of tests; received .*test_d.py::test_0"):
+        run.main([str(folder / "test_a.py"), str(folder / "test_d.py::test_0")])
+    assert not asked[0]
+
+
 def test_tests_of_one_file_share_its_process(folder, asked):
     of_a = [f"{folder / 'test_a.py'}::test_{number}" for number in range(2)]
     assert run.main([*of_a, str(folder / "test_b.py")]) == 0
