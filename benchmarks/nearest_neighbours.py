@@ -12,6 +12,7 @@ import statistics
 import time
 
 import numpy as np
+import sklearn
 from absl import flags
 from sklearn.feature_selection import mutual_info_regression
 
@@ -74,8 +75,8 @@ def measure(samples: int, rounds: int) -> list[dict]:
 def table(result: dict) -> str:
     """The result as Markdown."""
     cells = []
-    for mine, other in zip(result["rows"][::2], result["rows"][1::2], strict=True):
-        for row in (mine, other):
+    for own, other in zip(result["rows"][::2], result["rows"][1::2], strict=True):
+        for row in (own, other):
             cells.append([
                 f"{row['samples']:,}", row["estimator"], f"{row['nats']:.4f}",
                 f"{1e3 * row['seconds']:.1f}", f"{1e3 * row['processor_seconds']:.1f}",
@@ -100,8 +101,6 @@ def table(result: dict) -> str:
 
 def main() -> None:
     """Measures, and writes what is found."""
-    import sklearn
-
     given = flags.FLAGS
     result = reporting.provenance("benchmarks/nearest_neighbours.py")
     result |= {

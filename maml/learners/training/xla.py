@@ -1,8 +1,8 @@
 """Training steps that XLA compiles: for which learners, and how several are made in one call.
 
-Of TensorFlow's loop over compiled steps, as Keras makes it, half of the time is spent between them
-where networks are small. So the loop is compiled too. It takes the batches of all its steps at
-once.
+Of TensorFlow's loop over compiled steps, as Keras makes it, nearly half of the time may be spent
+between them where networks are small. So the loop is compiled too. It takes the batches of all its
+steps at once.
 """
 
 import contextlib
