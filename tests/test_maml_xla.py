@@ -97,9 +97,21 @@ class ByPolicy(Lines):
     on_policy = True
 
 
-@pytest.mark.parametrize("of", ["class", "learner", "tasks"])
-def test_other_steps_and_tasks_of_policies_are_not_looped_over(of):
-    calls, model, tasks = [], small(), ByPolicy() if of == "tasks" else Lines()
+def test_steps_on_tasks_of_policies_are_single_ones():
+    model, tasks = small(), ByPolicy()
+    model.compile("adam", steps_per_execution=4)
+    with pytest.raises(ValueError, match="expected 1 or 'auto' for a policy.*received 4"):
+        model.fit(tasks, batch_size=3, steps=4, verbose=0)
+    for at_once in (1, "auto"):
+        model.compile("adam", jit_compile=True, steps_per_execution=at_once)
+        model.fit(tasks, batch_size=3, steps=4, verbose=0)
+        (step,) = model._compiled_steps.values()
+        assert not step._loops and model.optimizer.iterations == 4
+
+
+@pytest.mark.parametrize("of", ["class", "learner"])
+def test_train_steps_of_users_are_not_looped_over(of):
+    calls, model = [], small()
     plain = maml.MAML.train_step
 
     def train_step(learner, episode):
@@ -108,13 +120,12 @@ def test_other_steps_and_tasks_of_policies_are_not_looped_over(of):
 
     if of == "class":
         model.__class__ = type("Own", (maml.MAML,), {"train_step": train_step})
-    elif of == "learner":
+    else:
         model.train_step = types.MethodType(train_step, model)
     model.compile("adam", jit_compile=True, steps_per_execution=4)
-    model.fit(tasks, batch_size=3, steps=4, verbose=0)
+    model.fit(Lines(), batch_size=3, steps=4, verbose=0)
     (step,) = model._compiled_steps.values()
-    assert not step._loops and model.optimizer.iterations == 4
-    assert bool(calls) == (of != "tasks")
+    assert calls and not step._loops and model.optimizer.iterations == 4
 
 
 def test_a_learner_that_a_callback_compiles_anew_steps_by_its_new_optimizer():

@@ -86,6 +86,7 @@ REGULARIZERS = {
     "Prediction-MI (MINE)": each("weight", [0.3], regularizer="prediction_mi"),
     "Prediction-MI (exact)": each("weight", [0.3], regularizer="prediction_mi", bound="exact"),
     "Label-MI": each("weight", [1.0], regularizer="label_mi", warmup_nats=0.0),
+    "Label-MI, default": [{"regularizer": "label_mi"}],
     "label augmentation": each("probability", [0.5, 1.0], regularizer="label_augmentation"),
 }
 """Regularizers against memorization of fixed labels."""
@@ -98,6 +99,7 @@ ENCODER = {
         "none": [{"regularizer": "none"}],
         "MR-W": each("weight", [1e-5], regularizer="mr_w", sigma=1.0, layers=_CONVOLUTIONS),
         "Label-MI": each("weight", [0.5], regularizer="label_mi", warmup_nats=0.0),
+        "Label-MI, default": [{"regularizer": "label_mi"}],
     }.items()
 }
 """Regularizers of a convolutional encoder that does not adapt; each chooses an inner rate."""

@@ -32,19 +32,36 @@ def at_once(inputs, steps_per_epoch: int, on_policy: bool = False, replicas: int
     return math.gcd(steps_per_epoch, MOST)
 
 
-def choose(learner, x, data, steps_per_epoch: int | None, callbacks) -> None:
+def check(at_once: int | str, on_policy: bool) -> None:
+    """Refuses several steps at once where each batch depends on the step before.
+
+    Args:
+        at_once: ``steps_per_execution`` of :meth:`maml.MetaLearner.compile`.
+        on_policy: of :func:`at_once`.
+
+    Raises:
+        ValueError: that is so.
+    """
+    if on_policy and at_once not in ("auto", 1):
+        raise ValueError(
+            "Invalid value for `steps_per_execution` of compile: expected 1 or 'auto' for a policy,"
+            f" which draws each batch by the weights of the step before; received {at_once}."
+        )
+
+
+def choose(learner, data, steps_per_epoch: int | None, on_policy: bool, callbacks) -> None:
     """Lets Keras loop over as many steps as suit what a compiled learner is trained on.
 
     Args:
         learner: a :class:`maml.MetaLearner`; functions that it has traced for other numbers of
             steps are kept.
-        x, steps_per_epoch, callbacks: of :meth:`maml.MetaLearner.fit`. Callbacks that look at
-            single steps are called after each.
-        data: the dataset of ``x``.
+        data: the dataset of its tasks.
+        steps_per_epoch, callbacks: of :meth:`maml.MetaLearner.fit`. Callbacks that look at single
+            steps are called after each.
+        on_policy: of :func:`at_once`.
     """
     steps = 1
     if steps_per_epoch and not learner.run_eagerly and not _look_at_steps(callbacks):
-        on_policy = getattr(x, "on_policy", False)
         replicas = learner.distribute_strategy.num_replicas_in_sync
         steps = at_once(data.element_spec[0], steps_per_epoch, on_policy, replicas)
     if steps != learner.steps_per_execution:

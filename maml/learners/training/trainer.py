@@ -163,7 +163,7 @@ class Trainer(keras.Model):
 
         Raises:
             ValueError: the learner is not compiled, or the numbers of steps and epochs are missing
-                or contradict each other.
+                or contradict each other, or a policy was compiled with several steps at once.
         """
         self._check_compiled("fit")
         unknown = kwargs.keys() - {"callbacks", "verbose", "initial_epoch", "validation_freq"}
@@ -174,6 +174,7 @@ class Trainer(keras.Model):
                 "validation_data, callbacks or verbose."
             )
         epochs, steps_per_epoch = arguments.schedule(steps, epochs, steps_per_epoch, self._at_once)
+        executions.check(self._at_once, on_policy := getattr(x, "on_policy", False))
         check_counts(validation_batch_size=validation_batch_size, validation_steps=validation_steps)
         if isinstance(x, TaskFamily):
             arguments.check_callbacks(kwargs.get("callbacks"))
@@ -192,9 +193,9 @@ class Trainer(keras.Model):
                 validation_data, size, validation_steps
             )
         if self._at_once == "auto":
-            executions.choose(self, x, data, steps_per_epoch, kwargs.get("callbacks"))
+            executions.choose(self, data, steps_per_epoch, on_policy, kwargs.get("callbacks"))
         own_step = getattr(self.train_step, "__func__", None) is not Trainer.train_step
-        with xla.compiled(self, data, loop=not (own_step or getattr(x, "on_policy", False))):
+        with xla.compiled(self, data, loop=not own_step):
             return super().fit(
                 replicas.spread(data, self.distribute_strategy),
                 epochs=epochs,

@@ -91,23 +91,20 @@ def compiled(learner, data: tf.data.Dataset, loop: bool):
     Args:
         learner: a compiled :class:`maml.MetaLearner` with weights.
         data: what it trains on.
-        loop: whether several steps may be one call: not where a batch depends on the step before,
-            or where the user has another ``train_step``.
+        loop: whether several steps may be one call: not where the user has another
+            ``train_step``.
     """
     specs = as_episode(data.element_spec)
     known = all(spec.shape.is_fully_defined() for spec in specs)
-    if not learner._xla or learner.run_eagerly or not known:
-        yield
-        return
-    steps, key = learner._compiled_steps, shapes(specs)
-    if key not in steps:
-        steps[key] = CompiledStep(learner._step, specs)
-    together, endless = learner.steps_per_execution, tf.data.INFINITE_CARDINALITY
-    loop = loop and together > 1 and data.cardinality() == endless and steps[key].fits(together)
-    if not loop:
-        yield
-        return
-    kept, looped = learner.train_function, steps[key].loop(together)
+    kept = looped = learner.train_function
+    if learner._xla and known and not learner.run_eagerly:
+        steps, key = learner._compiled_steps, shapes(specs)
+        if key not in steps:
+            steps[key] = CompiledStep(learner._step, specs)
+        together, endless = learner.steps_per_execution, tf.data.INFINITE_CARDINALITY
+        loop = loop and together > 1 and data.cardinality() == endless
+        if loop and steps[key].fits(together):
+            looped = steps[key].loop(together)
     learner.train_function = looped
     try:
         yield
