@@ -151,6 +151,9 @@ PAPER = {
 } | {f"MR-W + {LABEL_MI}, default": [CHOSEN["MR-W"][0] | {"regularizer": "mr_w,label_mi"}]}
 """Rows for images, network and batches of the paper's size: nothing is chosen anew."""
 
+PAPER_MAML = {name: PAPER[name] for name in PAPER if "MR-W" not in name}
+"""The same for a network that adapts as a whole: its image tower has no layer of the name."""
+
 COMMON = {
     "task.num_validation": 6, "task.other_shots": (5,), "task.shots": 15,
 }  # fmt: skip
@@ -206,6 +209,19 @@ TABLES = {
             "steps_per_epoch": 1000,
         },
         PAPER,
+        seeds=1,
+    ),
+    # Its 10,000 steps are cut as well; as in the authors' script, a task has ten images and ten.
+    "paper_maml": Table(
+        "Regularizers at the paper's size: MAML",
+        {
+            "learner": "maml",
+            "network.precision": "mixed_bfloat16",
+            "task.shots": 10,
+            "steps": 2_000,
+            "steps_per_epoch": 500,
+        },
+        PAPER_MAML,
         seeds=1,
     ),
     "information": Table(
