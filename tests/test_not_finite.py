@@ -5,6 +5,7 @@ import inspect
 import json
 import math
 import typing
+import warnings
 
 import keras
 import numpy as np
@@ -199,6 +200,26 @@ def run(monkeypatch, folder, share, value, **given):
     config = toys.small({"learner": "cnp", "steps": 60, "steps_per_epoch": 30} | given)
     monkeypatch.setattr(type(config), "make_problem", lambda self: problem_of(share, value))
     return training.run(config, folder, verbose=0, pictures=False)
+
+
+@pytest.mark.parametrize("of", ["family", "dataset"])
+@pytest.mark.parametrize("share", [1.0, 0.3])
+def test_fit_stops_or_warns_by_itself_where_labels_are_not_finite(share, of):
+    tasks, model = Flawed(share, math.nan), toys.learner("cnp", maml.NormalHead(), 9)
+    model.compile("adam")
+    given = {"batch_size": 3, "steps": 20} if of == "family" else {}
+    x = tasks if of == "family" else tasks.dataset(3, seed=0).take(20)
+    what = r"`query_y` of task 0 of the batch holds nan"
+    if share == 1.0:
+        with pytest.raises(FloatingPointError, match=f"20 of 20 .*in step 1 {what}.*Leave such"):
+            model.fit(x, verbose=0, **given)
+        return
+    with pytest.warns(UserWarning, match=f"{what}: leave such data out") as told:
+        history = model.fit(x, verbose=0, callbacks=[keras.callbacks.Callback()], **given).history
+    assert 1 < history["skipped_steps"][0] < 10
+    assert f"{history['skipped_steps'][0]:.0f} of 20 training steps" in str(told[0].message)
+    with warnings.catch_warnings(action="error"):
+        model.fit(toys.Lines(), batch_size=3, steps=20, verbose=0)
 
 
 SLOW = pytest.mark.slow

@@ -1,6 +1,5 @@
 """Keras callbacks for meta-training: what is watched, kept, and when to stop."""
 
-import math
 import os
 import pathlib
 import time
@@ -12,20 +11,17 @@ import numpy as np
 
 from maml.core import finite
 from maml.core.episodes import TaskFamily
-from maml.core.options import far_from_defaults
 from maml.diagnostics.scores import Evaluator
 from maml.experiments.config import Config
 from maml.experiments.results import history_text, read_rows
 from maml.learners import saving
 from maml.learners.parallel.workers import Devices
+from maml.learners.training.skipped import SkippedSteps, sentence
 from maml.regularizers.prediction_mi import POWER_LIMIT
 from maml.tasks.problem import Problem
 from mine import reporting
 from mine.reporting.tables import counted
 from mine.reporting.words import reason
-
-SKIPPED_SHARE = 0.01
-"""Of training steps: a run that skipped more of them says so."""
 
 _HISTORY = "history.csv"
 """Name of the table within a checkpoint."""
@@ -263,15 +259,10 @@ def skipped_warning(history: dict[str, np.ndarray], problem: Problem, config: Co
     """A sentence on training steps that were skipped, if more than 1 % were."""
     skipped, per_epoch = history["skipped_steps"], config.epoch_steps()
     steps = per_epoch * len(skipped)
-    if not skipped.sum() > SKIPPED_SHARE * steps:
+    if sentence(skipped.sum(), steps, None) is None:
         return None
     first = int(np.argmax(skipped > 0)) * per_epoch
-    unfit = find_unfit(problem, config, first, first + per_epoch)
-    reason = f"{unfit}: leave such data out" if unfit else "lower the learning rates"
-    return (
-        f"{skipped.sum():.0f} of {counted(steps, 'training step')} ({skipped.sum() / steps:.0%}) "
-        f"were skipped, since their gradients were not finite; {reason}."
-    )
+    return sentence(skipped.sum(), steps, find_unfit(problem, config, first, first + per_epoch))
 
 
 class StopTogether(keras.callbacks.Callback):
@@ -299,15 +290,17 @@ def _save(model: keras.Model, path: pathlib.Path, table: HistoryFile | None = No
     reporting.write(reporting.sealed(content.getvalue()), path)
 
 
-class StopOnDivergence(keras.callbacks.Callback):
-    """Stops when gradients are not finite, and says why; warns when a critic is exploited.
+class StopOnDivergence(SkippedSteps):
+    """Stops within the first steps too, and says whether there is a checkpoint.
+
+    It also warns when a critic is exploited. Of single steps that were skipped a run warns itself.
 
     Args:
         checkpoint: path of the last one, to say whether there is one; None if none is written.
-        find_unfit: gives what is unfit in the batches of training steps ``(start, stop)``, as
-            :func:`maml.core.finite.first_unfit` does; None if that is not known.
+        find_unfit: of :class:`maml.learners.training.skipped.SkippedSteps`.
     """
 
+    FEWEST = 1
     RATIO = "prediction_mi_power_ratio"
     FIRST = 10
     """Steps after which training stops if all were skipped."""
@@ -317,13 +310,9 @@ class StopOnDivergence(keras.callbacks.Callback):
         checkpoint: os.PathLike | None = None,
         find_unfit: Callable[[int, int], str | None] | None = None,
     ):
-        super().__init__()
-        self.checkpoint, self.find_unfit = checkpoint, find_unfit
+        super().__init__(find_unfit)
+        self.checkpoint = checkpoint
         self.warned = self.trained = False
-        self.epoch = 0
-
-    def on_epoch_begin(self, epoch, logs=None):
-        self.epoch = epoch
 
     def on_train_batch_end(self, batch, logs=None):
         if self.trained or batch + 1 < self.FIRST:
@@ -331,13 +320,11 @@ class StopOnDivergence(keras.callbacks.Callback):
         # Read once: that waits for the device.
         self.trained = float(logs["skipped_steps"]) < batch + 1
         if not self.trained:
-            self._stop(batch + 1, batch + 1)
+            self.stop(batch + 1, batch + 1)
 
     def on_epoch_end(self, epoch, logs=None):
-        self.epoch, self.trained = epoch, True
-        skipped, steps = logs["skipped_steps"], self.params["steps"]
-        if skipped >= steps / 2 or not math.isfinite(logs["loss"]):
-            self._stop(skipped, steps)
+        self.trained = True
+        super().on_epoch_end(epoch, logs)
         if logs.get(self.RATIO, 0.0) > POWER_LIMIT and not self.warned:
             self.warned = True
             print(
@@ -345,22 +332,12 @@ class StopOnDivergence(keras.callbacks.Callback):
                 "the Prediction-MI critic is being exploited. Lower its weight, or use label_mi."
             )
 
-    def _stop(self, skipped, steps) -> None:
-        start = self.epoch * self.params["steps"]
-        unfit = None if self.find_unfit is None else self.find_unfit(start, start + steps)
-        where = unfit or self.model.divergence()
-        kept = ""
+    def on_train_end(self, logs=None):
+        """Nothing: :func:`skipped_warning` knows the epochs before a run was resumed."""
+
+    def stop(self, skipped, steps, kept=""):
         if self.checkpoint is not None and pathlib.Path(self.checkpoint).exists():
             kept = f"; the checkpoint before it, {self.checkpoint}, is kept"
         elif self.checkpoint is not None:
             kept = "; there is no checkpoint yet"
-        remedy = "Lower the learning rates (meta_lr, inner_lr) or the weight of the regularizer."
-        far = far_from_defaults(self.model, self.model.head, *self.model.regularizers)
-        if unfit:
-            remedy = "Leave such data out of the tasks, or scale them."
-        elif far:
-            remedy = f"{remedy[:-1]}, or set nearer to its default {' and '.join(far)}."
-        raise FloatingPointError(
-            f"{skipped:.0f} of {counted(steps, 'step')} of epoch {self.epoch + 1} had a gradient "
-            f"that is not finite{f' ({where})' if where else ''}{kept}. {remedy}"
-        )
+        super().stop(skipped, steps, kept)

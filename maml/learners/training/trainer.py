@@ -10,7 +10,7 @@ from maml.core.checks import check_counts
 from maml.core.episodes import Episode, TaskFamily, as_episode, fold_in, real_inputs
 from maml.core.seeds import Stream, stream
 from maml.learners.parallel import replicas
-from maml.learners.training import arguments, executions, xla
+from maml.learners.training import arguments, executions, skipped, xla
 from maml.nn import normalization
 
 EVALUATION_STEPS = 10
@@ -164,6 +164,8 @@ class Trainer(keras.Model):
         Raises:
             ValueError: the learner is not compiled, or the numbers of steps and epochs are missing
                 or contradict each other, or a policy was compiled with several steps at once.
+            FloatingPointError: half of the steps of an epoch of ten or more were skipped, since
+                loss or gradients were not finite. Fewer give a warning at the end.
         """
         self._check_compiled("fit")
         unknown = kwargs.keys() - {"callbacks", "verbose", "initial_epoch", "validation_freq"}
@@ -194,6 +196,7 @@ class Trainer(keras.Model):
             )
         if self._at_once == "auto":
             executions.choose(self, data, steps_per_epoch, on_policy, kwargs.get("callbacks"))
+        kwargs["callbacks"] = skipped.watched(self, kwargs.get("callbacks"), x, data, batch_size)
         own_step = getattr(self.train_step, "__func__", None) is not Trainer.train_step
         with xla.compiled(self, data, loop=not own_step):
             return super().fit(
