@@ -568,20 +568,27 @@ def test_arguments_of_another_kind_are_refused_by_name(wrong, name):
         maml.memorization_report(lambda sx, sy, qx: qx[:, 0], (x, x[..., 0]), **options)
 
 
-def test_held_out_tasks_that_were_trained_on_are_told():
+def test_held_out_tasks_that_were_trained_on_are_left_out():
     rng = np.random.default_rng(0)
     x = rng.standard_normal([8, 12, 2])
-    tasks, other = (x, x[..., 0]), (x + 1, x[..., 0])
+    slopes = rng.standard_normal([8, 1, 2])
+    tasks, other = (x, np.sum(slopes * x, -1)), (x + 1, np.sum(slopes * (x + 1), -1))
+    both = tuple(np.concatenate([own[:3], new]) for own, new in zip(tasks, other, strict=True))
     options = {"shots": 5, "verbose": False}
 
     def predict(support_x, support_y, query_x):
-        return query_x[:, 0]
+        return query_x @ np.linalg.lstsq(support_x, support_y, rcond=None)[0]
 
-    with pytest.warns(UserWarning, match="8 of 8 held-out tasks have the points of a training"):
-        maml.memorization_report(predict, tasks, held_out=tasks, **options)
+    with pytest.warns(UserWarning, match="8 of 8 held-out .* training task.*`held_out` is left"):
+        report = maml.memorization_report(predict, tasks, held_out=tasks, **options)
+    assert report.verdict == "cannot tell" and list(report.splits) == ["training"]
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        maml.memorization_report(predict, tasks, held_out=other, **options)
+        alone = maml.memorization_report(predict, tasks, held_out=other, **options)
+    with pytest.warns(UserWarning, match="3 of 11 held-out tasks have .* they are left out"):
+        left = maml.memorization_report(predict, tasks, held_out=both, **options)
+    assert alone.verdict == left.verdict == "adapts"
+    assert left.splits["held_out"]["tasks"] == 8
 
 
 def refuses_missing(support_x, support_y, query_x):

@@ -51,8 +51,9 @@ def memorization_report(
             support_y, query_x, query_y), one task each, whose sizes may differ. Labels are numbers
             [n] or [n, dim], or classes, with ``output="probs"``: their numbers [n], or one-hot [n,
             classes].
-        held_out: the same, of tasks that were not trained on. None: the verdict rests on relabeled
-            training tasks, or cannot tell whether the model adapts.
+        held_out: the same, of tasks that were not trained on; those that are training tasks are
+            left out. None: the verdict rests on relabeled training tasks, or cannot tell whether
+            the model adapts.
         output: what ``predict`` returns for n queries: "mean", the expected labels [n] or [n,
             dim]; "mean_std", a pair of these and their standard deviations; "probs", probabilities
             [n, classes]; "samples", labels [samples, n] or [samples, n, dim].
@@ -164,14 +165,7 @@ class Session:
                     f"tasks, {shapes[0][0]} and labels {shapes[0][1]}; received {shapes[1][0]} and "
                     f"{shapes[1][1]}."
                 )
-        same = sampling.count_shared(splits.get("held_out", []), splits["training"])
-        if same:
-            warnings.warn(
-                f"{same} of {len(splits['held_out'])} held-out tasks have the points of a training "
-                "task: the report cannot tell a model that memorizes from one that adapts; leave "
-                "these tasks out of training, or of `held_out`.",
-                stacklevel=3,
-            )
+        splits = _apart(splits)
         self.vector = labels.ndim == 2
         self.class_numbers = self.output == "probs" and not self.vector
         self._check_memory(splits, classes)
@@ -273,6 +267,23 @@ class Session:
         elif not self.vector:
             y = y[:, np.newaxis]
         return part._replace(query_y=y.astype(float))
+
+
+def _apart(splits: dict[str, list[sampling.Task]]) -> dict[str, list[sampling.Task]]:
+    """The splits without held-out tasks that are training tasks, or without held-out ones."""
+    given = splits.get("held_out", [])
+    kept = sampling.apart(given, splits["training"])
+    if len(kept) == len(given):
+        return splits
+    enough = len(kept) >= 2
+    warnings.warn(
+        f"{len(given) - len(kept)} of {len(given)} held-out tasks have the points of a training "
+        "task, which cannot tell a model that memorizes from one that adapts: "
+        f"{'they are' if enough else '`held_out` is'} left out. Give tasks that were not trained "
+        "on.",
+        stacklevel=4,
+    )
+    return splits | {"held_out": kept} if enough else {"training": splits["training"]}
 
 
 class _Model:

@@ -71,14 +71,17 @@ def read_tasks(
     return tasks
 
 
-def count_shared(tasks: list[Task], others: list[Task]) -> int:
-    """How many of some tasks have at least half of their points in one of the others.
+def apart(tasks: list[Task], others: list[Task]) -> list[Task]:
+    """The tasks that are none of the others: less than half of their points are in one of them.
 
-    Tasks of fewer than five different points are not counted: they can be equal by chance.
+    A task of fewer than five different points stays: it can be equal to another by chance.
     """
     known = [_points(other) for other in others]
-    own = [points for points in map(_points, tasks) if len(points) >= 5]
-    return sum(any(2 * len(points & of) >= len(points) for of in known) for points in own)
+
+    def is_known(points):
+        return len(points) >= 5 and any(2 * len(points & of) >= len(points) for of in known)
+
+    return [task for task in tasks if not is_known(_points(task))]
 
 
 def _points(task: Task) -> set[int]:
