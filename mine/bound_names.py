@@ -1,5 +1,7 @@
 """The names of the bounds, for commands and checks that need no TensorFlow."""
 
+from collections.abc import Iterable
+
 PAIRED_BOUNDS = ("mine", "dv", "nwj", "js", "smile")
 """Bounds of joint and marginal scores; "infonce" needs the scores of all pairs instead."""
 
@@ -7,13 +9,18 @@ BOUNDS = (*PAIRED_BOUNDS, "infonce")
 """All bounds that a critic can be trained by."""
 
 
-def check_bound(bound: str) -> None:
+def check_bound(bound: str, others: Iterable[str] = ()) -> None:
     """Checks the name of a bound.
+
+    Args:
+        bound: the name.
+        others: what may be named besides, such as estimators without a critic.
 
     Raises:
         ValueError: no bound has this name.
     """
-    if bound not in BOUNDS:
+    names = (*BOUNDS, *others)
+    if bound not in names:
         raise ValueError(
-            f"Invalid value for `bound`: expected one of {', '.join(BOUNDS)}; received {bound!r}."
+            f"Invalid value for `bound`: expected one of {', '.join(names)}; received {bound!r}."
         )

@@ -206,7 +206,7 @@ def load(path: pathlib.Path | str):
         PickleError: the file cannot be read, is damaged, or has other content.
     """
     path = pathlib.Path(path)
-    remedy = "make it again by data_gen.py or mujoco_render.py"
+    remedy = "make it again by ./run.sh data (data_gen.py, mujoco_render.py)"
     try:
         content = path.read_bytes()
     except OSError as error:

@@ -104,7 +104,7 @@ class PoseTasks(TaskFamily):
         path = pathlib.Path(path)
         images, labels, checksums = (_read_shards if path.is_dir() else _read_pickle)(path)
         names = _names(path, split, images) if split else None
-        _check_unit(labels, names, f"labels in {path}", "make it again by data_gen.py")
+        _check_unit(labels, names, f"labels in {path}", "make it again by ./run.sh data")
         if cropped:
             images = changed(images, crop)
         if image_size:

@@ -273,7 +273,7 @@ def test_a_configuration_that_is_missing_or_of_another_version_is_told(small_run
         evaluate.load_trained(path, {"meta_lr_decay": True})
     for unknown in ({"zeal": 1}, {"learner_options": {"zeal": 1}}):
         file.write_text(json.dumps({"config": known | unknown}))
-        told = r"config\.json is not a configuration of this version: .*'zeal'"
+        told = r"config\.json cannot be used with this version: .*'zeal'"
         with pytest.raises(ValueError, match=told):
             evaluate.load_trained(path, {})
     file.unlink()

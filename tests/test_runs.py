@@ -159,7 +159,7 @@ def test_an_option_that_is_newer_than_a_run_keeps_neither_its_folder_nor_its_nam
     # What stands at its default renames no run.
     assert run_name(dataclasses.replace(config, meta_lr_decay=False)) == run_name(config)
     (tmp_path / "config.json").write_text(json.dumps({"config": older | {"zeal": 1}}))
-    with pytest.raises(ValueError, match=r"config\.json is not a configuration of this version"):
+    with pytest.raises(ValueError, match=r"config\.json cannot be used with this version"):
         claimed(tmp_path, newer, complete=complete)
 
 

@@ -51,8 +51,9 @@ def check_at_least(least: float, **values) -> None:
     """Raises ValueError unless each of some values, given by name, is finite, ``least`` or more."""
     for name, value in values.items():
         if not least <= _real(value) < math.inf:
+            what = "at least" if isinstance(value, numbers.Real) else "a number, at least"
             raise ValueError(
-                f"Invalid value for `{name}`: expected at least {least}, received {value!r}."
+                f"Invalid value for `{name}`: expected {what} {least}, received {value!r}."
             )
         check_sizes(name, value)
 
@@ -98,3 +99,21 @@ def check_sizes(name: str, *values) -> None:
                 f"Invalid value for `{name}`: expected a size from {SIZES[0]:g} to {SIZES[1]:g}, "
                 f"whose square numbers of 32 bits hold; received {value!r:.40}."
             )
+
+
+def check_regularizers(value) -> list:
+    """The regularizers in a list or tuple, as a list.
+
+    Raises:
+        ValueError: it is something else, such as one regularizer or a name.
+    """
+    several = isinstance(value, list | tuple)
+    wrong = [of for of in value if not hasattr(of, "metric_names")] if several else [value]
+    if wrong:
+        received = repr(wrong[0]) if isinstance(wrong[0], str) else f"a {type(wrong[0]).__name__}"
+        raise ValueError(
+            "Invalid value for `regularizers`: expected a list of regularizers, such as "
+            f"[maml.MRA()]; received {received}{' in it' if several else ''}. "
+            "maml.make_regularizers makes them from their names."
+        )
+    return list(value)

@@ -43,18 +43,38 @@ def as_episode(parts) -> Episode | PaddedEpisode:
     return (Episode if len(parts) == len(Episode._fields) else PaddedEpisode)(*parts)
 
 
-def check_elements(episode) -> None:
-    """Refuses a batch of episodes whose inputs or labels are empty, such as images of 0 x 0.
+def check_shapes(episode) -> None:
+    """Refuses a batch of episodes whose parts do not go together, or have no elements.
 
     Raises:
-        ValueError: an input or a label has no element; the message names it, and its shape.
+        ValueError: a part lacks the axes of tasks and examples, inputs and labels differ in them,
+            or an input or a label has no element, as images of 0 x 0; the message names the part.
     """
-    for name, part in zip(type(episode)._fields, episode, strict=True):
-        if 0 in tuple(part.shape[2:]):
+    shapes = {
+        name: list(part.shape) for name, part in zip(type(episode)._fields, episode, strict=True)
+    }
+    for name, shape in shapes.items():
+        if len(shape) < 2:
+            raise ValueError(
+                f"Invalid shape of `{name}` of episodes: expected [tasks, examples, ...]; received "
+                f"{shape}. A batch of one task has a first axis of 1."
+            )
+        if 0 in shape[2:]:
             raise ValueError(
                 f"Invalid `{name}` of episodes: expected inputs and labels of one number or more; "
-                f"received {list(part.shape)}, [tasks, examples, ...]. Leave such tasks out."
+                f"received {shape}, [tasks, examples, ...]. Leave such tasks out."
             )
+    for name, like, axes in (
+        ("support_y", "support_x", ("tasks", "examples")),
+        ("query_y", "query_x", ("tasks", "examples")),
+        ("query_x", "support_x", ("tasks",)),
+    ):
+        for axis, received, expected in zip(axes, shapes[name], shapes[like], strict=False):
+            if None not in (received, expected) and received != expected:
+                raise ValueError(
+                    f"Invalid shape of `{name}` of episodes: expected as many {axis} as `{like}` "
+                    f"has, {expected}; received {received}."
+                )
 
 
 def support_mask(episode):
@@ -104,6 +124,15 @@ class TaskFamily(abc.ABC):
     """
 
     num_tasks: int
+
+    def __getattr__(self, name):
+        own = type(self).__name__
+        if name == "num_tasks":
+            raise AttributeError(
+                f"{own} has no `num_tasks`: expected the number of its tasks; set it in "
+                "__init__, such as self.num_tasks = 100."
+            )
+        raise AttributeError(f"{own!r} object has no attribute {name!r}")
 
     on_policy = False
     """Whether episodes depend on the learner's weights, so that none may be drawn ahead."""

@@ -33,6 +33,15 @@ class LabelTransform(Configured, abc.ABC):
         """The episode after one draw; ``seed`` is a stateless seed [2]."""
 
 
+def check_transform(value) -> None:
+    """Raises ValueError unless a value is a label transform."""
+    if not isinstance(value, LabelTransform):
+        raise ValueError(
+            "Invalid value for `label_transform`: expected a label transform, such as "
+            f"maml.LabelOffset(10.0); received a {type(value).__name__}."
+        )
+
+
 def _per_task(episode: Episode, uniform) -> tf.Tensor:
     """Reshapes one number for each task, [tasks], to broadcast against labels."""
     return tf.reshape(uniform, [-1] + [1] * (episode.support_y.shape.rank - 1))
@@ -94,6 +103,9 @@ class LabelPermutation(LabelTransform):
 
     Args:
         classes: number of classes.
+
+    Raises:
+        ValueError: when called, labels have another number of classes, or are numbers.
     """
 
     def __init__(self, classes: int):
@@ -101,6 +113,12 @@ class LabelPermutation(LabelTransform):
         self.entropy = math.log(classes)
 
     def __call__(self, episode, seed):
+        if episode.support_y.shape[-1] != self.classes:
+            raise ValueError(
+                f"Invalid labels for LabelPermutation({self.classes}): expected one-hot labels of "
+                f"{self.classes} classes; received labels of {episode.support_y.shape[-1]}. For "
+                "numbers use LabelOffset or LabelScale."
+            )
         tasks = tf.shape(episode.support_y)[0]
         order = tf.argsort(tf.random.stateless_uniform([tasks, self.classes], seed), axis=-1)
         return episode._replace(

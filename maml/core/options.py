@@ -13,6 +13,8 @@ import types
 import typing
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
+from mine.reporting.words import guess
+
 PLAIN = (bool, int, float, str, type(None))
 """Kinds of values that options are made of."""
 
@@ -86,6 +88,29 @@ def _is_plain(kind) -> bool:
     if typing.get_origin(kind) in (Sequence, tuple, list):
         return all(_is_plain(part) for part in parts)
     return kind in PLAIN or isinstance(kind, str)
+
+
+KERAS = ("name", "dtype", "trainable")
+"""Arguments of all layers and models, which constructors hand on to Keras."""
+
+
+def check_known(component: type, given: Iterable[str]) -> None:
+    """Refuses arguments that a constructor would hand on to Keras, which does not know them.
+
+    Args:
+        component: class of a learner or regularizer.
+        given: names of such arguments.
+
+    Raises:
+        ValueError: one is unknown; the sentence lists those that there are.
+    """
+    for argument in given:
+        if argument not in KERAS:
+            names = parameters(component)
+            raise ValueError(
+                f"Unknown argument `{argument}` of {component.__name__}: expected one of "
+                f"{', '.join(names)}{guess(argument, names)}"
+            )
 
 
 def parse(text: str) -> dict[str, str]:

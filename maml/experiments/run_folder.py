@@ -155,5 +155,5 @@ def _of_this_version(path: pathlib.Path):
         yield
     except (TypeError, ValueError) as error:
         raise ValueError(
-            f"{path} is not a configuration of this version: {reason(error, 600)}."
+            f"{path} cannot be used with this version: {reason(error, 600)}."
         ) from error

@@ -20,11 +20,12 @@ import pathlib
 import keras
 import tensorflow as tf
 
+from maml.core.checks import check_regularizers
 from maml.core.episodes import (
     Episode,
     as_episode,
     augmented,
-    check_elements,
+    check_shapes,
     fold_in,
     real_inputs,
     support_mask,
@@ -75,7 +76,7 @@ class MetaLearner(Configured, Predictor, Trainer, abc.ABC):
         # Mixed precision is for networks: what is computed of their outputs is as exact as weights.
         self.dtype_policy = keras.DTypePolicy(self.variable_dtype)
         self.head = head
-        self.regularizers = list(regularizers)
+        self.regularizers = check_regularizers(regularizers)
         self.seed = seed
         names = ["loss", "task_loss", "mse"]
         for regularizer in self.regularizers:
@@ -321,7 +322,7 @@ class MetaLearner(Configured, Predictor, Trainer, abc.ABC):
             ValueError: inputs or labels are empty, labels are not those of the head, or a network
                 has a layer that draws noise or a Keras regularizer of weights.
         """
-        check_elements(as_episode(episode))
+        check_shapes(as_episode(episode))
         self._check_episode(as_episode(episode))
         self._create_weights(episode)
 

@@ -7,7 +7,7 @@ import tensorflow as tf
 import mine
 from maml.core.checks import check_at_least, check_finite, check_whole
 from maml.core.episodes import as_episode, concatenated, fold_in
-from maml.core.label_transforms import LabelTransform
+from maml.core.label_transforms import LabelTransform, check_transform
 from maml.regularizers.base import Regularizer
 from mine import replicas
 from mine.bounds import log_mean_exp
@@ -115,6 +115,7 @@ class InformationTerm(Regularizer):
                 f"Invalid value for `bound` of {type(self).__name__}: expected one of "
                 f"{', '.join(self.BOUNDS)}; received {bound!r}."
             )
+        check_transform(label_transform)
         check_at_least(0, weight=weight, warmup=warmup, warmup_nats=warmup_nats, cap=cap)
         check_finite(least=0, momentum=momentum)
         check_whole(1, num_relabelings=num_relabelings)
@@ -195,7 +196,7 @@ class InformationTerm(Regularizer):
             surrogate = tf.where(above, tf.stop_gradient(surrogate), surrogate)
         logs["surrogate"] = surrogate
         # A value on the batch that is being fitted is no estimate: nats are for held-out batches.
-        if not training:
+        if not training and f"{self.key}_nats" in self.metric_names:
             logs["nats"] = bound.nats
         if marginal is not None:
             logs["effective_negatives"] = mine.effective_sample_size(marginal)

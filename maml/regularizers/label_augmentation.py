@@ -4,7 +4,7 @@ import tensorflow as tf
 
 from maml.core.checks import check_finite
 from maml.core.episodes import Episode, as_episode, fold_in
-from maml.core.label_transforms import LabelTransform
+from maml.core.label_transforms import LabelTransform, check_transform
 from maml.core.registry import REGULARIZERS
 from maml.regularizers.base import Regularizer
 
@@ -13,10 +13,10 @@ from maml.regularizers.base import Regularizer
 class LabelAugmentation(Regularizer):
     """Label augmentation: trains on relabeled tasks (Rajendran et al. 2020, arXiv 2007.05549).
 
-    In a training step each task is, with ``probability``, replaced by a draw of the
-    label_transform,
-    support and queries alike, before anything else happens. That increases the conditional entropy
-    H(y* | x*): x* no longer gives the label away, so memorizing it does not pay.
+    In a training step each task is, with ``probability``, replaced by a draw of the label
+    transform, support and queries alike, before anything else happens. That increases the
+    conditional entropy H(y* | x*): x* no longer gives the label away, so memorizing it does not
+    pay.
 
     Args:
         label_transform: draws the relabeling.
@@ -32,6 +32,7 @@ class LabelAugmentation(Regularizer):
 
     def __init__(self, label_transform: LabelTransform, probability: float = 1.0, **kwargs):
         super().__init__(**kwargs)
+        check_transform(label_transform)
         if not label_transform.relabels_queries:
             raise ValueError(
                 f"{type(label_transform).__name__} does not relabel the queries, so it makes no "

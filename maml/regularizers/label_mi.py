@@ -49,7 +49,8 @@ class LabelMI(InformationTerm):
             over ``num_relabelings`` (with "plugin" it has ``negatives + 1`` instead). More make its
             gradient less noisy: cheap where networks only embed inputs, since a task is embedded
             once; where networks adapt, each costs as much as a task. With "ba", and a transform
-            whose entropy is not known, ``cap`` is of the log-likelihood alone.
+            whose entropy is not known, the bound is known up to a constant: ``cap`` is of the
+            log-likelihood alone, and ``label_mi_nats`` is not logged.
 
     Raises:
         ValueError: an option has no meaning, or the transform leaves the query labels as they are.
@@ -89,6 +90,14 @@ class LabelMI(InformationTerm):
     def table_name(cls, **options):
         bound = "" if options["bound"] == "ba" else f"{options['bound']}, "
         return f"{cls.title} ({bound}{cls.symbol} = {options['weight']:g})"
+
+    @property
+    def metric_names(self):
+        names = super().metric_names
+        if self.bound != "ba" or self.label_transform.entropy is not None:
+            return names
+        # Up to a constant the bound is known, and logged as the surrogate; nats it is not.
+        return tuple(name for name in names if name != f"{self.key}_nats")
 
     def scores(self, learner, episode, weight, seed, training):
         if self.bound == "plugin":

@@ -126,7 +126,7 @@ def direct(y, d, x, others, log_prob: Callable | None = None, hidden=None, **opt
         )
     # With the likelihood only a small marginal is learned.
     negatives = min(16 if log_prob is None else 64, others.shape[1])
-    options = Options(**{"negatives": negatives} | options)
+    options = Options.of(**{"negatives": negatives} | options)
     kind = "none" if log_prob is not None else options.preprocess
     maps = {name: preprocessing.Preprocessor(kind).fit(value) for name, value in checked.items()}
     ready = {name: preprocessing.single(name, maps[name](value)) for name, value in checked.items()}

@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 
+from mine.bound_names import check_bound
 from mine.estimators import classical, preprocessing
 from mine.estimators.result import Estimate, of_bound
 from mine.estimators.uncertainty import information
@@ -44,6 +45,7 @@ def estimate(
             together.
         ArithmeticError: the scores of a critic are not finite.
     """
+    check_bound(bound, CLASSICAL)
     if bound in CLASSICAL:
         unknown = sorted(set(options) - {"preprocess", "progress"})
         if unknown:

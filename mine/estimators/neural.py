@@ -84,7 +84,7 @@ class MINE:
     """
 
     def __init__(self, **options):
-        self.options = Options(**options)
+        self.options = Options.of(**options)
         self._fits = self._estimate = None
 
     def fit(self, x, y) -> "MINE":

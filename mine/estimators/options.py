@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from mine.bound_names import check_bound
 from mine.estimators import preprocessing
+from mine.reporting.words import guess
 
 CRITICS = {
     "concatenated": "Concatenated",
@@ -86,6 +87,22 @@ class Options:
             )
         self._numbers()
         self._combinations()
+
+    @classmethod
+    def of(cls, **given) -> "Options":
+        """Options by name.
+
+        Raises:
+            ValueError: there is no such option, or one is invalid.
+        """
+        names = [field.name for field in dataclasses.fields(cls)]
+        for name in given:
+            if name not in names:
+                raise ValueError(
+                    f"Unknown option `{name}`: expected one of {', '.join(names)}"
+                    f"{guess(name, names)}"
+                )
+        return cls(**given)
 
     def resolve(self, features: int) -> "Options":
         """The same with a value for all that is None.

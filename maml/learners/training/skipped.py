@@ -27,7 +27,7 @@ def sentence(skipped: float, steps: int, unfit: str | None) -> str | None:
     if not skipped > SHARE * steps:
         return None
     remedy = f"{unfit}: leave such data out" if unfit else "lower the learning rates"
-    were = "was" if steps == 1 else "were"
+    were = "was" if skipped == 1 else "were"
     return (
         f"{skipped:.0f} of {counted(steps, 'training step')} ({skipped / steps:.0%}) {were} "
         f"skipped, since gradients were not finite; {remedy}."
