@@ -589,6 +589,26 @@ def test_held_out_tasks_that_were_trained_on_are_left_out():
         left = maml.memorization_report(predict, tasks, held_out=both, **options)
     assert alone.verdict == left.verdict == "adapts"
     assert left.splits["held_out"]["tasks"] == 8
+    single = tuple(part.astype(np.float32) for part in tasks)
+    with pytest.warns(UserWarning, match="8 of 8 held-out"):
+        maml.memorization_report(predict, single, held_out=tasks, **options)
+
+
+def test_held_out_tasks_of_the_same_items_and_like_labels_stay():
+    """Of items with labels of two kinds, tasks share most points by chance."""
+    rng = np.random.default_rng(0)
+    x = np.tile(rng.standard_normal([60, 3]), [20, 1, 1])
+    y = (np.einsum("tnd,td->tn", x, rng.standard_normal([20, 3])) > 0).astype(float)
+
+    def predict(support_x, support_y, query_x):
+        return query_x @ np.linalg.lstsq(support_x, support_y, rcond=None)[0]
+
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", message=".*held-out tasks")
+        report = maml.memorization_report(
+            predict, (x[:10], y[:10]), held_out=(x[10:], y[10:]), shots=30, verbose=False
+        )
+    assert report.splits["held_out"]["tasks"] == 10
 
 
 def refuses_missing(support_x, support_y, query_x):

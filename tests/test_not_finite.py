@@ -18,6 +18,7 @@ from maml.core import finite, options
 from maml.core.registry import HEADS, LEARNERS, REGULARIZERS, TASKS
 from maml.experiments import callbacks, training
 from maml.experiments.results import sentence
+from maml.learners.training import skipped
 
 EPISODE = toys.Lines().sample(3, tf.constant([1, 2]))
 
@@ -216,10 +217,64 @@ def test_fit_stops_or_warns_by_itself_where_labels_are_not_finite(share, of):
         return
     with pytest.warns(UserWarning, match=f"{what}: leave such data out") as told:
         history = model.fit(x, verbose=0, callbacks=[keras.callbacks.Callback()], **given).history
+    assert told[0].filename == __file__
     assert 1 < history["skipped_steps"][0] < 10
     assert f"{history['skipped_steps'][0]:.0f} of 20 training steps" in str(told[0].message)
     with warnings.catch_warnings(action="error"):
         model.fit(toys.Lines(), batch_size=3, steps=20, verbose=0)
+
+
+def with_nan_from(step):
+    """Batches as plain tuples, of which those from a step on hold NaN."""
+    parts = [tuple(toys.Lines().sample(3, tf.constant([0, i]))) for i in range(20)]
+    for index in range(step - 1, 20):
+        parts[index] = (*parts[index][:3], parts[index][3] * math.nan)
+    return tf.data.Dataset.from_tensor_slices(tuple(map(tf.stack, zip(*parts, strict=True))))
+
+
+def test_data_of_later_epochs_are_searched_too():
+    model = toys.learner("cnp", maml.NormalHead(), 9)
+    model.compile("adam")
+    with pytest.raises(FloatingPointError, match="10 of 10 .* of epoch 2 .*in step 11 `query_y`"):
+        model.fit(with_nan_from(11), steps_per_epoch=10, epochs=2, verbose=0)
+    model.compile("adam")
+    with pytest.warns(UserWarning, match="1 of 20 training steps .5%. was .*in step 20 `query_y`"):
+        model.fit(with_nan_from(20), verbose=0)
+
+
+def test_epochs_of_few_steps_stop_too_and_counts_begin_anew():
+    model, watch = toys.learner("cnp", maml.NormalHead(), 9), skipped.SkippedSteps()
+    model.compile("adam")
+    with pytest.raises(FloatingPointError, match="9 of 9 steps of epoch 2"):
+        model.fit(Flawed(1.0, math.nan), batch_size=3, steps=90, steps_per_epoch=9, verbose=0)
+    model.fit(Flawed(0.3, math.nan), batch_size=3, steps=9, verbose=0, callbacks=watch)
+    assert watch.warning() is not None
+    model.fit(toys.Lines(), batch_size=3, steps=9, verbose=0, callbacks=watch)
+    assert watch.warning() is None
+
+
+def test_a_list_of_callbacks_of_keras_is_watched_too():
+    model = toys.learner("cnp", maml.NormalHead(), 9)
+    model.compile("adam")
+    callbacks = keras.callbacks.CallbackList([], model=model, steps=12, epochs=1, verbose=0)
+    with pytest.raises(FloatingPointError, match="12 of 12"):
+        model.fit(Flawed(1.0, math.nan), batch_size=3, steps=12, verbose=0, callbacks=callbacks)
+    assert len(callbacks.callbacks) == 1 + sum(
+        isinstance(of, keras.callbacks.History) for of in callbacks.callbacks
+    )
+
+
+def test_a_loss_that_is_not_finite_is_told_as_such():
+    class Own(maml.CNP):
+        def train_step(self, episode):
+            logs = super().train_step(episode)  # Of other names than those of its metrics.
+            return logs | {"loss": tf.constant([1.0, math.nan]), "own": 0.0}
+
+    model = toys.learner("cnp", maml.NormalHead(), 9)
+    model.__class__ = Own
+    model.compile("adam", jit_compile=False)
+    with pytest.raises(FloatingPointError, match="Epoch 1 has a loss that is not finite"):
+        model.fit(toys.Lines(), batch_size=3, steps=12, verbose=0)
 
 
 SLOW = pytest.mark.slow

@@ -21,8 +21,10 @@ def learner(**options):
     [
         (["label_mi"], r"a list of regularizers, .*received 'label_mi' in it. maml.make_regular"),
         ("label_mi", "a list of regularizers, .*received 'label_mi'. maml.make_regularizers"),
-        (maml.MRA(), "a list of regularizers, .*received a MRA"),
-        ([keras.layers.Dense(1)], "a list of regularizers, .*received a Dense in it"),
+        (maml.MRA(), "a list of regularizers, .*received MRA"),
+        ([keras.layers.Dense(1)], "a list of regularizers, .*received Dense in it"),
+        ([maml.MRA], "a list of regularizers, .*received the class MRA in it"),
+        (None, "a list of regularizers, .*received NoneType. maml"),
     ],
 )
 def test_regularizers_are_a_list_of_them(given, told):
@@ -88,23 +90,69 @@ def test_parts_of_episodes_that_do_not_go_together_are_named(given, told):
     assert not model.built
 
 
+@pytest.mark.parametrize("method", ["fit", "evaluate", "predict"])
+def test_parts_that_would_be_broadcast_are_refused_later_too(method):
+    model, episode = learner(), toys.Lines().sample(3, tf.constant([1, 2]))
+    model.compile("adam")
+    model.fit(episode, verbose=0)
+    few = episode._replace(query_y=episode.query_y[:, :1])
+    with pytest.raises(ValueError, match="`query_y` .*as many examples as `query_x`"):
+        getattr(model, method)(few, verbose=0)
+    mask = tf.ones([3, 2], bool)
+    with pytest.raises(ValueError, match="`support_mask` .*as many examples as `support_x`"):
+        getattr(model, method)(maml.PaddedEpisode(*episode, mask), verbose=0)
+
+
 def test_a_family_without_a_number_of_tasks_is_told():
     class Unnumbered(maml.TaskFamily):
         def episodes(self, tasks, seed):
             return toys.Lines().episodes(tasks, seed)
 
+    class Faulty(Unnumbered):
+        @property
+        def num_tasks(self):
+            return len(self.taskz)
+
     model = learner()
     model.compile("adam")
     with pytest.raises(AttributeError, match="Unnumbered has no `num_tasks`: .*num_tasks = 100"):
         model.fit(Unnumbered(), batch_size=3, steps=10, verbose=0)
-    with pytest.raises(AttributeError, match="'Unnumbered' object has no attribute 'numtasks'"):
-        Unnumbered().numtasks  # noqa: B018
+    with pytest.raises(AttributeError, match="'Faulty' object has no attribute 'taskz'"):
+        model.fit(Faulty(), batch_size=3, steps=10, verbose=0)
+
+
+def test_arguments_of_other_base_classes_are_theirs():
+    class Mixin:
+        def __init__(self, amount=1.0):
+            self.amount = amount
+
+    class Layer(keras.layers.Layer):
+        def __init__(self, amount=1.0, **kwargs):
+            super().__init__(**kwargs)
+            self.amount = amount
+
+    class Term(maml.Regularizer, Layer):
+        pass
+
+    class Shift(maml.LabelTransform, Mixin):
+        def __call__(self, episode, seed):
+            return episode
+
+    assert Shift(2.0).amount == Term(amount=2.0, autocast=False).amount == 2.0
+    with pytest.raises(ValueError, match="Unknown argument `amont` of Term: .*did you mean amount"):
+        Term(amont=2.0)
 
 
 def test_permutations_of_labels_that_are_numbers_are_refused():
     episode = toys.Lines().sample(3, tf.constant([1, 2]))
     with pytest.raises(ValueError, match=r"LabelPermutation\(3\): .*3 classes; received .* of 1"):
         maml.LabelPermutation(3)(episode, tf.constant([1, 2]))
+
+    @tf.function(input_signature=[tf.TensorSpec([2, None, None])])
+    def relabeled(y):
+        return maml.LabelPermutation(3)(maml.Episode(y, y, y, y), tf.constant([1, 2])).query_y
+
+    np.testing.assert_array_equal(tf.reduce_sum(relabeled(tf.one_hot([[0], [1]], 3)), -1), 1)
 
 
 def test_nats_are_logged_where_the_entropy_is_known():

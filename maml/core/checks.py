@@ -2,6 +2,7 @@
 
 import math
 import numbers
+from collections.abc import Iterable
 from typing import Any
 
 SIZES = 1e-18, 1e18
@@ -102,18 +103,23 @@ def check_sizes(name: str, *values) -> None:
 
 
 def check_regularizers(value) -> list:
-    """The regularizers in a list or tuple, as a list.
+    """The regularizers that a learner is given, as a list.
 
     Raises:
-        ValueError: it is something else, such as one regularizer or a name.
+        ValueError: it is something else, such as one regularizer, a class or a name.
     """
-    several = isinstance(value, list | tuple)
-    wrong = [of for of in value if not hasattr(of, "metric_names")] if several else [value]
-    if wrong:
-        received = repr(wrong[0]) if isinstance(wrong[0], str) else f"a {type(wrong[0]).__name__}"
+
+    def wrong(one):
+        return isinstance(one, type) or not hasattr(one, "metric_names")
+
+    several = not isinstance(value, str) and isinstance(value, Iterable)
+    given = list(value) if several else [value]
+    bad = [one for one in given if wrong(one)] if several else given
+    if bad:
+        kind = "the class " + bad[0].__name__ if isinstance(bad[0], type) else type(bad[0]).__name__
         raise ValueError(
             "Invalid value for `regularizers`: expected a list of regularizers, such as "
-            f"[maml.MRA()]; received {received}{' in it' if several else ''}. "
-            "maml.make_regularizers makes them from their names."
+            f"[maml.MRA()]; received {repr(bad[0]) if isinstance(bad[0], str) else kind}"
+            f"{' in it' if several else ''}. maml.make_regularizers makes them from their names."
         )
-    return list(value)
+    return given

@@ -50,9 +50,10 @@ def check_shapes(episode) -> None:
         ValueError: a part lacks the axes of tasks and examples, inputs and labels differ in them,
             or an input or a label has no element, as images of 0 x 0; the message names the part.
     """
-    shapes = {
-        name: list(part.shape) for name, part in zip(type(episode)._fields, episode, strict=True)
-    }
+    named = zip(
+        type(episode)._fields, map(tf.TensorShape, (of.shape for of in episode)), strict=True
+    )
+    shapes = {name: shape.as_list() for name, shape in named if shape.rank is not None}
     for name, shape in shapes.items():
         if len(shape) < 2:
             raise ValueError(
@@ -68,8 +69,10 @@ def check_shapes(episode) -> None:
         ("support_y", "support_x", ("tasks", "examples")),
         ("query_y", "query_x", ("tasks", "examples")),
         ("query_x", "support_x", ("tasks",)),
+        ("support_mask", "support_x", ("tasks", "examples")),
     ):
-        for axis, received, expected in zip(axes, shapes[name], shapes[like], strict=False):
+        pair = shapes.get(name, ()), shapes.get(like, ())
+        for axis, received, expected in zip(axes, *pair, strict=False):
             if None not in (received, expected) and received != expected:
                 raise ValueError(
                     f"Invalid shape of `{name}` of episodes: expected as many {axis} as `{like}` "
@@ -125,15 +128,6 @@ class TaskFamily(abc.ABC):
 
     num_tasks: int
 
-    def __getattr__(self, name):
-        own = type(self).__name__
-        if name == "num_tasks":
-            raise AttributeError(
-                f"{own} has no `num_tasks`: expected the number of its tasks; set it in "
-                "__init__, such as self.num_tasks = 100."
-            )
-        raise AttributeError(f"{own!r} object has no attribute {name!r}")
-
     on_policy = False
     """Whether episodes depend on the learner's weights, so that none may be drawn ahead."""
 
@@ -156,6 +150,11 @@ class TaskFamily(abc.ABC):
     @tf.autograph.experimental.do_not_convert
     def sample(self, batch_size: int, seed) -> Episode:
         """Episodes of ``batch_size`` tasks drawn uniformly, with replacement."""
+        if "num_tasks" not in dir(self):
+            raise AttributeError(
+                f"{type(self).__name__} has no `num_tasks`: expected the number of its tasks; set "
+                "it in __init__, such as self.num_tasks = 100."
+            )
         which, how = tf.unstack(tf.random.split(seed, 2))
         tasks = tf.random.stateless_uniform([batch_size], which, 0, self.num_tasks, tf.int32)
         return self.episodes(tasks, how)

@@ -35,7 +35,7 @@ class LabelTransform(Configured, abc.ABC):
 
 def check_transform(value) -> None:
     """Raises ValueError unless a value is a label transform."""
-    if not isinstance(value, LabelTransform):
+    if not (callable(value) and hasattr(value, "relabels_queries")):
         raise ValueError(
             "Invalid value for `label_transform`: expected a label transform, such as "
             f"maml.LabelOffset(10.0); received a {type(value).__name__}."
@@ -113,7 +113,7 @@ class LabelPermutation(LabelTransform):
         self.entropy = math.log(classes)
 
     def __call__(self, episode, seed):
-        if episode.support_y.shape[-1] != self.classes:
+        if episode.support_y.shape[-1] not in (None, self.classes):
             raise ValueError(
                 f"Invalid labels for LabelPermutation({self.classes}): expected one-hot labels of "
                 f"{self.classes} classes; received labels of {episode.support_y.shape[-1]}. For "

@@ -90,26 +90,26 @@ def _is_plain(kind) -> bool:
     return kind in PLAIN or isinstance(kind, str)
 
 
-KERAS = ("name", "dtype", "trainable")
-"""Arguments of all layers and models, which constructors hand on to Keras."""
+KERAS = ("name", "dtype", "trainable", "autocast", "activity_regularizer")
+"""Arguments of Keras' layers and models."""
 
 
 def check_known(component: type, given: Iterable[str]) -> None:
-    """Refuses arguments that a constructor would hand on to Keras, which does not know them.
+    """Refuses arguments that a constructor did not take itself, and of which Keras knows nothing.
 
     Args:
         component: class of a learner or regularizer.
-        given: names of such arguments.
+        given: names in the ``**kwargs`` of its base class.
 
     Raises:
         ValueError: one is unknown; the sentence lists those that there are.
     """
+    names = parameters(component)
     for argument in given:
-        if argument not in KERAS:
-            names = parameters(component)
+        if argument not in names and argument not in KERAS:
             raise ValueError(
                 f"Unknown argument `{argument}` of {component.__name__}: expected one of "
-                f"{', '.join(names)}{guess(argument, names)}"
+                f"{', '.join([*names, *KERAS[:2]])}{guess(argument, names)}"
             )
 
 

@@ -4,7 +4,7 @@ import importlib
 
 import keras
 
-from maml.core.options import check_known, parameters
+from maml.core.options import parameters
 from maml.core.registry import HEADS, LEARNERS, REGULARIZERS
 
 LIBRARY = __name__.partition(".")[0]
@@ -23,10 +23,6 @@ class Configured:
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)
         keras.saving.register_keras_serializable(cls.__module__.partition(".")[0])(cls)
-
-    def __init__(self, **kwargs):
-        check_known(type(self), kwargs)
-        super().__init__(**kwargs)
 
     def get_config(self) -> dict:
         """The arguments, as JSON can hold them."""

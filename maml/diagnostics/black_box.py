@@ -165,7 +165,7 @@ class Session:
                     f"tasks, {shapes[0][0]} and labels {shapes[0][1]}; received {shapes[1][0]} and "
                     f"{shapes[1][1]}."
                 )
-        splits = _apart(splits)
+        splits = _without_shared(splits)
         self.vector = labels.ndim == 2
         self.class_numbers = self.output == "probs" and not self.vector
         self._check_memory(splits, classes)
@@ -269,10 +269,10 @@ class Session:
         return part._replace(query_y=y.astype(float))
 
 
-def _apart(splits: dict[str, list[sampling.Task]]) -> dict[str, list[sampling.Task]]:
+def _without_shared(splits: dict[str, list[sampling.Task]]) -> dict[str, list[sampling.Task]]:
     """The splits without held-out tasks that are training tasks, or without held-out ones."""
     given = splits.get("held_out", [])
-    kept = sampling.apart(given, splits["training"])
+    kept = sampling.without_shared(given, splits["training"])
     if len(kept) == len(given):
         return splits
     enough = len(kept) >= 2

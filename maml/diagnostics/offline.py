@@ -177,6 +177,11 @@ def read_answers(questions: os.PathLike, path: os.PathLike) -> MemorizationRepor
     session = settings.session(_splits(arrays, questions, settings))
     names = ("mean", "std") if settings.output == "mean_std" else ("answer",)
     outputs, requests = [], session.requests()
+    if int(asked["count"]) != len(requests):
+        raise ValueError(
+            f"Invalid content of {questions}: expected the {len(requests)} questions of this "
+            f"version; received {int(asked['count'])}; write it anew, and answer these."
+        )
     for index, request in enumerate(requests):
         keys = [f"{name}_{index}" for name in names]
         missing = [key for key in keys if key not in answered]

@@ -71,27 +71,32 @@ def read_tasks(
     return tasks
 
 
-def apart(tasks: list[Task], others: list[Task]) -> list[Task]:
-    """The tasks that are none of the others: less than half of their points are in one of them.
+def without_shared(tasks: list[Task], others: list[Task]) -> list[Task]:
+    """The tasks of which not every point is in one of the others.
 
     A task of fewer than five different points stays: it can be equal to another by chance.
     """
     known = [_points(other) for other in others]
 
-    def is_known(points):
-        return len(points) >= 5 and any(2 * len(points & of) >= len(points) for of in known)
+    def is_shared(points):
+        return len(points) >= 5 and any(points <= other for other in known)
 
-    return [task for task in tasks if not is_known(_points(task))]
+    return [task for task in tasks if not is_shared(_points(task))]
 
 
 def _points(task: Task) -> set[int]:
-    """Hashes of a task's points, each an input with its label."""
+    """Hashes of a task's points, each an input with its label, in single precision if numbers."""
     sets = (task.support_x, task.support_y), (task.query_x, task.query_y)
     return {
         hash((x.tobytes(), y.tobytes()))
-        for inputs, labels in sets
-        for x, y in zip(np.asarray(inputs), np.asarray(labels), strict=True)
+        for parts in sets
+        for x, y in zip(*map(_in_single_precision, parts), strict=True)
     }
+
+
+def _in_single_precision(part) -> np.ndarray:
+    part = np.asarray(part)
+    return part.astype(np.float32) if part.dtype.kind == "f" else part
 
 
 def _are_arrays(value, count: int) -> bool:

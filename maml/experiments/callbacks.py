@@ -16,7 +16,7 @@ from maml.experiments.config import Config
 from maml.experiments.results import history_text, read_rows
 from maml.learners import saving
 from maml.learners.parallel.workers import Devices
-from maml.learners.training.skipped import SkippedSteps, sentence
+from maml.learners.training.skipped import SHARE, SkippedSteps, sentence
 from maml.regularizers.prediction_mi import POWER_LIMIT
 from maml.tasks.problem import Problem
 from mine import reporting
@@ -259,10 +259,12 @@ def skipped_warning(history: dict[str, np.ndarray], problem: Problem, config: Co
     """A sentence on training steps that were skipped, if more than 1 % were."""
     skipped, per_epoch = history["skipped_steps"], config.epoch_steps()
     steps = per_epoch * len(skipped)
-    if sentence(skipped.sum(), steps, None) is None:
+    if not skipped.sum() > SHARE * steps:
         return None
     first = int(np.argmax(skipped > 0)) * per_epoch
-    return sentence(skipped.sum(), steps, find_unfit(problem, config, first, first + per_epoch))
+    unfit = find_unfit(problem, config, first, first + per_epoch)
+    remedy = f"{unfit}: leave such data out" if unfit else "lower the learning rates"
+    return sentence(skipped.sum(), steps, remedy)
 
 
 class StopTogether(keras.callbacks.Callback):
@@ -293,7 +295,7 @@ def _save(model: keras.Model, path: pathlib.Path, table: HistoryFile | None = No
 class StopOnDivergence(SkippedSteps):
     """Stops within the first steps too, and says whether there is a checkpoint.
 
-    It also warns when a critic is exploited. Of single steps that were skipped a run warns itself.
+    It also warns when a critic is exploited. A run itself warns of single steps that were skipped.
 
     Args:
         checkpoint: path of the last one, to say whether there is one; None if none is written.
@@ -332,12 +334,9 @@ class StopOnDivergence(SkippedSteps):
                 "the Prediction-MI critic is being exploited. Lower its weight, or use label_mi."
             )
 
-    def on_train_end(self, logs=None):
-        """Nothing: :func:`skipped_warning` knows the epochs before a run was resumed."""
-
-    def stop(self, skipped, steps, kept=""):
-        if self.checkpoint is not None and pathlib.Path(self.checkpoint).exists():
-            kept = f"; the checkpoint before it, {self.checkpoint}, is kept"
-        elif self.checkpoint is not None:
-            kept = "; there is no checkpoint yet"
-        super().stop(skipped, steps, kept)
+    def kept(self):
+        if self.checkpoint is None:
+            return ""
+        if pathlib.Path(self.checkpoint).exists():
+            return f"; the checkpoint before it, {self.checkpoint}, is kept"
+        return "; there is no checkpoint yet"

@@ -8,8 +8,7 @@ A learner defines three functions, each of a whole batch of tasks at once:
   context.)
 * ``decode(state, x) -> Distribution``: the prediction q(y* | x*, state) at the queries.
 
-Regularizers and diagnostics use nothing else, so each works for every learner. All the rest (loops,
-callbacks, progress bars, checkpoints, distribution) is Keras.
+Regularizers and diagnostics use nothing else, so each works for every learner; the rest is Keras.
 """
 
 import abc
@@ -25,11 +24,11 @@ from maml.core.episodes import (
     Episode,
     as_episode,
     augmented,
-    check_shapes,
     fold_in,
     real_inputs,
     support_mask,
 )
+from maml.core.options import check_known
 from maml.core.serialization import Configured
 from maml.core.stored_images import plain_errors
 from maml.distributions.base import Distribution, Head
@@ -72,6 +71,7 @@ class MetaLearner(Configured, Predictor, Trainer, abc.ABC):
     predict = plain_errors()(Trainer.predict)
 
     def __init__(self, head: Head, regularizers=(), seed: int = 0, **kwargs):
+        check_known(type(self), kwargs)
         super().__init__(**kwargs)
         # Mixed precision is for networks: what is computed of their outputs is as exact as weights.
         self.dtype_policy = keras.DTypePolicy(self.variable_dtype)
@@ -322,7 +322,6 @@ class MetaLearner(Configured, Predictor, Trainer, abc.ABC):
             ValueError: inputs or labels are empty, labels are not those of the head, or a network
                 has a layer that draws noise or a Keras regularizer of weights.
         """
-        check_shapes(as_episode(episode))
         self._check_episode(as_episode(episode))
         self._create_weights(episode)
 

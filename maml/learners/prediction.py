@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
-from maml.core.episodes import Episode, PaddedEpisode, concatenated
+from maml.core.episodes import Episode, PaddedEpisode, check_shapes, concatenated
 from maml.core.episodes import support_mask as support_mask_of
 from maml.distributions.base import Distribution
 from maml.learners.saved_model import write_saved_model
@@ -61,7 +61,8 @@ class Predictor:
             self.head.check_label_values(real, name)
 
     def _check_episode(self, episode):
-        """The same of the labels of a batch of episodes, and of its dtypes."""
+        """The same of the labels of a batch of episodes, and of its shapes and dtypes."""
+        check_shapes(episode)
         single = any(part.dtype == tf.float32 for part in episode[:4])
         if single and self.variable_dtype == "float64":
             raise ValueError(

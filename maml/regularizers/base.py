@@ -6,6 +6,7 @@ import keras
 import tensorflow as tf
 
 from maml.core.episodes import Episode, as_episode
+from maml.core.options import check_known
 from maml.core.serialization import Configured
 from mine import replicas
 
@@ -40,6 +41,7 @@ class Regularizer(Configured, keras.layers.Layer):
         return f"{name} ({cls.symbol} = {strength:g})" if known else name
 
     def __init__(self, **kwargs):
+        check_known(type(self), kwargs)
         super().__init__(**kwargs)
         # As exact as weights, whatever networks compute in.
         self.dtype_policy = keras.DTypePolicy(self.variable_dtype)

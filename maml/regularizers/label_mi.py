@@ -77,6 +77,7 @@ class LabelMI(InformationTerm):
                 "no label to predict: use PredictionMI, or a transform that relabels them."
             )
         self.negatives = negatives
+        self.in_nats = bound != "ba" or label_transform.entropy is not None
         if self.has_critic:
             seed = next(initializer_seeds(self.seed, Part.LABEL_CRITIC))
             self.critic = mine.Likelihood(self.hidden, seed=seed, dtype=self.dtype_policy)
@@ -94,9 +95,9 @@ class LabelMI(InformationTerm):
     @property
     def metric_names(self):
         names = super().metric_names
-        if self.bound != "ba" or self.label_transform.entropy is not None:
+        if self.in_nats:
             return names
-        # Up to a constant the bound is known, and logged as the surrogate; nats it is not.
+        # Up to a constant the bound is known, and logged as the surrogate.
         return tuple(name for name in names if name != f"{self.key}_nats")
 
     def scores(self, learner, episode, weight, seed, training):

@@ -7,7 +7,7 @@ import keras
 import tensorflow as tf
 
 from maml.core.checks import check_counts
-from maml.core.episodes import TaskFamily, as_episode
+from maml.core.episodes import TaskFamily, as_episode, check_shapes
 from maml.core.metrics import Metric
 from maml.core.registry import with_critics
 from maml.distributions.base import Head
@@ -327,6 +327,7 @@ def batches(x, batch_size: int | None, seed: int, start=0) -> tf.data.Dataset:
             "Invalid value for `x`: expected batches of tasks, with labels [tasks, shots, dim]; "
             f"received support_y {list(labels)}. Batch the dataset, such as by x.batch(32)."
         )
+    check_shapes(as_episode(spec))
     if data.cardinality() == 0:
         raise ValueError(
             "Invalid value for `x`: expected one batch or more; received an empty one."

@@ -40,7 +40,7 @@ def check(at_once: int | str, on_policy: bool) -> None:
         on_policy: of :func:`at_once`.
 
     Raises:
-        ValueError: that is so.
+        ValueError: a policy was compiled with several steps at once.
     """
     if on_policy and at_once not in ("auto", 1):
         raise ValueError(

@@ -176,7 +176,8 @@ class Trainer(keras.Model):
                 "validation_data, callbacks or verbose."
             )
         epochs, steps_per_epoch = arguments.schedule(steps, epochs, steps_per_epoch, self._at_once)
-        executions.check(self._at_once, on_policy := getattr(x, "on_policy", False))
+        on_policy = getattr(x, "on_policy", False)
+        executions.check(self._at_once, on_policy)
         check_counts(validation_batch_size=validation_batch_size, validation_steps=validation_steps)
         if isinstance(x, TaskFamily):
             arguments.check_callbacks(kwargs.get("callbacks"))
@@ -196,18 +197,21 @@ class Trainer(keras.Model):
             )
         if self._at_once == "auto":
             executions.choose(self, data, steps_per_epoch, on_policy, kwargs.get("callbacks"))
-        kwargs["callbacks"] = skipped.watched(self, kwargs.get("callbacks"), x, data, batch_size)
+        watch = skipped.Watch(self, kwargs.pop("callbacks", None), x, data, batch_size)
         own_step = getattr(self.train_step, "__func__", None) is not Trainer.train_step
         with xla.compiled(self, data, loop=not own_step):
-            return super().fit(
+            history = super().fit(
                 replicas.spread(data, self.distribute_strategy),
                 epochs=epochs,
                 steps_per_epoch=steps_per_epoch,
                 validation_data=validation_data,
                 validation_steps=validation_steps,
+                callbacks=watch.callbacks,
                 shuffle=False,
                 **kwargs,
             )
+        watch.warn(stacklevel=3)
+        return history
 
     def evaluate(self, x=None, batch_size: int | None = None, steps: int | None = None, **kwargs):
         """Losses and metrics of episodes, as ``keras.Model.evaluate``.

@@ -94,23 +94,29 @@ def compiled(learner, data: tf.data.Dataset, loop: bool):
         loop: whether several steps may be one call: not where the user has another
             ``train_step``.
     """
-    specs = as_episode(data.element_spec)
-    known = all(spec.shape.is_fully_defined() for spec in specs)
-    kept = looped = learner.train_function
-    if learner._xla and known and not learner.run_eagerly:
-        steps, key = learner._compiled_steps, shapes(specs)
-        if key not in steps:
-            steps[key] = CompiledStep(learner._step, specs)
-        together, endless = learner.steps_per_execution, tf.data.INFINITE_CARDINALITY
-        loop = loop and together > 1 and data.cardinality() == endless
-        if loop and steps[key].fits(together):
-            looped = steps[key].loop(together)
+    step, together = _step_for(learner, as_episode(data.element_spec)), learner.steps_per_execution
+    endless = data.cardinality() == tf.data.INFINITE_CARDINALITY
+    if step is None or not (loop and together > 1 and endless and step.fits(together)):
+        yield
+        return
+    kept, looped = learner.train_function, step.loop(together)
     learner.train_function = looped
     try:
         yield
     finally:
         if learner.train_function is looped:  # No callback has compiled the learner anew.
             learner.train_function = kept
+
+
+def _step_for(learner, specs: Episode) -> CompiledStep | None:
+    """The compiled step for episodes of some shapes; None if XLA compiles none."""
+    known = all(spec.shape.is_fully_defined() for spec in specs)
+    if not learner._xla or learner.run_eagerly or not known:
+        return None
+    steps, key = learner._compiled_steps, shapes(specs)
+    if key not in steps:
+        steps[key] = CompiledStep(learner._step, specs)
+    return steps[key]
 
 
 def shapes(episode) -> tuple:
