@@ -78,8 +78,8 @@ class Shapes(maml.TaskFamily):
     [
         ({"support_y": (3, 1)}, "`support_y` .*as many examples as `support_x` has, 5; received 3"),
         ({"query_y": (5, 1)}, "`query_y` .*as many examples as `query_x` has, 4; received 5"),
-        ({"support_x": (), "axis": 1}, r"`support_x` .*\[tasks, examples, ...\]; received \[2\]"),
-        ({"axis": 0}, "`query_x` .*as many tasks as `support_x` has, 5; received 4"),
+        ({"support_x": ()}, r"`support_x` .*batches of tasks, .* received \[2\]"),
+        ({"axis": 0}, r"`support_y` .*tasks, examples, dim, .* received \[5, 1\]. Batch a dataset"),
     ],
 )
 def test_parts_of_episodes_that_do_not_go_together_are_named(given, told):
@@ -97,6 +97,9 @@ def test_parts_that_would_be_broadcast_are_refused_later_too(method):
     model.fit(episode, verbose=0)
     few = episode._replace(query_y=episode.query_y[:, :1])
     with pytest.raises(ValueError, match="`query_y` .*as many examples as `query_x`"):
+        getattr(model, method)(few, verbose=0)
+    few = episode._replace(query_x=episode.query_x[:1], query_y=episode.query_y[:1])
+    with pytest.raises(ValueError, match="`query_x` .*as many tasks as `support_x` has, 3; rec"):
         getattr(model, method)(few, verbose=0)
     mask = tf.ones([3, 2], bool)
     with pytest.raises(ValueError, match="`support_mask` .*as many examples as `support_x`"):

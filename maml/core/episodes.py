@@ -55,10 +55,12 @@ def check_shapes(episode) -> None:
     )
     shapes = {name: shape.as_list() for name, shape in named if shape.rank is not None}
     for name, shape in shapes.items():
-        if len(shape) < 2:
+        axes = ["tasks", "examples", "dim"] if name.endswith("_y") else ["tasks", "examples"]
+        if len(shape) < len(axes):
             raise ValueError(
-                f"Invalid shape of `{name}` of episodes: expected [tasks, examples, ...]; received "
-                f"{shape}. A batch of one task has a first axis of 1."
+                f"Invalid shape of `{name}` of episodes: expected batches of tasks, "
+                f"[{', '.join(axes)}, ...]; received {shape}. Batch a dataset, such as by "
+                "x.batch(32); a single task has a first axis of 1."
             )
         if 0 in shape[2:]:
             raise ValueError(

@@ -321,12 +321,6 @@ def batches(x, batch_size: int | None, seed: int, start=0) -> tf.data.Dataset:
         raise ValueError(
             f"Invalid value for `x`: expected a dataset of maml.Episode; received one of {spec}."
         )
-    labels = as_episode(spec).support_y.shape
-    if labels.rank is not None and labels.rank < 3:
-        raise ValueError(
-            "Invalid value for `x`: expected batches of tasks, with labels [tasks, shots, dim]; "
-            f"received support_y {list(labels)}. Batch the dataset, such as by x.batch(32)."
-        )
     check_shapes(as_episode(spec))
     if data.cardinality() == 0:
         raise ValueError(
