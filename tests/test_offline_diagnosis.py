@@ -10,8 +10,10 @@ from maml.diagnostics import offline
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(6, 12, 2))
-Y = np.einsum("tnd,td->tn", X, RNG.normal(size=(6, 2)))
-TASKS = {"training_x": X, "training_y": Y, "held_out_x": X[::-1], "held_out_y": Y[::-1]}
+WEIGHTS = RNG.normal(size=(6, 2))
+Y = np.einsum("tnd,td->tn", X, WEIGHTS)
+NEW_Y = np.einsum("tnd,td->tn", X + 1, WEIGHTS)
+TASKS = {"training_x": X, "training_y": Y, "held_out_x": X + 1, "held_out_y": NEW_Y}
 SETTINGS = offline.Settings(shots=5, num_relabelings=2, num_supports=2)
 
 
@@ -80,6 +82,17 @@ def test_answers_to_other_questions_are_refused_where_they_say_so(tmp_path, ques
     offline.write_questions(questions.parent / "tasks.npz", tmp_path / "q.npz", other)
     with pytest.raises(ValueError, match="received those to other questions, of id [0-9a-f]{16};"):
         offline.read_answers(tmp_path / "q.npz", tmp_path / "a.npz")
+
+
+def test_answers_to_questions_that_this_version_would_not_ask_are_refused(tmp_path, monkeypatch):
+    tasks = saved(tmp_path / "tasks.npz", TASKS | {"held_out_x": X, "held_out_y": Y})
+    with monkeypatch.context() as older:
+        older.setattr(offline.sampling, "without_shared", lambda tasks, others: tasks)
+        offline.write_questions(tasks, tmp_path / "q.npz", SETTINGS)
+    found = saved(tmp_path / "a.npz", answers(tmp_path / "q.npz"))
+    refused = pytest.raises(ValueError, match="expected 18 questions .*received 36; write it anew")
+    with pytest.warns(UserWarning, match="6 of 6 held-out tasks"), refused:
+        offline.read_answers(tmp_path / "q.npz", found)
 
 
 @pytest.mark.parametrize(

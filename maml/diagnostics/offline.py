@@ -179,8 +179,9 @@ def read_answers(questions: os.PathLike, path: os.PathLike) -> MemorizationRepor
     outputs, requests = [], session.requests()
     if int(asked["count"]) != len(requests):
         raise ValueError(
-            f"Invalid content of {questions}: expected the {len(requests)} questions of this "
-            f"version; received {int(asked['count'])}; write it anew, and answer these."
+            f"Invalid content of {questions}: expected {counted(len(requests), 'question')} about "
+            f"its tasks, as this version asks; received {int(asked['count'])}; write it anew, and "
+            "answer these."
         )
     for index, request in enumerate(requests):
         keys = [f"{name}_{index}" for name in names]

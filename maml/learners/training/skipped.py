@@ -145,6 +145,6 @@ class Watch:
             self.callbacks = [*(one for one in given if one is not None), self.steps]
 
     def warn(self, stacklevel: int) -> None:
-        """Warns of steps that were skipped, as from a caller so many levels up."""
+        """Warns of steps that were skipped; ``stacklevel`` is that of ``warnings.warn``."""
         if (warning := self.steps.warning()) is not None:
             warnings.warn(warning, stacklevel=stacklevel + 1)
