@@ -55,11 +55,11 @@ def check_shapes(episode) -> None:
     )
     shapes = {name: shape.as_list() for name, shape in named if shape.rank is not None}
     for name, shape in shapes.items():
-        axes = ["tasks", "examples", "dim"] if name.endswith("_y") else ["tasks", "examples"]
-        if len(shape) < len(axes):
+        least = ("tasks", "examples", "dim") if name.endswith("_y") else ("tasks", "examples")
+        if len(shape) < len(least):
             raise ValueError(
                 f"Invalid shape of `{name}` of episodes: expected batches of tasks, "
-                f"[{', '.join(axes)}, ...]; received {shape}. Batch a dataset, such as by "
+                f"[{', '.join(least)}, ...]; received {shape}. Batch a dataset, such as by "
                 "x.batch(32); a single task has a first axis of 1."
             )
         if 0 in shape[2:]:
@@ -67,6 +67,7 @@ def check_shapes(episode) -> None:
                 f"Invalid `{name}` of episodes: expected inputs and labels of one number or more; "
                 f"received {shape}, [tasks, examples, ...]. Leave such tasks out."
             )
+    axes: tuple[str, ...]
     for name, like, axes in (
         ("support_y", "support_x", ("tasks", "examples")),
         ("query_y", "query_x", ("tasks", "examples")),
