@@ -16,7 +16,7 @@ from maml.experiments.config import Config
 from maml.experiments.results import history_text, read_rows
 from maml.learners import saving
 from maml.learners.parallel.workers import Devices
-from maml.learners.training.skipped import SHARE, SkippedSteps, sentence
+from maml.learners.training.skipped import SkippedSteps, sentence
 from maml.regularizers.prediction_mi import POWER_LIMIT
 from maml.tasks.problem import Problem
 from mine import reporting
@@ -258,13 +258,12 @@ def find_unfit(problem: Problem, config: Config, start: int, stop: int) -> str |
 def skipped_warning(history: dict[str, np.ndarray], problem: Problem, config: Config) -> str | None:
     """A sentence on training steps that were skipped, if more than 1 % were."""
     skipped, per_epoch = history["skipped_steps"], config.epoch_steps()
-    steps = per_epoch * len(skipped)
-    if not skipped.sum() > SHARE * steps:
-        return None
     first = int(np.argmax(skipped > 0)) * per_epoch
-    unfit = find_unfit(problem, config, first, first + per_epoch)
-    remedy = f"{unfit}: leave such data out" if unfit else "lower the learning rates"
-    return sentence(skipped.sum(), steps, remedy)
+    return sentence(
+        skipped.sum(),
+        per_epoch * len(skipped),
+        lambda: find_unfit(problem, config, first, first + per_epoch),
+    )
 
 
 class StopTogether(keras.callbacks.Callback):

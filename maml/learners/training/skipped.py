@@ -16,14 +16,18 @@ SHARE = 0.01
 """Of training steps: a training that skipped more of them says so."""
 
 
-def sentence(skipped: float, steps: int, remedy: str) -> str:
-    """On training steps that were skipped.
+def sentence(skipped: float, steps: int, find_unfit: Callable[[], str | None]) -> str | None:
+    """On training steps that were skipped, if they are more than 1 %; else None.
 
     Args:
         skipped: how many were.
         steps: of the training.
-        remedy: what to do, or what is wrong with the data.
+        find_unfit: gives what is unfit in the data; called if there is something to say.
     """
+    if not skipped > SHARE * steps:
+        return None
+    unfit = find_unfit()
+    remedy = f"{unfit}: leave such data out" if unfit else "lower the learning rates"
     return (
         f"{skipped:.0f} of {counted(steps, 'training step')} ({skipped / steps:.0%}) "
         f"{'was' if skipped == 1 else 'were'} skipped, since gradients were not finite; {remedy}."
@@ -70,11 +74,7 @@ class SkippedSteps(keras.callbacks.Callback):
 
     def warning(self) -> str | None:
         """A sentence on steps that were skipped, if they were more than 1 %."""
-        if not self.skipped > SHARE * self.steps:
-            return None
-        unfit = self.unfit(*self.first)
-        remedy = f"{unfit}: leave such data out" if unfit else "lower the learning rates"
-        return sentence(self.skipped, self.steps, remedy)
+        return sentence(self.skipped, self.steps, lambda: self.unfit(*self.first))
 
     def unfit(self, start: int, stop: int) -> str | None:
         """What is unfit in the batches of some steps, if that is known."""
