@@ -52,7 +52,7 @@ _TORCH = {"learn2learn": "learn2learn", "higher": "higher", "TorchOpt": "torchop
 _ON_TORCH = {name: Entry("torch_learners.py", way) for name, way in _TORCH.items()}
 _TERMS = {
     f"{page.OURS}, with {term}": Entry("ours_learners.py", f"fit, {term}", same=False)
-    for term in ("Label-MI", "Prediction-MI")
+    for term in ("Label-MI", "Prediction-MI", "Prediction-MI of one relabeling")
 }
 VECTORS = {
     page.OURS: Entry("ours_learners.py", "fit, 20 steps together"),

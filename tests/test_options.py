@@ -170,9 +170,9 @@ IDLE = [
         "label_mi and bound=plugin",
     ),
     (
-        {"regularizer": "mine", "mine.num_relabelings": 9},
-        "num_relabelings",
-        "prediction_mi and bound=mine",
+        {"regularizer": "mine", "mine.bound": "exact", "mine.hidden": (9,)},
+        "hidden",
+        "prediction_mi and bound=exact",
     ),
     (
         {"regularizer": "mine", "mine.bound": "exact", "mine.noise": 9.0},

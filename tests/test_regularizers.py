@@ -30,11 +30,12 @@ KINDS = {
         SCALE, "plugin", negatives=2, warmup_nats=0.0, dtype=dtype
     ),
     "prediction_mi": lambda dtype: PredictionMI(SCALE, dtype=dtype),
+    "prediction_mi, one copy": lambda dtype: PredictionMI(SCALE, num_relabelings=1, dtype=dtype),
     "weight_decay": lambda dtype: maml.WeightDecay(0.3, dtype=dtype),
     "label_augmentation": lambda dtype: maml.LabelAugmentation(SCALE, 0.5, dtype=dtype),
 }
 
-CRITICS = ("label_mi, critic", "prediction_mi")
+CRITICS = ("label_mi, critic", "prediction_mi", "prediction_mi, one copy")
 """Those whose learner and critic step by different gradients."""
 
 
@@ -627,6 +628,13 @@ class Loud(maml.MetaLearner):
         return tf.zeros([batch_size, 1, 1])
 
 
+class MeanLabel(Loud):
+    """Answers with the mean label of the support set."""
+
+    def decode(self, state, x):
+        return self.head(tf.zeros_like(x) + state)
+
+
 @pytest.mark.parametrize(("gain", "penalty"), [(1.0, 0.0), (3.0, 9 - 1.2)])
 def test_predictions_of_more_power_than_labels_cost(gain, penalty):
     x = tf.random.stateless_normal([3, 4, 1], SEED, dtype=tf.float64)
@@ -638,6 +646,25 @@ def test_predictions_of_more_power_than_labels_cost(gain, penalty):
         objectives.append(model.objective(episode, SEED)[0].numpy())
     assert objectives[1] - objectives[0] == pytest.approx(5 * penalty)
     assert logs_of(model, episode)["prediction_mi_power_ratio"] == pytest.approx(gain**2)
+
+
+@pytest.mark.parametrize("copies", [1, 2, 3])
+def test_a_critic_compares_each_prediction_with_its_own_support_set_and_with_another(copies):
+    """Predictions of the mean support label, from which the support set can be read."""
+    x = tf.random.stateless_normal([3, 4, 1], SEED, dtype=tf.float64)
+    term = PredictionMI(SCALE, noise=1e-6, num_relabelings=copies, dtype="float64")
+    model = MeanLabel(1.0, regularizers=[term], dtype="float64")
+    seen = []
+    term.set_encoder = lambda sets, training, mask: tf.reduce_mean(sets[..., -1:], axis=1)
+    term.critic = lambda parts, training: (seen.append(parts), parts[0])[1]
+    logs_of(model, maml.Episode(x, x, x, x))
+    predicted, sets, original = (part.numpy().reshape([2, copies, 3, 4]) for part in seen[0])
+    assert predicted[0] == pytest.approx(predicted[1])
+    assert predicted[0] == pytest.approx(sets[0], abs=1e-4)
+    assert np.all(np.abs(predicted[1] - sets[1]) > 1e-3)
+    if copies > 1:  # Negatives are the support sets of the other copies.
+        assert sets[1] == pytest.approx(np.roll(sets[0], 1, axis=0))
+    assert all(part == pytest.approx(x.numpy()[..., 0]) for part in original.reshape([-1, 3, 4]))
 
 
 def test_exact_information_of_classes_by_hand():

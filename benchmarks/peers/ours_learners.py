@@ -57,6 +57,8 @@ def fit(problem, together: int = 1, threads: int = 1, terms=(), policy: str = ""
 _LABEL_MI = functools.partial(maml.LabelMI, warmup_nats=0.0)
 """At its whole weight from the first step."""
 
+_PREDICTION_MI = functools.partial(maml.PredictionMI, num_relabelings=1)
+
 ENTRIES = {
     "fit": fit,
     "fit, 20 steps together": functools.partial(fit, together=executions.MOST),
@@ -64,6 +66,7 @@ ENTRIES = {
     "fit, bfloat16": functools.partial(fit, policy="mixed_bfloat16"),
     "fit, Label-MI": functools.partial(fit, terms=[_LABEL_MI]),
     "fit, Prediction-MI": functools.partial(fit, terms=[maml.PredictionMI]),
+    "fit, Prediction-MI of one relabeling": functools.partial(fit, terms=[_PREDICTION_MI]),
 }
 """Ways to train, by name."""
 

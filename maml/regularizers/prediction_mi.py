@@ -46,8 +46,12 @@ class PredictionMI(InformationTerm):
             unit of their ``critic_features()``; 0: that of the learner's likelihood. Where it is
             large beside what a relabeling changes at first, the critic receives no signal.
         power_penalty: weight of the penalty on the power of predictions.
-        **kwargs: of :class:`maml.regularizers.information.InformationTerm`; ``num_relabelings`` is
-            the N of "exact", which has two at least.
+        num_relabelings: relabeled copies of each task for which predictions are made: the N of
+            "exact", which has two at least. A critic compares each prediction with the relabeled
+            support set that it was made from, and with that of the next copy; of one copy with
+            relabeled labels that nothing is predicted from. One costs half as much as two where
+            networks adapt, and its gradient is noisier.
+        **kwargs: of :class:`maml.regularizers.information.InformationTerm`.
 
     Raises:
         ValueError: an option has no meaning.
@@ -62,9 +66,10 @@ class PredictionMI(InformationTerm):
         bound: str = "mine",
         noise: float = 0.0,
         power_penalty: float = 1.0,
+        num_relabelings: int = 2,
         **kwargs,
     ):
-        super().__init__(label_transform, bound, **kwargs)
+        super().__init__(label_transform, bound, num_relabelings=num_relabelings, **kwargs)
         check_at_least(0, noise=noise, power_penalty=power_penalty)
         self.noise, self.power_penalty = noise, power_penalty
         if self.has_critic:
@@ -76,7 +81,7 @@ class PredictionMI(InformationTerm):
 
     @classmethod
     def options_without_effect(cls, bound, **others):
-        own = ("noise", "power_penalty") if bound == "exact" else ("num_relabelings",)
+        own = ("noise", "power_penalty") if bound == "exact" else ()
         return super().options_without_effect(bound) | dict.fromkeys(own, "bound")
 
     @property
@@ -105,26 +110,32 @@ class PredictionMI(InformationTerm):
     def scores(self, learner, episode, weight, seed, training):
         if self.bound == "exact":
             return self._exact(learner, episode, weight, seed, training), None, 0.0, {}
-        # Two draws of g make two joint pairs, and crosswise two negatives with the same x* and X.
-        # They go as one batch of twice the tasks: on small networks each operation costs.
-        tasks = tf.shape(episode.query_y)[0]
-        both, twice = self.relabeled(episode, 2, seed), concatenated([episode] * 2)
-        predicted = predict_relabeled(learner, both, training)
+        # Each relabeling makes a joint pair, and with the support set of the next one a negative of
+        # the same x* and X. They go as one batch: on small networks each operation costs.
+        copies = self.num_relabelings
+        count, tasks = max(copies, 2), tf.shape(episode.query_y)[0]
+        draws = self.draws(episode, [fold_in(seed, index) for index in range(count)])
+        relabeled, adapted = concatenated(draws), concatenated(draws[:copies])
+        predicted = predict_relabeled(learner, adapted, training)
         clean = predicted.critic_features()
         draw = functools.partial(
-            tf.random.stateless_normal, seed=fold_in(seed, 2), dtype=clean.dtype
+            tf.random.stateless_normal, seed=fold_in(seed, count), dtype=clean.dtype
         )
-        noise = replicas.drawn(draw, tf.concat([[2, tasks], tf.shape(clean)[1:]], 0), axis=1)
+        noise = replicas.drawn(draw, tf.concat([[copies, tasks], tf.shape(clean)[1:]], 0), axis=1)
         noise = (self.noise or predicted.critic_noise) * tf.reshape(noise, tf.shape(clean))
         noisy = scale_gradient(clean, weight) + noise
         described = self.set_encoder(
-            self._describe(learner, twice, both), training=training, mask=support_mask(both)
+            self._describe(learner, concatenated([episode] * count), relabeled),
+            training=training,
+            mask=support_mask(relabeled),
         )
         sets = tf.repeat(described[:, tf.newaxis], tf.shape(clean)[1], axis=1)
-        original = learner.head.features(twice.query_y)
-        pairs = [noisy, noisy], [sets, tf.roll(sets, tasks, axis=0)], [original, original]
+        of_others = tf.roll(sets, tasks, axis=0)
+        original = learner.head.features(concatenated([episode] * copies).query_y)
+        here = copies * tasks
+        pairs = [noisy, noisy], [sets[:here], of_others[:here]], [original, original]
         scores = self.critic([tf.concat(part, axis=0) for part in pairs], training=training)
-        scores = tf.reshape(scores, [2, 2, tasks, -1])
+        scores = tf.reshape(scores, [2, copies, tasks, -1])
 
         power, limit = (replicas.mean(tf.reduce_mean(part**2)) for part in (clean, original))
         power /= limit
