@@ -330,6 +330,15 @@ def test_skipped_steps_do_not_count_in_metrics():
     assert np.isfinite(history["keras"]).all()
 
 
+def test_the_loss_of_an_epoch_without_a_step_that_counts_is_not_0():
+    model = learner("cnp", maml.NormalHead(), 9)
+    model.compile("adam", jit_compile=False)
+    bad = EPISODE._replace(query_y=EPISODE.query_y * np.nan)
+    with pytest.warns(UserWarning, match="1 of 1 training step .100%. was skipped"):
+        assert np.isnan(model.train_on_batch(bad, return_dict=True)["loss"])
+    assert np.isfinite(model.train_on_batch(EPISODE, return_dict=True)["loss"])
+
+
 @pytest.mark.parametrize(
     ("optimizer", "message"),
     [

@@ -34,7 +34,7 @@ from maml.core.stored_images import plain_errors
 from maml.distributions.base import Distribution, Head
 from maml.learners.parallel import replicas
 from maml.learners.prediction import Predictor
-from maml.learners.training import arguments
+from maml.learners.training import arguments, skipped
 from maml.learners.training.trainer import Trainer
 from maml.nn import normalization
 
@@ -81,7 +81,7 @@ class MetaLearner(Configured, Predictor, Trainer, abc.ABC):
         names = ["loss", "task_loss", "mse"]
         for regularizer in self.regularizers:
             names += regularizer.metric_names
-        self.trackers = {name: keras.metrics.Mean(name=name) for name in names}
+        self.trackers = {name: skipped.CountedMean(name=name) for name in names}
         self.skipped = keras.metrics.Sum(name="skipped_steps")
         # Keras would compile predictions of a learner that is not compiled by XLA.
         self.jit_compile = False

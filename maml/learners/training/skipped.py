@@ -16,6 +16,15 @@ SHARE = 0.01
 """Of training steps: a training that skipped more of them says so."""
 
 
+class CountedMean(keras.metrics.Mean):
+    """The mean over steps that count; NaN, not Keras' 0, where none did."""
+
+    def result(self):
+        """The mean, []."""
+        nothing = keras.ops.equal(self.count, 0)
+        return keras.ops.where(nothing, np.nan, super().result())
+
+
 def sentence(skipped: float, steps: int, find_unfit: Callable[[], str | None]) -> str | None:
     """On training steps that were skipped, if they are more than 1 %; else None.
 

@@ -92,7 +92,7 @@ class Trainer(keras.Model):
                 optimizer, jit_compile=False, run_eagerly=run_eagerly, steps_per_execution=at_once
             )
             for name in getattr(optimizer, "metric_names", ()):
-                self.trackers.setdefault(name, keras.metrics.Mean(name=name))
+                self.trackers.setdefault(name, skipped.CountedMean(name=name))
         parallel = parallel or tf.distribute.has_strategy()
         self._xla = xla.by_xla(jit_compile, self.prefers_xla, self.regularizers, parallel)
         self._compiled_steps.clear()
