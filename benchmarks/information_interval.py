@@ -71,6 +71,15 @@ def random_normal(seed: int = 0) -> benchmarks.Task:
     return benchmarks.multinormal(factor @ factor.T, 4)
 
 
+def independent(name: str, dim: int, draw_one) -> benchmarks.Task:
+    """Samples of x and y that have nothing to do with each other; ``draw_one(rng, shape)``."""
+
+    def draw(n, rng):
+        return draw_one(rng, (n, dim)), draw_one(rng, (n, dim))
+
+    return benchmarks.Task(f"independent-{name}-{dim}x{dim}", dim, dim, 0.0, "none", draw)
+
+
 OTHERS = {
     task.name: task
     for task in (
@@ -86,11 +95,22 @@ OTHERS = {
 }
 """Tasks on which nothing was tuned."""
 
+INDEPENDENT = {
+    task.name: task
+    for task in (
+        independent("normal", 1, lambda rng, shape: rng.standard_normal(shape)),
+        independent("normal", 3, lambda rng, shape: rng.standard_normal(shape)),
+        independent("student", 1, lambda rng, shape: rng.standard_t(2, shape)),
+    )
+}
+"""Tasks without any information: the interval must reach down to 0."""
+
 SUITES = {
     "tuned on": benchmarks.TASKS,
     "not tuned on": OTHERS,
     "given z": benchmarks.CONDITIONAL,
     "circle": {"circle-2x2": circle(1.0)},
+    "independent": INDEPENDENT,
 }
 
 

@@ -184,13 +184,21 @@ class PolicyTasks(TaskFamily):
     # -- episodes -----------------------------------------------------------------------------
 
     def labels(self, trajectories: Trajectories) -> np.ndarray:
-        """Actions and their advantages, [tasks, trajectories * horizon, action_dim + 1]."""
+        """Actions and their advantages, [tasks, trajectories * horizon, action_dim + 1].
+
+        After the end of a trajectory both are 0.
+        """
         alive = trajectories.alive
         if self.policy is not None and self.policy.head.surrogate == "dice":
-            # Rewards less their mean over the task's trajectories: later actions have no part.
+            # Rewards less their mean over the task's trajectories: later actions have no part. After
+            # the end that mean is still due, and its last action answers for it.
             decay = self.discount ** np.arange(alive.shape[-1])
             mean = trajectories.rewards.mean(axis=1, keepdims=True)
-            worth = decay * (trajectories.rewards - mean) * alive
+            every = decay * (trajectories.rewards - mean)
+            worth = every * alive
+            last = alive.sum(axis=-1, keepdims=True) - 1
+            after = (every * ~alive).sum(axis=-1, keepdims=True)
+            np.put_along_axis(worth, last, np.take_along_axis(worth, last, -1) + after, -1)
         else:
             # By what the environment shows: codes that differ between a task's trajectories would
             # explain the difference of their returns.
@@ -199,7 +207,8 @@ class PolicyTasks(TaskFamily):
             values = advantages.baseline(seen, self.discount)
             worth = advantages.generalized(trajectories, values, self.discount, self.trace)
             worth = advantages.standardized(worth, alive)
-        labels = np.concatenate([trajectories.actions, worth[..., np.newaxis]], axis=-1)
+        actions = trajectories.actions * alive[..., np.newaxis]
+        labels = np.concatenate([actions, worth[..., np.newaxis]], axis=-1)
         return labels.reshape(len(labels), -1, labels.shape[-1]).astype(np.float32)
 
     def support(self, trajectories: Trajectories) -> Episode | PaddedEpisode:

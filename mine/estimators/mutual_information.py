@@ -88,6 +88,7 @@ def _prepared(preprocess, x, y, z) -> list:
 def _classical(bound, preprocess, x, y, z, seed) -> Estimate:
     arrays = _prepared(preprocess, x, y, z)
     nats, error = CLASSICAL[bound](*arrays)
+    error *= information.NEIGHBOURS_SPREAD if bound == "ksg" else 1
     own = (nats - 1.96 * error, nats + 1.96 * error)
     found = of_bound(bound, nats, own, len(arrays[0]))
     completed = information.complete(found, measure(*arrays, nats=nats, seed=seed), bounded=False)

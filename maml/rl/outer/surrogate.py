@@ -25,12 +25,21 @@ class Surrogate:
         objective, logs, prediction, y = self.learner.forward(self.episode, self.seed, True)
         self.old = prediction.fixed()
         self._old_log_prob = tf.stop_gradient(prediction.log_prob(y))
-        self._advantage = y[..., self.learner.head.dim]
-        # After the end of a trajectory there is no advantage, and nothing counts.
-        self._alive = tf.cast(self._advantage != 0, self._advantage.dtype)
+        dim = self.learner.head.dim
+        self._advantage = self._to_go(y[..., dim])
+        # After the end of a trajectory there is neither action nor advantage, and nothing counts.
+        self._alive = tf.cast(tf.reduce_any(y[..., :dim] != 0, axis=-1), y.dtype)
         rest = objective - logs["task_loss"]
         value = self._weighted(prediction, y) + rest
         return logs | {"loss": value}, value, prediction, y
+
+    def _to_go(self, worth):
+        """Advantages [tasks, steps]: of DiCE, whose labels are rewards, the sum of those to come."""
+        if self.learner.head.surrogate != "dice":
+            return worth
+        shape = tf.shape(worth)
+        steps = tf.reshape(worth, [shape[0], -1, self.learner.head.horizon])
+        return tf.reshape(tf.cumsum(steps, axis=-1, reverse=True), shape)
 
     def _ratio(self, prediction, y):
         return tf.exp(prediction.log_prob(y) - self._old_log_prob)
