@@ -37,6 +37,7 @@ CASES = {
     "reptile": ADAPTS | BOTH | {"learner": "reptile"},
     "other terms": SMALL | {"learner": "cnp", "regularizer": "mr_a,mr_w,mlti,label_augmentation"},
     "platipus": ADAPTS | {"learner": "platipus", "learner.divergence_weight": 0.0},
+    "frozen": ADAPTS | {"learner": "maml", "network.normalization": "frozen"},
     "memory": {"learner": "memory", "task": "clusters", "learner.slots": 8},
 }
 """What is trained: the first in fifty steps and five of them on workers, too."""
@@ -71,7 +72,8 @@ def trained(name, strategy, steps):
             jit_compile=False, **critic,
         )  # fmt: skip
     family = Sizes(problem.train) if name == "cnp" else problem.train
-    sizes, weights = {"batch_size": 4, "verbose": 0}, learner.trainable_variables
+    sizes, network = {"batch_size": 4, "verbose": 0}, getattr(learner, "network", None)
+    weights = [*learner.trainable_variables, *(network.non_trainable_variables if network else [])]
     found = {f"{name} start {i}": v.numpy() for i, v in enumerate(weights)}
     history = learner.fit(family, steps=steps, epochs=2, **sizes).history
     found |= {f"{name} end {i}": v.numpy() for i, v in enumerate(weights)}

@@ -12,6 +12,7 @@ from toys import Lines
 
 import maml
 from maml.diagnostics import scores, verdict
+from maml.diagnostics.intervals import Resampling
 from maml.diagnostics.verdict import Skills
 
 SEED = tf.constant([5, 7])
@@ -509,3 +510,20 @@ def test_picture_is_a_png_and_the_plot_takes_axes(adapter, tmp_path):
 def test_one_task_has_nobody_to_borrow_from():
     with pytest.raises(ValueError, match="two tasks"):
         diagnose(Blend(Lines(num_tasks=1), trust=0.0), Lines(num_tasks=1))
+
+
+@pytest.mark.parametrize("tasks", [2, 3, 5, 8])
+def test_intervals_over_few_tasks_hold_the_mean(tasks):
+    held = np.zeros(2)
+    for repeat in range(200):
+        rng = np.random.default_rng([repeat, tasks])
+        values, resampling = rng.standard_normal(tasks), Resampling(rng)
+        found = resampling.percentiles(resampling.means(values), tasks)
+        held += [of["low"] <= 0 <= of["high"] for of in (resampling.interval(values), found)]
+    assert np.all(held >= 180)
+
+
+def test_one_task_tells_no_interval():
+    resampling = Resampling(np.random.default_rng(0))
+    assert np.isnan(resampling.interval(np.ones(1))["low"])
+    assert np.isnan(resampling.percentiles(resampling.means(np.ones(1)), 1)["high"])

@@ -9,6 +9,7 @@ from toys import UNREGISTERED, Lines, learner, perceptron
 
 import maml
 from maml.core.episodes import as_episode
+from maml.core.label_transforms import with_support_labels_of
 
 SEED = tf.constant([5, 7])
 TRANSDUCTIVE = ("maml-batch", "maml-step")
@@ -48,6 +49,41 @@ PADDED = ("maml", "imaml", "cnp", *(kind for kind in UNREGISTERED if kind not in
 def test_padding_changes_no_prediction(kind):
     model = learner(kind, maml.NormalHead(), 9)
     assert_padding_changes_nothing(model, Lines(shots=5).sample(3, SEED), [5, 2, 3])
+
+
+@pytest.mark.parametrize("kind", PADDED)
+def test_without_a_shot_no_prediction_depends_on_padding(kind):
+    model, episode = learner(kind, maml.NormalHead(), 9), Lines(shots=5).sample(3, SEED)
+    model.create_weights(episode)
+    found = model(padded(episode, [5, 0, 3]))
+    assert np.isfinite(found).all()
+    np.testing.assert_allclose(model(padded(episode, [5, 0, 3], 50.0)), found, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["acnp", "relative-cnp"])
+def test_without_a_shot_attention_gives_what_it_gives_before_any_shot(kind):
+    model, episode = learner(kind, maml.NormalHead(), 9), Lines(shots=5).sample(3, SEED)
+    model.create_weights(episode)
+    queries = model.embed(episode.query_x)
+    expected = model.decode(model.initial_state(3), queries).mean()
+    np.testing.assert_allclose(model(padded(episode, [0, 0, 0])), expected, atol=1e-5)
+
+
+def test_labels_of_another_task_are_lent_in_the_order_of_real_shots():
+    x = tf.reshape(tf.range(10.0), [2, 5, 1])
+    mask = tf.constant([[True, True, False, False, False], [False, False, True, True, True]])
+    episode = maml.PaddedEpisode(x, 10 * x, x, x, mask)
+    lent = with_support_labels_of(episode, tf.constant([1, 0]))
+    np.testing.assert_array_equal(lent.support_mask, [[1, 1, 0, 0, 0], [0, 0, 1, 1, 0]])
+    real = lent.support_y.numpy()[lent.support_mask.numpy()][:, 0]
+    np.testing.assert_array_equal(real, [70, 80, 0, 10])
+
+
+def test_metamix_leaves_the_queries_of_a_task_without_shots():
+    episode = padded(Lines(shots=5).sample(3, SEED), [5, 0, 3], 1e6)
+    mixed = maml.MetaMix().augment(episode, SEED)
+    np.testing.assert_allclose(mixed.query_x[1], episode.query_x[1], rtol=1e-5)
+    assert np.abs(mixed.query_x).max() < 1e3 and np.any(mixed.query_x[0] != episode.query_x[0])
 
 
 @pytest.mark.parametrize("kind", [maml.PrototypicalNetwork, maml.MatchingNetwork])

@@ -132,6 +132,18 @@ def test_abml_without_variance_or_divergence_adapts_as_maml():
     np.testing.assert_allclose(learner(EPISODE), plain(EPISODE), atol=1e-7)
 
 
+def test_inner_steps_of_abml_take_the_next_shots_in_turn():
+    few = {"inner_batch_size": 2, "inner_steps": 3}
+    learner = made(ABML, sigma=1e-10, num_samples=2, divergence_weight=0.0, **few)
+    np.testing.assert_allclose(learner(EPISODE), made(maml.MAML, **few)(EPISODE), atol=1e-7)
+    mask = tf.constant([[True] * 3 + [False]] * EPISODE.support_y.shape[0])
+    short = EPISODE._replace(support_x=EPISODE.support_x[:, :3], support_y=EPISODE.support_y[:, :3])
+    for order in ([0, 1, 2, 3], [3, 0, 1, 2]):  # Padding stands last, or first.
+        parts = [tf.gather(part, order, axis=1) for part in (*EPISODE[:2], mask)]
+        padded = maml.PaddedEpisode(*parts[:2], *EPISODE[2:], parts[2])
+        np.testing.assert_allclose(learner(padded), learner(short), atol=1e-9)
+
+
 def test_the_divergence_holds_the_posterior_of_abml_near_its_prior():
     x, y = EPISODE[:2]
 

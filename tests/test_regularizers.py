@@ -66,6 +66,20 @@ def scramble(variables, low=-1.0, high=1.0):
         variable.assign(rng.uniform(low, high, variable.shape))
 
 
+def test_noise_of_attention_starts_by_what_its_kernels_sum_over():
+    episode = Lines().sample(3, SEED)
+    model = learner("acnp", maml.NormalHead(), 9, [maml.MRW(sigma=0.3, layers=["all"])])
+    model.create_weights(episode)
+    attention, (noisy,) = model.attention, model.regularizers
+    layers = attention.query_dense, attention.value_dense, attention.output_dense
+    starts = {id(k): float(tf.exp(s).numpy().flat[0]) for k, s in noisy._posteriors(model)}
+    inputs = [layer.kernel.shape[0] for layer in layers[:2]] + [
+        attention._num_heads * attention._key_dim
+    ]
+    for layer, count in zip(layers, inputs, strict=True):
+        assert starts[id(layer.kernel)] == pytest.approx(0.3 / math.sqrt(count))
+
+
 def kl_by_hand(mean, sigma, prior):
     return np.log(prior / sigma) + (sigma**2 + mean**2) / (2 * prior**2) - 0.5
 

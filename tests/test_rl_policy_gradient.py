@@ -1,4 +1,4 @@
-"""Reinforcement learning: policy gradients of small environments whose returns are known exactly."""
+"""Policy gradients in small environments whose returns are known exactly."""
 
 import numpy as np
 import pytest

@@ -375,6 +375,8 @@ def test_gains_are_paired_by_seed(runs):
     assert found["mean"] == pytest.approx(np.mean([0.5, 2.5]))
     assert found["ci95"] == pytest.approx(half_width([0.5, 2.5]))
     assert aggregation.paired_gain(maml, cnp, "mse")["mean"] == -found["mean"]
+    accuracies = aggregation.paired_gain(cnp, maml, "mse", larger_is_better=True)
+    assert accuracies == {"mean": -found["mean"], "ci95": found["ci95"]}
     assert aggregation.paired_gain(cnp[cnp["seed"] == 1], maml, "mse") is None
     assert aggregation.paired_gain(cnp, maml, "angle") is None
     # Of one seed, without objects, there is no interval.

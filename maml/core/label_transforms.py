@@ -127,31 +127,45 @@ class LabelPermutation(LabelTransform):
         )
 
 
+_LABELS = ("support_y", "query_y")
+
+
 class LabelSwap(LabelTransform):
     """Each task keeps its inputs X and gets the labels of another task of the batch.
 
-    Makes sense where the i-th inputs of all tasks correspond, as on a common grid.
+    Makes sense where the i-th inputs of all tasks correspond, as on a common grid. Of padded
+    support sets the shots stay that are real in both tasks, which may be none.
     """
 
     def __call__(self, episode, seed):
         other = other_task(episode, seed)
-        swapped = with_support_labels_of(episode, other)
-        return swapped._replace(query_y=tf.gather(episode.query_y, other))
+        labels = {name: tf.gather(getattr(episode, name), other) for name in _LABELS}
+        swapped, mask = episode._replace(**labels), support_mask(episode)
+        if mask is None:
+            return swapped
+        return swapped._replace(support_mask=tf.logical_and(mask, tf.gather(mask, other)))
 
 
 def with_support_labels_of(episode, other) -> Episode | PaddedEpisode:
     """The episode whose support sets keep their inputs and take the labels of tasks ``other``.
 
+    Of padded support sets the n-th real shot takes the label of the other's n-th real shot, and
+    the shots stay for which there is one.
+
     Args:
         episode: a batch of tasks.
         other: for each task the index of another one, [tasks].
     """
-    lent = episode._replace(support_y=tf.gather(episode.support_y, other))
-    mask = support_mask(episode)
+    mask, labels = support_mask(episode), tf.gather(episode.support_y, other)
     if mask is None:
-        return lent
-    # A shot needs an input of its own task and a label of the other.
-    return lent._replace(support_mask=tf.logical_and(mask, tf.gather(mask, other)))
+        return episode._replace(support_y=labels)
+    order = real_shots_first(mask)
+    place = tf.argsort(order, axis=-1, stable=True)  # Of each shot among those.
+    lender = tf.gather(tf.gather(order, other), place, batch_dims=1)
+    lent = tf.gather(tf.gather(mask, other), lender, batch_dims=1)
+    return episode._replace(
+        support_y=tf.gather(labels, lender, batch_dims=1), support_mask=tf.logical_and(mask, lent)
+    )
 
 
 class OtherTask(LabelTransform):

@@ -121,8 +121,15 @@ class MemorizationReport:
         shares = [verdicts.share_of(*skills(index)) for index in range(1 + Resampling.REPEATS)]
         shares = np.array(shares, float)  # None becomes NaN.
         known = np.isfinite(shares)
-        share = Resampling.percentiles(shares) if known[0] and known[1:].any() else None
-        words, reason, advice = verdicts.decide(*skills(0), share and (share["low"], share["high"]))
+        share = ends = None
+        if known[0] and known[1:].any():
+            fewest = min(of.tasks for of in read.values())
+            share = Resampling.percentiles(shares, fewest)
+            ends = tuple(float(np.clip(share[end], 0, 1)) for end in ("low", "high"))
+            share |= dict(zip(("low", "high"), ends, strict=True))
+            # One task tells no interval.
+            ends = ends if np.isfinite(ends).all() else None
+        words, reason, advice = verdicts.decide(*skills(0), ends)
         return cls(
             verdict=words,
             reason=reason,
@@ -267,6 +274,8 @@ def _interval(value: Mapping[str, float] | None) -> str:
         return ""
     if not np.isfinite(value["mean"]):
         return "not finite"
+    if not np.isfinite([value["low"], value["high"]]).all():
+        return f"{value['mean']:.3g}"
     return "{mean:.3g} ({low:.3g} to {high:.3g})".format(**value)
 
 
@@ -331,7 +340,7 @@ class _Split:
             skill = covariance / change
             if power is not None:
                 skill = 2 * skill - power / self.means[f"{SLOPES['right']}label_variance"]
-        return self.resampling.percentiles(skill)
+        return self.resampling.percentiles(skill, self.tasks)
 
     def _no_better_than_best(self, name: str) -> dict[str, float]:
         """The interval of a score; no mean is better than the best value of the metric."""
@@ -347,7 +356,7 @@ class _Split:
             "tasks": self.tasks,
             "scores": {c: self._no_better_than_best(name) for c, name in self.names.items()},
             "skills": {
-                condition: self.resampling.percentiles(of)
+                condition: self.resampling.percentiles(of, self.tasks)
                 for condition, of in self.skill_of.items()
             },
             "informations": {

@@ -111,13 +111,16 @@ def objects_of(row: Mapping, score: str, split: str = "test") -> dict[str, float
     }
 
 
-def paired_gain(reference: pd.DataFrame, runs: pd.DataFrame, metric: str) -> dict | None:
-    """By how much the test error of runs is less than that of others with the same seeds.
+def paired_gain(
+    reference: pd.DataFrame, runs: pd.DataFrame, metric: str, larger_is_better: bool = False
+) -> dict | None:
+    """By how much the test score of runs is better than that of others with the same seeds.
 
     Args:
         reference: the other runs, of one method.
         runs: of one method.
-        metric: name of the error.
+        metric: name of the score.
+        larger_is_better: of it, as of an accuracy; an error otherwise.
 
     Returns:
         ``mean`` and ``ci95`` of the differences over seeds; with a single seed over objects, where
@@ -132,14 +135,15 @@ def paired_gain(reference: pd.DataFrame, runs: pd.DataFrame, metric: str) -> dic
     )
     if not len(pairs):
         return None
+    sign = -1 if larger_is_better else 1
     if len(pairs) > 1:
-        return mean_interval(pairs[f"{column}_a"] - pairs[f"{column}_b"])
+        return mean_interval(sign * (pairs[f"{column}_a"] - pairs[f"{column}_b"]))
     ends = {}
     for end in "ab":
         row = {k.removesuffix(f"_{end}"): v for k, v in pairs.iloc[0].items() if k.endswith(end)}
         ends[end] = objects_of(row, metric)
-    gains = [ends["a"][name] - ends["b"][name] for name in ends["a"]]
-    return mean_interval(gains or pairs[f"{column}_a"] - pairs[f"{column}_b"])
+    gains = [sign * (ends["a"][name] - ends["b"][name]) for name in ends["a"]]
+    return mean_interval(gains or sign * (pairs[f"{column}_a"] - pairs[f"{column}_b"]))
 
 
 def correlate(

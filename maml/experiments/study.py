@@ -288,7 +288,11 @@ def rows_of(
     for row in rows:
         own = runs[(runs["row"] == row["row"]) & (runs["options"] == row["options"])]
         is_first = row["row"] == runs["row"].iloc[0]
-        row["gain"] = None if is_first else aggregation.paired_gain(first, own, study.metric)
+        row["gain"] = (
+            None
+            if is_first
+            else aggregation.paired_gain(first, own, study.metric, study.larger_is_better)
+        )
         row["ensemble"] = (of_seeds or {}).get((row["table"], row["row"]))
         row["options"] = json.loads(row["options"])
     return rows

@@ -11,7 +11,7 @@ from maml.core.seeds import Part
 from maml.distributions.base import Head
 from maml.learners.base import MetaLearner, per_input
 from maml.nn.mlp import DenseLayers, product, through
-from maml.nn.padding import PADDING_SCORE
+from maml.nn.padding import PADDING_SCORE, without_padding
 
 
 @LEARNERS.register("relative")
@@ -70,6 +70,8 @@ class RelativeCNP(MetaLearner):
 
     def decode(self, state, x):
         shots, labels, *mask = state
+        if mask:  # What is left of no shots is one of zeros, as at the start.
+            shots, labels = (without_padding(part, mask[0]) for part in (shots, labels))
         of_query = tf.repeat(x[:, :, tf.newaxis], tf.shape(shots)[1], axis=2)
         of_shot = tf.repeat(shots[:, tf.newaxis], tf.shape(x)[1], axis=1)
         pairs = [of_query, of_shot, *product(self.products, of_query, of_shot)]

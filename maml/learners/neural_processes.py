@@ -11,7 +11,7 @@ from maml.core.seeds import Part, initializer_seeds
 from maml.distributions.base import Head
 from maml.learners.base import MetaLearner, per_input
 from maml.nn.mlp import DenseLayers, product, through, units_of
-from maml.nn.padding import masked_mean
+from maml.nn.padding import masked_mean, without_padding
 
 
 @LEARNERS.register("cnp")
@@ -145,9 +145,12 @@ class AttentiveCNP(CNP):
 
     def context(self, state, x):
         keys, values, *mask = state
+        if not mask:
+            return self.attention(x, values, keys)
+        # Keras attends to padding where there is nothing else.
+        values = without_padding(values, mask[0])
         # [tasks, 1, shots]: the same shots for each query.
-        real = mask[0][:, tf.newaxis] if mask else None
-        return self.attention(x, values, keys, attention_mask=real)
+        return self.attention(x, values, keys, attention_mask=mask[0][:, tf.newaxis])
 
     def query_layers(self):
         return [*super().query_layers(), self.attention.query_dense, self.attention.output_dense]

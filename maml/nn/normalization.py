@@ -27,6 +27,8 @@ import contextvars
 import keras
 import tensorflow as tf
 
+from mine import replicas
+
 MODES = ("batch", "step", "frozen", "layer", "none")
 
 _STEP = contextvars.ContextVar("inner step", default=0)
@@ -241,7 +243,10 @@ class FrozenBatchNormalization(_Normalization):
         """Normalizes ``x`` [n, ..., channels] over all axes but the last."""
         if _COLLECTING.get():
             inputs = tf.cast(tf.stop_gradient(x), self.variance.dtype)
-            mean, variance = tf.nn.moments(inputs, list(range(x.shape.rank - 1)))
+            own, within = tf.nn.moments(inputs, list(range(x.shape.rank - 1)))
+            # Of the batches of all devices together, which differ in their means too.
+            mean = replicas.mean(own)
+            variance = replicas.mean(within + tf.square(own - mean))
             one = tf.ones([], mean.dtype)
             # What is no number once would be none in every step after.
             finite = tf.reduce_all(tf.math.is_finite(tf.concat([mean, variance], 0)))

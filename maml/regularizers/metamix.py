@@ -38,9 +38,15 @@ class MetaMix(Interpolation):
             drawn = tf.gather(
                 real_shots_first(mask), tf.cast(uniform * real, tf.int32), batch_dims=1
             )
-        x, y = (
-            tf.gather(part, drawn, batch_dims=1) for part in (episode.support_x, episode.support_y)
-        )
+
+        def mixed(query, support):
+            met = tf.gather(support, drawn, batch_dims=1)
+            if mask is not None:  # A task without shots has nothing to mix with.
+                some = tf.reduce_any(mask, axis=1)
+                met = tf.where(tf.reshape(some, [-1] + [1] * (met.shape.rank - 1)), met, query)
+            return between(query, met, weight)
+
         return episode._replace(
-            query_x=between(episode.query_x, x, weight), query_y=between(episode.query_y, y, weight)
+            query_x=mixed(episode.query_x, episode.support_x),
+            query_y=mixed(episode.query_y, episode.support_y),
         )

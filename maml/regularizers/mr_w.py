@@ -81,7 +81,10 @@ class MRW(Regularizer):
     def term(self, learner, episode, features, prediction, seed, training):
         # Before the first episode went through the learner, some of its layers had no kernels.
         if not self.log_sigmas:
-            self.log_sigmas = [self._start(*pair) for pair in enumerate(self._kernels(learner))]
+            self.log_sigmas = [
+                self._start(index, kernel, fan_in(kernel, learner))
+                for index, kernel in enumerate(self._kernels(learner))
+            ]
         pairs = self._posteriors(learner)
         means = _means(kernel for kernel, _ in pairs)
         log_sigmas = [tf.convert_to_tensor(log_sigma) for _, log_sigma in pairs]
@@ -118,14 +121,25 @@ class MRW(Regularizer):
             )
         return found
 
-    def _start(self, index, kernel):
-        log_sigma = math.log(self.sigma) - 0.5 * math.log(math.prod(kernel.shape[:-1]))
+    def _start(self, index, kernel, inputs):
+        log_sigma = math.log(self.sigma) - 0.5 * math.log(inputs)
         return self.add_weight(
             name=f"log_sigma_{index}",
             shape=kernel.shape,
             dtype=kernel.dtype,
             initializer=keras.initializers.Constant(log_sigma),
         )
+
+
+def fan_in(kernel: keras.Variable, learner) -> int:
+    """How many inputs each output of a kernel of the learner is a sum over."""
+    for layer in learner._flatten_layers():
+        # Of attention, whose kernels have axes of inputs, heads and features in some order.
+        if isinstance(layer, keras.layers.EinsumDense) and layer.kernel is kernel:
+            axes, outputs = layer.equation.split(",")[1].split("->")
+            sizes = zip(axes, kernel.shape, strict=True)
+            return math.prod(size for axis, size in sizes if axis not in outputs)
+    return math.prod(kernel.shape[:-1])
 
 
 def kernels(variables: Iterable[keras.Variable]) -> list[keras.Variable]:

@@ -190,8 +190,8 @@ class PolicyTasks(TaskFamily):
         """
         alive = trajectories.alive
         if self.policy is not None and self.policy.head.surrogate == "dice":
-            # Rewards less their mean over the task's trajectories: later actions have no part. After
-            # the end that mean is still due, and its last action answers for it.
+            # Rewards less their mean over the task's trajectories: later actions have no part.
+            # After the end that mean is still due, and the last action answers for it.
             decay = self.discount ** np.arange(alive.shape[-1])
             mean = trajectories.rewards.mean(axis=1, keepdims=True)
             every = decay * (trajectories.rewards - mean)

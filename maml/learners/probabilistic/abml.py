@@ -6,7 +6,6 @@ from maml.core.checks import check_finite
 from maml.core.episodes import Episode, support_mask
 from maml.core.registry import LEARNERS
 from maml.learners.gradient_based import inner_loop
-from maml.learners.gradient_based.maml import padded_support
 from maml.learners.probabilistic.weight_samples import (
     NormalWeights,
     all_points,
@@ -70,7 +69,7 @@ class ABML(NormalWeights):
             own = [tf.TensorSpec(part.shape, part.dtype) for part in means + log_scales]
             visited = self.map_tasks(
                 lambda task: self._path_of_task(*task, steps),
-                (padded_support(x, y, mask), noise),
+                (self._support(x, y, mask), noise),
                 inner_loop.Path([own] * steps, tf.TensorSpec([steps], own[0].dtype)),
             )
             self._note_divergence(visited.losses)
@@ -84,7 +83,8 @@ class ABML(NormalWeights):
         ends = parts + count, parts + 2 * count, parts + 3 * count
 
         def loss(weights, arguments, step):
-            x, y, *mask = arguments[:parts]
+            y, mask = arguments[1], arguments[2] if parts == 3 else None
+            batch = self._batch(step, *arguments[:parts])
             noise, prior, log_prior = (
                 arguments[start : start + count] for start in (parts, *ends[:2])
             )
@@ -93,9 +93,10 @@ class ABML(NormalWeights):
             for draw in range(self.num_train_samples):
                 index = step * self.num_train_samples + draw
                 phi = [m + tf.exp(s) * n[index] for m, s, n in zip(q, log_q, noise, strict=True)]
-                total += self.inner_loss(phi, arguments[ends[2] :], x, y, step, *mask)
+                total += self.inner_loss(phi, arguments[ends[2] :], *batch[:2], step, batch[2])
             one = [[part[tf.newaxis] for part in of] for of in (q, log_q, prior, log_prior)]
-            shots = tf.reduce_sum(mask[0]) if mask else tf.cast(tf.shape(y)[0], total.dtype)
+            size = tf.cast(tf.shape(y)[0], total.dtype)
+            shots = size if mask is None else tf.reduce_sum(mask)
             nats = normal_divergence(*one)[0] / tf.maximum(shots, 1)
             return total / self.num_train_samples + self.divergence_weight * nats
 

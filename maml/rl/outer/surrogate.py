@@ -34,7 +34,7 @@ class Surrogate:
         return logs | {"loss": value}, value, prediction, y
 
     def _to_go(self, worth):
-        """Advantages [tasks, steps]: of DiCE, whose labels are rewards, the sum of those to come."""
+        """Advantages [tasks, steps]: with DiCE, whose labels are rewards, those still to come."""
         if self.learner.head.surrogate != "dice":
             return worth
         shape = tf.shape(worth)
