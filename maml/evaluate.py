@@ -72,6 +72,8 @@ def load_trained(path: os.PathLike, changed: Mapping[str, object]):
     path, changed = pathlib.Path(path), dict(changed)
     folder = run_folder(path)
     known = read_config(folder) if (folder / CONFIG).exists() else None
+    if path.is_file():
+        saving.check_path(path)
     if known is None and path.is_file() and "task" not in changed:
         raise ValueError(f"{folder / CONFIG} is missing, so name the tasks by --task.")
     learner = saving.load(path)

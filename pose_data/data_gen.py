@@ -218,8 +218,11 @@ def generate(
         }
         try:
             if shards:
-                return _write_shards(parts, output_dir, summary, shards)
-            return _write_pickles(parts, output_dir, summary)
+                written = _write_shards(parts, output_dir, summary, shards)
+            else:
+                written = _write_pickles(parts, output_dir, summary)
+            next(objects, None)  # There is none; a progress bar ends by that.
+            return written
         finally:
             _remove_unlisted(output_dir)
             if is_new and not any(output_dir.iterdir()):

@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import re
 import subprocess
 import sys
 
@@ -67,6 +68,16 @@ def test_a_folder_that_is_a_file_is_refused_before_any_work(module, name, tmp_pa
     assert f"--{name}: expected a folder; received file/in" in refused(
         module, *folders, cwd=tmp_path
     )
+
+
+@pytest.mark.parametrize(
+    ("folder", "told"),
+    [("a" * 300, "File name too long"), ("~/runs", "the shell has not replaced ~; write .HOME")],
+)
+@pytest.mark.parametrize("module", ["maml.train", "maml.compare"])
+def test_a_folder_that_cannot_be_made_is_refused_in_a_sentence(module, folder, told, tmp_path):
+    (name,) = FOLDERS[module]
+    assert re.search(told, refused(module, f"--{name}={folder}", cwd=tmp_path))
 
 
 @pytest.mark.parametrize("module", ["maml.train", "maml.compare"])

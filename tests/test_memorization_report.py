@@ -25,7 +25,8 @@ TASKS = Regression("linear", noise=0.1, shots=20, training_tasks=8)
 
 
 def report(predict, tasks=TASKS, count=40, held_out=True, **options):
-    options = {"verbose": False, "relabel": "scale"} | options
+    relabel = "permute" if options.get("output") == "probs" else "scale"
+    options = {"verbose": False, "relabel": relabel} | options
     new = tasks.new(count, 0) if held_out else None
     return memorization_report(predict, tasks.training(count, 0), held_out=new, **options)
 
@@ -479,7 +480,14 @@ SIXTEEN = answer(lambda x: np.zeros(16))
         (PLAIN, GOOD, {"output": "mean_std"}, r"`predict` with output='mean_std'.*a pair"),
         (PLAIN, GOOD, {"output": "median"}, "`output`: expected one of mean"),
         (PLAIN, GOOD, {"relabel": "shift"}, "`relabel`: expected one of offset"),
-        (PLAIN, GOOD, {"relabel": "permute"}, "`relabel`: 'permute' needs classes"),
+        (PLAIN, GOOD, {"relabel": "permute"}, "`relabel`: expected 'offset' or 'scale', since"),
+        (SIXTEEN, GOOD, {"relabel": "scale", "output": "probs"}, "`relabel`: expected .permute."),
+        (PLAIN, GOOD, {"relabel": lambda a, b, r: (a,)}, "by `relabel`.*received a tuple"),
+        (PLAIN, GOOD, {"relabel": lambda a, b, r: None}, "by `relabel`.*received a NoneType"),
+        (PLAIN, GOOD, {"relabel": lambda a, b, r: (a * np.nan, b)}, "by `relabel`.*support.*NaN"),
+        (PLAIN, GOOD, {"relabel": lambda a, b, r: (a[1:], b)}, "by `relabel`.*of the shape"),
+        (PLAIN, GOOD, {"relabel": lambda a, b, r: (a, b)}, "`relabel`: .* that changes labels"),
+        (PLAIN, GOOD, {"shots": 3}, "`shots`: expected None, since tasks that are drawn already"),
         (PLAIN, GOOD, {"no_support": "none"}, "`no_support`: expected"),
         (PLAIN, GOOD, {"num_supports": 1}, "`num_supports`: expected a whole number, 2 or more"),
         (PLAIN, GOOD, {"batch_size": 0}, "`batch_size`: expected at least 1"),
@@ -505,6 +513,23 @@ def test_bad_input_is_one_sentence_that_names_the_argument(predict, episodes, op
     with pytest.raises(ValueError, match=message) as caught:
         memorization_report(predict, episodes, verbose=False, **options)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("one_hot", [False, True])
+@pytest.mark.parametrize("change", [0.5, 1])
+def test_relabeled_classes_are_classes(one_hot, change):
+    tasks = Classification(3)
+    given = tasks.training(4, 0)
+    if not one_hot:
+        given = [
+            of._replace(support_y=of.support_y.argmax(-1), query_y=of.query_y.argmax(-1))
+            for of in given
+        ]
+    with pytest.raises(ValueError, match="by `relabel`.*of the same classes; received support"):
+        memorization_report(
+            tasks.uniform, given, output="probs", verbose=False,
+            relabel=lambda support_y, query_y, rng: (support_y + change, query_y + change),
+        )  # fmt: skip
 
 
 def test_probabilities_are_checked():

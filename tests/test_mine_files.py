@@ -98,6 +98,23 @@ def test_tables_that_would_be_misread_are_refused(text, told, tmp_path):
     assert told in str(refused.value) and "\n" not in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    ("text", "line"), [("x\n0.5\n\n2\n7\n", 3), ("1\n2\n\n\n3\n\n4\n\n", 3), ("1\n2\n3\n\n4\n", 4)]
+)
+def test_an_empty_line_in_a_column_is_a_missing_value(text, line, tmp_path):
+    path = tmp_path / "x.csv"
+    path.write_text(text)
+    with pytest.raises(ValueError, match=f"expected a number for each sample.* in line {line};"):
+        sample_files.read(path)
+
+
+@pytest.mark.parametrize("text", ["\nx\n\n1\n2\n\n\n", "x\n\n1\n\n2\n\n", "# a\n\n1\n# b\n2\n"])
+def test_empty_lines_around_the_samples_of_a_column_are_none(text, tmp_path):
+    path = tmp_path / "x.csv"
+    path.write_text(text)
+    np.testing.assert_array_equal(sample_files.read(path), [[1.0], [2.0]])
+
+
 def test_tables_in_utf16_and_huge_ones_are_refused(tmp_path, monkeypatch):
     path = tmp_path / "samples.csv"
     path.write_text("x\n0.5\n", encoding="utf-16")

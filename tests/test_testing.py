@@ -129,6 +129,32 @@ class WrongDecoder(maml.FOMAML):
         return super().decode([doubled(part) for part in state], x, **step)
 
 
+class NoDistribution(maml.CNP):
+    def decode(self, state, x):
+        return x
+
+
+class NoTraining(maml.CNP):
+    def encode(self, x, y):
+        return super().encode(x, y)
+
+
+class NoOptions(maml.CNP):
+    def __init__(self, embedding, head):
+        super().__init__(embedding, head)
+
+
+class Narrow(maml.CNP):
+    """Its empty state has another size."""
+
+    def initial_state(self, batch_size):
+        return tf.zeros([batch_size, 3])
+
+
+class NoInitialState(maml.CNP):
+    initial_state = None
+
+
 class Noisy(maml.CNP):
     """Draws from a global random state."""
 
@@ -164,6 +190,11 @@ class Changing(maml.CNP):
         (RefusesMask, "an argument `mask`, and .* is raised"),
         (IgnoresSupport, "do not depend on the support labels"),
         (WrongGradient, "gradient of the objective differs from its finite difference"),
+        (NoDistribution, "decode of NoDistribution returns a .*: expected a distribution"),
+        (NoTraining, "encode of NoTraining cannot be called: .* argument 'training'"),
+        (NoOptions, "constructor of NoOptions.* raises TypeError: .*; take .*options"),
+        (Narrow, r"decode of Narrow, given .* sizes \[\[3\]\], where encode returns"),
+        (NoInitialState, "initial_state is no method"),
         (Noisy, "Two predictions of the same episode differ"),
         (Untold, "takes `scale`, and there is no attribute of this name"),
         (Changing, r"other values of \['scale'\]"),
@@ -277,6 +308,18 @@ class Hiding(Term):
         self.exponent = power
 
 
+class Alone(Term):
+    """Its term is a scalar without logs."""
+
+    def term(self, *args, **kwargs):
+        return super().term(*args, **kwargs)[0]
+
+
+class TermWithoutTraining(Term):
+    def term(self, learner, episode, features, prediction, seed):
+        return super().term(learner, episode, features, prediction, seed, False)
+
+
 def test_a_regularizer_that_keeps_the_contract_passes():
     testing.check_regularizer(Term())
     testing.check_regularizer(Scaled())
@@ -291,6 +334,8 @@ def test_a_regularizer_that_keeps_the_contract_passes():
         (DoubledFeatures, "objective with the regularizer differs from its finite difference"),
         (Loud, r"logs \['square'\], which metric_names does not list"),
         (Quiet, r"lists \['volume'\], which term never logs"),
+        (Alone, r"term of Alone returns a .*: expected a pair, \(term, logs\)"),
+        (TermWithoutTraining, "term of TermWithoutTraining cannot be called: .*'training'"),
         (Losing, r"loses the arguments \['weight'\]"),
         (Hiding, "takes `power`, and there is no attribute"),
     ],

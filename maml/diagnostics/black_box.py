@@ -10,7 +10,7 @@ import numpy as np
 
 from maml.core.checks import check_whole
 from maml.diagnostics import answers, class_labels, relabelings, sampling
-from maml.diagnostics.conditions import Request, make_requests, score
+from maml.diagnostics.conditions import RELABELED, Request, make_requests, score
 from maml.diagnostics.report import MemorizationReport
 from mine.reporting.processes.resources import require
 from mine.reporting.progress import ProgressBar
@@ -82,6 +82,7 @@ def memorization_report(
             something else than ``output`` says.
     """
     session = Session(output, relabel, metric, no_support, num_relabelings, num_supports, seed)
+    sampling.check_sizes((episodes, held_out), shots, queries)
     splits = {
         "training": sampling.read_tasks(episodes, "episodes", shots, queries, max_tasks, seed)
     }
@@ -133,6 +134,12 @@ class Session:
             raise ValueError(
                 f"Invalid value for `relabel`: expected one of {', '.join(RELABELINGS)}, a "
                 f"function or None; received {relabel!r}."
+            )
+        if isinstance(relabel, str) and (relabel == "permute") != (output == "probs"):
+            fitting = "'permute' or a function" if output == "probs" else "'offset' or 'scale'"
+            raise ValueError(
+                f"Invalid value for `relabel`: expected {fitting}, since by output={output!r} "
+                f"labels are {'classes' if output == 'probs' else 'numbers'}; received {relabel!r}."
             )
         if not (relabel is None or isinstance(relabel, str) or callable(relabel)):
             raise ValueError(
@@ -192,11 +199,8 @@ class Session:
             relabel = relabelings.offset(every.std(0))
         elif relabel == "scale":
             relabel = relabelings.scale()
-        elif relabel == "permute":
-            raise ValueError(
-                "Invalid value for `relabel`: 'permute' needs classes, output='probs'; received "
-                f"output={self.output!r}."
-            )
+        elif relabel is not None:
+            relabel = relabelings.checked(relabel, dim if self.output == "probs" else None)
         self._asked = {
             split: make_requests(
                 tasks,
@@ -210,6 +214,19 @@ class Session:
             )
             for index, (split, tasks) in enumerate(splits.items())
         }
+        if relabel is not None:
+            self._check_relabeled()
+
+    def _check_relabeled(self) -> None:
+        """Refuses relabelings of which none changes the labels of a support set."""
+        for split, requests in self._asked.items():
+            relabeled = [of for of in requests if of.condition == RELABELED]
+            own = [self.splits[split][of.task].support_y for of in relabeled]
+            if all(map(np.array_equal, (of.support_y for of in relabeled), own)):
+                raise ValueError(
+                    "Invalid value for `relabel`: expected a function that changes labels; "
+                    f"received one that left those of all {split} tasks as they were."
+                )
 
     def _check_memory(self, splits, classes: int) -> None:
         """Refuses more questions or classes than this machine can hold."""

@@ -11,6 +11,55 @@ import numpy as np
 Relabeling = Callable[[np.ndarray, np.ndarray, np.random.Generator], tuple[np.ndarray, np.ndarray]]
 
 
+def checked(relabel: Callable, classes: int | None) -> Relabeling:
+    """A function of the user's own, whose results are refused where they are no labels.
+
+    Args:
+        relabel: a relabeling.
+        classes: number of classes, whose labels are their numbers or one-hot; None: labels are
+            numbers of any kind.
+
+    Returns:
+        The relabeling. It raises ValueError unless it gives a pair of as many finite labels as it
+        was given, of classes if labels are classes.
+    """
+
+    def run(support_y, query_y, rng):
+        changed = relabel(support_y, query_y, rng)
+        if not (isinstance(changed, tuple | list) and len(changed) == 2):
+            fault = f"a {type(changed).__name__}"
+        else:
+            pairs = zip(("support", "query"), changed, (support_y, query_y), strict=True)
+            faults = [_fault(name, np.asarray(new), own, classes) for name, new, own in pairs]
+            fault = next(filter(None, faults), "")
+        if fault:
+            raise ValueError(
+                "Invalid value returned by `relabel`: expected (support_y, query_y), with a label "
+                f"for each that was given{'' if classes is None else ', of the same classes'}; "
+                f"received {fault}."
+            )
+        return tuple(map(np.asarray, changed))
+
+    return run
+
+
+def _fault(name: str, labels: np.ndarray, given: np.ndarray, classes: int | None) -> str:
+    """What is wrong with labels that a relabeling gave in place of others; "" if nothing is."""
+    if labels.shape != np.shape(given):
+        return f"{name} labels of the shape {list(labels.shape)} for {list(np.shape(given))}"
+    if labels.dtype.kind not in "biuf":
+        return f"{name} labels that are no numbers"
+    if not np.isfinite(labels).all() and np.isfinite(given).all():
+        return f"{name} labels that are NaN or infinite"
+    if classes is None:
+        return ""
+    if labels.ndim == 1:
+        of_classes = (labels == np.round(labels)) & (labels >= 0) & (labels < classes)
+    else:
+        of_classes = ((labels == 0) | (labels == 1)) & (labels.sum(-1, keepdims=True) == 1)
+    return "" if np.all(of_classes) else f"{name} labels {labels.min():g} to {labels.max():g}"
+
+
 def offset(spread: float | np.ndarray = 1.0, period: float | None = None) -> Relabeling:
     """Adds one random number to all labels of a task.
 

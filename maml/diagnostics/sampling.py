@@ -71,6 +71,26 @@ def read_tasks(
     return tasks
 
 
+def check_sizes(given, shots, queries) -> None:
+    """Refuses sizes of support sets and queries where no tasks are drawn.
+
+    Args:
+        given: ``episodes`` and ``held_out`` of a report.
+        shots, queries: of :func:`read_tasks`.
+
+    Raises:
+        ValueError: none of them is a pair of arrays, and a size is given.
+    """
+    drawn = any(_are_arrays(of, 2) or _are_lists(of, shots) for of in given)
+    for option, value in (("shots", shots), ("queries", queries)):
+        if value is not None and not drawn:
+            raise ValueError(
+                f"Invalid value for `{option}`: expected None, since tasks that are drawn already "
+                f"have the sizes that they have; received {value!r}. Leave it out, or give a pair "
+                "of arrays (x, y) [tasks, n, ...]."
+            )
+
+
 def without_shared(tasks: list[Task], others: list[Task]) -> list[Task]:
     """The tasks of which not every point is in one of the others.
 

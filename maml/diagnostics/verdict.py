@@ -171,10 +171,11 @@ def decide(
         facts += f", {held_out.right:.2f} on held-out tasks"
     elif new is not None:
         facts += f", {new:.2f} on relabeled ones"
-    if max(training.right, -math.inf if new is None else new) < LEAST_SKILL:
+    # A constant as well may be a little better on new tasks, by chance.
+    if training.right < LEAST_SKILL and (new is None or new < 2 * LEAST_SKILL):
         return (
             UNTRAINED,
-            f"It is nowhere better than a constant: {facts}.",
+            f"It is nowhere much better than a constant: {facts}.",
             "Train it longer, or check that `predict` returns labels in their unit.",
         )
     if training.right < LEAST_SKILL:

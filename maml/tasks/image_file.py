@@ -108,6 +108,12 @@ class ImageFile:
         """
         if (pathlib.Path(path) / INDEX).is_file():
             return _load_folder(pathlib.Path(path))
+        if pathlib.Path(path).is_dir():
+            raise ValueError(
+                f"The folder {str(path)!r} holds no prepared images: make a file of them by python "
+                f"-m maml.tasks.prepare --dataset=folder --source={path} --output=images.npz, and "
+                "name it by --data."
+            )
         if not pathlib.Path(path).is_file():
             raise ValueError(
                 f"There is no file {str(path)!r} of images: make one with python -m "

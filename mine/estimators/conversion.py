@@ -49,9 +49,11 @@ def to_float64(name: str, value) -> np.ndarray:
             f"{hidden[0]}; remove these samples from all arrays."
         )
     if given.dtype.kind not in "biuf":
+        text = given.dtype.kind == "O" and any(isinstance(one, str) for one in given.flat)
+        remedy = REMEDIES.get("U" if text else given.dtype.kind, "convert them to float64")
         raise ValueError(
-            f"Invalid type of `{name}`: expected real numbers; received {given.dtype} values "
-            f"({kind}); {REMEDIES.get(given.dtype.kind, 'convert them to float64')}."
+            f"Invalid type of `{name}`: expected real numbers; received "
+            f"{'text' if text else given.dtype} values ({kind}); {remedy}."
         )
     with np.errstate(over="ignore"):
         found = given.astype(np.float64)

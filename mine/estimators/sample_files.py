@@ -2,6 +2,7 @@
 
 import csv
 import io
+import itertools
 import os
 import pathlib
 import re
@@ -154,7 +155,9 @@ def _lines(path: pathlib.Path) -> list[str]:
         )
     # Names may be in any encoding; they are not used.
     text = io.StringIO(content.decode("utf-8-sig", "replace"), newline=None)
-    lines = [line for line in map(str.strip, text) if line and not COMMENT.match(line)]
+    every = list(map(str.strip, text))
+    _check_gaps(path, every)
+    lines = [line for line in every if line and not COMMENT.match(line)]
     longest = max(map(len, lines), default=0)
     if longest > MAX_LINE:
         raise ValueError(
@@ -162,6 +165,25 @@ def _lines(path: pathlib.Path) -> list[str]:
             f"{longest:,}; save the samples as .npy."
         )
     return lines
+
+
+def _check_gaps(path, lines) -> None:
+    """Refuses an empty line between the samples of one column: there it is a missing value."""
+    samples = [
+        index
+        for index, line in enumerate(lines)
+        if line and not COMMENT.match(line) and not line.startswith("sep=")
+    ]
+    if any(re.search(r"[;,|\t ]", lines[index]) for index in samples):
+        return
+    # The first may hold a name. A file may be written with an empty line after each.
+    gaps = [(a, b) for a, b in itertools.pairwise(samples[1:]) if not all(lines[a + 1 : b])]
+    if gaps and (len(gaps) < len(samples) - 2 or any(b - a != 2 for a, b in gaps)):
+        raise ValueError(
+            f"Invalid file {path}: expected a number for each sample; received none in line "
+            f"{gaps[0][0] + 2}; if one is missing there, leave its sample out of all files, and "
+            "the line otherwise."
+        )
 
 
 def _check_names(path, names) -> None:

@@ -57,18 +57,12 @@ def run(
         for name in (*folders, *changed):
             if flags.FLAGS[name].value == "":  # As of a variable of the shell that is not set.
                 sys.exit(f"Error: Invalid value for --{name}: expected a folder; received none.")
-        for name in folders:
-            path = pathlib.Path(flags.FLAGS[name].value or ".")
-            file = next((of for of in (path, *path.parents) if of.exists() and not of.is_dir()), "")
-            if file:
-                sys.exit(
-                    f"Error: Invalid value for --{name}: expected a folder; received {path}, where "
-                    f"{file} is a file."
-                )
-        places = [pathlib.Path(flags.FLAGS[name].value or ".") for name in folders]
-        there = [pathlib.Path(flags.FLAGS[name].value or ".") for name in changed]
-        places += [path for path in there if path.is_dir()]
         try:
+            for name in folders:
+                _check_folder(name, pathlib.Path(flags.FLAGS[name].value or "."))
+            places = [pathlib.Path(flags.FLAGS[name].value or ".") for name in folders]
+            there = [pathlib.Path(flags.FLAGS[name].value or ".") for name in changed]
+            places += [path for path in there if path.is_dir()]
             with stopping.raising(), contextlib.ExitStack() as held:
                 for path in {of.resolve(): of for of in places}.values() if claims else ():
                     held.enter_context(claim(path))
@@ -94,6 +88,21 @@ def run(
     except BrokenPipeError as error:  # While flags are described: `--help | head`.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Flushed once more at exit.
         sys.exit(f"Error: {sentence(error, again)}")
+
+
+def _check_folder(name: str, path: pathlib.Path) -> None:
+    """Ends the command if the path of a flag cannot become a folder."""
+    file = next((of for of in (path, *path.parents) if of.exists() and not of.is_dir()), "")
+    if file:
+        sys.exit(
+            f"Error: Invalid value for --{name}: expected a folder; received {path}, where {file} "
+            "is a file."
+        )
+    if path.parts[:1] == ("~",) and not pathlib.Path("~").exists():
+        sys.exit(
+            f"Error: Invalid value for --{name}: expected a folder; received {path}, in which the "
+            "shell has not replaced ~; write $HOME."
+        )
 
 
 def sentence(error: OSError, again: str = AGAIN) -> str:
