@@ -385,6 +385,8 @@ NEW = Skills(1.0, mismatched_support=-1.0, mismatched_labels=-1.0)
         (with_use(1.0), Skills(0.8), "adapts"),
         (Skills(0.1), Skills(0.1), "adapts"),
         (Skills(0.1 - LITTLE), Skills(-1.0), "untrained"),
+        (Skills(0.0), Skills(0.2 - LITTLE), "untrained"),
+        (Skills(0.0), Skills(0.2), "cannot tell"),
         # New tasks are answered without the support set as well: the tasks do not differ.
         (with_use(0.0), with_use(0.0), "cannot tell"),
         (with_use(1.0), with_use(0.0), "cannot tell"),

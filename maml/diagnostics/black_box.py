@@ -214,11 +214,11 @@ class Session:
             )
             for index, (split, tasks) in enumerate(splits.items())
         }
-        if relabel is not None:
+        if callable(self.relabel):
             self._check_relabeled()
 
     def _check_relabeled(self) -> None:
-        """Refuses relabelings of which none changes the labels of a support set."""
+        """Refuses a relabeling of the user's own that changes the labels of no support set."""
         for split, requests in self._asked.items():
             relabeled = [of for of in requests if of.condition == RELABELED]
             own = [self.splits[split][of.task].support_y for of in relabeled]

@@ -11,7 +11,7 @@ verdict                       what it says of a model
                               ones
 ``adapts in part``            the support set helps on new tasks, less than on training tasks
 ``adapts``                    the support set helps on new tasks as it does on training tasks
-``untrained``                 nowhere better than a constant
+``untrained``                 nowhere much better than a constant
 ``cannot tell``               the scores do not decide, or the interval of the share holds opposite
                               verdicts; the reason says what is missing
 ============================  =====================================================================
