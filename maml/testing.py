@@ -17,6 +17,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from maml import contract
 from maml.core.episodes import Episode, PaddedEpisode
 from maml.core.gradient_check import ignores, wrong_gradients
 from maml.core.options import parameters
@@ -24,7 +25,7 @@ from maml.distributions.base import Head
 from maml.distributions.categorical import CategoricalHead
 from maml.distributions.circular import CircularHead
 from maml.distributions.normal import NormalHead
-from maml.learners import contract, saving
+from maml.learners import saving
 from maml.learners.base import MetaLearner
 from maml.learners.neural_processes import CNP
 from maml.nn.mlp import perceptron

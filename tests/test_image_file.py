@@ -124,7 +124,7 @@ def test_one_array_a_pipe_and_a_folder_are_no_files_of_images(tmp_path):
     os.mkfifo(tmp_path / "c.npz")
     for name, message in {
         "a.npy": "prepare it anew",
-        "b.npz": "no file",
+        "b.npz": "holds no prepared images",
         "c.npz": "no file",
     }.items():
         with pytest.raises(ValueError, match=message):
