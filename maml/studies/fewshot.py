@@ -154,7 +154,7 @@ TABLES = {
     ),
     # At the rate that validation classes chose for every row of the shorter training.
     "fixed_encoder_longer": Table(
-        "The same, trained longer",
+        "Omniglot, 20 ways, 1 shot, labels fixed: the last layer adapts, trained longer",
         _LAST_LAYER | {"steps": 9_000, "learner.inner_lr": 0.05},
         ENCODER,
         seeds=3,
