@@ -35,19 +35,21 @@ def check_signatures(component: MetaLearner | Regularizer) -> None:
         if known is None:
             continue
         assert callable(own), f"{name} is no method: expected one, as of {base.__name__}."
-        expected = list(inspect.signature(known).parameters)[1:]
+        _, *expected = inspect.signature(known).parameters.values()
+        # A learner that takes no mask refuses padding. Those with a default are given by name.
+        given = [of for of in expected if of.name != "mask"]
+        named = [
+            of.name
+            for of in given
+            if of.default is not inspect.Parameter.empty or of.name == "training"
+        ]
+        positional = [None] * (len(given) - len(named))
         try:
-            # Those with a default, and `training`, are given by name.
-            kept = inspect.signature(known).parameters
-            named = [of for of in expected if kept[of].default is not inspect.Parameter.empty]
-            named += [of for of in expected if of == "training" and of not in named]
-            named = [of for of in named if of != "mask"]  # One that takes none refuses padding.
-            positional = [None for of in expected if of not in (*named, "mask")]
             inspect.signature(own).bind(*positional, **dict.fromkeys(named))
         except TypeError as error:
             raise AssertionError(
                 f"{name} of {type(component).__name__} cannot be called: expected the arguments "
-                f"{', '.join(expected)}, by these names; {reason(error)}."
+                f"{', '.join(of.name for of in expected)}, by these names; {reason(error)}."
             ) from None
 
 

@@ -127,9 +127,6 @@ class LabelPermutation(LabelTransform):
         )
 
 
-_LABELS = ("support_y", "query_y")
-
-
 class LabelSwap(LabelTransform):
     """Each task keeps its inputs X and gets the labels of another task of the batch.
 
@@ -138,12 +135,28 @@ class LabelSwap(LabelTransform):
     """
 
     def __call__(self, episode, seed):
-        other = other_task(episode, seed)
-        labels = {name: tf.gather(getattr(episode, name), other) for name in _LABELS}
-        swapped, mask = episode._replace(**labels), support_mask(episode)
+        other, mask = other_task(episode, seed), support_mask(episode)
+        swapped = episode._replace(
+            support_y=tf.gather(episode.support_y, other),
+            query_y=tf.gather(episode.query_y, other),
+        )
         if mask is None:
             return swapped
         return swapped._replace(support_mask=tf.logical_and(mask, tf.gather(mask, other)))
+
+
+def partners(order, other) -> tf.Tensor:
+    """For each example the one that stands at its place in the order of task ``other``.
+
+    Args:
+        order: examples of each task in an order, [tasks, n].
+        other: for each task the index of another one, [tasks].
+
+    Returns:
+        Indices [tasks, n] of examples of the other task.
+    """
+    place = tf.argsort(order, axis=-1, stable=True)
+    return tf.gather(tf.gather(order, other), place, batch_dims=1)
 
 
 def with_support_labels_of(episode, other) -> Episode | PaddedEpisode:
@@ -159,9 +172,7 @@ def with_support_labels_of(episode, other) -> Episode | PaddedEpisode:
     mask, labels = support_mask(episode), tf.gather(episode.support_y, other)
     if mask is None:
         return episode._replace(support_y=labels)
-    order = real_shots_first(mask)
-    place = tf.argsort(order, axis=-1, stable=True)  # Of each shot among those.
-    lender = tf.gather(tf.gather(order, other), place, batch_dims=1)
+    lender = partners(real_shots_first(mask), other)
     lent = tf.gather(tf.gather(mask, other), lender, batch_dims=1)
     return episode._replace(
         support_y=tf.gather(labels, lender, batch_dims=1), support_mask=tf.logical_and(mask, lent)

@@ -18,6 +18,17 @@ def _labels(splits) -> Iterator[tuple[str, np.ndarray]]:
             yield f"{split} task {number}", task.query_y
 
 
+def are_numbers(y: np.ndarray, classes: int) -> bool:
+    """Whether all labels are numbers of ``classes`` classes, from 0."""
+    whole = y.dtype.kind in "iub" or np.all(y == np.round(y))
+    return bool(whole and np.min(y) >= 0 and np.max(y) < classes)
+
+
+def are_one_hot(y: np.ndarray) -> bool:
+    """Whether all labels [..., classes] are one-hot."""
+    return bool(np.all((y == 0) | (y == 1)) and np.all(y.sum(-1) == 1))
+
+
 def check_numbers(splits: dict[str, list[Task]], classes: int) -> None:
     """Refuses labels that are not the numbers of ``classes`` classes.
 
@@ -34,8 +45,7 @@ def check_numbers(splits: dict[str, list[Task]], classes: int) -> None:
             "classes; received none. Give one-hot labels where it is not known."
         )
     for name, y in _labels(splits):
-        whole = y.dtype.kind in "iub" or np.all(y == np.round(y))
-        if not (whole and np.min(y) >= 0 and np.max(y) < classes):
+        if not are_numbers(y, classes):
             raise ValueError(
                 f"Invalid labels of {name}: expected class numbers from 0 to {classes - 1}, as "
                 f"`predict` returns {classes} probabilities; received {np.min(y):g} to "
@@ -53,7 +63,7 @@ def check_one_hot(splits: dict[str, list[Task]]) -> None:
         ValueError: they are not.
     """
     for name, y in _labels(splits):
-        if np.any((y != 0) & (y != 1)) or np.any(y.sum(-1) != 1):
+        if not are_one_hot(y):
             raise ValueError(
                 f"Invalid labels of {name}: expected one-hot rows [n, classes], or class numbers "
                 f"[n] without a further axis, as output='probs'; received {list(y.shape)} with "
@@ -71,8 +81,7 @@ def resembling(tasks: Sequence[Task]) -> str | None:
     """
     y = np.concatenate([labels for _, labels in _labels({"": tasks})])
     if y.ndim == 2 and y.shape[1] > 1:
-        one_hot = np.all((y == 0) | (y == 1)) and np.all(y.sum(-1) == 1)
-        return "one-hot" if one_hot else None
+        return "one-hot" if are_one_hot(y) else None
     values = np.unique(y).astype(float)
     if not 2 <= len(values) <= MOST_CLASSES or values[0] not in (0, 1):
         return None

@@ -8,6 +8,8 @@ from collections.abc import Callable
 
 import numpy as np
 
+from maml.diagnostics import class_labels
+
 Relabeling = Callable[[np.ndarray, np.ndarray, np.random.Generator], tuple[np.ndarray, np.ndarray]]
 
 
@@ -53,11 +55,11 @@ def _fault(name: str, labels: np.ndarray, given: np.ndarray, classes: int | None
         return f"{name} labels that are NaN or infinite"
     if classes is None:
         return ""
-    if labels.ndim == 1:
-        of_classes = (labels == np.round(labels)) & (labels >= 0) & (labels < classes)
-    else:
-        of_classes = ((labels == 0) | (labels == 1)) & (labels.sum(-1, keepdims=True) == 1)
-    return "" if np.all(of_classes) else f"{name} labels {labels.min():g} to {labels.max():g}"
+    numbers = labels.ndim == 1
+    kept = (
+        class_labels.are_numbers(labels, classes) if numbers else class_labels.are_one_hot(labels)
+    )
+    return "" if kept else f"{name} labels {labels.min():g} to {labels.max():g}"
 
 
 def offset(spread: float | np.ndarray = 1.0, period: float | None = None) -> Relabeling:

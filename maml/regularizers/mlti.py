@@ -3,7 +3,7 @@
 import tensorflow as tf
 
 from maml.core.episodes import support_mask
-from maml.core.label_transforms import other_task
+from maml.core.label_transforms import other_task, partners
 from maml.core.registry import REGULARIZERS
 from maml.regularizers.interpolation import Interpolation, between
 
@@ -72,5 +72,4 @@ def _partners(y, other, mask=None) -> tf.Tensor:
     classes = tf.argmax(y, axis=-1, output_type=tf.int32) * of_classes
     classes += PADDING * tf.cast(padding, tf.int32)
     order = tf.argsort(classes, axis=-1, stable=True)
-    place = tf.argsort(order, axis=-1, stable=True)
-    return tf.gather(tf.gather(order, other), place, batch_dims=1)
+    return partners(order, other)

@@ -58,9 +58,9 @@ def run(
             if flags.FLAGS[name].value == "":  # As of a variable of the shell that is not set.
                 sys.exit(f"Error: Invalid value for --{name}: expected a folder; received none.")
         try:
-            for name in folders:
-                _check_folder(name, pathlib.Path(flags.FLAGS[name].value or "."))
             places = [pathlib.Path(flags.FLAGS[name].value or ".") for name in folders]
+            for name, path in zip(folders, places, strict=True):
+                _check_folder(name, path)
             there = [pathlib.Path(flags.FLAGS[name].value or ".") for name in changed]
             places += [path for path in there if path.is_dir()]
             with stopping.raising(), contextlib.ExitStack() as held:
