@@ -426,6 +426,7 @@ def test_a_run_that_was_cut_resumes_to_the_same_numbers(tmp_path):
             ["--dataset=clusters", "--ways=1"],
             "--ways: expected a whole number, 2 or more; received 1",
         ),
+        ("train", ["--model_save_filename=m.h5", "--logdir=run"], "Leave one of them out."),
         ("train", ["--model_save_filename=m.h5", "--task_options=tea"], "expected name=value"),
         ("train", ["--model_save_filename=m.h5", "--task_options=tea=1"], "'tea' has no effect"),
         (
