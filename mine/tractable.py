@@ -1,7 +1,7 @@
 """Bounds on the information of a model whose likelihood is known: nothing is trained.
 
-References: Poole et al. 2019 (arXiv 1905.06922), eq. 9 and 10 with the tractable conditional in
-place of a critic.
+References: Poole et al. 2019 (arXiv 1905.06922), InfoNCE and the leave-one-out bound, with the
+tractable conditional in place of a critic.
 """
 
 import math

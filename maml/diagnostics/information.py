@@ -1,7 +1,8 @@
 """Mutual information of answers and the condition they were given under, in NumPy.
 
-As :func:`mine.plug_in` and :func:`mine.plug_in_categories` compute them in TensorFlow (Poole et al.
-2019, arXiv 1905.06922, eq. 9 and 10): a test compares them.
+As :func:`mine.plug_in` and :func:`mine.plug_in_categories` compute them in TensorFlow: a test
+compares them. The bounds are InfoNCE and the leave-one-out bound of Poole et al. 2019 (arXiv
+1905.06922), with the likelihood as critic.
 """
 
 import math

@@ -26,7 +26,7 @@ MOST_LABELS = 64
 def label_information(prediction, y) -> tf.Tensor:
     """What predictions say about which label is theirs, in nats; 0 if all are equal.
 
-    The lower plug-in bound (Poole et al. 2019, eq. 12 with the likelihood as critic) of the
+    The lower plug-in bound (Poole et al. 2019, InfoNCE with the likelihood as critic) of the
     information between a query label and the prediction made of its input and support set. It
     counts what is memorized and what is adapted to alike, and is at most the logarithm of the
     number of predictions. Of more than :data:`MOST_LABELS` labels the first stand for all. Where

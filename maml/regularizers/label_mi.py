@@ -29,8 +29,8 @@ class LabelMI(InformationTerm):
       2020) read as a bound on an information;
     * ``bound="plugin"`` takes for h the mean likelihood over N = ``negatives + 1`` relabeled
       support sets, :math:`E \log q(y^{*\prime} \mid x^*, D'_n) - \log \frac1N \sum_m
-      q(y^{*\prime} \mid x^*, D'_m)` (:func:`mine.plug_in`; Poole et al. 2019, eq. 12 with the
-      likelihood as critic). Nothing is learned beside the learner, and the value is in nats
+      q(y^{*\prime} \mid x^*, D'_m)` (:func:`mine.plug_in`; Poole et al. 2019, InfoNCE with
+      the likelihood as critic). Nothing is learned beside the learner, and the value is in nats
       whatever the entropy; but the support set is encoded N times, and the value cannot exceed
       log N, near which the gradient vanishes;
     * "mine", "dv", "js" and "nwj" learn h, a function of the original label

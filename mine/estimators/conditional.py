@@ -13,8 +13,9 @@ function            what it needs                               what it gives
                                                                 :func:`plug_in_categories`
 =================== =========================================== ================================
 
-References: Poole et al. 2019 (arXiv 1905.06922), eq. 9 and 10 with the tractable conditional in
-place of a critic; Mukherjee et al. 2020 (CCMI, arXiv 1906.01824) for the chain rule.
+References: Poole et al. 2019 (arXiv 1905.06922), InfoNCE and the leave-one-out bound, with the
+tractable conditional in place of a critic; Mukherjee et al. 2020 (CCMI, arXiv 1906.01824) for the
+chain rule.
 """
 
 import math
