@@ -166,7 +166,7 @@ TABLES = {
         | _FIXED
         | {"learner": "memory", "learner.slots": 2048, "task.queries": 2, "steps": 3_000},
         MEMORIES,
-        seeds=1,
+        seeds=3,
     ),
     "miniimagenet5": Table(
         "Colour images, 5 ways, 1 shot",
