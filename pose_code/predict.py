@@ -36,7 +36,7 @@ from pose_data import resize_images, tasks
 
 ANGLES, PREDICTIONS = "angles.csv", "predictions"
 STORED = 128
-"""Side of images before they are shrunk for a learner, in pixels."""
+"""Side of images before they are shrunk for a learner, in pixels, if that leaves whole blocks."""
 
 
 def read_angles(folder: pathlib.Path) -> dict[str, float]:
@@ -79,9 +79,10 @@ def read_image(path: pathlib.Path, options: Mapping, side: int) -> np.ndarray:
     Raises:
         ImageError: it is no whole image, not square, or of one colour.
     """
+    shown = STORED * 80 // 128 if options["cropped"] else STORED  # See tasks.crop.
     stored = STORED
-    if not options["image_size"]:  # It was trained on images as they were stored.
-        stored = -(-side * 128 // 80) if options["cropped"] else side  # See tasks.crop.
+    if not options["image_size"] or shown % side:  # Nothing is left to shrink.
+        stored = -(-side * 128 // 80) if options["cropped"] else side
     small, _ = resize_images.small_and_grey(path, stored, square=True, contrast=True)
     image = np.asarray(small)[np.newaxis]
     if options["cropped"]:

@@ -313,11 +313,14 @@ def check_beside_split(path: pathlib.Path) -> None:
 
 
 def is_complete(folder: pathlib.Path, manifest: dict) -> bool:
-    """Whether `folder` holds this manifest, a label file, and all images without damage."""
+    """Whether `folder` holds this manifest, one label file and all images, without damage."""
     there = read_manifest(folder) or {}
-    there.pop(LABEL_SHA256, None)
+    label_checksum = there.pop(LABEL_SHA256, None)
     checksums = there.pop(IMAGE_SHA256, None)
-    if there != manifest or not any(folder.glob("label*")):
+    labels = list(folder.glob("label*"))
+    if there != manifest or len(labels) != 1:
+        return False
+    if label_checksum is not None and reporting.file_sha256(labels[0]) != label_checksum:
         return False
     files = [folder / f"{i}.png" for i in range(manifest["num_images"])]
     if not all(path.is_file() and path.read_bytes().endswith(_PNG_END) for path in files):

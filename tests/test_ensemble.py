@@ -11,6 +11,8 @@ SEED = tf.constant([3, 1])
 HEADS = {
     "circle": lambda: maml.CircularHead(10.0, 20),
     "von Mises": lambda: maml.VonMisesHead(10.0, 2, 30),
+    "normal": maml.NormalHead,
+    "gaussian": maml.GaussianHead,
 }
 
 
@@ -49,15 +51,15 @@ def test_the_density_is_the_mean_of_the_members(name):
 
 def test_classes_are_averaged_too():
     logits = np.random.default_rng(0).normal(size=(3, 2, 4))
-    mixture = maml.Categorical.mixture([maml.Categorical(part) for part in logits])
+    mixture = maml.mix([maml.Categorical(part) for part in logits])
     expected = np.mean([tf.nn.softmax(part) for part in logits], axis=0)
     np.testing.assert_allclose(mixture.mean(), expected, rtol=1e-9)
 
 
-def test_what_has_no_mixture_of_its_kind_is_refused():
-    model, episode = made(maml.NormalHead())
-    with pytest.raises(ValueError, match="Normal distributions have no mixture"):
-        model(episode)
+def test_what_has_no_mixture_and_no_members_are_refused():
+    mixture = maml.Mixture(maml.Normal(tf.zeros([2, 3, 1]), 1.0))
+    with pytest.raises(ValueError, match="expected Categorical.*received Mixture"):
+        maml.mix([mixture, mixture])
     with pytest.raises(ValueError, match="at least one learner"):
         maml.Ensemble([])
 

@@ -52,6 +52,15 @@ def record(folder, seconds=0.0):
         return reporting.read_json(folder / "done.json")
 
 
+def claimed_once(file):
+    """A job that another process works on when it is asked for the first time."""
+    with file.open("a") as asked:
+        asked.write("x")
+    if len(file.read_text()) == 1:
+        raise ClaimedError("another process works in it")
+    return {"asked": len(file.read_text())}
+
+
 def jobs_in(folder, count, seconds=0.0):
     return {str(i): functools.partial(record, folder / str(i), seconds) for i in range(count)}
 
@@ -220,8 +229,14 @@ def test_jobs_of_the_adapter_of_slurm(tmp_path, monkeypatch):
     with open_executor("slurm:cluster=local;timeout_min=5", 1, tmp_path) as executor:
         found = sweep.run(jobs_in(tmp_path, 2), executor, "jobs")
         assert os.getpid() not in [of["process"] for of in found.values()] and len(found) == 2
+        # What another study works on is left to it, and asked for again.
+        free = functools.partial(claimed_once, tmp_path / "asked")
+        assert sweep.run({"busy": free}, executor, "jobs") == {"busy": {"asked": 2}}
+        # An error ends the study once what is running is done.
+        jobs = {"a": functools.partial(int, "word"), "b": functools.partial(record, tmp_path, 8)}
         with pytest.raises(OSError, match=r"job \S+ of the queue failed; its log: /"):
-            sweep.run({"a": functools.partial(int, "word")}, executor, "jobs")
+            sweep.run(jobs, executor, "jobs")
+        assert (tmp_path / "done.json").exists()
     with pytest.raises(ValueError, match="Invalid parameter of --executor=slurm: expected those"):
         open_executor("slurm:cluster=local;colour=red", 1, tmp_path)
 

@@ -11,6 +11,7 @@ import tensorflow as tf
 from toys import Lines, learner, perceptron
 
 import maml
+from maml.learners.training.trainer import EVALUATION_START
 
 SEED = tf.constant([5, 7])
 EPISODE = Lines().sample(4, SEED)
@@ -202,6 +203,7 @@ def test_validation_is_on_the_same_episodes_in_every_epoch():
     ).history  # fmt: skip
     first, second = history["val_mse"]
     assert first == second
+    assert first != pytest.approx(history["mse"][0], rel=1e-3)  # Of other episodes than training's.
     expected = model.evaluate(Lines(), batch_size=4, steps=2, verbose=0, return_dict=True)
     assert first == pytest.approx(expected["mse"], rel=1e-6)
 
@@ -374,7 +376,7 @@ def test_predict_gives_expected_labels_of_episodes_datasets_and_families():
     model.fit(Lines(), batch_size=4, steps=2, verbose=0)
     expected = model(EPISODE)
     np.testing.assert_allclose(model.predict(EPISODE, verbose=0), expected, rtol=1e-6)
-    data = Lines().dataset(4, seed=model.seed).take(3)
+    data = Lines().dataset(4, seed=model.seed, start=EVALUATION_START).take(3)
     stacked = np.concatenate([model(episode) for episode in data])
     np.testing.assert_allclose(model.predict(data, verbose=0), stacked, rtol=1e-5, atol=1e-6)
     found = model.predict(Lines(), batch_size=4, steps=3, verbose=0)

@@ -179,6 +179,11 @@ def test_how_it_is_computed_changes_nothing(variant):
         np.testing.assert_allclose(one, other, rtol=1e-9, atol=1e-12)
 
 
+def test_a_list_of_no_layers_that_adapt_is_refused():
+    with pytest.raises(ValueError, match="no trainable weights that could adapt"):
+        learner("maml", maml.NormalHead(), 9, adapt_only=[])
+
+
 def test_without_inner_steps_the_prior_predicts():
     episode = Lines(dtype=tf.float64).sample(2, SEED)
     model = learner("maml", maml.NormalHead(), 9, dtype="float64", test_inner_steps=0)

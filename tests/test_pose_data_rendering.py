@@ -82,10 +82,12 @@ def test_a_stopped_run_goes_on(cad_dir, rendered, tmp_path):
     (tmp_path / "rotate/chair/01/manifest.json").unlink()
     image = tmp_path / "rotate/chair/02/1.png"
     image.write_bytes(image.read_bytes()[:-20])
+    (labels,) = (tmp_path / "rotate/sofa/01").glob("label*")
+    labels.write_bytes(labels.read_bytes()[:-20])
     (tmp_path / ".partial/sofa/01").mkdir(parents=True)
     (tmp_path / ".partial/sofa/01/0.png").write_bytes(b"")
     results = rendering.render_dataset(cad_dir, tmp_path, SETTINGS)
-    assert [r.rendered for r in results] == [4, 4, 0]
+    assert [r.rendered for r in results] == [4, 4, 4]
     assert cad_samples.files_under(tmp_path) == rendered[1]
 
 

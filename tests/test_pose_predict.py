@@ -65,8 +65,9 @@ def test_predict_answers_what_the_learner_does(asked):
 
 @pytest.mark.parametrize("side", [16, 41, 80])
 @pytest.mark.parametrize("cropped", [False, True])
-def test_predict_makes_images_what_a_learner_of_any_size_knows(asked, side, cropped):
-    options = {"cropped": cropped, "image_size": 0}
+@pytest.mark.parametrize("shrunk", [False, True])
+def test_predict_makes_images_what_a_learner_of_any_size_knows(asked, side, cropped, shrunk):
+    options = {"cropped": cropped, "image_size": side if shrunk else 0}
     images = predict.read_images([asked / "query/5.png"], options, side)
     assert images.shape == (1, side, side, 1) and 0 <= images.min() < images.max() <= 1
 

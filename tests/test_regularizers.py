@@ -681,6 +681,16 @@ def test_a_critic_compares_each_prediction_with_its_own_support_set_and_with_ano
     assert all(part == pytest.approx(x.numpy()[..., 0]) for part in original.reshape([-1, 3, 4]))
 
 
+@pytest.mark.parametrize("tasks", [2, 3])
+def test_no_copy_of_a_task_is_given_its_own_labels_by_swapping(tasks):
+    x = tf.random.stateless_normal([tasks, 4, 1], SEED)
+    term = maml.LabelMI(maml.LabelSwap(), num_relabelings=4)
+    for i in range(10):
+        (swapped,) = term.draws(maml.Episode(x, x, x, x), [tf.constant([i, 0])], copies=4)
+        assert swapped.support_y.shape[0] == 4 * tasks
+        assert np.all(np.abs(swapped.support_y - tf.concat([x] * 4, axis=0)) > 1e-6)
+
+
 def test_exact_information_of_classes_by_hand():
     """The entropy of the mean prediction under three relabelings, less their mean entropy."""
     problem = maml.TASKS.make("clusters", shots=2, queries=4)

@@ -64,6 +64,15 @@ def test_what_is_loaded_predicts_the_same(kind, suffix, tmp_path):
     assert os.listdir(tmp_path) == [f"learner{suffix}"]
 
 
+def test_counts_that_take_no_bytes_may_be_more_than_the_file_has(tmp_path):
+    term = maml.LabelMI(maml.LabelScale(), warmup_nats=0.0, warmup=500_000)
+    model = learner("cnp", maml.NormalHead(), 9, [term])
+    model.create_weights(EPISODE)
+    maml.save(model, tmp_path / "learner.keras")
+    assert (tmp_path / "learner.keras").stat().st_size < 500_000
+    assert maml.load(tmp_path / "learner.keras").regularizers[0].warmup == 500_000
+
+
 @pytest.mark.slow
 def test_another_process_loads_it(tmp_path):
     np.savez(tmp_path / "episode.npz", **EPISODE._asdict())

@@ -292,6 +292,7 @@ def test_the_memorization_study_runs_resumes_and_reports(small_memorization, in_
     ]  # fmt: skip
     assert all(row["seeds"] == [0, 1] and row["diverged"] == 0 for row in rows)
     assert len(result["sweep"]) == 2 + 2
+    assert all(row["gain"] is None for row in result["sweep"])  # Strengths of one seed.
     mine = [row for row in result["sweep"] if row["row"].endswith("(MINE)")]
     assert all(row["terms.prediction_mi_power_ratio"] > 0 for row in mine)
     assert set(result["runs"]["config.task_options.shots"]) == {3}

@@ -66,6 +66,11 @@ def test_episodes_have_the_shapes_that_learners_need(name, options):
         assert metric.fn(distribution, episode.query_y[0]).shape == episode.query_y.shape[1:2]
 
 
+def test_a_problem_without_a_validation_split_monitors_those_it_has():
+    problem = dataclasses.replace(maml.TASKS.make("sinusoid"), validation=None)
+    assert problem.monitored == ("train",) and set(problem.families) == {"train", "test"}
+
+
 @problems
 def test_a_seed_gives_the_same_tasks_and_episodes_each_time(name, options):
     first, again = (maml.TASKS.make(name, **options) for _ in range(2))

@@ -21,11 +21,13 @@ class LabelTransform(Configured, abc.ABC):
     Attributes:
         relabels_queries: the query labels are transformed like the support's, so that they are what
             a learner that reads its support set should answer.
+        between_tasks: a task is given something of another task of the batch.
         entropy: H(y*' | x*, X) in nats where it is known, else None. With it, the Barber-Agakov
             bound is a value in nats and not only up to a constant.
     """
 
     relabels_queries = True
+    between_tasks = False
     entropy: float | None = None
 
     @abc.abstractmethod
@@ -134,6 +136,8 @@ class LabelSwap(LabelTransform):
     support sets the shots stay that are real in both tasks, which may be none.
     """
 
+    between_tasks = True
+
     def __call__(self, episode, seed):
         other, mask = other_task(episode, seed), support_mask(episode)
         swapped = episode._replace(
@@ -187,6 +191,7 @@ class OtherTask(LabelTransform):
     """
 
     relabels_queries = False
+    between_tasks = True
 
     def __call__(self, episode, seed):
         other = other_task(episode, seed)

@@ -7,7 +7,6 @@ differentiable, noisy, bounded-power version of the prediction for critics that 
 """
 
 import abc
-from collections.abc import Sequence
 
 import tensorflow as tf
 
@@ -54,18 +53,6 @@ class Distribution(abc.ABC):
     @abc.abstractmethod
     def critic_noise(self) -> float:
         """Standard deviation of the noise that makes information about the features finite."""
-
-    @classmethod
-    def mixture(cls, parts: Sequence["Distribution"]) -> "Distribution":
-        """The mean of some distributions of this kind, which is of this kind too.
-
-        Raises:
-            ValueError: the mean of distributions of this kind is of another kind.
-        """
-        raise ValueError(
-            f"{cls.__name__} distributions have no mixture: expected predictions whose mean is of "
-            "their own kind, such as Categorical or Circular."
-        )
 
 
 def split_conditions(values, conditions: int) -> tf.Tensor:

@@ -6,7 +6,6 @@ import tensorflow as tf
 from maml.core.checks import check_counts
 from maml.core.registry import HEADS
 from maml.distributions.base import Distribution, Head
-from mine.bounds import log_mean_exp
 
 
 class Categorical(Distribution):
@@ -35,10 +34,6 @@ class Categorical(Distribution):
             tf.shape(self.log_probabilities), seed, 1e-7, 1, self.log_probabilities.dtype
         )
         return self._one_hot(self.log_probabilities - tf.math.log(-tf.math.log(uniform)))
-
-    @classmethod
-    def mixture(cls, parts):
-        return cls(log_mean_exp(tf.stack([part.log_probabilities for part in parts]), axis=0))
 
     def critic_features(self):
         return self.mean()

@@ -7,7 +7,6 @@ import tensorflow as tf
 from maml.core.checks import check_counts, check_finite
 from maml.core.registry import HEADS
 from maml.distributions.base import Distribution, Head
-from mine.bounds import log_mean_exp
 
 
 class Circular(Distribution):
@@ -83,11 +82,6 @@ class Circular(Distribution):
 
         within = at(density) * part + (at(after) - at(density)) * part**2 / 2
         return turns + at(before) + within
-
-    @classmethod
-    def mixture(cls, parts):
-        knots = log_mean_exp(tf.stack([part.log_knots for part in parts]), axis=0)
-        return cls(knots, parts[0].period)
 
     def sample(self, seed):
         uniform = tf.random.stateless_uniform(

@@ -1,5 +1,7 @@
 """Mixtures over samples of a task's parameters, with their exact density."""
 
+from collections.abc import Sequence
+
 import tensorflow as tf
 
 from maml.distributions.base import Distribution
@@ -9,11 +11,12 @@ from maml.distributions.gaussian import Gaussian
 from maml.distributions.normal import Normal
 
 
-def mix(parts: Distribution, log_weights=None) -> Distribution:
+def mix(parts: Distribution | Sequence[Distribution], log_weights=None) -> Distribution:
     """The mixture of a distribution's leading axis: what learners that draw samples predict.
 
     Args:
-        parts: with batch axes [samples, ...], of any kind.
+        parts: with batch axes [samples, ...]; or a list of distributions [...] of one kind, which
+            stand for the samples.
         log_weights: as of :class:`Mixture`.
 
     Returns:
@@ -23,6 +26,8 @@ def mix(parts: Distribution, log_weights=None) -> Distribution:
     Raises:
         ValueError: distributions of this kind have no mixture.
     """
+    if isinstance(parts, Sequence):
+        parts = _stacked(parts)
     if isinstance(parts, Categorical | Circular):
         logits = parts.log_probabilities if isinstance(parts, Categorical) else parts.log_knots
         weights = _normalized(log_weights, logits)[..., tf.newaxis]
@@ -106,6 +111,22 @@ class Mixture(Distribution):
         """The values [samples, ..., dim] of the samples whose scores [samples, ...] are largest."""
         hot = tf.one_hot(tf.argmax(scores), tf.shape(values)[0], axis=0, dtype=values.dtype)
         return tf.reduce_sum(hot[..., tf.newaxis] * values, axis=0)
+
+
+def _stacked(parts: Sequence[Distribution]) -> Distribution:
+    """Distributions of one kind as one, along a new leading axis; of another kind the first."""
+    first = parts[0]
+
+    def stack(name):
+        return tf.stack([getattr(part, name) for part in parts])
+
+    if isinstance(first, Categorical):
+        return Categorical(stack("log_probabilities"))
+    if isinstance(first, Circular):
+        return Circular(stack("log_knots"), first.period)
+    if isinstance(first, Normal):
+        return Normal(stack("location"), first.scale)
+    return Gaussian(stack("location"), stack("scale")) if isinstance(first, Gaussian) else first
 
 
 def _normalized(log_weights, values) -> tf.Tensor:

@@ -21,15 +21,12 @@ SCORES = "ensemble.json"
 def score_rows(runs: pd.DataFrame, plan) -> dict[tuple[str, str], dict]:
     """Scores of the ensemble of each row's seeds, by table and row.
 
-    Heads whose mixtures are of another kind, such as normal ones, are left out.
-
     Args:
         runs: of :meth:`maml.experiments.study.Plan.run`.
         plan: of the study.
     """
     if "diverged" in runs:
         runs = runs[runs["diverged"].isna()]
-    runs = runs[runs["config.head"] != "normal"]
     jobs, names = {}, {}
     for key, group in runs.groupby(["table", "row"], sort=False):
         folders = [pathlib.Path(folder) for folder in group["folder"]]

@@ -13,7 +13,7 @@ key                content
 ``diagnosis``      fields of the :class:`maml.MemorizationReport` on training and test tasks
 ``terms``          the regularizers' own values on held-out episodes, of the last or best epoch
 ``further``        what the problem adds, such as scores at other numbers of shots
-``cost``           steps, seconds a step and in all, skipped steps
+``cost``           steps, seconds a step and in all (since a run was last resumed), skipped steps
 ``normalization``  how the networks normalize, and whether evaluation is transductive
 ``provenance``     command, git commit, hardware, package versions, date
 ``warnings``       sentences, of what is wrong with the run; absent if nothing is

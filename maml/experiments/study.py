@@ -281,7 +281,10 @@ def run_study(plan: Plan) -> dict:
 def rows_of(
     runs: pd.DataFrame, study: Study, of_seeds: Mapping | None = None, by=("table", "row")
 ) -> list:
-    """Aggregated rows of some runs; each gain is paired by seed with the first row."""
+    """Aggregated rows of some runs; each gain is paired by seed with the first row.
+
+    Strengths that are to be chosen from are told apart by their options, and have no gain.
+    """
     keep = ("options", "method", "normalization", "metric", "provenance.hardware")
     rows = aggregation.aggregate(runs, by, keep)
     first = runs[runs["row"] == runs["row"].iloc[0]]
@@ -290,7 +293,7 @@ def rows_of(
         is_first = row["row"] == runs["row"].iloc[0]
         row["gain"] = (
             None
-            if is_first
+            if is_first or "options" in by
             else aggregation.paired_gain(first, own, study.metric, study.larger_is_better)
         )
         row["ensemble"] = (of_seeds or {}).get((row["table"], row["row"]))

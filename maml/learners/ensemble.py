@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from maml.core.episodes import Episode, PaddedEpisode
+from maml.distributions.mixture import mix
 from maml.learners.base import MetaLearner
 
 
@@ -14,8 +15,8 @@ class Ensemble(MetaLearner):
     uncertain. The task state is the list of the members' states.
 
     Args:
-        members: trained learners with heads of one kind, whose distributions have mixtures:
-            classes, or a density on a circle.
+        members: trained learners with the same head, whose distributions have mixtures: see
+            :func:`maml.mix`.
         dtype: Keras dtype policy.
 
     Raises:
@@ -47,7 +48,7 @@ class Ensemble(MetaLearner):
             member.decode(own, member.features(x))
             for member, own in zip(self.members, state, strict=True)
         ]
-        return predictions[0].mixture(predictions)
+        return mix(predictions)
 
     def initial_state(self, batch_size):
         return [member.initial_state(batch_size) for member in self.members]

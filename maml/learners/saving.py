@@ -22,6 +22,9 @@ from mine.reporting.words import reason
 
 _CONFIG = "maml_learner"
 
+LARGE = 1_000_000
+"""A width of a layer from which on a file is expected to hold as many bytes."""
+
 
 def save(learner: MetaLearner, path: os.PathLike) -> None:
     """Writes a learner: its networks, head, regularizers, options and weights, no optimizers.
@@ -185,7 +188,10 @@ def _check_whole(path: pathlib.Path) -> None:
 
 
 def _check_sizes(config, most: int, name: str = "") -> None:
-    """Refuses a configuration that asks for more units than its file has bytes to fill them."""
+    """Refuses a configuration that asks for more units than its file has bytes to fill them.
+
+    Numbers below :data:`LARGE` may be counts that take no bytes, such as steps of a warm-up.
+    """
     if isinstance(config, dict):
         for key, value in config.items():
             if "seed" not in key and key != "shared_object_id":
@@ -193,7 +199,7 @@ def _check_sizes(config, most: int, name: str = "") -> None:
     elif isinstance(config, list):
         for value in config:
             _check_sizes(value, most, name)
-    elif isinstance(config, int) and config > most:
+    elif isinstance(config, int) and config > max(most, LARGE):
         raise ValueError(f"{name} is {config}, more than a file of {most} bytes can hold")
 
 

@@ -28,7 +28,7 @@ class Functional:
 
     def __init__(self, network: keras.Model, adapt_only: Sequence[str] | None = None):
         layers = network._flatten_layers(include_self=False)
-        chosen = _named(adapt_only, layers) if adapt_only else [network]
+        chosen = [network] if adapt_only is None else _named(adapt_only, layers)
         adapting = {id(variable) for layer in chosen for variable in layer.trainable_variables}
         for layer in layers:
             if not getattr(layer, "adapts", True):

@@ -226,8 +226,16 @@ class InformationTerm(Regularizer):
         """
 
         def draw(batch):
-            batch = concatenated([as_episode(batch)] * copies)
-            return [self.label_transform(batch, seed) for seed in seeds]
+            batch = as_episode(batch)
+            if copies > 1 and getattr(self.label_transform, "between_tasks", False):
+                # Each copy by itself: else a task could be given its own labels, of another copy.
+                return [
+                    concatenated(
+                        [self.label_transform(batch, fold_in(seed, i)) for i in range(copies)]
+                    )
+                    for seed in seeds
+                ]
+            return [self.label_transform(concatenated([batch] * copies), seed) for seed in seeds]
 
         return replicas.on_whole(draw, episode, copies)
 

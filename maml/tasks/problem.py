@@ -46,7 +46,7 @@ class Problem:
         head_defaults: name of a head -> options that it has here unless others are given.
         augmentations: regularizers that every run has, before those that it names.
         data: what tells this data from others, such as checksums of files.
-        monitored: names of the splits that are scored after each epoch.
+        monitored: names of the splits that are scored after each epoch, if there are such.
     """
 
     description: str
@@ -75,6 +75,8 @@ class Problem:
                 )
         if self.diagnostic_transform is None:
             object.__setattr__(self, "diagnostic_transform", self.label_transform)
+        there = tuple(name for name in self.monitored if name in self.families)
+        object.__setattr__(self, "monitored", there)
 
     @property
     def networks(self) -> Networks:

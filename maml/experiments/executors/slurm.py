@@ -9,9 +9,13 @@ from concurrent.futures import Future
 
 from maml.core import options
 from maml.experiments.executors.base import Executor, call_alone
+from mine.reporting.processes.claims import ClaimedError
 
 POLL = 2.0
 """Seconds between two looks at a job."""
+
+CLAIMED = "claimed"
+"""Key of the record of a job whose folder another process works in: why it was left to it."""
 
 
 class Trained:
@@ -21,7 +25,10 @@ class Trained:
         self.job = job
 
     def __call__(self) -> dict:
-        return call_alone(self.job)
+        try:
+            return call_alone(self.job)
+        except ClaimedError as error:  # Of an error submitit keeps the text only.
+            return {CLAIMED: str(error)}
 
     def checkpoint(self):
         """Called by submitit when the queue's time is over."""
@@ -69,9 +76,12 @@ class Slurm(Executor):
         return future
 
     def stop(self, wait):
-        for job in self._jobs:
-            if not job.done():
+        running = [job for job in self._jobs if not job.done()]
+        for job in running:
+            if not wait or job.state == "PENDING":
                 job.cancel()
+        while wait and not all(job.done() for job in running):
+            time.sleep(POLL)
 
 
 def _follow(job, future: Future) -> None:
@@ -81,7 +91,11 @@ def _follow(job, future: Future) -> None:
             time.sleep(POLL)
         error = job.exception()
         if error is None:
-            future.set_result(job.result())
+            record = job.result()
+            if CLAIMED in record:
+                future.set_exception(ClaimedError(record[CLAIMED]))
+            else:
+                future.set_result(record)
         else:
             future.set_exception(
                 OSError(f"job {job.job_id} of the queue failed; its log: {job.paths.stderr}")

@@ -66,6 +66,9 @@ class SkippedSteps(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch, logs=None):
         self.epoch, self.begun = epoch, int(self.model.optimizer.iterations.numpy())
+        noted = getattr(self.model, "diverged", None)  # By learners that adapt in steps.
+        if noted is not None:
+            noted.assign([0, 0])
 
     def on_epoch_end(self, epoch, logs=None):
         self.epoch = epoch

@@ -16,6 +16,9 @@ from maml.nn import normalization
 EVALUATION_STEPS = 10
 """Batches of a :class:`maml.TaskFamily`, which has no end, that are evaluated or predicted."""
 
+EVALUATION_START = 2**30
+"""Number of the first of them: training draws the batches before it."""
+
 
 class Trainer(keras.Model):
     """What Keras does with a learner: the part of :class:`maml.MetaLearner` that trains it.
@@ -219,7 +222,8 @@ class Trainer(keras.Model):
         Args:
             x: as of :meth:`fit`.
             batch_size: tasks in a batch of a family; 32 if None.
-            steps: number of batches; of a family 10, of episodes all, if None.
+            steps: number of batches; of a family 10, of episodes all, if None. Those of a family
+                are the same in each call, and none of :meth:`fit`.
             **kwargs: ``verbose``, ``callbacks`` and ``return_dict`` of ``keras.Model.evaluate``.
 
         Returns:
@@ -302,7 +306,7 @@ class Trainer(keras.Model):
             return x, steps
         if isinstance(x, TaskFamily):
             steps = steps or EVALUATION_STEPS
-        data = self._batches(x, batch_size)
+        data = self._batches(x, batch_size, start=EVALUATION_START)
         data = data if steps is None else data.take(steps)
         return replicas.spread(data, self.distribute_strategy), steps or arguments.length(data)
 
