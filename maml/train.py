@@ -29,7 +29,9 @@ def define_flags():
         "model_save_filename", "saved/model.keras", "The learner's file, .keras or .h5."
     )
     flags.DEFINE_string(
-        "logdir", None, "Folder of the run, learner.keras included; replaces --model_save_filename."
+        "logdir",
+        None,
+        "Folder of the run, learner.keras included; in place of --model_save_filename.",
     )
     flags.DEFINE_enum(
         "mode",
@@ -51,6 +53,12 @@ def main():
         given = command_line.given_options()
         path = pathlib.Path(values.model_save_filename)
         if values.logdir is not None:
+            if values["model_save_filename"].present:
+                raise ValueError(
+                    "Invalid value for `model_save_filename`: expected none beside --logdir, whose "
+                    f"folder has the learner as {training.LEARNER}; received both. Leave one of "
+                    "them out."
+                )
             path = pathlib.Path(values.logdir) / training.LEARNER
         if values.dry_run and values.mode == "test":
             raise ValueError(
