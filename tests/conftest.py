@@ -24,16 +24,9 @@ def pytest_collection_modifyitems(config, items):
 
 @pytest.fixture(scope="session", autouse=True)
 def graphs_as_they_are_traced():
-    """Leaves TensorFlow's rewriting of graphs out.
-
-    The tests run each of hundreds of graphs a few times: rewriting them takes a quarter of their
-    time. Commands, which run in processes of their own, do it as they do for users. XLA is left
-    out of both.
-    """
-    import tensorflow as tf  # Here, since files of tests are collected without it too.
-
+    """Leaves out XLA and TensorFlow's rewriting of graphs, as the commands do that tests start."""
     commands.use_xla(False)
-    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+    commands.rewrite_graphs(False)
 
 
 @pytest.fixture

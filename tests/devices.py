@@ -99,7 +99,6 @@ def main(kinds, file, names):
         strategies["mirrored"] = two_devices()
     if "workers" in kinds:
         strategies["workers"] = tf.distribute.MultiWorkerMirroredStrategy()
-    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
     for kind in kinds:
         found = {}
         for name in names:

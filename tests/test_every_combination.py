@@ -47,7 +47,7 @@ test_probabilistic_maml.py has all.
 """
 
 EXHAUSTIVE = ("anil", "fomaml", "metasgd", "attentive_latent_np")
-"""Not on sinusoids either by default: each is a variant of one that is there."""
+"""With --exhaustive only: each is a variant of one that is there."""
 
 ELSEWHERE = (("functions", "maml"), ("nme_sinusoid", "cnp"))
 """Trained and scored in test_maml_train.py."""
@@ -65,11 +65,7 @@ def learners(task):
 # Of images one: they are made by one function. The pose task is of a data set, see
 # test_pose_code.py; policies have tests of their own, in test_rl.py.
 CASES = [
-    pytest.param(
-        task,
-        kind,
-        marks=[pytest.mark.exhaustive] if task == "sinusoid" and kind in EXHAUSTIVE else [],
-    )
+    pytest.param(task, kind, marks=[pytest.mark.exhaustive] if kind in EXHAUSTIVE else [])
     for task in sorted(set(maml.TASKS) - {"omniglot", "miniimagenet", "pose"})
     if not toys.of_policies(task)
     for kind in learners(task)

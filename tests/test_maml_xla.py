@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from hands import tiny
+from marks import exhaustive
 from toys import Lines, learner
 
 import maml
@@ -25,7 +26,7 @@ def trained(kind, jit_compile, at_once="auto"):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["maml", "imaml", "maml++", "tnp"])
+@pytest.mark.parametrize("kind", ["maml", "imaml", *exhaustive("maml++"), "tnp"])
 def test_steps_by_xla_are_the_same_steps(kind):
     """Where nothing random is drawn: XLA draws other numbers from the same seeds."""
     (ours, history), (plain, expected) = trained(kind, "auto"), trained(kind, False)

@@ -24,7 +24,6 @@ strategy = two_devices()
 import maml
 from toys import Lines, learner, perceptron
 
-tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
 result = {}
 """
 
