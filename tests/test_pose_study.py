@@ -5,6 +5,8 @@ import json
 import math
 import re
 import shlex
+import subprocess
+import sys
 
 import commands
 import hands
@@ -201,9 +203,10 @@ def test_the_study_chooses_trains_resumes_and_reports(data_dir, tmp_path):
         assert json.dumps(again[name]) == json.dumps(result[name])
     assert times == {p: p.stat().st_mtime_ns for p in (tmp_path / "runs").rglob("results.json")}
 
-    # The command that stands beside a row makes the same numbers.
-    command = shlex.split(rows["labels"]["commands"][0])[2:]
-    alone = commands.run(*command, f"--logdir={tmp_path / 'alone'}")
+    # The command that stands beside a row makes the same numbers, in a process as a study's are.
+    command = shlex.split(rows["labels"]["commands"][0])[1:]
+    command = [sys.executable, *command, f"--logdir={tmp_path / 'alone'}"]
+    alone = subprocess.run(command, capture_output=True, text=True)
     assert alone.returncode == 0, alone.stderr
     scores = json.loads((tmp_path / "alone/results.json").read_text())["scores"]
     assert scores["test"]["mse"]["mean"] == rows["labels"]["scores.test.mse.mean"]

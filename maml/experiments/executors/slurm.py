@@ -78,7 +78,7 @@ class Slurm(Executor):
     def stop(self, wait):
         running = [job for job in self._jobs if not job.done()]
         for job in running:
-            if not wait or job.state == "PENDING":
+            if not wait or job.state != "RUNNING":
                 job.cancel()
         while wait and not all(job.done() for job in running):
             time.sleep(POLL)
