@@ -79,7 +79,7 @@ def read_image(path: pathlib.Path, options: Mapping, side: int) -> np.ndarray:
     Raises:
         ImageError: it is no whole image, not square, or of one colour.
     """
-    shown = STORED * 80 // 128 if options["cropped"] else STORED  # See tasks.crop.
+    shown = tasks.cropped_side(STORED) if options["cropped"] else STORED
     stored = STORED
     if not options["image_size"] or shown % side:  # Nothing is left to shrink.
         stored = -(-side * 128 // 80) if options["cropped"] else side

@@ -1,6 +1,7 @@
 """Objects that look alike from several sides, so that images do not determine their angle."""
 
 import numpy as np
+from scipy.spatial.distance import pdist, squareform
 
 from pose_data.tasks import PoseTasks
 
@@ -22,11 +23,7 @@ def asymmetry(images: np.ndarray, angles: np.ndarray) -> float:
         images: of one object, uint8 [images, height, width].
         angles: yaw over a full turn, [images].
     """
-    # By products: the differences themselves are gigabytes for hundreds of images.
-    flat = images.reshape(len(images), -1).astype(np.float64)
-    products = flat @ flat.T
-    squares = np.diag(products)
-    distance = np.sqrt(np.maximum(squares[:, np.newaxis] + squares - 2 * products, 0))
+    distance = squareform(pdist(images.reshape(len(images), -1)))
     away = [np.abs((angles - angles[:, np.newaxis] - turn + 0.5) % 1 - 0.5) for turn in TURNS]
     turned = [np.take_along_axis(distance, of.argmin(1)[:, np.newaxis], 1).mean() for of in away]
     others = distance.sum() / (len(images) * (len(images) - 1))

@@ -172,7 +172,7 @@ def read_labels(folder: pathlib.Path) -> list[list[float]]:
         RecordError: the file is missing, holds another list, or is not the one that was rendered.
         pose_data.pickles.PickleError: the file is not a readable pickle of numbers.
     """
-    files = sorted(path for path in folder.glob("[!.]*") if "label" in path.name)
+    files = label_files(folder)
     if not files:
         raise RecordError(
             f"Invalid folder {folder}: expected a label file; received none; render it again or "
@@ -312,12 +312,17 @@ def check_beside_split(path: pathlib.Path) -> None:
         )
 
 
+def label_files(folder: pathlib.Path) -> list[pathlib.Path]:
+    """The label files of an object's folder, sorted; whole folders have one."""
+    return sorted(path for path in folder.glob("[!.]*") if "label" in path.name)
+
+
 def is_complete(folder: pathlib.Path, manifest: dict) -> bool:
     """Whether `folder` holds this manifest, one label file and all images, without damage."""
     there = read_manifest(folder) or {}
     label_checksum = there.pop(LABEL_SHA256, None)
     checksums = there.pop(IMAGE_SHA256, None)
-    labels = list(folder.glob("label*"))
+    labels = label_files(folder)
     if there != manifest or len(labels) != 1:
         return False
     if label_checksum is not None and reporting.file_sha256(labels[0]) != label_checksum:

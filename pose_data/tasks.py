@@ -260,6 +260,11 @@ def _checksums(images) -> list[str]:
     return [hashlib.sha256(np.ascontiguousarray(of)).hexdigest() for of in parts]
 
 
+def cropped_side(side: int) -> int:
+    """The side of what :func:`crop` leaves of images of this side, in pixels."""
+    return 80 * side // 128
+
+
 def crop(images: np.ndarray) -> np.ndarray:
     """The part of an image that objects fill: images [..., side, side] -> 5/8 of the side.
 
@@ -268,7 +273,7 @@ def crop(images: np.ndarray) -> np.ndarray:
     most among the models of PASCAL3D+.
     """
     side = images.shape[-1]
-    top, left, size = 14 * side // 128, 24 * side // 128, 80 * side // 128
+    top, left, size = 14 * side // 128, 24 * side // 128, cropped_side(side)
     return np.ascontiguousarray(images[..., top : top + size, left : left + size])
 
 

@@ -85,6 +85,13 @@ def test_classes_and_circles_mix_into_their_own_kind(kind):
     np.testing.assert_allclose(equal.critic_features(), expected, rtol=1e-9)
 
 
+def test_normal_distributions_of_a_list_keep_their_own_scales():
+    parts = [maml.Normal(tf.constant([[0.0]], tf.float64), scale) for scale in (0.3, 2.0)]
+    expected = np.log(np.mean([stats.norm(0, scale).pdf(1.5) for scale in (0.3, 2.0)]))
+    found = maml.mix(parts).log_prob(tf.constant([[1.5]], tf.float64))
+    np.testing.assert_allclose(found, [expected], rtol=1e-9)
+
+
 def test_one_part_is_that_part_and_has_its_loss():
     head = maml.NormalHead(dim=2, scale=0.3)
     part = maml.Normal(tf.constant(LOCATION[0]), 0.3)

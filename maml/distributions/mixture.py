@@ -117,16 +117,17 @@ def _stacked(parts: Sequence[Distribution]) -> Distribution:
     """Distributions of one kind as one, along a new leading axis; of another kind the first."""
     first = parts[0]
 
-    def stack(name):
-        return tf.stack([getattr(part, name) for part in parts])
+    def stack(read):
+        return tf.stack([read(part) for part in parts])
 
     if isinstance(first, Categorical):
-        return Categorical(stack("log_probabilities"))
+        return Categorical(stack(lambda part: part.log_probabilities))
     if isinstance(first, Circular):
-        return Circular(stack("log_knots"), first.period)
-    if isinstance(first, Normal):
-        return Normal(stack("location"), first.scale)
-    return Gaussian(stack("location"), stack("scale")) if isinstance(first, Gaussian) else first
+        return Circular(stack(lambda part: part.log_knots), first.period)
+    if isinstance(first, Normal | Gaussian):
+        scales = stack(lambda part: part.standard_deviation())  # Those of normal heads may differ.
+        return Gaussian(stack(lambda part: part.mean()), scales)
+    return first
 
 
 def _normalized(log_weights, values) -> tf.Tensor:

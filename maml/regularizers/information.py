@@ -226,16 +226,13 @@ class InformationTerm(Regularizer):
         """
 
         def draw(batch):
-            batch = as_episode(batch)
-            if copies > 1 and getattr(self.label_transform, "between_tasks", False):
+            batch, transform = as_episode(batch), self.label_transform
+            if copies > 1 and getattr(transform, "between_tasks", False):
                 # Each copy by itself: else a task could be given its own labels, of another copy.
-                return [
-                    concatenated(
-                        [self.label_transform(batch, fold_in(seed, i)) for i in range(copies)]
-                    )
-                    for seed in seeds
-                ]
-            return [self.label_transform(concatenated([batch] * copies), seed) for seed in seeds]
+                draws = [[transform(batch, fold_in(of, i)) for i in range(copies)] for of in seeds]
+                return [concatenated(parts) for parts in draws]
+            batch = concatenated([batch] * copies)
+            return [transform(batch, seed) for seed in seeds]
 
         return replicas.on_whole(draw, episode, copies)
 
